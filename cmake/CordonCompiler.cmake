@@ -1,0 +1,29 @@
+# Compiler settings for every target of the project.
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_C_STANDARD 17)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+find_program(CORDON_CCACHE ccache)
+if(CORDON_CCACHE)
+  # Paths below the source's parent folder do not count, so that clones beside each other share results.
+  cmake_path(GET PROJECT_SOURCE_DIR PARENT_PATH _cordon_parent)
+  set(_cordon_launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${_cordon_parent} CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=20G
+                       CCACHE_SLOPPINESS=pch_defines,time_macros ${CORDON_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${_cordon_launcher})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${_cordon_launcher})
+endif()
+
+# What every hand-written target is compiled with; generated code is not.
+add_library(cordon_warnings INTERFACE)
+target_compile_options(cordon_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Wold-style-cast
+  -Wcast-align -Woverloaded-virtual -Wimplicit-fallthrough -Wno-missing-field-initializers -Werror)
+
+add_library(cordon_hardening INTERFACE)
+target_compile_options(cordon_hardening INTERFACE -fstack-protector-strong -fvisibility=hidden
+  $<$<CONFIG:Release,RelWithDebInfo>:-D_FORTIFY_SOURCE=2>)
+target_link_options(cordon_hardening INTERFACE -Wl,-z,relro,-z,now -Wl,--as-needed)

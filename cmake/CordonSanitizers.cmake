@@ -1,0 +1,12 @@
+# CORDON_SANITIZE: empty, "address" (with undefined behaviour) or "thread". Set by the presets asan and tsan.
+set(CORDON_SANITIZE "" CACHE STRING "Sanitizer: empty, address or thread")
+set_property(CACHE CORDON_SANITIZE PROPERTY STRINGS "" address thread)
+if(CORDON_SANITIZE STREQUAL "address")
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+elseif(CORDON_SANITIZE STREQUAL "thread")
+  add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=thread)
+elseif(NOT CORDON_SANITIZE STREQUAL "")
+  message(FATAL_ERROR "CORDON_SANITIZE is '${CORDON_SANITIZE}'; use address, thread or nothing")
+endif()

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "common/base/network.h"
+#include "platform/api/packet_filter.h"
+
+namespace cordon::platform {
+
+// One live socket of this host with a peer.
+struct Connection {
+  FlowProtocol protocol = FlowProtocol::kTcp;
+  FlowDirection direction = FlowDirection::kOut;  // kIn: accepted on a listening port
+  Endpoint local;
+  Endpoint remote;
+  bool agent_owned = false;  // carries the agent's tag (socket_tag.h)
+  uint32_t uid = 0;
+  uint64_t cookie = 0;       // the system's own name for the socket, for Reset
+  uint32_t interface_index = 0;
+};
+
+// Not thread-safe.
+class ConnectionTable {
+ public:
+  virtual ~ConnectionTable() = default;
+
+  // Connected TCP and UDP sockets, IPv4 and IPv6 (mapped addresses as IPv4), loopback included.
+  virtual absl::StatusOr<std::vector<Connection>> List() = 0;
+
+  // Ends the socket so that its program gets an error at once (ISO-2). NOT_FOUND when it is already gone.
+  virtual absl::Status Reset(const Connection& connection) = 0;
+
+  // Makes the kernel forget flows it tracks (connection tracking), so that no remembered flow outlives its permit.
+  virtual absl::Status ForgetTrackedFlows() = 0;
+};
+
+std::unique_ptr<ConnectionTable> MakeConnectionTable();
+
+}  // namespace cordon::platform

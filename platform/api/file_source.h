@@ -1,0 +1,59 @@
+#pragma once
+
+// Raw file changes below watched paths.
+
+#include <absl/status/status.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace cordon::platform {
+
+struct RawFileEvent {
+  enum Kind : uint8_t {
+    kCreated,
+    kModified,      // content was or may have been written
+    kClosedWrite,   // a writer closed it: content has settled as far as that writer goes
+    kDeleted,
+    kRenamed,       // old_path -> path; one of the two is empty when it is outside of what is watched
+    kAttributes,
+    kOverflow,      // events were lost; `path` names the watched root, or is empty for all
+  };
+  Kind kind = kCreated;
+  bool is_directory = false;
+  std::filesystem::path path;
+  std::filesystem::path old_path;
+  uint32_t pid = 0;              // who did it; 0 = the source cannot tell
+  int64_t boottime_nanos = 0;    // when the source read it
+  uint64_t lost_count = 0;       // kOverflow: 0 = unknown
+};
+
+struct FileSourceInfo {
+  std::string name;                      // "fanotify-filesystem", "fanotify-directory", …
+  std::vector<std::string> limitations;
+};
+
+struct FileWatch {
+  std::vector<std::filesystem::path> roots;     // absolute; a root that does not exist yet is watched for
+  std::vector<std::filesystem::path> excluded;  // absolute prefixes, e.g. the agent's own state
+};
+
+class FileSource {
+ public:
+  virtual ~FileSource() = default;
+
+  // Starts a thread that calls `deliver` with batches in kernel order. Events of the calling process itself are left
+  // out. A root that cannot be watched is an error that names it, unless it does not exist.
+  virtual absl::Status Start(const FileWatch& watch, std::function<void(std::span<RawFileEvent>)> deliver) = 0;
+  virtual void Stop() = 0;
+  virtual FileSourceInfo Info() const = 0;
+};
+
+std::unique_ptr<FileSource> MakeFileSource();
+
+}  // namespace cordon::platform

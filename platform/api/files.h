@@ -1,0 +1,33 @@
+#pragma once
+
+// Files whose loss matters.
+
+#include <absl/status/statusor.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace cordon::platform {
+
+enum class FileAccess { kOwnerOnly, kEveryoneReads };
+
+// Replaces `path` by `bytes` so that after a power cut it holds either the old or the new content, whole: write
+// beside it, sync, rename, sync the folder. The file never has wider access than asked, at no moment.
+absl::Status WriteFileDurably(const std::filesystem::path& path, std::string_view bytes, FileAccess access);
+
+// The whole file. NOT_FOUND, PERMISSION_DENIED, or OUT_OF_RANGE when it is longer than max_bytes.
+absl::StatusOr<std::string> ReadFileBounded(const std::filesystem::path& path, size_t max_bytes);
+
+// Makes the folder and its parents; the last one readable by its owner only.
+absl::Status MakePrivateFolder(const std::filesystem::path& path);
+
+// Holds a lock on `path` for as long as the returned handle lives. ALREADY_EXISTS when another process has it.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
+};
+absl::StatusOr<std::unique_ptr<FileLock>> LockFile(const std::filesystem::path& path);
+
+}  // namespace cordon::platform
