@@ -4,7 +4,8 @@
 
 namespace cordon::agent {
 
-std::string ProcessGuid(std::string_view host_id, std::string_view boot_id, const platform::ProcessKey& process) {
+std::string ProcessGuid(std::string_view host_id, std::string_view boot_id,
+                        const platform::ProcessKey& process) {
   Sha256Stream stream;
   stream.Update(std::string_view("cordon-process-v1\0", 18));
   for (const std::string_view part : {host_id, boot_id}) {

@@ -2,7 +2,6 @@
 
 #include "common/base/strings.h"
 
-
 namespace cordon {
 namespace {
 

@@ -1,12 +1,11 @@
 #include "common/base/network.h"
 
-
 #include <charconv>
 #include <optional>
 #include <span>
 
-#include "common/base/text.h"
 #include "common/base/strings.h"
+#include "common/base/text.h"
 
 namespace cordon {
 namespace {
@@ -48,7 +47,8 @@ bool Network::Contains(const boost::asio::ip::address& other) const {
 
 absl::StatusOr<Network> ParseNetwork(std::string_view text) {
   const auto fail = [&](std::string_view why) {
-    return absl::InvalidArgumentError(StrCat("'", Printable(text), "' is not a network like 10.2.0.0/16: ", why));
+    return absl::InvalidArgumentError(
+        StrCat("'", Printable(text), "' is not a network like 10.2.0.0/16: ", why));
   };
   if (text.size() > 64) return absl::InvalidArgumentError("a network is longer than 64 characters");
   const size_t slash = text.find('/');
@@ -56,7 +56,8 @@ absl::StatusOr<Network> ParseNetwork(std::string_view text) {
   Network network;
   network.address = boost::asio::ip::make_address(std::string(text.substr(0, slash)), error);
   if (error) return fail("bad address");
-  if (network.address.is_v6() && network.address.to_v6().scope_id() != 0) return fail("a zone is not allowed");
+  if (network.address.is_v6() && network.address.to_v6().scope_id() != 0)
+    return fail("a zone is not allowed");
   const int longest = network.address.is_v6() ? 128 : 32;
   network.prefix_length = longest;
   if (slash != std::string_view::npos) {
@@ -96,7 +97,8 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view text) {
     return fail();
   }
   const std::optional<uint32_t> port = ParseDigits(text.substr(colon + 1));
-  if (host.empty() || !port || *port == 0 || *port > 65535 || host.find_first_of("[]/ ") != std::string_view::npos) {
+  if (host.empty() || !port || *port == 0 || *port > 65535 ||
+      host.find_first_of("[]/ ") != std::string_view::npos) {
     return fail();
   }
   return HostPort{std::string(host), static_cast<uint16_t>(*port)};

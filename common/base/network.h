@@ -26,8 +26,8 @@ struct Endpoint {
   friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };
 
-// "10.2.0.0/16", "2001:db8::/32", or an address alone. INVALID_ARGUMENT for anything else, host bits that are set
-// below the prefix included: a typing error must not widen or narrow an allow-list silently.
+// "10.2.0.0/16", "2001:db8::/32", or an address alone. INVALID_ARGUMENT for anything else, host bits that are
+// set below the prefix included: a typing error must not widen or narrow an allow-list silently.
 absl::StatusOr<Network> ParseNetwork(std::string_view text);
 
 std::string FormatNetwork(const Network& network);

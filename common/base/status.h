@@ -28,8 +28,8 @@ inline absl::Status Annotate(const absl::Status& status, std::string_view contex
 #define CORDON_CONCAT_INNER(a, b) a##b
 #define CORDON_CONCAT(a, b) CORDON_CONCAT_INNER(a, b)
 
-#define CORDON_RETURN_IF_ERROR_INNER(status, expression)              \
-  do {                                                                \
+#define CORDON_RETURN_IF_ERROR_INNER(status, expression)                 \
+  do {                                                                   \
     if (absl::Status status = (expression); !status.ok()) return status; \
   } while (false)
 #define CORDON_RETURN_IF_ERROR(expression) \

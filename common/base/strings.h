@@ -1,7 +1,7 @@
 #pragma once
 
-// Debian's absl is built with its own string_view type, which does not mix with std::string_view; so the project's
-// code joins text with these and with fmt, and uses absl for errors only.
+// Debian's absl is built with its own string_view type, which does not mix with std::string_view; so the
+// project's code joins text with these and with fmt, and uses absl for errors only.
 
 #include <fmt/format.h>
 

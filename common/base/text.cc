@@ -31,19 +31,24 @@ size_t Utf8Length(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned lead = byte(0);
   if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xf0 && lead <= 0xf4 ? 4 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xc2 && lead < 0xe0 ? 2 : 0;
+  const size_t length = lead >= 0xf0 && lead <= 0xf4  ? 4
+                        : lead >= 0xe0 && lead < 0xf0 ? 3
+                        : lead >= 0xc2 && lead < 0xe0 ? 2
+                                                      : 0;
   if (length == 0 || text.size() < length) return 0;
   for (size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xc0) != 0x80) return 0;
   }
-  if (lead == 0xe0 && byte(1) < 0xa0) return 0;                       // overlong
-  if (lead == 0xed && byte(1) > 0x9f) return 0;                       // surrogates
-  if (lead == 0xf0 && byte(1) < 0x90) return 0;                       // overlong
-  if (lead == 0xf4 && byte(1) > 0x8f) return 0;                       // past U+10FFFF
+  if (lead == 0xe0 && byte(1) < 0xa0) return 0;  // overlong
+  if (lead == 0xed && byte(1) > 0x9f) return 0;  // surrogates
+  if (lead == 0xf0 && byte(1) < 0x90) return 0;  // overlong
+  if (lead == 0xf4 && byte(1) > 0x8f) return 0;  // past U+10FFFF
   return length;
 }
 
-bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+bool IsControl(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
 
 }  // namespace
 
@@ -72,7 +77,10 @@ absl::StatusOr<int64_t> ParseDuration(std::string_view text) {
 }
 
 std::string FormatDuration(int64_t nanos) {
-  if (nanos < 0) return StrCat("-", FormatDuration(nanos == std::numeric_limits<int64_t>::min() ? std::numeric_limits<int64_t>::max() : -nanos));
+  if (nanos < 0)
+    return StrCat(
+        "-", FormatDuration(nanos == std::numeric_limits<int64_t>::min() ? std::numeric_limits<int64_t>::max()
+                                                                         : -nanos));
   if (nanos < kSecond) return StrCat(nanos / 1'000'000, "ms");
   for (size_t i = 0; i < kUnits.size(); ++i) {
     if (nanos < kUnits[i].nanos) continue;

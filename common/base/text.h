@@ -29,7 +29,8 @@ bool IsPlainText(std::string_view text, size_t max_bytes);
 // True for 1 to 64 characters of [a-z0-9-]: names of sites and profiles.
 bool IsName(std::string_view text);
 
-// What a person can read of bytes from outside: control characters and invalid UTF-8 as \xNN. For logs and tables.
+// What a person can read of bytes from outside: control characters and invalid UTF-8 as \xNN. For logs and
+// tables.
 std::string Printable(std::string_view text);
 
 }  // namespace cordon

@@ -19,7 +19,8 @@ struct Sha256Stream::Context {
 };
 
 Sha256Stream::Sha256Stream() : context_(std::make_unique<Context>()) {
-  Context::Require(context_->md != nullptr && EVP_DigestInit_ex2(context_->md.get(), EVP_sha256(), nullptr) == 1);
+  Context::Require(context_->md != nullptr &&
+                   EVP_DigestInit_ex2(context_->md.get(), EVP_sha256(), nullptr) == 1);
 }
 
 Sha256Stream::~Sha256Stream() = default;
@@ -41,7 +42,8 @@ void Sha256Stream::UpdateU64(uint64_t value) {
 
 std::string Sha256Stream::Finish() {
   std::string digest(kSha256Bytes, '\0');
-  Context::Require(EVP_DigestFinal_ex(context_->md.get(), reinterpret_cast<unsigned char*>(digest.data()), nullptr) == 1);
+  Context::Require(
+      EVP_DigestFinal_ex(context_->md.get(), reinterpret_cast<unsigned char*>(digest.data()), nullptr) == 1);
   Context::Require(EVP_DigestInit_ex2(context_->md.get(), EVP_sha256(), nullptr) == 1);
   return digest;
 }

@@ -9,7 +9,9 @@ namespace {
 
 using MdPtr = OpenSslPtr<EVP_MD_CTX, EVP_MD_CTX_free>;
 
-const unsigned char* Bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+const unsigned char* Bytes(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
 
 std::string WithDomain(std::string_view domain, std::string_view bytes) {
   return StrCat(domain, std::string_view("\0", 1), bytes);
@@ -49,13 +51,15 @@ absl::StatusOr<std::string> Sign(std::string_view domain, std::string_view bytes
   return signature;
 }
 
-bool Verify(std::string_view domain, std::string_view bytes, std::string_view signature, std::string_view public_key) {
+bool Verify(std::string_view domain, std::string_view bytes, std::string_view signature,
+            std::string_view public_key) {
   if (signature.size() != kEd25519SignatureBytes || public_key.size() != kEd25519PublicKeyBytes) return false;
   KeyPtr key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, Bytes(public_key), public_key.size()));
   MdPtr md(EVP_MD_CTX_new());
   const std::string message = WithDomain(domain, bytes);
-  const bool good = key && md && EVP_DigestVerifyInit(md.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
-                    EVP_DigestVerify(md.get(), Bytes(signature), signature.size(), Bytes(message), message.size()) == 1;
+  const bool good =
+      key && md && EVP_DigestVerifyInit(md.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
+      EVP_DigestVerify(md.get(), Bytes(signature), signature.size(), Bytes(message), message.size()) == 1;
   ClearOpenSslErrors();
   return good;
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// Operators' signatures. A signature covers `domain`, a zero byte, and the exact bytes: the domain keeps a signature
-// made for one purpose from being taken for another (AUT-3).
+// Operators' signatures. A signature covers `domain`, a zero byte, and the exact bytes: the domain keeps a
+// signature made for one purpose from being taken for another (AUT-3).
 
 #include <absl/status/statusor.h>
 
@@ -27,6 +27,7 @@ absl::StatusOr<std::string> RawPublicKey(const EVP_PKEY& key);
 absl::StatusOr<std::string> Sign(std::string_view domain, std::string_view bytes, EVP_PKEY& key);
 
 // False for anything that is not exactly a good signature, wrong lengths included.
-bool Verify(std::string_view domain, std::string_view bytes, std::string_view signature, std::string_view public_key);
+bool Verify(std::string_view domain, std::string_view bytes, std::string_view signature,
+            std::string_view public_key);
 
 }  // namespace cordon

@@ -11,11 +11,15 @@ namespace {
 using BioPtr = OpenSslPtr<BIO, BIO_free_all>;
 
 // Never asks a terminal: a daemon must not hang on an encrypted key.
-int NoPassphrase(char*, int, int, void*) { return -1; }
+int NoPassphrase(char*, int, int, void*) {
+  return -1;
+}
 
 }  // namespace
 
-void FreeKey(EVP_PKEY* key) { EVP_PKEY_free(key); }
+void FreeKey(EVP_PKEY* key) {
+  EVP_PKEY_free(key);
+}
 
 absl::StatusOr<KeyPtr> NewTlsKey() {
   KeyPtr key(EVP_EC_gen("P-256"));

@@ -16,6 +16,8 @@ absl::Status OpenSslError(std::string_view what) {
   return absl::InternalError(code == 0 ? std::string(what) : StrCat(what, ": ", text.data()));
 }
 
-void ClearOpenSslErrors() { ERR_clear_error(); }
+void ClearOpenSslErrors() {
+  ERR_clear_error();
+}
 
 }  // namespace cordon

@@ -5,15 +5,17 @@
 
 #include <new>
 
-#include "common/crypto/openssl_error.h"
 #include "common/base/strings.h"
+#include "common/crypto/openssl_error.h"
 
 namespace cordon {
 namespace {
 
 using BioPtr = OpenSslPtr<BIO, BIO_free_all>;
 
-void FreeOpenSsl(void* memory) { OPENSSL_free(memory); }
+void FreeOpenSsl(void* memory) {
+  OPENSSL_free(memory);
+}
 
 }  // namespace
 
@@ -42,8 +44,8 @@ absl::StatusOr<std::string> PemUnarmour(std::string_view label, std::string_view
     long size = 0;
     if (PEM_read_bio(bio.get(), &name, &header, &data, &size) != 1) {
       ClearOpenSslErrors();
-      return absl::InvalidArgumentError(
-          StrCat("no whole '-----BEGIN ", label, "-----' block: the file is cut, damaged or of another kind"));
+      return absl::InvalidArgumentError(StrCat("no whole '-----BEGIN ", label,
+                                               "-----' block: the file is cut, damaged or of another kind"));
     }
     const std::unique_ptr<char, decltype(&FreeOpenSsl)> own_name(name, FreeOpenSsl);
     const std::unique_ptr<char, decltype(&FreeOpenSsl)> own_header(header, FreeOpenSsl);

@@ -15,10 +15,10 @@
 
 #include "common/base/hex.h"
 #include "common/base/status.h"
+#include "common/base/strings.h"
 #include "common/base/text.h"
 #include "common/base/uuid.h"
 #include "common/crypto/random.h"
-#include "common/base/strings.h"
 
 namespace cordon {
 namespace {
@@ -60,7 +60,8 @@ absl::StatusOr<X509Ptr> ParsePem(std::string_view pem) {
 
 absl::StatusOr<std::string> ToPem(X509& certificate) {
   BioPtr bio(BIO_new(BIO_s_mem()));
-  if (!bio || PEM_write_bio_X509(bio.get(), &certificate) != 1) return OpenSslError("cannot write a certificate as PEM");
+  if (!bio || PEM_write_bio_X509(bio.get(), &certificate) != 1)
+    return OpenSslError("cannot write a certificate as PEM");
   char* data = nullptr;
   const long size = BIO_get_mem_data(bio.get(), &data);
   return std::string(data, static_cast<size_t>(size));
@@ -76,7 +77,8 @@ bool AddExtension(X509& certificate, X509* issuer, int nid, const std::string& v
 bool SetSerial(X509& certificate) {
   std::string bytes = RandomBytes(16);
   bytes[0] = static_cast<char>((bytes[0] & 0x3f) | 0x40);  // positive, and always 16 bytes long
-  BignumPtr number(BN_bin2bn(reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()), nullptr));
+  BignumPtr number(BN_bin2bn(reinterpret_cast<const unsigned char*>(bytes.data()),
+                             static_cast<int>(bytes.size()), nullptr));
   return number && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(&certificate)) != nullptr;
 }
 
@@ -87,7 +89,8 @@ bool SetTimes(X509& certificate, int64_t not_before, int64_t not_after) {
 
 bool SetName(X509_NAME* name, std::string_view organisation, std::string_view common_name) {
   const auto add = [&](const char* field, std::string_view value) {
-    return X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(value.data()),
+    return X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8,
+                                      reinterpret_cast<const unsigned char*>(value.data()),
                                       static_cast<int>(value.size()), -1, 0) == 1;
   };
   return add("O", organisation) && add("CN", common_name);
@@ -113,7 +116,8 @@ absl::StatusOr<std::string> AlternativeNames(const CertificateRequest& request) 
 bool IsP256(const EVP_PKEY& key) {
   std::array<char, 64> group{};
   size_t size = 0;
-  return EVP_PKEY_is_a(&key, "EC") == 1 && EVP_PKEY_get_group_name(&key, group.data(), group.size(), &size) == 1 &&
+  return EVP_PKEY_is_a(&key, "EC") == 1 &&
+         EVP_PKEY_get_group_name(&key, group.data(), group.size(), &size) == 1 &&
          std::string_view(group.data(), size) == "prime256v1";
 }
 
@@ -155,7 +159,8 @@ absl::StatusOr<Identity> ParseIdentity(std::string_view uri) {
 
 absl::StatusOr<std::string> MakeCaCertificate(EVP_PKEY& key, std::string_view organisation,
                                               int64_t not_before_unix_nanos, int64_t not_after_unix_nanos) {
-  if (!IsHostName(organisation)) return absl::InvalidArgumentError("the organisation is not a name like vets.example");
+  if (!IsHostName(organisation))
+    return absl::InvalidArgumentError("the organisation is not a name like vets.example");
   X509Ptr certificate(X509_new());
   if (!certificate || X509_set_version(certificate.get(), X509_VERSION_3) != 1 || !SetSerial(*certificate) ||
       !SetTimes(*certificate, not_before_unix_nanos, not_after_unix_nanos) ||
@@ -174,7 +179,8 @@ absl::StatusOr<std::string> MakeCaCertificate(EVP_PKEY& key, std::string_view or
 absl::StatusOr<std::string> MakeCsrDer(EVP_PKEY& key) {
   RequestPtr request(X509_REQ_new());
   if (!request || X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) != 1 ||
-      X509_REQ_set_pubkey(request.get(), &key) != 1 || X509_REQ_sign(request.get(), &key, EVP_sha256()) == 0) {
+      X509_REQ_set_pubkey(request.get(), &key) != 1 ||
+      X509_REQ_sign(request.get(), &key, EVP_sha256()) == 0) {
     return OpenSslError("cannot make a certificate request");
   }
   unsigned char* der = nullptr;
@@ -187,7 +193,8 @@ absl::StatusOr<std::string> MakeCsrDer(EVP_PKEY& key) {
 
 absl::StatusOr<std::string> IssueFromCsr(EVP_PKEY& ca_key, std::string_view ca_pem, std::string_view csr_der,
                                          const CertificateRequest& request) {
-  if (csr_der.size() > 16 * 1024) return absl::InvalidArgumentError("the certificate request is longer than 16 KiB");
+  if (csr_der.size() > 16 * 1024)
+    return absl::InvalidArgumentError("the certificate request is longer than 16 KiB");
   const auto* der = reinterpret_cast<const unsigned char*>(csr_der.data());
   const auto* const end = der + csr_der.size();
   RequestPtr csr(d2i_X509_REQ(nullptr, &der, static_cast<long>(csr_der.size())));
@@ -209,13 +216,15 @@ absl::StatusOr<std::string> IssueForKey(EVP_PKEY& ca_key, std::string_view ca_pe
   if (!leaf || X509_set_version(leaf.get(), X509_VERSION_3) != 1 || !SetSerial(*leaf) ||
       !SetTimes(*leaf, request.not_before_unix_nanos, request.not_after_unix_nanos) ||
       !SetName(X509_get_subject_name(leaf.get()), request.identity.organisation, request.identity.id) ||
-      X509_set_issuer_name(leaf.get(), X509_get_subject_name(ca.get())) != 1 || X509_set_pubkey(leaf.get(), &key) != 1 ||
+      X509_set_issuer_name(leaf.get(), X509_get_subject_name(ca.get())) != 1 ||
+      X509_set_pubkey(leaf.get(), &key) != 1 ||
       !AddExtension(*leaf, ca.get(), NID_basic_constraints, "critical,CA:FALSE") ||
       !AddExtension(*leaf, ca.get(), NID_key_usage, "critical,digitalSignature") ||
       !AddExtension(*leaf, ca.get(), NID_ext_key_usage,
                     request.identity.kind == IdentityKind::kController ? "serverAuth" : "clientAuth") ||
       !AddExtension(*leaf, ca.get(), NID_authority_key_identifier, "keyid") ||
-      !AddExtension(*leaf, ca.get(), NID_subject_alt_name, names) || X509_sign(leaf.get(), &ca_key, EVP_sha256()) == 0) {
+      !AddExtension(*leaf, ca.get(), NID_subject_alt_name, names) ||
+      X509_sign(leaf.get(), &ca_key, EVP_sha256()) == 0) {
     return OpenSslError("cannot issue a certificate");
   }
   return ToPem(*leaf);
@@ -224,7 +233,8 @@ absl::StatusOr<std::string> IssueForKey(EVP_PKEY& ca_key, std::string_view ca_pe
 absl::StatusOr<CertificateInfo> ReadCertificate(std::string_view pem) {
   CORDON_ASSIGN_OR_RETURN(const X509Ptr certificate, ParsePem(pem));
   CertificateInfo info;
-  NamesPtr names(static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr)));
+  NamesPtr names(static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr)));
   int uris = 0;
   for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
@@ -254,9 +264,9 @@ absl::Status CheckCertificate(std::string_view pem, std::string_view ca_pem, int
   CORDON_ASSIGN_OR_RETURN(const int64_t not_before, ToUnixNanos(X509_get0_notBefore(certificate.get())));
   CORDON_ASSIGN_OR_RETURN(const int64_t not_after, ToUnixNanos(X509_get0_notAfter(certificate.get())));
   if (now_unix_nanos < not_before || now_unix_nanos > not_after) {
-    return absl::PermissionDeniedError(StrCat("the certificate is valid from ", FormatTime(not_before), " to ",
-                                                    FormatTime(not_after), " and the clock says ",
-                                                    FormatTime(now_unix_nanos)));
+    return absl::PermissionDeniedError(StrCat("the certificate is valid from ", FormatTime(not_before),
+                                              " to ", FormatTime(not_after), " and the clock says ",
+                                              FormatTime(now_unix_nanos)));
   }
   return absl::OkStatus();
 }

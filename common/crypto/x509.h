@@ -42,14 +42,14 @@ struct CertificateInfo {
 };
 
 // A self-signed CA certificate (P-256, path length 0) for `key`.
-absl::StatusOr<std::string> MakeCaCertificate(EVP_PKEY& key, std::string_view organisation, int64_t not_before_unix_nanos,
-                                              int64_t not_after_unix_nanos);
+absl::StatusOr<std::string> MakeCaCertificate(EVP_PKEY& key, std::string_view organisation,
+                                              int64_t not_before_unix_nanos, int64_t not_after_unix_nanos);
 
 // A PKCS#10 request in DER that proves possession of `key`. Names no subject: the CA decides.
 absl::StatusOr<std::string> MakeCsrDer(EVP_PKEY& key);
 
-// A leaf for the public key of `csr_der`, whose self-signature is checked. Only the key is taken from the request
-// (AUT-2). INVALID_ARGUMENT for a bad request, or a key that is not P-256; at most 16 KiB.
+// A leaf for the public key of `csr_der`, whose self-signature is checked. Only the key is taken from the
+// request (AUT-2). INVALID_ARGUMENT for a bad request, or a key that is not P-256; at most 16 KiB.
 absl::StatusOr<std::string> IssueFromCsr(EVP_PKEY& ca_key, std::string_view ca_pem, std::string_view csr_der,
                                          const CertificateRequest& request);
 
@@ -57,7 +57,8 @@ absl::StatusOr<std::string> IssueFromCsr(EVP_PKEY& ca_key, std::string_view ca_p
 absl::StatusOr<std::string> IssueForKey(EVP_PKEY& ca_key, std::string_view ca_pem, EVP_PKEY& key,
                                         const CertificateRequest& request);
 
-// Identity and times of the first certificate in `pem`. INVALID_ARGUMENT unless it has exactly one URI SAN of ours.
+// Identity and times of the first certificate in `pem`. INVALID_ARGUMENT unless it has exactly one URI SAN of
+// ours.
 absl::StatusOr<CertificateInfo> ReadCertificate(std::string_view pem);
 
 // OK when `pem`'s first certificate is signed by the CA and within its time at `now`.

@@ -47,7 +47,8 @@ absl::Status QuickCheck(Database& database) {
 
 }  // namespace
 
-Statement::Statement(sqlite3* database, sqlite3_stmt* statement) : database_(database), statement_(statement) {}
+Statement::Statement(sqlite3* database, sqlite3_stmt* statement)
+    : database_(database), statement_(statement) {}
 
 Statement::Statement(Statement&& other) noexcept
     : database_(other.database_),
@@ -61,7 +62,9 @@ Statement& Statement::operator=(Statement&& other) noexcept {
   return *this;
 }
 
-Statement::~Statement() { sqlite3_finalize(statement_); }
+Statement::~Statement() {
+  sqlite3_finalize(statement_);
+}
 
 Statement& Statement::Bind(int index, int64_t value) {
   bind_result_ |= sqlite3_bind_int64(statement_, index, value);
@@ -77,14 +80,14 @@ Statement& Statement::BindUnsigned(int index, uint64_t value) {
 }
 
 Statement& Statement::BindText(int index, std::string_view value) {
-  bind_result_ |= sqlite3_bind_text64(statement_, index, value.data() == nullptr ? "" : value.data(), value.size(),
-                                      SQLITE_TRANSIENT, SQLITE_UTF8);
+  bind_result_ |= sqlite3_bind_text64(statement_, index, value.data() == nullptr ? "" : value.data(),
+                                      value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
   return *this;
 }
 
 Statement& Statement::BindBlob(int index, std::string_view value) {
-  bind_result_ |=
-      sqlite3_bind_blob64(statement_, index, value.data() == nullptr ? "" : value.data(), value.size(), SQLITE_TRANSIENT);
+  bind_result_ |= sqlite3_bind_blob64(statement_, index, value.data() == nullptr ? "" : value.data(),
+                                      value.size(), SQLITE_TRANSIENT);
   return *this;
 }
 
@@ -120,9 +123,13 @@ void Statement::Reset() {
   bind_result_ = SQLITE_OK;
 }
 
-int64_t Statement::Int(int column) const { return sqlite3_column_int64(statement_, column); }
+int64_t Statement::Int(int column) const {
+  return sqlite3_column_int64(statement_, column);
+}
 
-uint64_t Statement::Unsigned(int column) const { return static_cast<uint64_t>(Int(column)); }
+uint64_t Statement::Unsigned(int column) const {
+  return static_cast<uint64_t>(Int(column));
+}
 
 std::string_view Statement::Bytes(int column) const {
   const void* data = sqlite3_column_blob(statement_, column);
@@ -131,7 +138,9 @@ std::string_view Statement::Bytes(int column) const {
   return {static_cast<const char*>(data), static_cast<size_t>(size)};
 }
 
-bool Statement::IsNull(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+bool Statement::IsNull(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
 
 Database::Database(sqlite3* database) : database_(database) {}
 Database::Database(Database&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
@@ -139,12 +148,15 @@ Database& Database::operator=(Database&& other) noexcept {
   std::swap(database_, other.database_);
   return *this;
 }
-Database::~Database() { sqlite3_close_v2(database_); }
+Database::~Database() {
+  sqlite3_close_v2(database_);
+}
 
 absl::StatusOr<Database> Database::Open(const std::filesystem::path& path, Durability durability) {
   sqlite3* raw = nullptr;
-  const int result = sqlite3_open_v2(path.string().c_str(), &raw,
-                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, nullptr);
+  const int result =
+      sqlite3_open_v2(path.string().c_str(), &raw,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, nullptr);
   Database database(raw);
   if (result != SQLITE_OK) return SqliteError(raw, result, StrCat("cannot open ", path.string()));
   sqlite3_busy_timeout(raw, kBusyTimeoutMillis);
@@ -163,7 +175,8 @@ absl::StatusOr<Database> Database::Open(const std::filesystem::path& path, Durab
 
 absl::StatusOr<Database> Database::OpenReadOnly(const std::filesystem::path& path) {
   sqlite3* raw = nullptr;
-  const int result = sqlite3_open_v2(path.string().c_str(), &raw, SQLITE_OPEN_READONLY | SQLITE_OPEN_FULLMUTEX, nullptr);
+  const int result =
+      sqlite3_open_v2(path.string().c_str(), &raw, SQLITE_OPEN_READONLY | SQLITE_OPEN_FULLMUTEX, nullptr);
   Database database(raw);
   if (result != SQLITE_OK) return SqliteError(raw, result, StrCat("cannot open ", path.string()));
   sqlite3_busy_timeout(raw, kBusyTimeoutMillis);
@@ -177,8 +190,8 @@ absl::Status Database::Execute(std::string_view sql) {
 
 absl::StatusOr<Statement> Database::Prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
-  const int result = sqlite3_prepare_v3(database_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
-                                        &statement, nullptr);
+  const int result = sqlite3_prepare_v3(database_, sql.data(), static_cast<int>(sql.size()),
+                                        SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   if (result != SQLITE_OK) return SqliteError(database_, result, StrCat("cannot prepare: ", sql));
   return Statement(database_, statement);
 }
@@ -203,8 +216,8 @@ absl::Status Database::Migrate(std::span<const std::string_view> steps) {
   }
   if (version < 0 || version > static_cast<int64_t>(steps.size())) {
     return absl::FailedPreconditionError(StrCat("the database has schema version ", version,
-                                                      " and this program knows ", steps.size(),
-                                                      "; use the program that wrote it or a newer one"));
+                                                " and this program knows ", steps.size(),
+                                                "; use the program that wrote it or a newer one"));
   }
   for (auto next = static_cast<size_t>(version); next < steps.size(); ++next) {
     CORDON_RETURN_IF_ERROR(Transaction([&]() -> absl::Status {
@@ -215,10 +228,15 @@ absl::Status Database::Migrate(std::span<const std::string_view> steps) {
   return absl::OkStatus();
 }
 
-int64_t Database::LastInsertId() const { return sqlite3_last_insert_rowid(database_); }
-int64_t Database::Changes() const { return sqlite3_changes64(database_); }
+int64_t Database::LastInsertId() const {
+  return sqlite3_last_insert_rowid(database_);
+}
+int64_t Database::Changes() const {
+  return sqlite3_changes64(database_);
+}
 
-absl::StatusOr<OpenedDatabase> OpenOrSetAside(const std::filesystem::path& path, Database::Durability durability) {
+absl::StatusOr<OpenedDatabase> OpenOrSetAside(const std::filesystem::path& path,
+                                              Database::Durability durability) {
   absl::StatusOr<Database> database = Database::Open(path, durability);
   if (database.ok()) return OpenedDatabase{*std::move(database), std::nullopt, ""};
   if (database.status().code() != absl::StatusCode::kDataLoss) return database.status();
@@ -226,7 +244,8 @@ absl::StatusOr<OpenedDatabase> OpenOrSetAside(const std::filesystem::path& path,
   const std::filesystem::path aside = path.string() + suffix;
   std::error_code error;
   std::filesystem::rename(path, aside, error);
-  if (error) return Annotate(absl::UnavailableError(error.message()), StrCat("cannot set aside ", path.string()));
+  if (error)
+    return Annotate(absl::UnavailableError(error.message()), StrCat("cannot set aside ", path.string()));
   for (const std::string_view extra : {"-wal", "-shm"}) {
     std::filesystem::rename(path.string() + std::string(extra), aside.string() + std::string(extra), error);
   }

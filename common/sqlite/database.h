@@ -77,8 +77,8 @@ class Database {
   // BEGIN IMMEDIATE, `body`, COMMIT; ROLLBACK when `body` or the commit fails.
   absl::Status Transaction(const std::function<absl::Status()>& body);
 
-  // Applies `steps[user_version …]` in one transaction each and raises user_version. FAILED_PRECONDITION when the
-  // file is of a newer version than this program knows.
+  // Applies `steps[user_version …]` in one transaction each and raises user_version. FAILED_PRECONDITION when
+  // the file is of a newer version than this program knows.
   absl::Status Migrate(std::span<const std::string_view> steps);
 
   int64_t LastInsertId() const;
@@ -96,7 +96,9 @@ struct OpenedDatabase {
   std::string damage;  // what was wrong with it
 };
 
-// Open; a damaged file (with its -wal and -shm) is renamed to "<name>.damaged-<wall seconds>" and a new one is made.
-absl::StatusOr<OpenedDatabase> OpenOrSetAside(const std::filesystem::path& path, Database::Durability durability);
+// Open; a damaged file (with its -wal and -shm) is renamed to "<name>.damaged-<wall seconds>" and a new one
+// is made.
+absl::StatusOr<OpenedDatabase> OpenOrSetAside(const std::filesystem::path& path,
+                                              Database::Durability durability);
 
 }  // namespace cordon

@@ -17,6 +17,8 @@ std::string BatchHash(std::string_view host_id, const v1::Batch& batch) {
   return stream.Finish();
 }
 
-std::string FirstPreviousHash() { return std::string(kSha256Bytes, '\0'); }
+std::string FirstPreviousHash() {
+  return std::string(kSha256Bytes, '\0');
+}
 
 }  // namespace cordon

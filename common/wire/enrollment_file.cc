@@ -1,13 +1,12 @@
 #include "common/wire/enrollment_file.h"
 
-
 #include "common/base/network.h"
 #include "common/base/status.h"
+#include "common/base/strings.h"
 #include "common/base/text.h"
 #include "common/base/uuid.h"
 #include "common/crypto/digest.h"
 #include "common/crypto/pem.h"
-#include "common/base/strings.h"
 
 namespace cordon {
 namespace {

@@ -19,7 +19,7 @@ struct Connection {
   Endpoint remote;
   bool agent_owned = false;  // carries the agent's tag (socket_tag.h)
   uint32_t uid = 0;
-  uint64_t cookie = 0;       // the system's own name for the socket, for Reset
+  uint64_t cookie = 0;  // the system's own name for the socket, for Reset
   uint32_t interface_index = 0;
 };
 
@@ -34,7 +34,8 @@ class ConnectionTable {
   // Ends the socket so that its program gets an error at once (ISO-2). NOT_FOUND when it is already gone.
   virtual absl::Status Reset(const Connection& connection) = 0;
 
-  // Makes the kernel forget flows it tracks (connection tracking), so that no remembered flow outlives its permit.
+  // Makes the kernel forget flows it tracks (connection tracking), so that no remembered flow outlives its
+  // permit.
   virtual absl::Status ForgetTrackedFlows() = 0;
 };
 

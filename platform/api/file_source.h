@@ -17,24 +17,24 @@ namespace cordon::platform {
 struct RawFileEvent {
   enum Kind : uint8_t {
     kCreated,
-    kModified,      // content was or may have been written
-    kClosedWrite,   // a writer closed it: content has settled as far as that writer goes
+    kModified,     // content was or may have been written
+    kClosedWrite,  // a writer closed it: content has settled as far as that writer goes
     kDeleted,
-    kRenamed,       // old_path -> path; one of the two is empty when it is outside of what is watched
+    kRenamed,  // old_path -> path; one of the two is empty when it is outside of what is watched
     kAttributes,
-    kOverflow,      // events were lost; `path` names the watched root, or is empty for all
+    kOverflow,  // events were lost; `path` names the watched root, or is empty for all
   };
   Kind kind = kCreated;
   bool is_directory = false;
   std::filesystem::path path;
   std::filesystem::path old_path;
-  uint32_t pid = 0;              // who did it; 0 = the source cannot tell
-  int64_t boottime_nanos = 0;    // when the source read it
-  uint64_t lost_count = 0;       // kOverflow: 0 = unknown
+  uint32_t pid = 0;            // who did it; 0 = the source cannot tell
+  int64_t boottime_nanos = 0;  // when the source read it
+  uint64_t lost_count = 0;     // kOverflow: 0 = unknown
 };
 
 struct FileSourceInfo {
-  std::string name;                      // "fanotify-filesystem", "fanotify-directory", …
+  std::string name;  // "fanotify-filesystem", "fanotify-directory", …
   std::vector<std::string> limitations;
 };
 
@@ -47,9 +47,10 @@ class FileSource {
  public:
   virtual ~FileSource() = default;
 
-  // Starts a thread that calls `deliver` with batches in kernel order. Events of the calling process itself are left
-  // out. A root that cannot be watched is an error that names it, unless it does not exist.
-  virtual absl::Status Start(const FileWatch& watch, std::function<void(std::span<RawFileEvent>)> deliver) = 0;
+  // Starts a thread that calls `deliver` with batches in kernel order. Events of the calling process itself
+  // are left out. A root that cannot be watched is an error that names it, unless it does not exist.
+  virtual absl::Status Start(const FileWatch& watch,
+                             std::function<void(std::span<RawFileEvent>)> deliver) = 0;
   virtual void Stop() = 0;
   virtual FileSourceInfo Info() const = 0;
 };

@@ -13,8 +13,8 @@ namespace cordon::platform {
 
 enum class FileAccess { kOwnerOnly, kEveryoneReads };
 
-// Replaces `path` by `bytes` so that after a power cut it holds either the old or the new content, whole: write
-// beside it, sync, rename, sync the folder. The file never has wider access than asked, at no moment.
+// Replaces `path` by `bytes` so that after a power cut it holds either the old or the new content, whole:
+// write beside it, sync, rename, sync the folder. The file never has wider access than asked, at no moment.
 absl::Status WriteFileDurably(const std::filesystem::path& path, std::string_view bytes, FileAccess access);
 
 // The whole file. NOT_FOUND, PERMISSION_DENIED, or OUT_OF_RANGE when it is longer than max_bytes.
@@ -23,7 +23,8 @@ absl::StatusOr<std::string> ReadFileBounded(const std::filesystem::path& path, s
 // Makes the folder and its parents; the last one readable by its owner only.
 absl::Status MakePrivateFolder(const std::filesystem::path& path);
 
-// Holds a lock on `path` for as long as the returned handle lives. ALREADY_EXISTS when another process has it.
+// Holds a lock on `path` for as long as the returned handle lives. ALREADY_EXISTS when another process has
+// it.
 class FileLock {
  public:
   virtual ~FileLock() = default;

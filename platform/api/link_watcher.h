@@ -7,8 +7,8 @@
 
 namespace cordon::platform {
 
-// Calls `changed` on its own thread whenever an interface appears, disappears, or moves; bursts may be folded into one
-// call. From the return of Start to the return of Stop.
+// Calls `changed` on its own thread whenever an interface appears, disappears, or moves; bursts may be folded
+// into one call. From the return of Start to the return of Stop.
 class LinkWatcher {
  public:
   virtual ~LinkWatcher() = default;

@@ -1,7 +1,8 @@
 #pragma once
 
-// What isolation needs of an operating system's packet filter. Desired state crosses this border: Apply(policy) is
-// idempotent and atomic, ReadBack tells what the kernel holds, and neither needs memory of earlier calls.
+// What isolation needs of an operating system's packet filter. Desired state crosses this border:
+// Apply(policy) is idempotent and atomic, ReadBack tells what the kernel holds, and neither needs memory of
+// earlier calls.
 
 #include <absl/status/statusor.h>
 
@@ -26,7 +27,8 @@ struct PortRange {
   friend auto operator<=>(const PortRange&, const PortRange&) = default;
 };
 
-// One allowed kind of flow; `networks` never empty, `ports` empty = all. Ports are those of the accepting side.
+// One allowed kind of flow; `networks` never empty, `ports` empty = all. Ports are those of the accepting
+// side.
 struct FilterRule {
   FlowDirection direction = FlowDirection::kOut;
   FlowProtocol protocol = FlowProtocol::kTcp;
@@ -38,8 +40,9 @@ struct FilterRule {
 // All that decides about a packet. Equal policies give equal rulesets.
 struct FilterPolicy {
   Level level = Level::kObserve;
-  std::vector<FilterRule> allow;       // for kNoLateral (exceptions) and kEssential
-  std::vector<Endpoint> controllers;   // reachable by the agent's own sockets (tagged, see socket_tag.h) and no others
+  std::vector<FilterRule> allow;  // for kNoLateral (exceptions) and kEssential
+  std::vector<Endpoint>
+      controllers;  // reachable by the agent's own sockets (tagged, see socket_tag.h) and no others
   friend bool operator==(const FilterPolicy&, const FilterPolicy&) = default;
 };
 
@@ -64,9 +67,9 @@ class PacketFilter {
  public:
   virtual ~PacketFilter() = default;
 
-  // One transaction from whatever stands to `policy`, on every uplink that exists now (ISO-1, ISO-3). kObserve
-  // removes all of Cordon's rules and nothing else. On an error nothing has changed. What it leaves in the kernel
-  // stays when the process dies (ISO-5).
+  // One transaction from whatever stands to `policy`, on every uplink that exists now (ISO-1, ISO-3).
+  // kObserve removes all of Cordon's rules and nothing else. On an error nothing has changed. What it leaves
+  // in the kernel stays when the process dies (ISO-5).
   virtual absl::Status Apply(const FilterPolicy& policy) = 0;
 
   // Compares the kernel's rules with those that Apply(intended) would make (ISO-7).

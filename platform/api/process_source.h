@@ -1,6 +1,7 @@
 #pragma once
 
-// Raw process facts from the operating system, in the order in which they happened as far as the source can tell.
+// Raw process facts from the operating system, in the order in which they happened as far as the source can
+// tell.
 
 #include <absl/status/status.h>
 
@@ -8,15 +9,15 @@
 #include <functional>
 #include <memory>
 #include <span>
-#include <string_view>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 namespace cordon::platform {
 
-// A process is named by pid and start time (nanoseconds since boot, CLOCK_BOOTTIME, as the kernel records it for the
-// thread group leader): the pair is never used twice in one boot.
+// A process is named by pid and start time (nanoseconds since boot, CLOCK_BOOTTIME, as the kernel records it
+// for the thread group leader): the pair is never used twice in one boot.
 struct ProcessKey {
   uint32_t pid = 0;
   int64_t start_boottime_nanos = 0;
@@ -31,18 +32,18 @@ struct RawFork {
 struct RawExec {
   ProcessKey process;
   ProcessKey parent;
-  std::string executable;           // absolute path as the process's own mount namespace sees it
-  std::vector<std::string> argv;    // as far as kept; see argv_total_bytes
-  uint32_t argv_total_bytes = 0;    // true length of the argument area
+  std::string executable;         // absolute path as the process's own mount namespace sees it
+  std::vector<std::string> argv;  // as far as kept; see argv_total_bytes
+  uint32_t argv_total_bytes = 0;  // true length of the argument area
   bool argv_complete = true;
-  bool argv_from_proc = false;      // read late from /proc: may belong to a later exec
+  bool argv_from_proc = false;  // read late from /proc: may belong to a later exec
   std::string cwd;
   uint32_t uid = 0;
   uint32_t gid = 0;
   uint32_t login_uid = 0xffffffff;  // none
   uint32_t session_id = 0;
   std::string cgroup;
-  bool from_snapshot = false;       // was already running
+  bool from_snapshot = false;  // was already running
 };
 
 struct RawExit {
@@ -54,7 +55,7 @@ struct RawExit {
 };
 
 struct RawLoss {
-  uint64_t count = 0;               // exact, as counted by the kernel
+  uint64_t count = 0;  // exact, as counted by the kernel
   int64_t first_boottime_nanos = 0;
   int64_t last_boottime_nanos = 0;
 };
@@ -66,7 +67,7 @@ struct RawProcessEvent {
 
 // What a source can and cannot see, for health and for the stream.
 struct ProcessSourceInfo {
-  std::string name;                      // "ebpf", "proc-connector", …
+  std::string name;  // "ebpf", "proc-connector", …
   bool fallback = false;
   std::vector<std::string> limitations;  // sentences; empty for a full source
 };
@@ -75,15 +76,17 @@ class ProcessSource {
  public:
   virtual ~ProcessSource() = default;
 
-  // Starts a thread that calls `deliver` with batches, first of all a snapshot of what runs (no process that lives
-  // through Start is missed, none is given twice as a fork). Blocking in `deliver` holds the kernel's buffer back.
+  // Starts a thread that calls `deliver` with batches, first of all a snapshot of what runs (no process that
+  // lives through Start is missed, none is given twice as a fork). Blocking in `deliver` holds the kernel's
+  // buffer back.
   virtual absl::Status Start(std::function<void(std::span<RawProcessEvent>)> deliver) = 0;
   // Returns after the last call of `deliver`.
   virtual void Stop() = 0;
   virtual ProcessSourceInfo Info() const = 0;
 };
 
-// The best source that works here: eBPF, else the process connector. Never nullptr; Start says what is missing.
+// The best source that works here: eBPF, else the process connector. Never nullptr; Start says what is
+// missing.
 std::unique_ptr<ProcessSource> MakeProcessSource();
 // By name, for tests and for the setting `process.source`; nullptr for an unknown one.
 std::unique_ptr<ProcessSource> MakeProcessSource(std::string_view name);

@@ -19,11 +19,11 @@ std::unique_ptr<Clock> MakeSystemClock();
 
 struct SystemFacts {
   std::string host_name;
-  std::string os;            // "Debian GNU/Linux 12 (bookworm)"
-  std::string kernel;        // "6.1.0-18-amd64"
-  std::string architecture;  // "x86_64"
-  std::string boot_id;       // UUID, new at every boot
-  std::string machine_id_sha256;  // hex; empty when the system has none
+  std::string os;                      // "Debian GNU/Linux 12 (bookworm)"
+  std::string kernel;                  // "6.1.0-18-amd64"
+  std::string architecture;            // "x86_64"
+  std::string boot_id;                 // UUID, new at every boot
+  std::string machine_id_sha256;       // hex; empty when the system has none
   std::vector<std::string> addresses;  // of all interfaces but loopback
 };
 SystemFacts ReadSystemFacts();

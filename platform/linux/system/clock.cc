@@ -21,6 +21,8 @@ class SystemClock final : public Clock {
 
 }  // namespace
 
-std::unique_ptr<Clock> MakeSystemClock() { return std::make_unique<SystemClock>(); }
+std::unique_ptr<Clock> MakeSystemClock() {
+  return std::make_unique<SystemClock>();
+}
 
 }  // namespace cordon::platform

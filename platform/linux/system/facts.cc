@@ -58,7 +58,9 @@ std::vector<std::string> InterfaceAddresses() {
   return addresses;
 }
 
-int64_t Nanos(const timeval& time) { return int64_t{time.tv_sec} * kNanosPerSecond + time.tv_usec * 1000; }
+int64_t Nanos(const timeval& time) {
+  return int64_t{time.tv_sec} * kNanosPerSecond + time.tv_usec * 1000;
+}
 
 }  // namespace
 

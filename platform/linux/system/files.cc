@@ -47,7 +47,8 @@ class FlockLock final : public FileLock {
 }  // namespace
 
 absl::Status WriteFileDurably(const std::filesystem::path& path, std::string_view bytes, FileAccess access) {
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const std::filesystem::path folder =
+      path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   std::string beside = (folder / StrCat(".", path.filename().string(), ".XXXXXX")).string();
   const Fd fd(mkostemp(beside.data(), O_CLOEXEC));  // made with mode 0600
   if (!fd.Valid()) return Failed("cannot make a file in", folder);
@@ -89,7 +90,9 @@ absl::StatusOr<std::string> ReadFileBounded(const std::filesystem::path& path, s
 absl::Status MakePrivateFolder(const std::filesystem::path& path) {
   std::error_code error;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
-  if (error) return absl::UnavailableError(StrCat("cannot make the folder ", path.parent_path().string(), ": ", error.message()));
+  if (error)
+    return absl::UnavailableError(
+        StrCat("cannot make the folder ", path.parent_path().string(), ": ", error.message()));
   if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return Failed("cannot make the folder", path);
   if (chmod(path.c_str(), 0700) != 0) return Failed("cannot set the mode of", path);
   return absl::OkStatus();
@@ -99,7 +102,8 @@ absl::StatusOr<std::unique_ptr<FileLock>> LockFile(const std::filesystem::path& 
   Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd.Valid()) return Failed("cannot open", path);
   if (flock(fd.Get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) return absl::AlreadyExistsError(StrCat(path.string(), " is locked by another process"));
+    if (errno == EWOULDBLOCK)
+      return absl::AlreadyExistsError(StrCat(path.string(), " is locked by another process"));
     return Failed("cannot lock", path);
   }
   return std::make_unique<FlockLock>(std::move(fd));

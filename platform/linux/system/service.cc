@@ -1,6 +1,6 @@
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <poll.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -52,9 +52,15 @@ class StopWatcher {
 
 }  // namespace
 
-void NotifyServiceReady() { sd_notify(0, "READY=1"); }
-void NotifyServiceStopping() { sd_notify(0, "STOPPING=1"); }
-void NotifyServiceStatus(const std::string& line) { sd_notify(0, ("STATUS=" + line).c_str()); }
+void NotifyServiceReady() {
+  sd_notify(0, "READY=1");
+}
+void NotifyServiceStopping() {
+  sd_notify(0, "STOPPING=1");
+}
+void NotifyServiceStatus(const std::string& line) {
+  sd_notify(0, ("STATUS=" + line).c_str());
+}
 
 std::unique_ptr<void, void (*)(void*)> OnStopRequest(std::function<void()> stop) {
   return {new StopWatcher(std::move(stop)), [](void* watcher) { delete static_cast<StopWatcher*>(watcher); }};

@@ -42,8 +42,10 @@ TEST(Ed25519, AcceptsOnlyTheExactBytesDomainAndKey) {
 }
 
 TEST(Pem, RefusesCutText) {
-  const std::string text = PemArmour("CORDON ENROLLMENT", "some bytes that are longer than one line of base64 text");
-  EXPECT_EQ(*PemUnarmour("CORDON ENROLLMENT", text, 4096), "some bytes that are longer than one line of base64 text");
+  const std::string text =
+      PemArmour("CORDON ENROLLMENT", "some bytes that are longer than one line of base64 text");
+  EXPECT_EQ(*PemUnarmour("CORDON ENROLLMENT", text, 4096),
+            "some bytes that are longer than one line of base64 text");
   EXPECT_FALSE(PemUnarmour("CORDON OPERATOR", text, 4096).ok());
   EXPECT_FALSE(PemUnarmour("CORDON ENROLLMENT", text.substr(0, text.size() - 10), 4096).ok());
   EXPECT_FALSE(PemUnarmour("CORDON ENROLLMENT", text, 10).ok());
@@ -124,19 +126,22 @@ TEST_F(EnrollmentFileTest, GoesBothWays) {
 TEST_F(EnrollmentFileTest, RefusesEveryCutAndEveryAlteredCharacter) {
   const std::string text = WriteEnrollmentFile(file_);
   const size_t end = text.find("-----END");
-  for (size_t length = 0; length < end; ++length) EXPECT_FALSE(ReadEnrollmentFile(text.substr(0, length)).ok()) << length;
+  for (size_t length = 0; length < end; ++length)
+    EXPECT_FALSE(ReadEnrollmentFile(text.substr(0, length)).ok()) << length;
   for (size_t i = text.find('\n') + 1; i + 1 < end; ++i) {
     std::string altered = text;
     altered[i] = altered[i] == 'A' ? 'B' : 'A';
     if (const auto file = ReadEnrollmentFile(altered); file.ok()) {
-      EXPECT_EQ(file->SerializeAsString(), ReadEnrollmentFile(text)->SerializeAsString()) << i;  // padding bits only
+      EXPECT_EQ(file->SerializeAsString(), ReadEnrollmentFile(text)->SerializeAsString())
+          << i;  // padding bits only
     }
   }
 }
 
 TEST_F(EnrollmentFileTest, NamesTheFieldThatIsOutOfBounds) {
   file_.set_site("Not A Site");
-  EXPECT_NE(ReadEnrollmentFile(WriteEnrollmentFile(file_)).status().ToString().find("site"), std::string::npos);
+  EXPECT_NE(ReadEnrollmentFile(WriteEnrollmentFile(file_)).status().ToString().find("site"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -52,7 +52,8 @@ TEST(Database, MigratesOnceAndRefusesANewerFile) {
 TEST(OpenOrSetAside, KeepsADamagedFileBesideANewOne) {
   const TempFolder folder;
   const std::filesystem::path path = folder / "a.db";
-  std::ofstream(path) << "this is no database, and long enough to be looked at as one: " << std::string(4096, 'x');
+  std::ofstream(path) << "this is no database, and long enough to be looked at as one: "
+                      << std::string(4096, 'x');
   OpenedDatabase opened = *OpenOrSetAside(path, Database::Durability::kFull);
   ASSERT_TRUE(opened.set_aside.has_value());
   EXPECT_TRUE(std::filesystem::exists(*opened.set_aside));
@@ -61,7 +62,8 @@ TEST(OpenOrSetAside, KeepsADamagedFileBesideANewOne) {
 
 TEST(OpenOrSetAside, LeavesAHealthyFileAlone) {
   const TempFolder folder;
-  ASSERT_TRUE(Database::Open(folder / "a.db", Database::Durability::kFull)->Execute("CREATE TABLE t(x)").ok());
+  ASSERT_TRUE(
+      Database::Open(folder / "a.db", Database::Durability::kFull)->Execute("CREATE TABLE t(x)").ok());
   OpenedDatabase opened = *OpenOrSetAside(folder / "a.db", Database::Durability::kFull);
   EXPECT_FALSE(opened.set_aside.has_value());
   EXPECT_TRUE(opened.database.Execute("INSERT INTO t VALUES(1)").ok());

@@ -20,7 +20,8 @@ TEST(ParseDuration, ReadsSumsInFallingUnits) {
 }
 
 TEST(ParseDuration, RefusesWhatIsNoDuration) {
-  for (const char* text : {"", "4", "h", "0s", "-1h", "1.5h", "30m1h", "1h1h", "99999999999d", "4 h", "4000d"}) {
+  for (const char* text :
+       {"", "4", "h", "0s", "-1h", "1.5h", "30m1h", "1h1h", "99999999999d", "4 h", "4000d"}) {
     EXPECT_FALSE(ParseDuration(text).ok()) << text;
   }
 }
@@ -58,8 +59,8 @@ TEST(ParseNetwork, ReadsBothFamilies) {
 }
 
 TEST(ParseNetwork, RefusesWhatCouldWidenOrNarrowAList) {
-  for (const char* text : {"10.2.0.1/16", "10.2.0.0/33", "10.2.0.0/", "10.2/16", "2001:db8::1/64", "fe80::1%eth0",
-                           "::/129", "10.0.0.0/+8", "10.0.0.0/ 8", ""}) {
+  for (const char* text : {"10.2.0.1/16", "10.2.0.0/33", "10.2.0.0/", "10.2/16", "2001:db8::1/64",
+                           "fe80::1%eth0", "::/129", "10.0.0.0/+8", "10.0.0.0/ 8", ""}) {
     EXPECT_FALSE(ParseNetwork(text).ok()) << text;
   }
 }
