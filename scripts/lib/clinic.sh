@@ -1,0 +1,124 @@
+# A practice clinic out of network namespaces, for scripts/demo and scripts/bench. Source it; all names begin with
+# cordon-clinic, all files are below $clinic (a temporary folder). Nothing of the machine's own network is touched.
+#
+#   front-desk 10.77.0.10  fd77::10   the workstation with the real agent
+#   records    10.77.0.20  fd77::20   the practice system: HTTP on 8080
+#   share      10.77.0.30  fd77::30   the file share: TCP 445 (a stand-in that serves one listing)
+#   intruder   10.77.0.66  fd77::66   a box on the LAN that should not be there: TCP 4444
+#   controller 10.99.0.10  fd99::10   outside, behind the router 10.77.0.1 / fd77::1
+
+clinic_bin=${clinic_bin:?set clinic_bin to the folder with the programs}
+clinic_hosts=(front-desk records share intruder)
+declare -A clinic_number=([front-desk]=10 [records]=20 [share]=30 [intruder]=66)
+
+on() {  # on HOST COMMAND …: runs it inside the host's namespace
+  local host=$1; shift
+  ip netns exec "cordon-clinic-$host" "$@"
+}
+
+clinic_network_up() {
+  local host number
+  ip netns add cordon-clinic-switch
+  ip -n cordon-clinic-switch link add lan type bridge
+  ip -n cordon-clinic-switch link set lan up
+  for host in "${clinic_hosts[@]}" router; do
+    number=${clinic_number[$host]:-1}
+    ip netns add "cordon-clinic-$host"
+    ip -n "cordon-clinic-$host" link set lo up
+    ip link add eth0 netns "cordon-clinic-$host" type veth peer name "p$number" netns cordon-clinic-switch
+    ip -n cordon-clinic-switch link set "p$number" master lan up
+    ip -n "cordon-clinic-$host" addr add "10.77.0.$number/24" dev eth0
+    ip -n "cordon-clinic-$host" addr add "fd77::$number/64" dev eth0 nodad
+    ip -n "cordon-clinic-$host" link set eth0 up
+    [ "$host" = router ] || {
+      ip -n "cordon-clinic-$host" route add default via 10.77.0.1
+      ip -n "cordon-clinic-$host" route add default via fd77::1
+    }
+  done
+  ip netns add cordon-clinic-controller
+  ip -n cordon-clinic-controller link set lo up
+  ip link add eth0 netns cordon-clinic-controller type veth peer name eth1 netns cordon-clinic-router
+  ip -n cordon-clinic-controller addr add 10.99.0.10/24 dev eth0
+  ip -n cordon-clinic-controller addr add fd99::10/64 dev eth0 nodad
+  ip -n cordon-clinic-controller link set eth0 up
+  ip -n cordon-clinic-controller route add default via 10.99.0.1
+  ip -n cordon-clinic-controller route add default via fd99::1
+  ip -n cordon-clinic-router addr add 10.99.0.1/24 dev eth1
+  ip -n cordon-clinic-router addr add fd99::1/64 dev eth1 nodad
+  ip -n cordon-clinic-router link set eth1 up
+  on router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+}
+
+# in_background NAME COMMAND …: keeps its pid for clinic_down and its output in $clinic/log/NAME
+in_background() {
+  local name=$1; shift
+  "$@" >"$clinic/log/$name" 2>&1 &
+  echo $! >"$clinic/pid/$name"
+}
+
+stop_background() {  # stop_background NAME [SIGNAL]
+  local pid
+  pid=$(cat "$clinic/pid/$1" 2>/dev/null) || return 0
+  rm -f "$clinic/pid/$1"
+  kill "-${2:-TERM}" "$pid" 2>/dev/null || true
+  wait "$pid" 2>/dev/null || true
+}
+
+wait_until() {  # wait_until SECONDS WHAT COMMAND …
+  local deadline=$((SECONDS + $1)) what=$2; shift 2
+  until "$@" >/dev/null 2>&1; do
+    if [ "$SECONDS" -ge "$deadline" ]; then
+      echo "gave up waiting for $what" >&2
+      tail -n 20 "$clinic"/log/* >&2 || true
+      return 1
+    fi
+    sleep 0.1
+  done
+}
+
+cordonctl() { on controller "$clinic_bin/cordonctl" --identity "$clinic/operator.identity" "$@"; }
+
+clinic_services_up() {
+  in_background records on records python3 "$(dirname "${BASH_SOURCE[0]}")/clinic_services.py" records 8080
+  in_background share on share python3 "$(dirname "${BASH_SOURCE[0]}")/clinic_services.py" share 445
+  in_background intruder on intruder python3 "$(dirname "${BASH_SOURCE[0]}")/clinic_services.py" intruder 4444
+}
+
+controller_init() {
+  "$clinic_bin/cordon-controller" init --data "$clinic/controller" --name 10.99.0.10 --port 8443 \
+    --operator alex --operator-out "$clinic/operator.identity"
+}
+
+controller_up() {
+  in_background controller on controller "$clinic_bin/cordon-controller" serve --data "$clinic/controller" \
+    --listen 0.0.0.0:8443
+  wait_until 20 "the controller" cordonctl hosts
+}
+
+agent_config() {  # what the workstation watches: folders of the clinic's own, below $clinic/front-desk
+  mkdir -p "$clinic/front-desk/records" "$clinic/front-desk/etc"
+  cat >"$clinic/agent.toml" <<TOML
+[agent]
+state_dir = "$clinic/agent"
+[watch]
+paths = ["$clinic/front-desk"]
+TOML
+}
+
+# The namespaces share the machine's name; a UTS namespace of its own gives the workstation another.
+agent() { on front-desk unshare --uts -- sh -c 'hostname front-desk && exec "$@"' agent "$clinic_bin/cordon-agent" "$@"; }
+
+agent_up() {
+  in_background agent agent run --config "$clinic/agent.toml"
+  wait_until 20 "the agent's first report" sh -c "$(declare -f on cordonctl); clinic='$clinic'; clinic_bin='$clinic_bin'; cordonctl hosts -o json | grep -q CONNECTED"
+}
+
+clinic_down() {
+  local file host
+  for file in "$clinic"/pid/*; do [ -e "$file" ] && stop_background "$(basename "$file")" KILL; done
+  for host in "${clinic_hosts[@]}" router controller switch; do
+    ip netns pids "cordon-clinic-$host" 2>/dev/null | xargs -r kill -9 2>/dev/null || true
+    ip netns del "cordon-clinic-$host" 2>/dev/null || true
+  done
+  rm -rf "$clinic"
+}
