@@ -9,6 +9,7 @@ set(CORDON_LAYERS
   proto                       2
   platform_api                2
   common_wire                 3
+  common_rpc                  3
   platform_os                 3
   agent_event                 4
   agent_spool                 5
@@ -54,7 +55,7 @@ function(cordon_check_layers MODULE)
        (MODULE MATCHES "^(controller_|cordonctl)" AND _dep MATCHES "^agent_"))
       message(FATAL_ERROR "layer violation: ${MODULE} may not use ${_dep}: agent and controller share only common")
     endif()
-    if(_dep STREQUAL "proto_grpc" AND MODULE MATCHES "^agent_" AND NOT MODULE STREQUAL "agent_link")
+    if(_dep MATCHES "^(proto_grpc|common_rpc)$" AND MODULE MATCHES "^agent_" AND NOT MODULE STREQUAL "agent_link")
       message(FATAL_ERROR "layer violation: only agent_link includes gRPC, not ${MODULE}")
     endif()
   endforeach()
