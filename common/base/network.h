@@ -3,10 +3,10 @@
 #include <absl/status/statusor.h>
 
 #include <boost/asio/ip/address.hpp>
-#include <compare>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 namespace cordon {
 
@@ -17,13 +17,19 @@ struct Network {
 
   bool IsV6() const { return address.is_v6(); }
   bool Contains(const boost::asio::ip::address& other) const;
-  friend auto operator<=>(const Network&, const Network&) = default;
+  friend bool operator==(const Network&, const Network&) = default;
+  friend bool operator<(const Network& a, const Network& b) {
+    return std::tie(a.address, a.prefix_length) < std::tie(b.address, b.prefix_length);
+  }
 };
 
 struct Endpoint {
   boost::asio::ip::address address;
   uint16_t port = 0;
-  friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+  friend bool operator<(const Endpoint& a, const Endpoint& b) {
+    return std::tie(a.address, a.port) < std::tie(b.address, b.port);
+  }
 };
 
 // "10.2.0.0/16", "2001:db8::/32", or an address alone. INVALID_ARGUMENT for anything else, host bits that are
