@@ -143,4 +143,52 @@ std::string Printable(std::string_view text) {
   return out;
 }
 
+namespace {
+
+// The value of a lower-case hexadecimal digit, or -1.
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return -1;
+}
+
+// True when `text` starts with \xNN.
+bool StartsWithEscape(std::string_view text) {
+  return text.size() >= 4 && text[0] == '\\' && text[1] == 'x' && HexDigit(text[2]) >= 0 &&
+         HexDigit(text[3]) >= 0;
+}
+
+}  // namespace
+
+std::string EscapeToUtf8(std::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size());
+  while (!bytes.empty()) {
+    const size_t length = Utf8Length(bytes);
+    if (length == 0 || StartsWithEscape(bytes)) {
+      fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(bytes[0]));
+      bytes.remove_prefix(1);
+    } else {
+      out.append(bytes.substr(0, length));
+      bytes.remove_prefix(length);
+    }
+  }
+  return out;
+}
+
+std::string UnescapeFromUtf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    if (StartsWithEscape(text)) {
+      out.push_back(static_cast<char>(HexDigit(text[2]) * 16 + HexDigit(text[3])));
+      text.remove_prefix(4);
+    } else {
+      out.push_back(text[0]);
+      text.remove_prefix(1);
+    }
+  }
+  return out;
+}
+
 }  // namespace cordon

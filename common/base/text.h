@@ -33,4 +33,12 @@ bool IsName(std::string_view text);
 // tables.
 std::string Printable(std::string_view text);
 
+// Any bytes as valid UTF-8, reversibly: for proto strings, which must be UTF-8, where paths and arguments
+// need not be. A byte that is not part of valid UTF-8 becomes \xNN (lower-case hex), and so does a backslash
+// that would otherwise start such a sequence; all else stays as it is.
+std::string EscapeToUtf8(std::string_view bytes);
+
+// The bytes again: UnescapeFromUtf8(EscapeToUtf8(b)) == b for all b.
+std::string UnescapeFromUtf8(std::string_view text);
+
 }  // namespace cordon

@@ -20,7 +20,8 @@ struct RawFileEvent {
     kModified,     // content was or may have been written
     kClosedWrite,  // a writer closed it: content has settled as far as that writer goes
     kDeleted,
-    kRenamed,  // old_path -> path; one of the two is empty when it is outside of what is watched
+    kRenamed,  // old_path -> path; one of the two may be outside of the roots, or empty when it cannot be
+               // told
     kAttributes,
     kOverflow,  // events were lost; `path` names the watched root, or is empty for all
   };
@@ -41,7 +42,15 @@ struct FileSourceInfo {
 struct FileWatch {
   std::vector<std::filesystem::path> roots;     // absolute; a root that does not exist yet is watched for
   std::vector<std::filesystem::path> excluded;  // absolute prefixes, e.g. the agent's own state
+  // A folder that is watched in addition, although it may lie below `excluded`, and whose events are given
+  // even when the calling process itself causes them: the sensor's own proof. Empty = none. Must exist.
+  std::filesystem::path canary;
 };
+
+// What is watched on a clinic's machine of this system unless a policy says otherwise: programs, settings,
+// start-up entries, keys and people's documents. What changes all the time by itself (caches, logs, temporary
+// folders) is left out. `canary` is empty.
+FileWatch DefaultFileWatch();
 
 class FileSource {
  public:

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cordon/v1/order.pb.h"
+#include "platform/api/file_source.h"
+
+namespace cordon::agent {
+
+// What is watched until a policy order says otherwise; version 0.
+v1::Policy DefaultPolicy();
+
+// A policy that can be carried out: excluded paths split into what the source leaves out by prefix and
+// patterns that are matched per event.
+struct WatchPolicy {
+  std::vector<std::filesystem::path> roots;
+  std::vector<std::filesystem::path> excluded;
+  std::vector<std::string> excluded_patterns;
+};
+
+// INVALID_ARGUMENT, naming the field and the path, for anything that cannot be watched: nothing to watch, too
+// many, relative or overlong paths, a pattern that is none. UNIMPLEMENTED for sensitive_paths, which this
+// version cannot report.
+absl::StatusOr<WatchPolicy> ReadPolicy(const v1::Policy& policy);
+
+// Shell pattern: '*' any bytes, '/' included; '?' one byte. Linear memory, no recursion.
+bool MatchesPattern(std::string_view pattern, std::string_view text);
+
+}  // namespace cordon::agent

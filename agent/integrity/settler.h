@@ -1,0 +1,82 @@
+#pragma once
+
+// Folds the burst of raw events that one change makes into the facts a person wants to know. Pure: time comes
+// in as an argument.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "platform/api/file_source.h"
+
+namespace cordon::agent {
+
+struct SettleLimits {
+  int64_t quiet_nanos = 500'000'000;      // a path is settled when nothing happened to it for this long,
+  int64_t longest_nanos = 5'000'000'000;  // or this long after its first pending event
+  size_t max_paths = 50'000;              // pending paths; the oldest settle early beyond it
+  size_t max_actors = 64;                 // processes per pending path; the path settles early beyond it
+};
+
+// What one process did to one path.
+struct FileDeed {
+  platform::RawFileEvent::Kind kind;  // kCreated, kModified, kDeleted, kRenamed, kAttributes
+  uint32_t pid = 0;
+  int64_t boottime_nanos = 0;      // of the last raw event
+  uint32_t raw_events = 0;         // folded into this deed
+  std::filesystem::path old_path;  // kRenamed
+};
+
+// A settled path.
+struct SettledPath {
+  std::filesystem::path path;
+  bool is_directory = false;
+  std::vector<FileDeed> deeds;
+  // Set when the file left this path by a rename before it settled: there is nothing to read here.
+  std::filesystem::path moved_to;
+};
+
+// Not thread-safe.
+class Settler {
+ public:
+  explicit Settler(SettleLimits limits) : limits_(limits) {}
+
+  // `now` on the boot-time clock. Any kind but kOverflow. Returns what must be told before this event: the
+  // pending facts of a path that is renamed away.
+  std::vector<SettledPath> Add(const platform::RawFileEvent& event, int64_t now);
+
+  // Everything that is settled at `now`, or that must go to keep within the limits; at most `max` of them.
+  std::vector<SettledPath> TakeSettled(int64_t now, size_t max);
+
+  // Everything, settled or not.
+  std::vector<SettledPath> TakeAll();
+
+  // When TakeSettled will have something next; nothing when nothing is pending.
+  std::optional<int64_t> NextDue() const;
+
+  size_t PendingPaths() const { return pending_.size(); }
+  bool Full() const { return pending_.size() >= limits_.max_paths; }
+
+ private:
+  struct Pending {
+    SettledPath settled;
+    int64_t first = 0;
+    int64_t due = 0;
+  };
+  using Table = std::map<std::string, Pending>;
+
+  Pending& PendingAt(const platform::RawFileEvent& event, int64_t now);
+  void Schedule(const std::string& path, Pending& pending, int64_t due);
+  SettledPath Take(Table::iterator at);
+  void MoveFolder(const std::string& from, const std::string& to);
+
+  const SettleLimits limits_;
+  Table pending_;
+  std::multimap<int64_t, std::string> schedule_;  // due -> path, one entry per pending path
+};
+
+}  // namespace cordon::agent
