@@ -39,12 +39,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const ChannelRequest&
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);  // the link has its own
   arguments.SetServiceConfigJSON("{}");
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  const auto credentials = grpc::SslCredentials({request.ca_pem, request.key_pem, request.certificate_pem});
-  return grpc::CreateCustomChannel(Target(request.endpoint), credentials, arguments);
-}
-
-absl::Status FromGrpc(const grpc::Status& status) {
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  return grpc::CreateCustomChannel(Target(request.endpoint), MakeChannelCredentials(request.tls), arguments);
 }
 
 }  // namespace cordon::agent

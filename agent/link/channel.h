@@ -8,15 +8,14 @@
 #include <string>
 
 #include "common/base/network.h"
+#include "common/rpc/tls.h"
 
 namespace cordon::agent {
 
 struct ChannelRequest {
-  Endpoint endpoint;          // where to dial
-  std::string tls_name;       // name or address that the controller's certificate must carry
-  const std::string& ca_pem;  // the only trust anchor
-  const std::string& key_pem;
-  const std::string& certificate_pem;
+  Endpoint endpoint;     // where to dial
+  std::string tls_name;  // name or address that the controller's certificate must carry
+  TlsIdentity tls;
   std::chrono::nanoseconds connect_timeout{};
   std::chrono::nanoseconds keepalive_interval{};
   std::chrono::nanoseconds keepalive_timeout{};
@@ -25,8 +24,5 @@ struct ChannelRequest {
 // A channel of its own (no connection is shared with another one), TLS 1.3 only, sockets tagged. Does not
 // dial yet.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const ChannelRequest& request);
-
-// gRPC's status as ours: the codes are the same numbers.
-absl::Status FromGrpc(const grpc::Status& status);
 
 }  // namespace cordon::agent

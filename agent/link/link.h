@@ -18,6 +18,7 @@
 #include "agent/event/part_health.h"
 #include "agent/link/backoff.h"
 #include "agent/link/host_state.h"
+#include "agent/link/resolver.h"
 #include "common/base/clock.h"
 #include "common/base/network.h"
 #include "cordon/v1/gateway.pb.h"
@@ -32,6 +33,9 @@ struct LinkSettings {
   // Bounds on what a Welcome may ask for: no controller can make the agent deaf or busy.
   std::chrono::nanoseconds shortest_heartbeat = std::chrono::seconds(1);
   std::chrono::nanoseconds longest_heartbeat = std::chrono::minutes(5);
+  std::chrono::nanoseconds renewal_check =
+      std::chrono::minutes(1);  // how often the certificate's age is looked at
+  Lookup lookup = SystemLookup;
 };
 
 // The other side of the link within the agent. Every method is called on the agent loop and must not block.

@@ -1,0 +1,100 @@
+#include "agent/link/address_book.h"
+
+#include <algorithm>
+#include <sstream>
+#include <tuple>
+
+#include "common/base/strings.h"
+#include "platform/api/files.h"
+
+namespace cordon::agent {
+namespace {
+
+constexpr size_t kMaxFileBytes = 64 * 1024;
+
+bool IsAddress(const std::string& host) {
+  boost::system::error_code error;
+  boost::asio::ip::make_address(host, error);
+  return !error;
+}
+
+}  // namespace
+
+std::string Candidate::Text() const {
+  const std::string address = endpoint.address.to_string();
+  if (tls_name == address) return FormatEndpoint(endpoint);
+  return StrCat(tls_name, ":", endpoint.port, " (", address, ")");
+}
+
+AddressBook::AddressBook(std::filesystem::path file, std::vector<HostPort> controllers)
+    : file_(std::move(file)), controllers_(std::move(controllers)) {
+  const absl::StatusOr<std::string> text = platform::ReadFileBounded(file_, kMaxFileBytes);
+  if (!text.ok()) return;  // none yet: the names will be looked up
+  const std::vector<std::string> names = Names();
+  std::istringstream words(*text);
+  for (std::string name, address; words >> name >> address;) {
+    boost::system::error_code error;
+    const auto parsed = boost::asio::ip::make_address(address, error);
+    if (error || std::ranges::find(names, name) == names.end()) continue;
+    if (known_[name].size() < kMaxAddressesPerName) known_[name].push_back(parsed);
+  }
+}
+
+std::vector<std::string> AddressBook::Names() const {
+  std::vector<std::string> names;
+  for (const HostPort& controller : controllers_) {
+    const bool seen = std::ranges::find(names, controller.host) != names.end();
+    if (!IsAddress(controller.host) && !seen) names.push_back(controller.host);
+  }
+  return names;
+}
+
+bool AddressBook::Learn(const std::string& name, const std::vector<boost::asio::ip::address>& addresses) {
+  std::vector<boost::asio::ip::address> sorted(addresses);
+  std::ranges::sort(sorted);  // the system's order turns round; that is no change
+  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
+  if (sorted.size() > kMaxAddressesPerName) sorted.resize(kMaxAddressesPerName);
+  if (sorted.empty() || known_[name] == sorted) return false;
+  known_[name] = std::move(sorted);
+  return true;
+}
+
+absl::Status AddressBook::Save() const {
+  std::string text;
+  for (const auto& [name, addresses] : known_) {
+    for (const auto& address : addresses) StrAppend(&text, name, " ", address.to_string(), "\n");
+  }
+  return platform::WriteFileDurably(file_, text, platform::FileAccess::kOwnerOnly);
+}
+
+void AddressBook::Prefer(const Candidate& candidate) {
+  preferred_ = candidate.endpoint;
+}
+
+std::vector<Candidate> AddressBook::Candidates() const {
+  std::vector<Candidate> candidates;
+  for (const HostPort& controller : controllers_) {
+    boost::system::error_code error;
+    const auto address = boost::asio::ip::make_address(controller.host, error);
+    if (!error) {
+      candidates.push_back({{address, controller.port}, address.to_string()});
+    } else if (const auto entry = known_.find(controller.host); entry != known_.end()) {
+      for (const auto& known : entry->second)
+        candidates.push_back({{known, controller.port}, controller.host});
+    }
+  }
+  std::ranges::stable_partition(candidates, [this](const Candidate& c) { return c.endpoint == preferred_; });
+  return candidates;
+}
+
+std::vector<Endpoint> AddressBook::Endpoints() const {
+  std::vector<Endpoint> endpoints;
+  for (const Candidate& candidate : Candidates()) endpoints.push_back(candidate.endpoint);
+  std::sort(endpoints.begin(), endpoints.end(), [](const Endpoint& a, const Endpoint& b) {
+    return std::tie(a.address, a.port) < std::tie(b.address, b.port);
+  });
+  endpoints.erase(std::unique(endpoints.begin(), endpoints.end()), endpoints.end());
+  return endpoints;
+}
+
+}  // namespace cordon::agent

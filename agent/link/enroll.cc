@@ -1,0 +1,191 @@
+#include "agent/link/enroll.h"
+
+#include <grpcpp/client_context.h>
+
+#include <boost/asio/ip/address.hpp>
+#include <set>
+#include <utility>
+
+#include "agent/link/address_book.h"
+#include "agent/link/channel.h"
+#include "agent/link/file_set.h"
+#include "agent/link/resolver.h"
+#include "common/base/status.h"
+#include "common/base/text.h"
+#include "common/base/uuid.h"
+#include "common/crypto/digest.h"
+#include "common/crypto/ed25519.h"
+#include "common/crypto/key.h"
+#include "common/crypto/x509.h"
+#include "common/rpc/status.h"
+#include "common/wire/enrollment_file.h"
+#include "cordon/v1/gateway.grpc.pb.h"
+#include "platform/api/files.h"
+
+namespace cordon::agent {
+namespace {
+
+constexpr int kMaxOperators = 1'000;
+
+// Errors that another controller might not give.
+bool TryAnother(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsInternal(status) ||
+         absl::IsCancelled(status) || absl::IsUnknown(status);
+}
+
+absl::StatusOr<v1::EnrollmentFile> ReadFile(const EnrollOptions& options, int64_t now) {
+  CORDON_ASSIGN_OR_RETURN(const std::string text,
+                          platform::ReadFileBounded(options.file, 2 * kMaxEnrollmentFileBytes));
+  absl::StatusOr<v1::EnrollmentFile> file = ReadEnrollmentFile(text);
+  if (!file.ok()) return Annotate(file.status(), options.file.string());
+  if (now >= file->expiry_unix_nanos()) {
+    return absl::FailedPreconditionError(StrCat(options.file.string(), ": the enrolment file expired at ",
+                                                FormatTime(file->expiry_unix_nanos()), " and the clock says ",
+                                                FormatTime(now), "; ask for a new one, or set the clock"));
+  }
+  return file;
+}
+
+std::vector<Candidate> CandidatesOf(const HostPort& controller, std::string* errors) {
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(controller.host, error);
+  if (!error) return {{{address, controller.port}, address.to_string()}};
+  const auto addresses = SystemLookup(controller.host);
+  if (!addresses.ok()) {
+    StrAppend(errors, "\n  ", Message(addresses.status()));
+    return {};
+  }
+  std::vector<Candidate> candidates;
+  for (const auto& found : *addresses) candidates.push_back({{found, controller.port}, controller.host});
+  return candidates;
+}
+
+absl::StatusOr<v1::EnrollResponse> CallOne(const Candidate& candidate, const v1::EnrollmentFile& file,
+                                           const v1::EnrollRequest& request, std::chrono::seconds timeout) {
+  CORDON_ASSIGN_OR_RETURN(
+      const auto channel,
+      OpenChannel({.endpoint = candidate.endpoint,
+                   .tls_name = candidate.tls_name,
+                   .tls = {file.ca_pem(), file.bootstrap_certificate_pem(), file.bootstrap_key_pem()},
+                   .connect_timeout = timeout,
+                   .keepalive_interval = timeout,
+                   .keepalive_timeout = timeout}));
+  const auto stub = v1::AgentGateway::NewStub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + timeout);
+  v1::EnrollResponse response;
+  CORDON_RETURN_IF_ERROR(FromGrpcStatus(stub->Enroll(&context, request, &response)));
+  return response;
+}
+
+absl::StatusOr<v1::EnrollResponse> CallAny(const v1::EnrollmentFile& file, const v1::EnrollRequest& request,
+                                           std::chrono::seconds timeout) {
+  std::string errors;
+  for (const std::string& text : file.controllers()) {
+    CORDON_ASSIGN_OR_RETURN(const HostPort controller, ParseHostPort(text));
+    for (const Candidate& candidate : CandidatesOf(controller, &errors)) {
+      auto response = CallOne(candidate, file, request, timeout);
+      if (response.ok()) return response;
+      if (!TryAnother(response.status())) {
+        return Annotate(response.status(), StrCat("the controller at ", candidate.Text(), " refused"));
+      }
+      StrAppend(&errors, "\n  ", candidate.Text(), ": ", Printable(Message(response.status())));
+    }
+  }
+  return absl::UnavailableError(StrCat("no controller could be reached:", errors));
+}
+
+// Who may order what, as far as an enrolment has to be sure of it before it pins the bundle.
+absl::Status CheckTrustBundle(const v1::EnrollmentFile& file, const v1::SignedTrustBundle& signed_bundle) {
+  const auto bad = [](std::string_view why) {
+    return absl::PermissionDeniedError(StrCat("the controller's trust bundle is not to be trusted: ", why));
+  };
+  if (!ConstantTimeEquals(Sha256(signed_bundle.bundle()), file.trust_bundle_sha256())) {
+    return bad("it is not the one that the enrolment file names; ask who made the file");
+  }
+  v1::TrustBundle bundle;
+  if (!bundle.ParseFromString(signed_bundle.bundle())) return bad("it cannot be parsed");
+  if (bundle.fleet_id() != file.fleet_id()) return bad("it is for another fleet");
+  if (bundle.operators().empty() || bundle.operators_size() > kMaxOperators)
+    return bad("it names no operator");
+  std::set<std::string> ids;
+  for (const v1::TrustedOperator& trusted : bundle.operators()) {
+    if (trusted.ed25519_public_key().size() != kEd25519PublicKeyBytes)
+      return bad("an operator's key is malformed");
+    if (!ids.insert(trusted.operator_id()).second) return bad("it names an operator twice");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Store(const std::filesystem::path& folder, v1::EnrollmentFile file, const HostState& state) {
+  file.clear_token();
+  file.clear_bootstrap_certificate_pem();
+  file.clear_bootstrap_key_pem();
+  file.clear_check();
+  return ReplaceFilesTogether(folder, {{kHostKeyFile, state.credentials.key_pem},
+                                       {kHostCertificateFile, state.credentials.certificate_pem},
+                                       {kEnrollmentFile, file.SerializeAsString()},
+                                       {kTrustFile, state.trust.SerializeAsString()}});
+}
+
+}  // namespace
+
+absl::StatusOr<HostState> CheckEnrollResponse(const v1::EnrollmentFile& file,
+                                              const v1::EnrollResponse& response, const EVP_PKEY& key,
+                                              int64_t now_unix_nanos) {
+  const auto distrust = [](const absl::Status& status) {
+    return absl::PermissionDeniedError(
+        StrCat("the certificate that the controller gave is not to be trusted: ", Message(status)));
+  };
+  const std::string& pem = response.certificate_pem();
+  if (const auto status = CheckCertificate(pem, file.ca_pem(), now_unix_nanos); !status.ok())
+    return distrust(status);
+  if (const auto status = CheckKeyMatches(pem, key); !status.ok()) return distrust(status);
+  const absl::StatusOr<CertificateInfo> info = ReadCertificate(pem);
+  if (!info.ok()) return distrust(info.status());
+  if (info->identity.kind != IdentityKind::kHost || info->identity.id != response.host_id() ||
+      info->identity.organisation != response.organisation()) {
+    return distrust(absl::InvalidArgumentError(
+        StrCat("it names ", FormatIdentity(info->identity), ", not the host that was enrolled")));
+  }
+  CORDON_RETURN_IF_ERROR(CheckTrustBundle(file, response.trust_bundle()));
+
+  HostState state;
+  state.identity = {info->identity.id,
+                    info->identity.organisation,
+                    file.fleet_id(),
+                    file.site(),
+                    {file.labels().begin(), file.labels().end()}};
+  state.credentials.certificate_pem = pem;
+  state.credentials.not_before_unix_nanos = info->not_before_unix_nanos;
+  state.credentials.not_after_unix_nanos = info->not_after_unix_nanos;
+  CORDON_ASSIGN_OR_RETURN(state.credentials.key_pem, PrivateKeyToPem(key));
+  for (const std::string& text : file.controllers()) {
+    CORDON_ASSIGN_OR_RETURN(HostPort controller, ParseHostPort(text));
+    state.controllers.push_back(std::move(controller));
+  }
+  state.ca_pem = file.ca_pem();
+  state.trust = response.trust_bundle();
+  return state;
+}
+
+absl::StatusOr<HostState> Enroll(const EnrollOptions& options, const Clock& clock) {
+  CORDON_RETURN_IF_ERROR(FinishReplacingFiles(options.state_dir));
+  if (!options.replace && IsEnrolled(options.state_dir)) {
+    return absl::FailedPreconditionError(StrCat("this host is enrolled already (", options.state_dir.string(),
+                                                "); give --replace to give that enrolment up"));
+  }
+  CORDON_ASSIGN_OR_RETURN(const v1::EnrollmentFile file, ReadFile(options, clock.WallNanos()));
+  CORDON_ASSIGN_OR_RETURN(const KeyPtr key, NewTlsKey());  // AUT-1: made here, never sent
+  v1::EnrollRequest request;
+  request.set_enrollment_id(file.enrollment_id());
+  request.set_token(file.token());
+  *request.mutable_facts() = options.facts;
+  CORDON_ASSIGN_OR_RETURN(*request.mutable_csr_der(), MakeCsrDer(*key));
+  CORDON_ASSIGN_OR_RETURN(const v1::EnrollResponse response, CallAny(file, request, options.timeout));
+  CORDON_ASSIGN_OR_RETURN(HostState state, CheckEnrollResponse(file, response, *key, clock.WallNanos()));
+  CORDON_RETURN_IF_ERROR(Store(options.state_dir, file, state));
+  return state;
+}
+
+}  // namespace cordon::agent

@@ -1,0 +1,81 @@
+#include "agent/link/link.h"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstring>
+#include <future>
+#include <mutex>
+#include <utility>
+
+#include "agent/link/channel.h"
+#include "agent/link/link_impl.h"
+#include "agent/link/socket_mutator.h"
+#include "common/base/status.h"
+#include "common/base/text.h"
+#include "common/base/uuid.h"
+#include "common/crypto/random.h"
+
+namespace cordon::agent {
+
+Link::Link(Parts parts, HostState state, LinkSettings settings)
+    : impl_(std::make_shared<Impl>(std::move(parts), std::move(state), std::move(settings))) {}
+
+Link::~Link() = default;
+
+absl::Status Link::Start() {
+  grpc::ChannelArguments trial;
+  CORDON_RETURN_IF_ERROR(TagSocketsOf(&trial));
+  boost::asio::post(impl_->Loop(), [impl = impl_] { impl->Start(); });
+  return absl::OkStatus();
+}
+
+void Link::Stop(std::function<void()> stopped) {
+  impl_->Stop(std::move(stopped));
+}
+
+void Link::SendReceipt(v1::Receipt receipt) {
+  impl_->Send(std::move(receipt));
+}
+void Link::SendOutcome(v1::OrderOutcome outcome) {
+  impl_->Send(std::move(outcome));
+}
+void Link::SendProgress(v1::ScanProgress progress) {
+  impl_->Send(std::move(progress));
+}
+void Link::SendHealth(v1::HealthAnswer answer) {
+  impl_->Send(std::move(answer));
+}
+
+void Link::Probe(std::chrono::nanoseconds deadline, std::function<void(bool)> done) {
+  boost::asio::post(impl_->Loop(), [impl = impl_, deadline, done = std::move(done)]() mutable {
+    impl->Probe(deadline, std::move(done));
+  });
+}
+
+void Link::Redial(const std::string& why) {
+  boost::asio::post(impl_->Loop(), [impl = impl_, why] { impl->Redial(why); });
+}
+
+LinkStatus Link::Status() const {
+  return impl_->Status();
+}
+
+std::string Link::Name() const {
+  return "cordon.link";
+}
+
+void Link::Prove() {
+  constexpr std::chrono::seconds kPatience(5);
+  const auto answered = std::make_shared<std::promise<void>>();
+  std::future<void> wait = answered->get_future();
+  Probe(kPatience, [answered](bool) { answered->set_value(); });
+  wait.wait_for(kPatience + std::chrono::seconds(1));  // the loop may be stopping
+}
+
+PartState Link::State() const {
+  return impl_->State();
+}
+
+}  // namespace cordon::agent
