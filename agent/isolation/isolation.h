@@ -1,0 +1,104 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/event/event_sink.h"
+#include "agent/isolation/probes.h"
+#include "common/base/clock.h"
+#include "common/base/network.h"
+#include "cordon/v1/gateway.pb.h"
+#include "cordon/v1/local.pb.h"
+#include "cordon/v1/order.pb.h"
+#include "platform/api/connections.h"
+#include "platform/api/packet_filter.h"
+
+namespace cordon::agent {
+
+// What Isolation works with. Nothing is owned; all must outlive it.
+struct IsolationParts {
+  platform::PacketFilter* filter = nullptr;
+  platform::ConnectionTable* connections = nullptr;
+  const Clock* clock = nullptr;
+  EventSink* events = nullptr;
+  EscapeProbe* escape = nullptr;
+  ChannelProbe* channel = nullptr;
+};
+
+struct IsolationOptions {
+  std::filesystem::path state_file;  // "isolation.state" in the agent's state folder
+  std::string boot_id;               // of SystemFacts: tells a restart of the agent from one of the machine
+};
+
+// Keeps the host at the level that the newest order of the isolation lane asks for.
+//
+// Single-threaded: every method, and every callback it is given, runs on the agent loop. Set, Release and
+// Restore return when the kernel's rules are in force and read back (some milliseconds).
+//
+//   Isolation isolation(parts, {.state_file = state / "isolation.state", .boot_id = facts.boot_id});
+//   isolation.OnReceipt(send it on the Control stream);
+//   isolation.SetControllers(resolved endpoints)   // whenever they are known or change
+//   isolation.Restore()                            // before sensors and link start
+//   Tick() every second · OnLinksChanged() when the LinkWatcher calls
+class Isolation {
+ public:
+  Isolation(IsolationParts parts, IsolationOptions options);
+  Isolation(const Isolation&) = delete;
+  Isolation& operator=(const Isolation&) = delete;
+  ~Isolation();
+
+  // Called with the receipt after every change: order, fallback, end of the lease, drift repaired.
+  void OnReceipt(std::function<void(const v1::Receipt&)> listener);
+
+  // Once, at start: makes the kernel match the state file (ISO-5). A damaged or missing file never opens
+  // anything: it is set aside, what stands in the kernel is kept, and the returned error, an event and the
+  // receipt say so.
+  absl::Status Restore();
+
+  // The addresses at which the agent's own sockets reach a controller. Kept in the state file, so that they
+  // are open after a restart before any name can be resolved. Re-applies when they changed.
+  void SetControllers(std::vector<Endpoint> controllers);
+
+  // Takes the host to the ordered level: state on disk, kernel, forbidden connections reset, read back; then
+  // proves the channel in the background and falls as the order says (ISO-1, 2, 4, 9). On an error nothing
+  // has changed.
+  //   INVALID_ARGUMENT     names the field
+  //   FAILED_PRECONDITION  the sequence is not higher than that of the last order of the lane
+  //   UNIMPLEMENTED        a rule needs a host name or a program, which this agent cannot enforce; names the
+  //   rule
+  // The same order again is OK and changes nothing. The receipt may say less than `contained`: read it.
+  absl::StatusOr<v1::Receipt> Set(const v1::IsolateAction& action, const std::string& order_id,
+                                  uint64_t sequence);
+
+  // Takes everything of Cordon's out of the packet filter. Errors as Set.
+  absl::StatusOr<v1::Receipt> Release(const std::string& order_id, uint64_t sequence);
+
+  // Covers interfaces that came (ISO-3).
+  void OnLinksChanged();
+
+  // Counts the lease down on the boot-time clock (ISO-8) and ends it. Call about every second.
+  void Tick();
+
+  // Reads the kernel back now.
+  v1::Receipt ReadReceipt();
+
+  // Sends a forbidden packet and reads back: the canary of "cordon.isolation". OK when what is enforced is
+  // what was ordered. Rules that somebody changed are put right, and the error says what was found (ISO-6
+  // goes further).
+  absl::Status Prove();
+
+  // For Hello: the newest order of the isolation lane.
+  v1::LaneState Lane() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cordon::agent
