@@ -65,8 +65,6 @@ struct LinkStatus {
   int64_t certificate_not_after_unix_nanos = 0;
 };
 
-class TelemetrySender;
-
 // Lives on the agent loop, except where a method says thread-safe. Give it up only after Stop's `stopped` has
 // run.
 class Link final : public HealthPart {
@@ -75,7 +73,6 @@ class Link final : public HealthPart {
     boost::asio::io_context& loop;
     const Clock& clock;
     LinkHandler& handler;
-    TelemetrySender& telemetry;
     std::filesystem::path state_dir;
     v1::HostFacts facts;
     std::string boot_id;

@@ -1,0 +1,198 @@
+#include "agent/link/enroll.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <random>
+
+#include "agent/link/file_set.h"
+#include "common/wire/enrollment_file.h"
+#include "platform/api/files.h"
+#include "platform/api/system.h"
+#include "tests/fakes/fake_clock.h"
+#include "tests/integration/link/fake_gateway.h"
+#include "tests/support/temp_folder.h"
+
+namespace cordon::agent {
+namespace {
+
+using testing::FakeGateway;
+using ::testing::HasSubstr;
+using testing::Must;
+using testing::TempFolder;
+using testing::TestFleet;
+
+class EnrollTest : public ::testing::Test {
+ protected:
+  EnrollTest() : gateway_(fleet_) { Must(platform::MakePrivateFolder(State())); }
+
+  std::filesystem::path State() const { return folder_ / "state"; }
+
+  absl::StatusOr<HostState> EnrollWith(const std::string& text, bool replace = false) {
+    std::ofstream(folder_ / "leeds.enroll") << text;
+    return Enroll({.file = folder_ / "leeds.enroll",
+                   .state_dir = State(),
+                   .replace = replace,
+                   .facts = {},
+                   .timeout = std::chrono::seconds(5)},
+                  *clock_);
+  }
+  absl::StatusOr<HostState> EnrollWith(const v1::EnrollmentFile& file) {
+    return EnrollWith(WriteEnrollmentFile(file));
+  }
+
+  v1::EnrollmentFile Good() const { return fleet_.MakeEnrollment(gateway_.Address()); }
+
+  // Every failure leaves the folder as it was, and a good file still works afterwards (positive control).
+  void ExpectRefused(const absl::StatusOr<HostState>& result, const std::string& message) {
+    EXPECT_FALSE(result.ok());
+    EXPECT_THAT(std::string(Message(result.status())), HasSubstr(message));
+    EXPECT_TRUE(std::filesystem::is_empty(State()));
+    gateway_.TamperWithEnrollment(nullptr);
+    EXPECT_TRUE(EnrollWith(Good()).ok());
+  }
+
+  TestFleet fleet_;
+  FakeGateway gateway_;
+  TempFolder folder_;
+  std::unique_ptr<Clock> clock_ = platform::MakeSystemClock();
+};
+
+TEST_F(EnrollTest, AUT1_AGoodFileLeavesAHostStateWithoutTokenOrBootstrapKey) {
+  const v1::EnrollmentFile file = Good();
+  const HostState enrolled = Must(EnrollWith(file));
+  const HostState loaded = Must(LoadHostState(State()));
+  EXPECT_EQ(loaded.identity.host_id, enrolled.identity.host_id);
+  EXPECT_EQ(loaded.identity.fleet_id, fleet_.FleetId());
+  EXPECT_EQ(loaded.identity.site, "leeds");
+  ASSERT_EQ(loaded.identity.labels.size(), 1U);
+  EXPECT_EQ(loaded.identity.labels[0].value(), "front-desk");
+  EXPECT_EQ(loaded.credentials.key_pem, enrolled.credentials.key_pem);
+  EXPECT_EQ(loaded.trust.bundle(), fleet_.Trust().bundle());
+
+  const std::string kept = Must(platform::ReadFileBounded(State() / kEnrollmentFile, 1 << 20));
+  EXPECT_THAT(kept, ::testing::Not(HasSubstr(file.token())));
+  EXPECT_THAT(kept, ::testing::Not(HasSubstr("PRIVATE KEY")));
+  using std::filesystem::perms;
+  EXPECT_EQ(std::filesystem::status(State() / kHostKeyFile).permissions(),
+            perms::owner_read | perms::owner_write);
+}
+
+TEST_F(EnrollTest, AnEnrolledHostIsNotEnrolledAgainUnlessAskedTo) {
+  const HostState first = Must(EnrollWith(Good()));
+  const auto second = EnrollWith(Good());
+  EXPECT_TRUE(absl::IsFailedPrecondition(second.status())) << second.status();
+  EXPECT_EQ(Must(LoadHostState(State())).identity.host_id, first.identity.host_id);
+
+  const HostState third = Must(EnrollWith(WriteEnrollmentFile(Good()), /*replace=*/true));
+  EXPECT_EQ(Must(LoadHostState(State())).identity.host_id, third.identity.host_id);
+  EXPECT_NE(third.identity.host_id, first.identity.host_id);
+}
+
+TEST_F(EnrollTest, ACutFileIsRefusedAtEveryLength) {
+  const std::string whole = WriteEnrollmentFile(Good());
+  for (size_t length = 0; length + 1 < whole.size(); length += 41) {
+    const auto result = EnrollWith(whole.substr(0, length));
+    EXPECT_TRUE(absl::IsInvalidArgument(result.status())) << length << ": " << result.status();
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(State()));
+  EXPECT_TRUE(EnrollWith(whole).ok());
+}
+
+TEST_F(EnrollTest, RandomBytesAreRefused) {
+  std::mt19937 random(2);
+  for (int i = 0; i < 50; ++i) {
+    std::string bytes(random() % 5'000, '\0');
+    for (char& byte : bytes) byte = static_cast<char>(random());
+    EXPECT_TRUE(absl::IsInvalidArgument(EnrollWith(bytes).status()));
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(State()));
+}
+
+TEST_F(EnrollTest, AnExpiredFileIsRefused) {
+  v1::EnrollmentFile file = Good();
+  file.set_expiry_unix_nanos(WallNowNanos() - kNanosPerSecond);
+  ExpectRefused(EnrollWith(file), "expired");
+}
+
+TEST_F(EnrollTest, AControllerOfAnotherCaIsNotSpokenTo) {
+  v1::EnrollmentFile file = Good();
+  file.set_ca_pem(TestFleet().CaPem());
+  ExpectRefused(EnrollWith(file), "no controller could be reached");
+}
+
+TEST_F(EnrollTest, ACertificateOfAnotherCaIsRefused) {
+  const TestFleet other;
+  gateway_.TamperWithEnrollment([&](v1::EnrollResponse& response) {
+    response.set_certificate_pem(other.Issue(IdentityKind::kHost, response.host_id()).certificate_pem);
+  });
+  ExpectRefused(EnrollWith(Good()), "not signed by this fleet's CA");
+}
+
+TEST_F(EnrollTest, ACertificateForAnotherKeyIsRefused) {
+  gateway_.TamperWithEnrollment([&](v1::EnrollResponse& response) {
+    response.set_certificate_pem(fleet_.Issue(IdentityKind::kHost, response.host_id()).certificate_pem);
+  });
+  ExpectRefused(EnrollWith(Good()), "another key");
+}
+
+TEST_F(EnrollTest, ACertificateForAnotherHostIsRefused) {
+  gateway_.TamperWithEnrollment([&](v1::EnrollResponse& response) { response.set_host_id(NewUuid()); });
+  ExpectRefused(EnrollWith(Good()), "not the host that was enrolled");
+}
+
+TEST_F(EnrollTest, AUT3_ATrustBundleThatTheFileDoesNotNameIsRefused) {
+  const TestFleet other;
+  gateway_.TamperWithEnrollment(
+      [&](v1::EnrollResponse& response) { *response.mutable_trust_bundle() = other.Trust(); });
+  ExpectRefused(EnrollWith(Good()), "not the one that the enrolment file names");
+}
+
+TEST_F(EnrollTest, ATrustBundleOfAnotherFleetIsRefusedEvenWhenTheFileNamesIt) {
+  const TestFleet other;
+  gateway_.TamperWithEnrollment(
+      [&](v1::EnrollResponse& response) { *response.mutable_trust_bundle() = other.Trust(); });
+  v1::EnrollmentFile file = Good();
+  file.set_trust_bundle_sha256(Sha256(other.Trust().bundle()));
+  ExpectRefused(EnrollWith(file), "another fleet");
+}
+
+TEST_F(EnrollTest, TheNextControllerIsTriedWhenOneIsDown) {
+  v1::EnrollmentFile file = Good();
+  file.clear_controllers();
+  file.add_controllers("127.0.0.1:1");
+  file.add_controllers(gateway_.Address());
+  EXPECT_TRUE(EnrollWith(file).ok());
+}
+
+TEST(FileSet, ACommittedReplacementIsFinishedAndAnUncommittedOneUndone) {
+  const TempFolder folder;
+  Must(ReplaceFilesTogether(folder.Path(), {{"a", "old"}, {"b", "old"}}));
+  // As a power cut leaves it before the commit …
+  std::ofstream(folder / "a.new") << "new";
+  Must(FinishReplacingFiles(folder.Path()));
+  EXPECT_EQ(Must(platform::ReadFileBounded(folder / "a", 10)), "old");
+  EXPECT_FALSE(std::filesystem::exists(folder / "a.new"));
+  // … and after it, with one of two renames done.
+  std::ofstream(folder / "a") << "new";
+  std::ofstream(folder / "b.new") << "new";
+  std::ofstream(folder / ".replacing") << "a\nb\n";
+  Must(FinishReplacingFiles(folder.Path()));
+  EXPECT_EQ(Must(platform::ReadFileBounded(folder / "a", 10)), "new");
+  EXPECT_EQ(Must(platform::ReadFileBounded(folder / "b", 10)), "new");
+}
+
+TEST(HostStateFiles, DamageIsNamedWithWhatToDo) {
+  const TempFolder folder;
+  EXPECT_TRUE(absl::IsFailedPrecondition(LoadHostState(folder.Path()).status()));
+  std::ofstream(folder / kHostKeyFile) << "garbage";
+  std::ofstream(folder / kHostCertificateFile) << "garbage";
+  const auto state = LoadHostState(folder.Path());
+  EXPECT_TRUE(absl::IsDataLoss(state.status()));
+  EXPECT_THAT(std::string(Message(state.status())), HasSubstr("host.key"));
+  EXPECT_THAT(std::string(Message(state.status())), HasSubstr("--replace"));
+}
+
+}  // namespace
+}  // namespace cordon::agent
