@@ -82,6 +82,9 @@ class ProcessSource {
   virtual absl::Status Start(std::function<void(std::span<RawProcessEvent>)> deliver) = 0;
   // Returns after the last call of `deliver`.
   virtual void Stop() = 0;
+  // Returns when everything that happened before the call has been delivered, or after a second, or when the source is
+  // stopped. Any thread but the delivering one. For whoever must know a process by the pid in an event at hand.
+  virtual void Flush() = 0;
   virtual ProcessSourceInfo Info() const = 0;
 };
 

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <unordered_map>
+
+#include "platform/api/process_source.h"
+
+namespace cordon::agent {
+
+struct TrackedProcess {
+  platform::ProcessKey key;
+  platform::ProcessKey parent;  // pid 0 = unknown
+  std::array<char, 16> guid{};
+  int64_t forked_boottime_nanos = 0;  // when it was first seen
+  int64_t exec_boottime_nanos = 0;    // 0 = runs its parent's program
+  int64_t end_boottime_nanos = 0;     // 0 = runs
+  bool announced = false;
+  std::string executable;
+};
+
+// Who has and had which pid. Ended processes are kept for a while, bounded in number and age. Not
+// thread-safe.
+class ProcessTable {
+ public:
+  static constexpr size_t kEndedKept = 65'536;
+  static constexpr int64_t kEndedKeptNanos = 600'000'000'000;  // ten minutes
+
+  // nullptr when unknown. Pointers stay valid until the process is forgotten.
+  TrackedProcess* Get(const platform::ProcessKey& key);
+  // The process that had `pid` at that moment, else the last one before it.
+  TrackedProcess* At(uint32_t pid, int64_t boottime_nanos);
+  const TrackedProcess* At(uint32_t pid, int64_t boottime_nanos) const;
+
+  // A new entry for a key that Get does not know.
+  TrackedProcess& Add(const platform::ProcessKey& key);
+  // Marks it as ended and forgets the ended ones that are over the bounds.
+  void End(TrackedProcess& process, int64_t boottime_nanos);
+
+  size_t size() const { return size_; }
+
+ private:
+  struct Ended {
+    platform::ProcessKey key;
+    int64_t boottime_nanos;
+  };
+  void Forget(const platform::ProcessKey& key);
+
+  std::unordered_map<uint32_t, std::deque<TrackedProcess>> by_pid_;  // each in order of start time
+  std::deque<Ended> ended_;                                          // in order of end
+  size_t size_ = 0;
+};
+
+}  // namespace cordon::agent
