@@ -3,8 +3,9 @@
 #include "platform/api/system.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
 
-#include <csignal>
 #include <future>
 #include <thread>
 
@@ -52,7 +53,7 @@ TEST(LowerThreadPriority, IsAllowedAndConcernsOneThread) {
 TEST(OnStopRequest, CallsOnceOnSigterm) {
   std::promise<void> asked;
   const auto watch = OnStopRequest([&] { asked.set_value(); });
-  std::raise(SIGTERM);
+  kill(getpid(), SIGTERM);  // to the process, as a service manager does
   EXPECT_EQ(asked.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
 }
 
