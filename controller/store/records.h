@@ -1,0 +1,150 @@
+#pragma once
+
+// What the store keeps and hands out. Plain values; times are wall clock, nanoseconds since 1970.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cordon/v1/event.pb.h"
+#include "cordon/v1/gateway.pb.h"
+#include "cordon/v1/operator.pb.h"
+#include "cordon/v1/order.pb.h"
+
+namespace cordon::controller {
+
+// What a store is of. One per store, written when it is made.
+struct Fleet {
+  std::string fleet_id;      // UUID
+  std::string organisation;  // as in certificates
+  v1::SignedTrustBundle trust_bundle;
+};
+
+// A certificate that the CA gave out, for the record.
+struct CertificateRecord {
+  std::string serial_hex;
+  int64_t not_before_unix_nanos = 0;
+  int64_t not_after_unix_nanos = 0;
+};
+
+struct HostRecord {
+  std::string host_id;
+  v1::HostFacts facts;
+  std::string site;
+  std::vector<v1::Label> labels;
+  std::string enrollment_id;
+  int64_t enrolled_unix_nanos = 0;
+  int64_t last_seen_unix_nanos = 0;
+  v1::Receipt receipt;  // the last one; read_back_time 0 = none yet
+  bool revoked = false;
+  CertificateRecord certificate;  // the newest
+  uint64_t acknowledged_sequence = 0;
+};
+
+struct HostPage {
+  std::vector<HostRecord> hosts;  // by host_id
+  std::string next_page_token;    // empty: that was all
+};
+
+// A host that asks to be enrolled. The CA has issued its certificate already; it goes out only when
+// EnrollHost returned OK.
+struct NewHost {
+  std::string host_id;  // UUID made by the controller
+  v1::HostFacts facts;
+  CertificateRecord certificate;
+};
+
+struct NewEnrollment {
+  std::string enrollment_id;  // UUID
+  std::string site;
+  std::vector<v1::Label> labels;
+  uint32_t uses = 1;
+  int64_t expiry_unix_nanos = 0;
+  std::string token;              // 32 bytes; the store keeps only its SHA-256
+  CertificateRecord certificate;  // of the bootstrap identity
+};
+
+struct HostSeen {
+  std::string host_id;
+  int64_t last_seen_unix_nanos = 0;
+};
+
+struct HostReceipt {
+  std::string host_id;
+  v1::Receipt receipt;
+};
+
+// The lanes in which sequences rise (ISO-9).
+inline constexpr std::string_view kIsolationLane = "isolation";
+inline constexpr std::string_view kScanLane = "scan";
+inline constexpr std::string_view kPolicyLane = "policy";
+inline constexpr std::string_view kTrustLane = "trust";
+
+// The lane of an order; empty when it has no action.
+std::string_view LaneOf(const v1::Order& order);
+
+struct OrderRecord {
+  std::string order_id;
+  std::string lane;
+  uint64_t sequence = 0;
+  int64_t not_before_unix_nanos = 0;
+  int64_t expiry_unix_nanos = 0;
+  std::string submitted_by;  // operator id
+  int64_t submitted_unix_nanos = 0;
+  v1::SignedOrder signed_order;  // exactly as it was submitted
+};
+
+struct SubmittedOrder {
+  std::vector<std::string> host_ids;         // whom it is meant for now, revoked hosts left out
+  std::vector<v1::OrderOutcome> superseded;  // older orders of the lane that this one puts out of force
+  bool repeat = false;                       // the very same order was there already: nothing changed
+};
+
+struct HostBatch {
+  std::string host_id;  // from the certificate (AUT-2)
+  v1::Batch batch;
+};
+
+// How far a host's chain of batches is stored.
+struct ChainPosition {
+  std::string chain_id;  // empty: nothing is stored of this host
+  uint64_t acknowledged_sequence = 0;
+  std::string last_hash;  // 32 bytes; zeroes before the first batch
+  friend bool operator==(const ChainPosition&, const ChainPosition&) = default;
+};
+
+struct BatchResult {
+  enum class Verdict {
+    kCommitted,
+    kRepeat,   // stored before: acknowledge again
+    kRefused,  // breaks the chain or its limits (TEL-3); `reason` names how. Nothing of it is stored.
+  };
+  Verdict verdict = Verdict::kRefused;
+  std::string reason;
+  ChainPosition position;  // after this batch
+};
+
+struct CommitResult {
+  std::vector<BatchResult> batches;                // one per batch given, same order
+  std::vector<v1::OrderOutcome> changed_outcomes;  // what order_outcome events in them changed, for watchers
+};
+
+struct EventQuery {
+  v1::Target target;
+  bool every_host = true;  // false: `target` says which
+  int64_t since_unix_nanos = 0;
+  int64_t until_unix_nanos = 0;         // exclusive; 0 = no end
+  std::vector<v1::EventClass> classes;  // empty = all
+  uint64_t limit = 0;                   // the newest N of the range; 0 = all
+};
+
+// Who did what, for the audit log. The store adds index, time and hashes.
+struct AuditNote {
+  std::string actor;   // "operator/<id>", "host/<id>", "controller"
+  std::string action;  // "order.submit"
+  std::string subject;
+  std::string detail;
+};
+
+}  // namespace cordon::controller

@@ -1,0 +1,145 @@
+#pragma once
+
+// What the controller keeps for good. An interface, because a fleet that outgrows one machine's SQLite gets
+// PostgreSQL.
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "controller/store/records.h"
+
+namespace cordon::controller {
+
+// Thread-safe: any thread may call anything; every call may wait for a disk, so never call from a gRPC
+// callback thread. Writers go one after another, readers beside them. When a writing call returns OK, what it
+// wrote survives a power cut (TEL-2). One that takes an AuditNote appends it to the audit log in the same
+// transaction as the fact. Callbacks run on the caller's thread, without a lock of the store held.
+//
+// Errors everywhere, beside what a method names: DATA_LOSS the store is damaged (says which file, and how to
+// restore); UNAVAILABLE or RESOURCE_EXHAUSTED it cannot be read or written now (disk full). After any error
+// nothing of the call was stored.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // -- Fleet
+  // -------------------------------------------------------------------------------------------------
+  virtual absl::StatusOr<Fleet> GetFleet() = 0;
+
+  // -- Hosts
+  // -------------------------------------------------------------------------------------------------
+  // NOT_FOUND: no such host.
+  virtual absl::StatusOr<HostRecord> GetHost(std::string_view host_id) = 0;
+
+  // The hosts that `target` names (nullptr = all), by host_id; page_size 1 to 1,000. A TargetHost counts when
+  // its host_id matches or, without one, its name. INVALID_ARGUMENT: the page token is not one of ours.
+  virtual absl::StatusOr<HostPage> ListHosts(const v1::Target* target, uint32_t page_size,
+                                             std::string_view page_token) = 0;
+
+  // Heartbeats, kept in memory by the caller and flushed in bulk, in one transaction. Time never goes back;
+  // hosts that are not known are passed over.
+  virtual absl::Status TouchHosts(std::span<const HostSeen> seen) = 0;
+
+  // What a host said in its Hello. NOT_FOUND.
+  virtual absl::Status UpdateFacts(std::string_view host_id, const v1::HostFacts& facts) = 0;
+
+  // Keeps each receipt unless a newer one (by read-back time) is there; one transaction.
+  virtual absl::Status RecordReceipts(std::span<const HostReceipt> receipts) = 0;
+
+  // NOT_FOUND; FAILED_PRECONDITION: the host is revoked.
+  virtual absl::Status RenewCertificate(std::string_view host_id, const CertificateRecord& certificate,
+                                        const AuditNote& note) = 0;
+
+  // The host may do nothing from now on, for good; its pending orders are cancelled. Twice is once.
+  // NOT_FOUND.
+  virtual absl::Status RevokeHost(std::string_view host_id, const AuditNote& note) = 0;
+
+  // -- Enrolments (AUT-1)
+  // ------------------------------------------------------------------------------------
+  virtual absl::Status CreateEnrollment(const NewEnrollment& enrollment, const AuditNote& note) = 0;
+  virtual absl::StatusOr<std::vector<v1::Enrollment>> ListEnrollments() = 0;  // newest first
+  // NOT_FOUND. Twice is once.
+  virtual absl::Status RevokeEnrollment(std::string_view enrollment_id, const AuditNote& note) = 0;
+
+  // Counts one use of the enrolment and makes the host, or does neither; two callers never share a use. The
+  // host takes the enrolment's site and labels, and the unexpired orders that name those. PERMISSION_DENIED
+  // says whether the enrolment is unknown, its token wrong, revoked, expired or used up: see
+  // EnrollmentRefusal.
+  virtual absl::StatusOr<HostRecord> EnrollHost(std::string_view enrollment_id, std::string_view token,
+                                                const NewHost& host) = 0;
+
+  // -- Orders
+  // ------------------------------------------------------------------------------------------------ Stores a
+  // verified order and, for every host that it names, an outcome: PENDING, or SUPERSEDED when the host has a
+  // newer one of the lane. `order` is the decoded signed_order.order. The same order_id with the same bytes
+  // is a repeat; with others ALREADY_EXISTS.
+  virtual absl::StatusOr<SubmittedOrder> SubmitOrder(const v1::SignedOrder& signed_order,
+                                                     const v1::Order& order, std::string_view submitted_by,
+                                                     const AuditNote& note) = 0;
+
+  // What this host should be sent, lowest sequence first: of the lanes isolation, policy and trust the newest
+  // order that names it; of scan all that have not ended. Only unexpired ones, and only those above the
+  // lane's sequence in `lanes` (what the host says it has applied, from Hello).
+  virtual absl::StatusOr<std::vector<OrderRecord>> OrdersFor(std::string_view host_id,
+                                                             std::span<const v1::LaneState> lanes) = 0;
+
+  // Applies each outcome that its order's present state allows (MayBecome, outcome.h) in one transaction and
+  // returns those that changed something. One for an order that was never meant for the host is passed over
+  // (AUT-2: host_id comes from the certificate). A receipt in it is recorded too.
+  virtual absl::StatusOr<std::vector<v1::OrderOutcome>> RecordOutcomes(
+      std::span<const v1::OrderOutcome> outcomes) = 0;
+
+  // Marks what expired before it was delivered; returns those outcomes. To be called about every second.
+  virtual absl::StatusOr<std::vector<v1::OrderOutcome>> ExpireOrders() = 0;
+
+  // NOT_FOUND.
+  virtual absl::StatusOr<OrderRecord> GetOrder(std::string_view order_id) = 0;
+  // By host_id; NOT_FOUND when there is no such order.
+  virtual absl::StatusOr<std::vector<v1::OrderOutcome>> OutcomesOf(std::string_view order_id) = 0;
+  // Newest first, with counts per state; limit 1 to 1,000.
+  virtual absl::StatusOr<std::vector<v1::OrderSummary>> ListOrders(uint32_t limit) = 0;
+  virtual absl::StatusOr<uint64_t> NewestOrderSequence() = 0;  // 0 = none
+
+  // -- Batches and events
+  // ------------------------------------------------------------------------------------ Group commit: one
+  // transaction for batches of many hosts, those of one host in their order. Gather what arrives while the
+  // last call runs, and give it to the next. Order outcomes and receipts in CONTROL batches are applied in
+  // the same transaction. An error means that nothing is stored and nothing may be acknowledged (TEL-2).
+  virtual absl::StatusOr<CommitResult> CommitBatches(std::span<const HostBatch> batches) = 0;
+
+  // Where the host's Telemetry stream goes on. Empty for a host that has sent nothing.
+  virtual absl::StatusOr<ChainPosition> PositionOf(std::string_view host_id) = 0;
+
+  // Called per event; false ends the query (which then returns OK).
+  using EventCallback = std::function<bool(v1::QueryEventsResponse&& event)>;
+
+  // Stored events of batches committed up to `position`, oldest first (among more than 200,000 events that
+  // overlap in time the order is approximate). A batch that the spool dropped shows as a Gap.
+  virtual absl::Status QueryEvents(const EventQuery& query, int64_t position,
+                                   const EventCallback& callback) = 0;
+
+  // The position of the newest committed batch; rises with every commit. 0 = none.
+  virtual absl::StatusOr<int64_t> NewestPosition() = 0;
+
+  // For follow: events of batches committed after `position`, in order of commit; query.limit is not used.
+  // Returns the position to go on from. History up to NewestPosition() and then this from it: nothing twice,
+  // nothing missed.
+  virtual absl::StatusOr<int64_t> EventsAfter(int64_t position, const EventQuery& query,
+                                              const EventCallback& callback) = 0;
+
+  // -- Audit
+  // ------------------------------------------------------------------------------------------------- For
+  // what has no other fact in the store.
+  virtual absl::Status AppendAudit(const AuditNote& note) = 0;
+  // From `from_index` (1 = the first), oldest first; false ends it.
+  virtual absl::Status ReadAudit(uint64_t from_index,
+                                 const std::function<bool(v1::AuditEntry&& entry)>& callback) = 0;
+};
+
+}  // namespace cordon::controller
