@@ -1,0 +1,114 @@
+#include "agent/app/status_text.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+
+#include "common/base/strings.h"
+#include "common/base/text.h"
+
+namespace cordon::agent {
+namespace {
+
+constexpr int kNameWidth = 14;
+
+void Line(std::string* out, std::string_view name, std::string_view text) {
+  StrAppend(out, fmt::format("{:<{}}{}\n", name, kNameWidth, Printable(text)));
+}
+
+// "LEVEL_NO_LATERAL" -> "no-lateral".
+std::string Word(std::string name, std::string_view prefix) {
+  name.erase(0, prefix.size());
+  std::ranges::transform(name, name.begin(), [](char c) {
+    if (c == '_') return '-';
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return name;
+}
+
+std::string LevelWord(v1::Level level) {
+  return level == v1::LEVEL_UNSPECIFIED ? "unknown" : Word(v1::Level_Name(level), "LEVEL_");
+}
+
+std::string Ago(int64_t then, int64_t now) {
+  return then == 0 ? "never" : StrCat(FormatDuration(std::max<int64_t>(now - then, 0)), " ago");
+}
+
+void Isolation(std::string* out, const v1::Receipt& receipt) {
+  Line(out, "isolation",
+       StrCat(LevelWord(receipt.intended_level()), ", ",
+              Word(v1::Containment_Name(receipt.containment()), "CONTAINMENT_")));
+  if (receipt.enforced_level() != receipt.intended_level())
+    Line(out, "  enforced", LevelWord(receipt.enforced_level()));
+  for (const std::string& reason : receipt.reasons()) Line(out, "  because", reason);
+  if (!receipt.profile_name().empty()) Line(out, "  profile", receipt.profile_name());
+  if (receipt.lease_remaining_nanos() > 0)
+    Line(out, "  ends in", FormatDuration(receipt.lease_remaining_nanos()));
+  if (receipt.dropped_packets() > 0) Line(out, "  dropped", StrCat(receipt.dropped_packets(), " packets"));
+  if (!receipt.order_id().empty()) Line(out, "  order", receipt.order_id());
+}
+
+void LinkLines(std::string* out, const v1::GetStatusResponse& status, int64_t now) {
+  const std::string since = status.connected_since_unix_nanos() == 0
+                                ? ""
+                                : StrCat(", for ", FormatDuration(now - status.connected_since_unix_nanos()));
+  Line(out, "controller",
+       StrCat(status.connected() ? "connected to " : "NOT connected to ", status.controller(), since));
+  if (!status.connected() && !status.last_link_error().empty())
+    Line(out, "  because", status.last_link_error());
+  if (const int64_t until = status.health().certificate_not_after_unix_nanos(); until != 0) {
+    Line(out, "  certificate", StrCat(until < now ? "EXPIRED at " : "valid until ", FormatTime(until)));
+  }
+}
+
+void Parts(std::string* out, const v1::HealthReport& health, int64_t now) {
+  for (const v1::PartHealth& part : health.parts()) {
+    std::string text =
+        StrCat(part.serving() ? "ok" : "NOT SERVING", ", proven ", Ago(part.last_proof_unix_nanos(), now));
+    if (!part.detail().empty()) StrAppend(&text, ": ", part.detail());
+    Line(out, StrCat("  ", part.part().starts_with("cordon.") ? part.part().substr(7) : part.part()), text);
+  }
+}
+
+void SpoolLine(std::string* out, const v1::SpoolHealth& spool, int64_t now) {
+  std::string text = StrCat(spool.events(), " events, ", FormatBytes(spool.bytes()), " of ",
+                            FormatBytes(spool.limit_bytes()));
+  if (spool.oldest_unix_nanos() != 0) StrAppend(&text, ", oldest from ", Ago(spool.oldest_unix_nanos(), now));
+  Line(out, "spool", text);
+}
+
+}  // namespace
+
+std::string StatusText(const v1::GetStatusResponse& status, int64_t now_unix_nanos) {
+  const v1::HealthReport& health = status.health();
+  std::string out;
+  Line(&out, "host", StrCat(status.host_name(), ", site ", status.site(), " (", status.host_id(), ")"));
+  Isolation(&out, health.receipt());
+  LinkLines(&out, status, now_unix_nanos);
+  Line(&out, "parts",
+       std::ranges::all_of(health.parts(), &v1::PartHealth::serving) ? "all serving" : "see below");
+  Parts(&out, health, now_unix_nanos);
+  SpoolLine(&out, health.spool(), now_unix_nanos);
+  const v1::LossCounters& lost = health.losses();
+  Line(&out, "lost",
+       StrCat(lost.kernel_buffer(), " in the kernel, ", lost.queue_full(), " in the agent, ",
+              lost.spool_dropped_events(), " from the spool"));
+  Line(&out, "uses",
+       StrCat(FormatBytes(health.resources().resident_bytes()), " memory, ",
+              FormatDuration(health.resources().cpu_nanos()), " CPU in ",
+              FormatDuration(health.resources().uptime_nanos())));
+  for (const std::string& notice : health.notices()) Line(&out, "notice", notice);
+  return out;
+}
+
+std::string StatusJson(const v1::GetStatusResponse& status) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.always_print_primitive_fields = true;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  static_cast<void>(
+      google::protobuf::util::MessageToJsonString(status, &json, options));  // our own message: cannot fail
+  return json;
+}
+
+}  // namespace cordon::agent
