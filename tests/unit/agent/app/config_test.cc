@@ -99,7 +99,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"SpoolTooSmall", "[spool]\nmax_mib = 1\n", "a.toml:2: spool.max_mib must be 16 to 65536"},
         BadCase{"SpoolNegative", "[spool]\nmax_mib = -1\n", "a.toml:2: spool.max_mib must be 16 to 65536"},
         BadCase{"BadAge", "[spool]\nmax_age = \"soon\"\n", "a.toml:2: spool.max_age: "}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& test) { return test.param.name; });
 
 TEST(AgentConfig, TooManyPathsAreRefused) {
   std::string text = "[watch]\npaths = [";

@@ -49,7 +49,7 @@ TEST(StatusText, SaysFirstHowClosedTheHostIsAndWhy) {
             "  link        NOT SERVING, proven never: not connected\\x1b[2J\n"
             "spool         0 events, 0 B of 0 B\n"
             "lost          0 in the kernel, 0 in the agent, 0 from the spool\n"
-            "uses          0 B memory, 0s CPU in 0s\n"
+            "uses          0 B memory, 0ms CPU in 0ms\n"
             "notice        baseline.db was damaged and is set aside\n");
 }
 

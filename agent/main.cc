@@ -1,0 +1,73 @@
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "agent/app/commands.h"
+#include "agent/app/config.h"
+#include "agent/app/version.h"
+#include "agent/link/prepare.h"
+#include "common/base/status.h"
+
+namespace {
+
+using namespace cordon;  // NOLINT: main speaks of nothing else
+
+constexpr int kRefused = 1;
+constexpr int kBadUsage = 2;
+
+int Fail(int status, const absl::Status& why) {
+  fmt::print(stderr, "cordon-agent: {}\n", Message(why));
+  return status;
+}
+
+void SetUpLog(const std::string& level) {
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("cordon-agent"));
+  // Under systemd the journal has the time already.
+  spdlog::set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%l: %v" : "%Y-%m-%dT%H:%M:%S.%eZ %l: %v",
+                      spdlog::pattern_time_type::utc);
+  spdlog::set_level(spdlog::level::from_str(level));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Cordon's agent: contains a cyber incident on this host");
+  app.set_version_flag("--version", agent::kVersion);
+  app.require_subcommand(1);
+  agent::ConfigFlags flags;
+  std::string file;
+  bool replace = false;
+  std::string output = "text";
+
+  CLI::App* const enroll = app.add_subcommand("enroll", "Join this host to the fleet that made FILE");
+  enroll->add_option("FILE", file, "Enrolment file, from: cordonctl enrollment create")->required();
+  enroll->add_flag("--replace", replace, "Give up an enrolment that exists");
+  CLI::App* const run = app.add_subcommand("run", "Watch and protect this host until told to stop");
+  CLI::App* const status = app.add_subcommand("status", "Ask the agent that runs here how it is");
+  status->add_option("-o,--output", output, "text or json")->check(CLI::IsMember({"text", "json"}));
+  for (CLI::App* const command : {enroll, run, status}) {
+    command->add_option("--config", flags.config_file, "Settings (default /etc/cordon/agent.toml, if it is there)");
+    command->add_option("--state", flags.state_dir, "State folder (default /var/lib/cordon)");
+    command->add_option("--log-level", flags.log_level, "debug, info, warn or error");
+  }
+  for (CLI::App* const command : {run, status}) {
+    command->add_option("--socket", flags.socket, "Local socket for health and status");
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kBadUsage;
+  }
+
+  const absl::StatusOr<agent::AgentConfig> config = agent::LoadConfig(flags, std::getenv);
+  if (!config.ok()) return Fail(kBadUsage, config.status());
+  SetUpLog(config->log_level);
+  if (const absl::Status prepared = agent::PrepareRpc(); !prepared.ok()) return Fail(kRefused, prepared);
+  if (enroll->parsed()) return agent::EnrollCommand(*config, file, replace);
+  if (status->parsed()) return agent::StatusCommand(*config, output == "json");
+  return agent::RunCommand(*config);
+}
