@@ -50,7 +50,8 @@ int main(int argc, char** argv) {
   CLI::App* const status = app.add_subcommand("status", "Ask the agent that runs here how it is");
   status->add_option("-o,--output", output, "text or json")->check(CLI::IsMember({"text", "json"}));
   for (CLI::App* const command : {enroll, run, status}) {
-    command->add_option("--config", flags.config_file, "Settings (default /etc/cordon/agent.toml, if it is there)");
+    command->add_option("--config", flags.config_file,
+                        "Settings (default /etc/cordon/agent.toml, if it is there)");
     command->add_option("--state", flags.state_dir, "State folder (default /var/lib/cordon)");
     command->add_option("--log-level", flags.log_level, "debug, info, warn or error");
   }

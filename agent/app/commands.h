@@ -1,7 +1,7 @@
 #pragma once
 
-// What the sub-commands of cordon-agent do. Each returns the exit status: 0 done, 1 refused or failed; what went wrong
-// is on standard error.
+// What the sub-commands of cordon-agent do. Each returns the exit status: 0 done, 1 refused or failed; what
+// went wrong is on standard error.
 
 #include <string>
 
