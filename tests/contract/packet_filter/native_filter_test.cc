@@ -1,0 +1,164 @@
+// What only the kernel's filter can get wrong.
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "tests/support/net_namespace.h"
+#include "tests/support/policies.h"
+
+namespace cordon::testing {
+namespace {
+
+using platform::FilterPolicy;
+using platform::FilterReadback;
+using platform::Level;
+
+class NativeFilter : public ::testing::Test {
+ protected:
+  NativeFilter() : host_("nf") {
+    host_.Ip("link add eth0 type veth peer name eth1");
+    inside_.emplace(host_);
+    filter_ = platform::MakePacketFilter();
+  }
+
+  FilterReadback ReadBack(const FilterPolicy& policy) { return filter_->ReadBack(policy).value(); }
+
+  NetNamespace host_;
+  std::optional<InNetNamespace> inside_;
+  std::unique_ptr<platform::PacketFilter> filter_;
+};
+
+FilterPolicy RandomPolicy(std::mt19937& random) {
+  const auto below = [&](uint32_t bound) { return static_cast<uint32_t>(random() % bound); };
+  FilterPolicy policy{
+      .level = below(2) == 0 ? Level::kEssential : Level::kNoLateral, .allow = {}, .controllers = {}};
+  for (uint32_t rules = below(12); rules > 0; --rules) {
+    platform::FilterRule rule{.direction = static_cast<platform::FlowDirection>(1 + below(3)),
+                              .protocol = static_cast<platform::FlowProtocol>(1 + below(3))};
+    for (uint32_t count = 1 + below(40); count > 0; --count) {
+      Network network;
+      if (below(2) == 0) {
+        network.prefix_length = static_cast<int>(below(33));
+        const uint64_t mask = ~((uint64_t{1} << (32 - network.prefix_length)) - 1);
+        network.address = boost::asio::ip::address_v4(static_cast<uint32_t>(random() & mask));
+      } else {
+        boost::asio::ip::address_v6::bytes_type bytes{};
+        const uint32_t whole = below(17);
+        for (uint32_t at = 0; at < whole; ++at) bytes[at] = static_cast<uint8_t>(below(256));
+        network.prefix_length = static_cast<int>(whole * 8);
+        network.address = boost::asio::ip::address_v6(bytes);
+      }
+      rule.networks.push_back(network);
+    }
+    if (rule.protocol != platform::FlowProtocol::kIcmpEcho) {
+      for (uint32_t count = below(6); count > 0; --count) {
+        const auto first = static_cast<uint16_t>(1 + below(65535));
+        rule.ports.push_back({first, static_cast<uint16_t>(first + below(65536U - first))});
+      }
+    }
+    policy.allow.push_back(rule);
+  }
+  return policy;
+}
+
+// Whatever a profile holds, what nftables lists is what was meant: no policy may show differences for the way
+// in which nftables writes it.
+TEST_F(NativeFilter, ReadsBackRandomProfilesWithoutDifferences) {
+  std::mt19937 random(20261124);
+  for (int round = 0; round < 60; ++round) {
+    const FilterPolicy policy = RandomPolicy(random);
+    const absl::Status applied = filter_->Apply(policy);
+    ASSERT_TRUE(applied.ok()) << "round " << round << ": " << applied;
+    const FilterReadback readback = ReadBack(policy);
+    ASSERT_TRUE(readback.matches) << "round " << round << ": "
+                                  << ::testing::PrintToString(readback.differences);
+  }
+}
+
+TEST_F(NativeFilter, TakesAProfileOfTenThousandAddresses) {
+  FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  for (uint32_t at = 0; at < 10'000; ++at) {
+    platform::FilterRule rule = policy.allow.front();
+    rule.networks = {{boost::asio::ip::address_v4(0x0a000000U + at * 8), 32}};
+    policy.allow.push_back(rule);
+  }
+  const absl::Status applied = filter_->Apply(policy);
+  ASSERT_TRUE(applied.ok()) << applied;
+  EXPECT_TRUE(ReadBack(policy).matches);
+}
+
+TEST_F(NativeFilter, LeavesOtherTablesAlone) {
+  host_.Run({"nft", "add table inet admins; add chain inet admins c { type filter hook input priority 0; }"});
+  ASSERT_TRUE(filter_->Apply(ClinicPolicy(Level::kDark)).ok());
+  ASSERT_TRUE(filter_->Apply({.level = Level::kObserve}).ok());
+  const std::string left = host_.Run({"nft", "list", "ruleset"});
+  EXPECT_NE(left.find("table inet admins"), std::string::npos);
+  EXPECT_EQ(left.find("cordon"), std::string::npos);
+}
+
+TEST_F(NativeFilter, NamesAnUplinkThatNftablesCannotTakeAndHoldsTheOthers) {
+  host_.Ip("link add e\"vil type veth peer name peer0");
+  const FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  ASSERT_TRUE(filter_->Apply(policy).ok());
+  const FilterReadback readback = ReadBack(policy);
+  EXPECT_FALSE(readback.matches);
+  ASSERT_EQ(readback.differences.size(), 1U) << ::testing::PrintToString(readback.differences);
+  EXPECT_NE(readback.differences.front().find("e\"vil"), std::string::npos);
+  EXPECT_EQ(readback.uplinks, (std::vector<std::string>{"eth0", "eth1", "peer0"}));
+}
+
+TEST_F(NativeFilter, HooksUplinksWithUnusualNames) {
+  for (const char* name : {"a@b", "tab+1", "0x10", "-x", "drop", "#1", "br{0}", "eth0;drop"}) {
+    host_.Run({"ip", "link", "add", "name", name, "type", "bridge"});
+  }
+  const FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  const absl::Status applied = filter_->Apply(policy);
+  ASSERT_TRUE(applied.ok()) << applied;
+  const FilterReadback readback = ReadBack(policy);
+  EXPECT_TRUE(readback.matches) << ::testing::PrintToString(readback.differences);
+  EXPECT_EQ(readback.uplinks.size(), 10U);
+}
+
+TEST_F(NativeFilter, MatchesAfterAnInterfaceWentAndCameBack) {
+  const FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  ASSERT_TRUE(filter_->Apply(policy).ok());
+  host_.Ip("link del eth0");
+  EXPECT_TRUE(ReadBack(policy).matches) << ::testing::PrintToString(ReadBack(policy).differences);
+  host_.Ip("link add eth0 type veth peer name eth1");
+  ASSERT_TRUE(filter_->Apply(policy).ok());
+  EXPECT_TRUE(ReadBack(policy).matches) << ::testing::PrintToString(ReadBack(policy).differences);
+}
+
+// ISO-7: whatever an intruder or an administrator does to the rules shows.
+TEST_F(NativeFilter, ISO7_NoticesEveryKindOfChange) {
+  const FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  const char* changes[] = {
+      "insert rule inet cordon output accept",
+      "insert rule inet cordon input ip saddr 198.51.100.1 accept",
+      "flush chain inet cordon output",
+      "delete table inet cordon",
+      "delete table netdev cordon",
+      "flush chain netdev cordon into-host",
+      "flush chain netdev cordon egress/eth0",
+      "insert rule netdev cordon egress/eth0 accept",
+      "add chain inet cordon extra",
+      "add set inet cordon extra { type ipv4_addr; }",
+      "table inet cordon { flags dormant; }",
+      "flush table inet cordon",
+      "insert rule netdev cordon out-of-host meta mark 7 accept",
+      "flush ruleset",
+  };
+  for (const char* change : changes) {
+    SCOPED_TRACE(change);
+    ASSERT_TRUE(filter_->Apply(policy).ok());
+    ASSERT_TRUE(ReadBack(policy).matches) << "the positive control";
+    host_.Run({"nft", change});
+    const FilterReadback readback = ReadBack(policy);
+    EXPECT_FALSE(readback.matches);
+    EXPECT_FALSE(readback.differences.empty());
+  }
+}
+
+}  // namespace
+}  // namespace cordon::testing
