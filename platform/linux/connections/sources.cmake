@@ -1,0 +1,1 @@
+list(APPEND _sources connections/connection_table.cc connections/diag.cc)
