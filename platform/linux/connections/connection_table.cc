@@ -34,7 +34,7 @@ class SockDiagTable final : public ConnectionTable {
   absl::StatusOr<std::vector<Connection>> List() override {
     CORDON_RETURN_IF_ERROR(opened_);
     std::vector<DiagSocket> sockets;
-    for (const uint8_t family : {AF_INET, AF_INET6}) {
+    for (const uint8_t family : {uint8_t{AF_INET}, uint8_t{AF_INET6}}) {
       CORDON_RETURN_IF_ERROR(AddSockets(family, FlowProtocol::kTcp, &sockets));
       CORDON_RETURN_IF_ERROR(AddSockets(family, FlowProtocol::kUdp, &sockets));
     }
