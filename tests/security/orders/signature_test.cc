@@ -1,0 +1,218 @@
+// An order has an effect only when enough of the operators that the trust bundle names signed it (AUT-3).
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/wire/order.h"
+#include "common/wire/trust.h"
+#include "tests/support/test_orders.h"
+
+namespace cordon {
+namespace {
+
+using testing::AddSignature;
+using testing::BasicOrder;
+using testing::EmptyBundle;
+using ::testing::HasSubstr;
+using testing::IsolateOrder;
+using testing::Must;
+using testing::SetThreshold;
+using testing::SignedBy;
+using testing::TestOperator;
+using testing::Trust;
+using Role = v1::TrustedOperator;
+
+class Orders : public ::testing::Test {
+ protected:
+  Orders() {
+    Trust(alex_, {Role::ROLE_ISOLATE, Role::ROLE_TRUST}, &bundle_);
+    Trust(sam_, {Role::ROLE_ISOLATE}, &bundle_);
+    Trust(kim_, {Role::ROLE_SCAN}, &bundle_);
+    SetThreshold(v1::Threshold::ACTION_CLASS_ISOLATE_HARD, 2, &bundle_);
+    SetThreshold(v1::Threshold::ACTION_CLASS_WHOLE_GROUP, 2, &bundle_);
+  }
+
+  absl::Status Verdict(const v1::SignedOrder& order) const { return VerifyOrder(order, bundle_).status(); }
+
+  void ExpectRefused(const v1::SignedOrder& order, const std::string& why,
+                     absl::StatusCode code = absl::StatusCode::kPermissionDenied) const {
+    const absl::Status status = Verdict(order);
+    EXPECT_EQ(status.code(), code) << status;
+    EXPECT_THAT(std::string(Message(status)), HasSubstr(why));
+  }
+
+  const std::string fleet_ = NewUuid();
+  const TestOperator alex_, sam_, kim_, stranger_;
+  v1::TrustBundle bundle_ = EmptyBundle(fleet_);
+};
+
+TEST_F(Orders, AUT3_AreObeyedWhenATrustedOperatorSignedThem) {
+  const v1::Order order = IsolateOrder(fleet_);
+  const absl::StatusOr<v1::Order> verified = VerifyOrder(SignedBy(order, {&alex_}), bundle_);
+  ASSERT_TRUE(verified.ok()) << verified.status();
+  EXPECT_EQ(verified->SerializeAsString(), order.SerializeAsString());
+}
+
+TEST_F(Orders, AUT3_AreRefusedWithoutASignature) {
+  ExpectRefused(SignedBy(IsolateOrder(fleet_), {}), "not signed");
+}
+
+TEST_F(Orders, AUT3_AreRefusedWhenSignedWithAnotherKey) {
+  v1::SignedOrder order = SignedBy(IsolateOrder(fleet_), {&stranger_});
+  order.mutable_signatures(0)->set_operator_id(alex_.id);
+  ExpectRefused(order, "is not one over these bytes");
+}
+
+TEST_F(Orders, AUT3_AreRefusedWhenOneByteOfThemOrOfTheSignatureIsAltered) {
+  const v1::SignedOrder good = SignedBy(IsolateOrder(fleet_), {&alex_});
+  ASSERT_TRUE(Verdict(good).ok());
+  for (size_t i = 0; i < good.order().size(); ++i) {
+    v1::SignedOrder bad = good;
+    (*bad.mutable_order())[i] = static_cast<char>((*bad.mutable_order())[i] ^ 1);
+    EXPECT_FALSE(Verdict(bad).ok()) << "byte " << i;
+  }
+  for (size_t i = 0; i < good.signatures(0).ed25519().size(); ++i) {
+    v1::SignedOrder bad = good;
+    std::string* bytes = bad.mutable_signatures(0)->mutable_ed25519();
+    (*bytes)[i] = static_cast<char>((*bytes)[i] ^ 1);
+    EXPECT_FALSE(Verdict(bad).ok()) << "byte " << i << " of the signature";
+  }
+}
+
+TEST_F(Orders, AUT3_AreRefusedWhenTheSignatureWasMadeForAnotherDomain) {
+  v1::SignedOrder order = SignedBy(IsolateOrder(fleet_), {&alex_});
+  order.mutable_signatures(0)->set_ed25519(Must(Sign(kTrustDomain, order.order(), *alex_.key)));
+  ExpectRefused(order, "is not one over these bytes");
+}
+
+TEST_F(Orders, AUT3_AreRefusedWhenTheOperatorLacksTheRole) {
+  ExpectRefused(SignedBy(IsolateOrder(fleet_), {&kim_}), "lacks the role isolate");
+  v1::Order scan = BasicOrder(fleet_);
+  scan.mutable_scan()->mutable_spec()->mutable_integrity();
+  ExpectRefused(SignedBy(scan, {&alex_}), "lacks the role scan");
+  EXPECT_TRUE(Verdict(SignedBy(scan, {&kim_})).ok());
+}
+
+TEST_F(Orders, AUT3_AreRefusedWhenOnlyStrangersSignedAndToleratedBesideTrustedOnes) {
+  ExpectRefused(SignedBy(IsolateOrder(fleet_), {&stranger_}), "is not in the trust bundle");
+  EXPECT_TRUE(Verdict(SignedBy(IsolateOrder(fleet_), {&stranger_, &alex_})).ok());
+}
+
+TEST_F(Orders, AUT3_OfAnotherFleetAreRefused) {
+  ExpectRefused(SignedBy(IsolateOrder(NewUuid()), {&alex_}), "it is for fleet");
+}
+
+TEST_F(Orders, AUT3_ThatNeedTwoSignersAreRefusedWithOne) {
+  const v1::Order dark = IsolateOrder(fleet_, v1::LEVEL_DARK);
+  ExpectRefused(SignedBy(dark, {&alex_}), "2 operators with the role isolate must sign, 1 did");
+  EXPECT_TRUE(Verdict(SignedBy(dark, {&alex_, &sam_})).ok());
+}
+
+TEST_F(Orders, AUT3_SignedTwiceByOneOperatorCountOnce) {
+  ExpectRefused(SignedBy(IsolateOrder(fleet_, v1::LEVEL_DARK), {&alex_, &alex_}), "signed twice");
+}
+
+TEST_F(Orders, AUT3_ForTheWholeGroupNeedItsThresholdWhateverTheyDo) {
+  v1::Order order = BasicOrder(fleet_);
+  order.mutable_release();
+  EXPECT_TRUE(Verdict(SignedBy(order, {&alex_})).ok());
+  order.mutable_target()->set_all(true);
+  ExpectRefused(SignedBy(order, {&alex_}), "2 operators");
+  EXPECT_TRUE(Verdict(SignedBy(order, {&alex_, &sam_})).ok());
+}
+
+TEST_F(Orders, AUT6_OutOfBoundsAreRefusedBeforeAnySignatureIsLookedAt) {
+  v1::SignedOrder many = SignedBy(IsolateOrder(fleet_), {&alex_});
+  for (int i = 0; i < kMaxSignatures; ++i) *many.add_signatures() = many.signatures(0);
+  ExpectRefused(many, "17 signatures, at most 16", absl::StatusCode::kInvalidArgument);
+  v1::SignedOrder cut = SignedBy(IsolateOrder(fleet_), {&alex_});
+  cut.mutable_signatures(0)->mutable_ed25519()->pop_back();
+  ExpectRefused(cut, "right length", absl::StatusCode::kInvalidArgument);
+  v1::SignedOrder huge;
+  huge.set_order(std::string(kMaxOrderBytes + 1, 'x'));
+  ExpectRefused(huge, "at most", absl::StatusCode::kInvalidArgument);
+  v1::SignedOrder noise;
+  noise.set_order("\xff\xff\xff");
+  AddSignature(alex_, &noise);
+  ExpectRefused(noise, "damaged", absl::StatusCode::kInvalidArgument);
+  ExpectRefused(SignedBy(BasicOrder(fleet_), {&alex_}), "action: missing",
+                absl::StatusCode::kInvalidArgument);
+}
+
+class NewTrust : public Orders {
+ protected:
+  v1::SignedOrder TrustOrder(const v1::TrustBundle& bundle, const TestOperator& signer) const {
+    v1::Order order = BasicOrder(fleet_);
+    v1::SignedTrustBundle* signed_bundle = order.mutable_trust()->mutable_bundle();
+    signed_bundle->set_bundle(bundle.SerializeAsString());
+    v1::Signature* signature = signed_bundle->add_signatures();
+    signature->set_operator_id(signer.id);
+    signature->set_ed25519(Must(Sign(kTrustDomain, signed_bundle->bundle(), *signer.key)));
+    return SignedBy(order, {&alex_});
+  }
+  v1::TrustBundle Next() const {
+    v1::TrustBundle next = EmptyBundle(fleet_);
+    next.set_version(2);
+    Trust(stranger_, {Role::ROLE_TRUST}, &next);
+    return next;
+  }
+};
+
+TEST_F(NewTrust, AUT3_NeedsTheOldOperatorsAndTheNewOnes) {
+  EXPECT_TRUE(Verdict(TrustOrder(Next(), stranger_)).ok());
+  ExpectRefused(TrustOrder(Next(), alex_), "the new trust bundle");
+  v1::SignedOrder alone = TrustOrder(Next(), stranger_);
+  alone.clear_signatures();
+  AddSignature(stranger_, &alone);
+  ExpectRefused(alone, "is not in the trust bundle");
+}
+
+TEST_F(NewTrust, AUT3_OnlyRisesInVersionAndStaysInItsFleet) {
+  v1::TrustBundle same = Next();
+  same.set_version(1);
+  ExpectRefused(TrustOrder(same, stranger_), "not above 1");
+  v1::TrustBundle other = Next();
+  other.set_fleet_id(NewUuid());
+  ExpectRefused(TrustOrder(other, stranger_), "another fleet");
+}
+
+TEST_F(Orders, AUT1_TheFirstTrustBundleIsTheOneThatWasPinned) {
+  v1::SignedTrustBundle signed_bundle;
+  signed_bundle.set_bundle(bundle_.SerializeAsString());
+  const std::string pinned = Sha256(signed_bundle.bundle());
+  EXPECT_TRUE(VerifyTrustBundleHash(signed_bundle, pinned).ok());
+  Trust(stranger_, {Role::ROLE_ISOLATE}, &bundle_);
+  signed_bundle.set_bundle(bundle_.SerializeAsString());
+  EXPECT_EQ(VerifyTrustBundleHash(signed_bundle, pinned).status().code(),
+            absl::StatusCode::kPermissionDenied);
+}
+
+TEST_F(Orders, AUT3_AreNotJudgedByABundleWithDoubledKeysOrThresholdsOutOfReach) {
+  v1::TrustBundle doubled = bundle_;
+  *doubled.add_operators() = doubled.operators(0);
+  doubled.mutable_operators(3)->set_operator_id(NewUuid());
+  EXPECT_THAT(std::string(Message(CheckTrustBundle(doubled))), HasSubstr("stands twice"));
+  v1::TrustBundle out_of_reach = bundle_;
+  SetThreshold(v1::Threshold::ACTION_CLASS_SCAN, 2, &out_of_reach);
+  EXPECT_THAT(std::string(Message(CheckTrustBundle(out_of_reach))), HasSubstr("only 1 operators"));
+  EXPECT_TRUE(CheckTrustBundle(bundle_).ok());
+}
+
+TEST(Target, AUT3_MeansAHostOnlyByItsOwnIdentity) {
+  const HostTraits self{NewUuid(), "front-desk", "leeds", {}};
+  v1::Target target;
+  v1::TargetHost* host = target.add_hosts();
+  host->set_host_id(self.host_id);
+  EXPECT_TRUE(TargetMatches(target, self));
+  host->set_name("Front-Desk");
+  EXPECT_TRUE(TargetMatches(target, self));
+  host->set_name("server");
+  EXPECT_FALSE(TargetMatches(target, self)) << "an id that was handed out for another name";
+  target.add_sites("york");
+  EXPECT_FALSE(TargetMatches(target, self));
+  target.add_sites("leeds");
+  EXPECT_TRUE(TargetMatches(target, self));
+}
+
+}  // namespace
+}  // namespace cordon
