@@ -1,0 +1,58 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/event/event_sink.h"
+#include "agent/event/part_health.h"
+#include "common/base/clock.h"
+#include "cordon/v1/health.pb.h"
+
+namespace cordon::agent {
+
+struct HealthSettings {
+  std::chrono::milliseconds interval{30'000};       // between proofs of a part
+  std::chrono::milliseconds answer_within{10'000};  // a proof that takes longer counts as no answer
+  std::chrono::milliseconds look_every{500};        // how often states are compared with what was published
+};
+
+// Knows how every part is, by proofs: a part is SERVING only while its last canary came back in time. Each
+// part proves itself on a thread of its own, so that one that hangs says nothing about the others.
+// Thread-safe.
+class HealthBoard {
+ public:
+  struct Parts {
+    const Clock& clock;
+    EventSink& events;               // a part_changed event on every change
+    std::vector<HealthPart*> parts;  // must outlive the board
+    // On every change, first for all parts at Start: what grpc.health.v1 is to say. On the board's threads.
+    std::function<void(const std::string& part, bool serving)> publish;
+    // Adds to the report what parts do not know: losses, spool, receipt, certificate, boot id, notices. On
+    // the caller's thread of Report.
+    std::function<void(v1::HealthReport*)> complete;
+    std::string agent_version;
+  };
+  HealthBoard(Parts parts, HealthSettings settings);
+  // Waits for proofs that run.
+  ~HealthBoard();
+
+  // The first proofs begin. Until a part's first proof it is not serving.
+  void Start();
+  // No more proofs begin; no callback after it returns.
+  void Stop();
+
+  // Runs every canary now; `done` once, on a thread of the board, when all have answered or after `deadline`.
+  void ProveAll(std::chrono::milliseconds deadline, std::function<void()> done);
+
+  // As it stands; never waits for a part.
+  v1::HealthReport Report() const;
+
+ private:
+  class Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace cordon::agent

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/event/event_sink.h"
+#include "agent/orders/lane_store.h"
+#include "agent/orders/order_handler.h"
+#include "common/base/clock.h"
+#include "common/wire/order.h"
+#include "cordon/v1/gateway.pb.h"
+#include "cordon/v1/order.pb.h"
+
+namespace cordon::agent {
+
+// Everything an order must pass before it has an effect on this host (AUT-3, AUT-4, ISO-9):
+//   whole and within bounds · signed by enough operators of the trust bundle with the right role · for this
+//   fleet · for this host by its own name, site and labels · within its time · above the last sequence of its
+//   lane.
+// Each refusal has its own sentence, and changes nothing. An outcome leaves twice: by `on_outcome` at once,
+// and as an event of class CONTROL. On the agent loop only.
+class OrderGate {
+ public:
+  struct Parts {
+    const Clock& clock;
+    EventSink& events;
+    LaneStore& lanes;
+    OrderHandler& handler;
+    std::function<void(const v1::OrderOutcome&)> on_outcome;
+  };
+
+  // `host`: the host's own id and name, site and labels of its enrolment file. `trust`: the bundle that
+  // enrolment pinned.
+  OrderGate(HostTraits host, v1::TrustBundle trust, Parts parts);
+
+  // An order came. The very same order again is answered with what became of it; an older one is SUPERSEDED.
+  void Handle(const v1::SignedOrder& signed_order);
+
+  // Progress of a scan that an order began; final states become the order's outcome.
+  void OnScanProgress(const v1::ScanProgress& progress);
+
+  // Once, when the handler is ready: gives effect to orders that were on disk when a crash came before their
+  // effect. A scan that had begun is left to ScanRunner::ReportInterrupted, which is to be called after this.
+  void Resume();
+
+  // The policy to begin with; nothing: the host's defaults.
+  absl::StatusOr<std::optional<v1::Policy>> StoredPolicy();
+
+  // For Hello: the newest order per lane that has one.
+  std::vector<v1::LaneState> Lanes();
+
+ private:
+  struct Refusal {
+    v1::OrderOutcome::State state;
+    std::string message;
+  };
+  std::optional<Refusal> CheckTimeAndTarget(const v1::Order& order) const;
+  void Dispatch(const v1::Order& order, const v1::SignedOrder& signed_order);
+  void HandleIsolation(const v1::Order& order);
+  void HandleRecorded(const v1::Order& order, const v1::SignedOrder& signed_order);
+  void Execute(const v1::Order& order, LaneRecord record);
+  v1::OrderOutcome RunScan(const v1::Order& order);
+  v1::OrderOutcome RunCancel(const v1::Order& order);
+  v1::OrderOutcome RunPolicy(const v1::Order& order);
+  v1::OrderOutcome MakeOutcome(const std::string& order_id, v1::OrderOutcome::State state,
+                               std::string message) const;
+  void Tell(v1::OrderOutcome outcome);
+  void TellRefusal(const std::string& order_id, std::string message);
+
+  const HostTraits host_;
+  const v1::TrustBundle trust_;
+  const Parts parts_;
+  // Refusals of what nobody trusted signed can come without end from a captured controller: a bounded number
+  // per minute is told, and the rest is counted in the next one.
+  int64_t refusals_since_boot_nanos_ = 0;
+  int refusals_told_ = 0;
+  uint64_t refusals_untold_ = 0;
+};
+
+}  // namespace cordon::agent

@@ -1,0 +1,20 @@
+#pragma once
+
+// agent.db: spool, lanes and policy in one SQLite file. Each user has a connection of its own, so that none
+// waits for another's lock in memory.
+
+#include <absl/status/statusor.h>
+
+#include <filesystem>
+
+#include "common/sqlite/database.h"
+
+namespace cordon::agent {
+
+// Opens agent.db, makes it or brings it up to this version's tables. A damaged file is set aside (once, by
+// the first to open it). A record that was lost with it must not let an old order pass: the new file refuses,
+// for the scan, policy and trust lanes, orders whose sequence is not above `now_unix_nanos` in microseconds
+// (ISO-9).
+absl::StatusOr<OpenedDatabase> OpenAgentDatabase(const std::filesystem::path& path, int64_t now_unix_nanos);
+
+}  // namespace cordon::agent

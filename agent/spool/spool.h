@@ -1,0 +1,105 @@
+#pragma once
+
+// The durable queue on the host between sensors and controller.
+//
+// Invariants
+//   - Batches in the queue have consecutive sequence numbers; batch n+1 names the hash of batch n (TEL-3).
+//   - The numbers of a committed Append are never given out again, also not after a crash (TEL-2).
+//   - A batch leaves the queue only when the controller has committed it. Under pressure its payload goes and
+//   its
+//     header stays, `dropped` set: the chain stays whole, and the header is the gap (TEL-4). Class CONTROL is
+//     kept.
+//   - What this host cannot know any more (crash, damage, time without an agent) is a Gap event in the queue
+//   (TEL-1).
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "cordon/v1/event.pb.h"
+#include "cordon/v1/gateway.pb.h"
+#include "cordon/v1/health.pb.h"
+
+namespace cordon::agent {
+
+struct SpoolSettings {
+  std::filesystem::path file;                                    // agent.db
+  std::string host_id;                                           // part of every batch's hash
+  uint64_t limit_bytes = 512ULL * 1024 * 1024;                   // payloads and headers
+  int64_t limit_age_nanos = 14LL * 24 * 3600 * kNanosPerSecond;  // by when a batch was written
+  uint64_t limit_stubs = 100'000;  // headers without payload; beyond it they are folded into gap events
+};
+
+struct TimedEvent {
+  int64_t time_unix_nanos = 0;
+  v1::Event event;
+};
+
+// Events of one class, in the order in which they get their numbers.
+struct EventGroup {
+  v1::EventClass event_class = v1::EVENT_CLASS_UNSPECIFIED;
+  std::vector<TimedEvent> events;
+};
+
+struct SpoolStats {
+  uint64_t bytes = 0;
+  uint64_t limit_bytes = 0;
+  uint64_t events = 0;            // not acknowledged and not dropped
+  int64_t oldest_unix_nanos = 0;  // of the oldest batch with a payload; 0 = none
+  uint64_t last_sequence = 0;     // 0 = none yet
+  uint64_t acknowledged_sequence = 0;
+  uint64_t dropped_events = 0;  // given up under pressure or age since the agent started
+};
+v1::SpoolHealth ToHealth(const SpoolStats& stats);
+
+// Thread-safe. Append, Maintain and CloseCleanly write and wait for the disk: one thread's work. Next reads
+// beside them without waiting for them. Acknowledge and Stats touch memory only.
+class Spool {
+ public:
+  // Opens or makes the queue and puts in it what the last run could not say itself: that the agent was not
+  // running (after CloseCleanly), that it stopped uncleanly, or that a damaged file was set aside and a new
+  // chain begun.
+  static absl::StatusOr<std::unique_ptr<Spool>> Open(SpoolSettings settings, const Clock& clock);
+  virtual ~Spool() = default;
+
+  // Numbers the events in the order given, forms batches and commits them, with what has been acknowledged
+  // and the limits, in one transaction that survives a power cut. On an error nothing has changed: keep the
+  // events and try again. An event too large for any batch is replaced by a gap event that says so.
+  virtual absl::Status Append(const std::vector<EventGroup>& groups) = 0;
+
+  // Commits acknowledgements and limits although there is nothing to append, and proves that the disk takes
+  // writes.
+  virtual absl::Status Maintain() = 0;
+
+  // The batches after `after_sequence`, in order, at least one if there is any, as many as fit in
+  // `max_bytes`.
+  virtual absl::StatusOr<std::vector<v1::Batch>> Next(uint64_t after_sequence, size_t max_bytes) = 0;
+
+  // The controller's store has everything up to and with `last_sequence` of this chain; the next write
+  // forgets it. FAILED_PRECONDITION for another chain or a number not given out: Reconcile decides then.
+  virtual absl::Status Acknowledge(const std::string& chain_id, uint64_t last_sequence) = 0;
+
+  // Takes the controller's position at the beginning of a stream, and returns the sequence after which to
+  // send. Where the two do not agree (a spool or a controller that was set back, a damaged spool, another
+  // chain), what is in the queue begins a new chain, with new numbers above all that the controller has,
+  // behind a gap event that says why. That may repeat events; it loses none.
+  virtual absl::StatusOr<uint64_t> Reconcile(const v1::TelemetryPosition& controller) = 0;
+
+  virtual std::string ChainId() const = 0;
+  virtual SpoolStats Stats() const = 0;
+
+  // The agent stops in order: what was appended is all there was. Append afterwards fails.
+  virtual absl::Status CloseCleanly() = 0;
+
+  // A sentence for the health report when a damaged file was set aside at Open; else empty.
+  virtual std::string SetAsideNotice() const = 0;
+};
+
+}  // namespace cordon::agent

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "agent/event/event_sink.h"
+#include "agent/event/part_health.h"
+#include "agent/spool/spool.h"
+#include "common/base/clock.h"
+#include "cordon/v1/health.pb.h"
+
+namespace cordon::agent {
+
+struct BatcherSettings {
+  size_t flush_events = 2'000;  // of one class: written at once
+  std::chrono::milliseconds flush_after{250};
+  size_t limit_bytes = 16 * 1024 * 1024;         // waiting in memory, without class CONTROL
+  size_t control_limit_bytes = 4 * 1024 * 1024;  // class CONTROL
+  std::chrono::milliseconds longest_block{
+      100};  // how long Emit may hold a sensor back when the buffer is full
+  std::chrono::milliseconds retry_after{1000};  // after the spool refused a write; doubles up to 30 s
+};
+
+// Collects events per class and writes them to the spool in groups, on a thread of its own. CONTROL and
+// FINDING are written at once. When the spool does not keep up, Emit first waits, then counts: a gap event of
+// cause QUEUE_FULL per class says how many and when (TEL-1).
+//
+// Also the health part "cordon.spool": its proof is a write that the disk has confirmed.
+class Batcher final : public EventSink, public HealthPart {
+ public:
+  // `on_committed`: there are new batches; called on the batcher's thread after each commit. Starts the
+  // thread. `spool` and `clock` must outlive the batcher.
+  Batcher(Spool& spool, const Clock& clock, BatcherSettings settings, std::function<void()> on_committed);
+  // What has not been flushed is lost, as in a crash.
+  ~Batcher() override;
+
+  void Emit(v1::EventClass event_class, int64_t time_unix_nanos, v1::Event event) override;
+
+  // Returns when all that was emitted before is committed, or with the error of the last try after `timeout`.
+  absl::Status Flush(std::chrono::milliseconds timeout);
+
+  // Flush, then the spool's clean end; the thread is gone. For a stop in order: call after all sensors
+  // stopped.
+  absl::Status Stop(std::chrono::milliseconds timeout);
+
+  // An acknowledgement came: the writer lets the spool forget soon. Never blocks.
+  void WakeForMaintenance();
+
+  uint64_t QueueFullLosses() const;
+
+  std::string Name() const override { return "cordon.spool"; }
+  void Prove() override;
+  PartState State() const override;
+
+ private:
+  class Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace cordon::agent
