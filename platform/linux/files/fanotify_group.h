@@ -1,0 +1,58 @@
+#pragma once
+
+// The kernel's side of the file source: thin calls, no state but the group's descriptor.
+
+#include <absl/status/statusor.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "platform/linux/files/fanotify_decode.h"
+#include "platform/linux/system/fd.h"
+
+namespace cordon::platform {
+
+// A fanotify group that reports names (never in permission mode: a notifier cannot deadlock the machine).
+//
+// The queue has the kernel's bound (fs.fanotify.max_queued_events, 16,384 by default), not
+// FAN_UNLIMITED_QUEUE: without a bound a stalled reader would eat the machine's memory. The reader empties it
+// into a larger bounded buffer of its own, where what must be dropped can be counted; the kernel's overflow
+// is a single marker without a count.
+class FanotifyGroup {
+ public:
+  // PERMISSION_DENIED without CAP_SYS_ADMIN, UNIMPLEMENTED before Linux 5.9.
+  static absl::StatusOr<FanotifyGroup> Open();
+
+  int Get() const { return fd_.Get(); }
+  // False before Linux 5.17: a rename comes as two halves, and objects are not named beside their folder.
+  bool TellsRenames() const { return tells_renames_; }
+
+  // Everything on the file system that `path` is on. UNIMPLEMENTED when that file system cannot be marked
+  // whole.
+  absl::Status MarkFilesystem(const std::filesystem::path& path) const;
+  // What happens to `folder` and the names in it, not below.
+  absl::Status MarkFolder(const std::filesystem::path& folder) const;
+
+ private:
+  FanotifyGroup(Fd fd, bool tells_renames) : fd_(std::move(fd)), tells_renames_(tells_renames) {}
+  uint64_t Mask() const;
+
+  Fd fd_;
+  bool tells_renames_ = false;
+};
+
+// The key under which the kernel will name `folder` in events.
+absl::StatusOr<std::string> KeyOfFolder(const std::filesystem::path& folder);
+
+// The file system's id as it stands at the start of keys.
+absl::StatusOr<std::string> FsidOf(const std::filesystem::path& path);
+
+// Where the folder behind `key` is now, seen from the mount that `on_mount` is on. NOT_FOUND when it is
+// deleted.
+absl::StatusOr<std::string> PathOfFolder(HandleKey key, const std::filesystem::path& on_mount);
+
+// Mount points below `folder`, from /proc/self/mountinfo.
+std::vector<std::filesystem::path> MountsBelow(const std::filesystem::path& folder);
+
+}  // namespace cordon::platform

@@ -1,0 +1,171 @@
+#include "platform/linux/files/fanotify_source.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "common/base/status.h"
+#include "platform/api/system.h"
+#include "platform/linux/files/event_buffer.h"
+#include "platform/linux/files/event_translator.h"
+#include "platform/linux/files/fanotify_group.h"
+#include "platform/linux/files/watch_map.h"
+#include "platform/linux/files/watch_scope.h"
+#include "platform/linux/system/fd.h"
+
+namespace cordon::platform {
+namespace {
+
+constexpr size_t kReadBytes = 256 * 1024;
+constexpr int kReaderNice = -10;  // the kernel's queue is short, and emptying it is little work
+constexpr int kGatherMillis = 5;  // between reads: the kernel folds equal events while they wait
+
+// Links in the part that exists are resolved: the kernel tells true paths.
+absl::StatusOr<std::filesystem::path> TruePath(const std::filesystem::path& path) {
+  if (!path.is_absolute()) return absl::InvalidArgumentError(StrCat(path.string(), " is no absolute path"));
+  std::error_code error;
+  std::filesystem::path real = std::filesystem::weakly_canonical(path, error);
+  if (error) return absl::UnavailableError(StrCat("watched path ", path.string(), ": ", error.message()));
+  return real.has_filename() || real == "/" ? real : real.parent_path();
+}
+
+absl::StatusOr<FileWatch> TruePaths(const FileWatch& watch) {
+  FileWatch real;
+  for (const auto& root : watch.roots) {
+    CORDON_ASSIGN_OR_RETURN(real.roots.emplace_back(), TruePath(root));
+  }
+  for (const auto& prefix : watch.excluded) {
+    CORDON_ASSIGN_OR_RETURN(real.excluded.emplace_back(), TruePath(prefix));
+  }
+  if (!watch.canary.empty()) {
+    CORDON_ASSIGN_OR_RETURN(real.canary, TruePath(watch.canary));
+  }
+  return real;
+}
+
+class FanotifySource final : public FileSource {
+ public:
+  explicit FanotifySource(const FanotifyOptions& options)
+      : options_(options), buffer_(options.buffer_bytes) {}
+  ~FanotifySource() override { Stop(); }
+
+  absl::Status Start(const FileWatch& watch, std::function<void(std::span<RawFileEvent>)> deliver) override {
+    if (translator_thread_.joinable()) return absl::FailedPreconditionError("the file source runs already");
+    CORDON_ASSIGN_OR_RETURN(const FileWatch real, TruePaths(watch));
+    CORDON_ASSIGN_OR_RETURN(FanotifyGroup group, FanotifyGroup::Open());
+    group_.emplace(std::move(group));
+    scope_.emplace(real);
+    map_.emplace(*group_, *scope_, options_.folder_marks_only);
+    mounts_ = Fd(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
+    wake_ = Fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!wake_.Valid()) return absl::ErrnoToStatus(errno, "cannot make an eventfd");
+    CORDON_RETURN_IF_ERROR(map_->CoverRoots());
+    RefreshInfo();
+    deliver_ = std::move(deliver);
+    translator_thread_ = std::thread([this] { TranslateAll(); });
+    reader_thread_ = std::thread([this] { ReadAll(); });
+    return absl::OkStatus();
+  }
+
+  void Stop() override {
+    if (!reader_thread_.joinable()) return;
+    eventfd_write(wake_.Get(), 1);
+    reader_thread_.join();
+    buffer_.Close();
+    translator_thread_.join();
+  }
+
+  FileSourceInfo Info() const override {
+    const std::lock_guard lock(info_mutex_);
+    return info_;
+  }
+
+ private:
+  void ReadAll() {
+    setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kReaderNice);  // better, not needed
+    std::string bytes(kReadBytes, '\0');
+    std::array<pollfd, 3> waits = {
+        {{wake_.Get(), POLLIN, 0}, {group_->Get(), POLLIN, 0}, {mounts_.Get(), POLLPRI, 0}}};
+    bool stopping = false;
+    while (!stopping) {
+      if (poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) return;
+      const bool mounts_changed = (waits[2].revents & (POLLPRI | POLLERR)) != 0;
+      stopping = waits[0].revents != 0;
+      const bool full = ReadOnce(bytes, mounts_changed);
+      if (!full && !stopping) poll(waits.data(), 1, kGatherMillis);
+    }
+    while (ReadOnce(bytes, false)) {  // what stood in the queue when Stop was called
+    }
+  }
+
+  // True when the buffer was filled, so that more may wait.
+  bool ReadOnce(std::string& bytes, bool mounts_changed) {
+    const ssize_t got = read(group_->Get(), bytes.data(), bytes.size());
+    const size_t length = got > 0 ? static_cast<size_t>(got) : 0;
+    if (length > 0 || mounts_changed) {
+      buffer_.Push({.bytes = bytes.substr(0, length),
+                    .boottime_nanos = clock_->BootNanos(),
+                    .lost_before = 0,
+                    .mounts_changed = mounts_changed});
+    }
+    return length > kReadBytes / 2;
+  }
+
+  void TranslateAll() {
+    EventTranslator translator(*map_, *scope_, buffer_, static_cast<uint32_t>(getpid()));
+    EventBuffer::Chunk chunk;
+    while (buffer_.Pop(&chunk)) {
+      const bool mounts_changed = chunk.mounts_changed;
+      std::vector<RawFileEvent> events = translator.Translate(std::move(chunk));
+      if (mounts_changed) RefreshInfo();
+      if (!events.empty()) deliver_(events);
+    }
+  }
+
+  void RefreshInfo() {
+    const std::lock_guard lock(info_mutex_);
+    info_.name = map_->UsesFolderMarks()
+                     ? (map_->UsesFilesystemMarks() ? "fanotify-mixed" : "fanotify-directory")
+                     : "fanotify-filesystem";
+    info_.limitations = map_->Limitations();
+    if (!group_->TellsRenames()) {
+      info_.limitations.emplace_back(
+          "before Linux 5.17 a rename is told in two halves: old name and new name");
+    }
+  }
+
+  const FanotifyOptions options_;
+  const std::unique_ptr<Clock> clock_ = MakeSystemClock();
+  std::optional<FanotifyGroup> group_;
+  std::optional<WatchScope> scope_;
+  std::optional<WatchMap> map_;  // after Start, the translator's alone
+  Fd mounts_;
+  Fd wake_;
+  EventBuffer buffer_;
+  std::function<void(std::span<RawFileEvent>)> deliver_;
+  std::thread reader_thread_;
+  std::thread translator_thread_;
+  mutable std::mutex info_mutex_;
+  FileSourceInfo info_;
+};
+
+}  // namespace
+
+std::unique_ptr<FileSource> MakeFanotifySource(const FanotifyOptions& options) {
+  return std::make_unique<FanotifySource>(options);
+}
+
+std::unique_ptr<FileSource> MakeFileSource() {
+  return MakeFanotifySource({});
+}
+
+}  // namespace cordon::platform

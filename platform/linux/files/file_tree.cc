@@ -1,0 +1,209 @@
+#include "platform/api/file_tree.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/base/status.h"
+#include "common/base/text.h"
+#include "common/crypto/digest.h"
+#include "platform/linux/system/fd.h"
+
+namespace cordon::platform {
+namespace {
+
+constexpr size_t kPieceBytes = 256 * 1024;
+
+absl::Status Failed(std::string_view what, const std::filesystem::path& path) {
+  const int error = errno;
+  return absl::ErrnoToStatus(error, StrCat(what, " ", Printable(path.string())));
+}
+
+int64_t Nanos(const timespec& time) {
+  return int64_t{time.tv_sec} * kNanosPerSecond + time.tv_nsec;
+}
+
+FileType TypeOf(mode_t mode) {
+  if (S_ISREG(mode)) return FileType::kFile;
+  if (S_ISDIR(mode)) return FileType::kDirectory;
+  if (S_ISLNK(mode)) return FileType::kSymlink;
+  return FileType::kOther;
+}
+
+FileMetadata ToMetadata(const struct stat& info) {
+  return {.type = TypeOf(info.st_mode),
+          .size = static_cast<uint64_t>(std::max<off_t>(info.st_size, 0)),
+          .mode = info.st_mode & 07777,
+          .uid = info.st_uid,
+          .gid = info.st_gid,
+          .mtime_unix_nanos = Nanos(info.st_mtim),
+          .ctime_unix_nanos = Nanos(info.st_ctim),
+          .inode = info.st_ino,
+          .device = info.st_dev,
+          .link_target = {}};
+}
+
+absl::StatusOr<FileMetadata> MetadataAt(int folder, const char* name, const std::filesystem::path& path) {
+  struct stat info{};
+  if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return Failed("cannot stat", path);
+  FileMetadata metadata = ToMetadata(info);
+  if (metadata.type == FileType::kSymlink) {
+    std::array<char, 4096> target{};
+    const ssize_t length = readlinkat(folder, name, target.data(), target.size());
+    if (length < 0) return Failed("cannot read the link", path);
+    metadata.link_target.assign(target.data(), static_cast<size_t>(length));
+  }
+  return metadata;
+}
+
+// O_NONBLOCK: a FIFO in place of the file must not hold us. O_NOATIME is refused to those who do not own the
+// file.
+Fd OpenForReading(const std::filesystem::path& path) {
+  constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  const int fd = open(path.c_str(), kFlags | O_NOATIME);
+  return Fd(fd < 0 && errno == EPERM ? open(path.c_str(), kFlags) : fd);
+}
+
+absl::StatusOr<std::string> HashContent(int fd, const std::filesystem::path& path, uint64_t max_bytes,
+                                        const std::function<bool()>& keep_going,
+                                        const std::function<void(uint64_t)>& count) {
+  Sha256Stream digest;
+  // One buffer per thread: a scan hashes hundreds of thousands of small files.
+  thread_local std::vector<char> piece(kPieceBytes);
+  uint64_t total = 0;
+  while (true) {
+    if (!keep_going()) return absl::CancelledError(StrCat("stopped reading ", Printable(path.string())));
+    const ssize_t got = read(fd, piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return Failed("cannot read", path);
+    if (got == 0) return digest.Finish();
+    total += static_cast<uint64_t>(got);
+    if (total > max_bytes) {
+      return absl::OutOfRangeError(
+          StrCat(Printable(path.string()), " is longer than ", FormatBytes(max_bytes)));
+    }
+    digest.Update({piece.data(), static_cast<size_t>(got)});
+    if (count) count(static_cast<uint64_t>(got));
+  }
+}
+
+struct MagicName {
+  uint64_t magic;
+  FilesystemKind kind;
+  std::string_view name;
+};
+
+// Numbers from linux/magic.h and the file systems' own sources; those that are not in the table are local.
+constexpr MagicName kFilesystems[] = {
+    {0xEF53, FilesystemKind::kLocal, "ext4"},
+    {0x58465342, FilesystemKind::kLocal, "xfs"},
+    {0x9123683E, FilesystemKind::kLocal, "btrfs"},
+    {0x01021994, FilesystemKind::kLocal, "tmpfs"},
+    {0x794c7630, FilesystemKind::kLocal, "overlay"},
+    {0x4d44, FilesystemKind::kLocal, "vfat"},
+    {0x6969, FilesystemKind::kNetwork, "nfs"},
+    {0xFF534D42, FilesystemKind::kNetwork, "cifs"},
+    {0xFE534D42, FilesystemKind::kNetwork, "smb3"},
+    {0x517B, FilesystemKind::kNetwork, "smb"},
+    {0x5346414F, FilesystemKind::kNetwork, "afs"},
+    {0x00C36400, FilesystemKind::kNetwork, "ceph"},
+    {0x01021997, FilesystemKind::kNetwork, "9p"},
+    {0x65735546, FilesystemKind::kNetwork, "fuse"},
+    {0x9fa0, FilesystemKind::kKernel, "proc"},
+    {0x62656572, FilesystemKind::kKernel, "sysfs"},
+    {0x1cd1, FilesystemKind::kKernel, "devpts"},
+    {0x27e0eb, FilesystemKind::kKernel, "cgroup"},
+    {0x63677270, FilesystemKind::kKernel, "cgroup2"},
+    {0x64626720, FilesystemKind::kKernel, "debugfs"},
+    {0x74726163, FilesystemKind::kKernel, "tracefs"},
+    {0xcafe4a11, FilesystemKind::kKernel, "bpf"},
+    {0x73636673, FilesystemKind::kKernel, "securityfs"},
+    {0x62656570, FilesystemKind::kKernel, "configfs"},
+    {0x6165676C, FilesystemKind::kKernel, "pstore"},
+    {0xde5e81e4, FilesystemKind::kKernel, "efivarfs"},
+    {0x19800202, FilesystemKind::kKernel, "mqueue"},
+    {0x0187, FilesystemKind::kKernel, "autofs"},
+};
+
+}  // namespace
+
+absl::StatusOr<FileMetadata> ReadFileMetadata(const std::filesystem::path& path) {
+  return MetadataAt(AT_FDCWD, path.c_str(), path);
+}
+
+absl::StatusOr<HashedFile> HashFile(const std::filesystem::path& path, uint64_t max_bytes,
+                                    const std::function<bool()>& keep_going,
+                                    const std::function<void(uint64_t)>& count) {
+  const Fd fd = OpenForReading(path);
+  if (!fd.Valid() && errno == ELOOP) {
+    return absl::FailedPreconditionError(StrCat(Printable(path.string()), " is a symbolic link"));
+  }
+  if (!fd.Valid()) return Failed("cannot open", path);
+  struct stat info{};
+  if (fstat(fd.Get(), &info) != 0) return Failed("cannot stat", path);
+  if (!S_ISREG(info.st_mode)) {
+    return absl::FailedPreconditionError(StrCat(Printable(path.string()), " is no regular file"));
+  }
+  HashedFile file{.metadata = ToMetadata(info), .sha256 = {}};
+  if (file.metadata.size > max_bytes) {
+    return absl::OutOfRangeError(StrCat("longer than ", FormatBytes(max_bytes)));
+  }
+  CORDON_ASSIGN_OR_RETURN(file.sha256, HashContent(fd.Get(), path, max_bytes, keep_going, count));
+  return file;
+}
+
+absl::Status ReadFolder(const std::filesystem::path& folder, const std::function<bool(FolderEntry)>& visit) {
+  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  int fd = open(folder.c_str(), kFlags | O_NOATIME);
+  if (fd < 0 && errno == EPERM) fd = open(folder.c_str(), kFlags);
+  if (fd < 0 && (errno == ENOTDIR || errno == ELOOP)) {
+    return absl::FailedPreconditionError(StrCat(Printable(folder.string()), " is no folder"));
+  }
+  if (fd < 0) return Failed("cannot open the folder", folder);
+  DIR* stream = fdopendir(fd);
+  if (stream == nullptr) {
+    close(fd);
+    return Failed("cannot read the folder", folder);
+  }
+  const std::unique_ptr<DIR, decltype([](DIR* open_stream) { closedir(open_stream); })> own(stream);
+  while (true) {
+    errno = 0;
+    const dirent* entry = readdir(stream);
+    if (entry == nullptr) return errno == 0 ? absl::OkStatus() : Failed("cannot read the folder", folder);
+    const std::string_view name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    absl::StatusOr<FileMetadata> metadata = MetadataAt(fd, entry->d_name, folder / name);
+    if (absl::IsNotFound(metadata.status())) continue;  // gone since the folder was read
+    FolderEntry found{.name = std::string(name), .status = metadata.status(), .metadata = {}};
+    if (metadata.ok()) found.metadata = *std::move(metadata);
+    if (!visit(std::move(found))) return absl::OkStatus();
+  }
+}
+
+absl::StatusOr<Filesystem> ReadFilesystem(const std::filesystem::path& path) {
+  struct statfs info{};
+  if (statfs(path.c_str(), &info) != 0) return Failed("cannot tell the file system of", path);
+  // devtmpfs has the number of tmpfs; its place tells them apart.
+  const std::string text = path.string();
+  if ((text == "/dev" || text.starts_with("/dev/")) && !text.starts_with("/dev/shm")) {
+    return Filesystem{.kind = FilesystemKind::kKernel, .name = "devtmpfs"};
+  }
+  const auto magic = static_cast<uint64_t>(info.f_type) & 0xffffffff;
+  const auto* found = std::ranges::find(kFilesystems, magic, &MagicName::magic);
+  if (found == std::ranges::end(kFilesystems)) {
+    return Filesystem{.kind = FilesystemKind::kLocal, .name = fmt::format("0x{:x}", magic)};
+  }
+  return Filesystem{.kind = found->kind, .name = std::string(found->name)};
+}
+
+}  // namespace cordon::platform

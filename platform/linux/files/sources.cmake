@@ -1,0 +1,12 @@
+list(APPEND _sources
+  files/default_watch.cc
+  files/event_buffer.cc
+  files/event_translator.cc
+  files/fanotify_decode.cc
+  files/fanotify_group.cc
+  files/fanotify_source.cc
+  files/file_tree.cc
+  files/folder_cache.cc
+  files/watch_map.cc
+  files/watch_scope.cc
+)

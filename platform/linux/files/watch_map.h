@@ -1,0 +1,72 @@
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "platform/linux/files/fanotify_group.h"
+#include "platform/linux/files/folder_cache.h"
+#include "platform/linux/files/watch_scope.h"
+
+namespace cordon::platform {
+
+// Puts marks where the roots are, and tells which folder a handle means. Not thread-safe.
+//
+// Where a file system can be marked whole, one mark covers all of its folders, also those that come later.
+// Elsewhere every folder gets a mark of its own; a new folder is marked when its creation is seen and then
+// read once, so that what came into it before the mark is told as well.
+class WatchMap {
+ public:
+  // Told of a path that was found in a new folder before its mark stood.
+  using OnFound = std::function<void(const std::filesystem::path& path, bool is_folder)>;
+
+  // All must outlive the map.
+  WatchMap(const FanotifyGroup& group, const WatchScope& scope, bool folder_marks_only);
+
+  // Marks every root, and the file systems mounted below them. An error names the root.
+  absl::Status CoverRoots();
+  // After the table of mounts changed: what is mounted below a root now is marked too.
+  void CoverMounts();
+
+  const FolderCache::Folder* FolderOf(HandleKey key);
+  // A new folder is at `path`.
+  void FolderCreated(HandleKey key, const std::string& path, const OnFound& found);
+  void FolderDeleted(HandleKey key) { cache_.Unpin(key); }
+  // Where a folder was that is gone already.
+  const FolderCache::Folder* RememberDeleted(HandleKey key, std::string path) {
+    return cache_.Put(key, std::move(path), /*pinned=*/false);
+  }
+  // A folder moved: from or to may be empty (not told). What is below it keeps its marks.
+  void FolderRenamed(HandleKey key, const std::string& from, const std::string& to);
+
+  bool UsesFolderMarks() const { return folder_marks_; }
+  bool UsesFilesystemMarks() const { return !mounts_.empty(); }
+  std::vector<std::string> Limitations() const { return limitations_; }
+
+ private:
+  struct Mount {
+    std::string fsid;
+    std::filesystem::path path;  // of a folder on it
+  };
+
+  absl::Status Cover(const std::filesystem::path& root);
+  absl::Status CoverFilesystem(const std::filesystem::path& folder);
+  absl::Status CoverTree(const std::filesystem::path& folder, const OnFound& found);
+  absl::Status CoverPathToRoots(const std::filesystem::path& folder, const OnFound& found);
+  bool IsOnMarkedFilesystem(HandleKey key) const;
+
+  const FanotifyGroup& group_;
+  const WatchScope& scope_;
+  const bool folder_marks_only_;
+  bool folder_marks_ = false;
+  FolderCache cache_;
+  std::vector<Mount> mounts_;
+  std::vector<std::string> limitations_;
+};
+
+}  // namespace cordon::platform
