@@ -1,0 +1,104 @@
+#include "agent/isolation/policy.h"
+
+#include <utility>
+
+#include "common/base/status.h"
+#include "common/wire/profile.h"
+
+namespace cordon::agent {
+namespace {
+
+constexpr int64_t kMinLeaseSeconds = 60;
+constexpr int64_t kMaxLeaseSeconds = int64_t{90} * 24 * 3600;
+
+// `from` is within bounds; names and programs need what this agent does not have yet, and a rule that is
+// skipped silently would close what an operator believes open.
+absl::StatusOr<platform::FilterRule> RuleOf(const v1::AllowRule& from, int number) {
+  const std::string comment = from.comment().empty() ? "" : StrCat(" (", from.comment(), ")");
+  const std::string where = StrCat("profile rule ", number, comment);
+  if (!from.names().empty()) {
+    return absl::UnimplementedError(StrCat(
+        where, " allows by host name, which this agent cannot enforce yet; name the addresses instead"));
+  }
+  if (from.has_program()) {
+    return absl::UnimplementedError(StrCat(
+        where,
+        " is for one program, which this agent cannot enforce yet; leave out the program or the rule"));
+  }
+  // The numbers of both sides are the same, and were checked.
+  platform::FilterRule rule{.direction = static_cast<platform::FlowDirection>(from.direction()),
+                            .protocol = static_cast<platform::FlowProtocol>(from.protocol()),
+                            .networks = {},
+                            .ports = {}};
+  for (const std::string& text : from.networks()) {
+    CORDON_ASSIGN_OR_RETURN(Network network, ParseNetwork(text));
+    rule.networks.push_back(std::move(network));
+  }
+  for (const v1::PortRange& range : from.ports()) {
+    rule.ports.push_back({static_cast<uint16_t>(range.first()), static_cast<uint16_t>(range.last())});
+  }
+  return rule;
+}
+
+absl::Status CheckLease(const v1::IsolateAction& action) {
+  if (!action.has_lease()) return absl::OkStatus();
+  const auto& length = action.lease().length();
+  if (length.seconds() < kMinLeaseSeconds || length.seconds() > kMaxLeaseSeconds || length.nanos() < 0 ||
+      length.nanos() > 999'999'999) {
+    return absl::InvalidArgumentError("the lease is not within 60 s to 90 days");
+  }
+  const v1::Level then = action.lease().then();
+  if (then < v1::LEVEL_UNSPECIFIED || then > v1::LEVEL_DARK)
+    return absl::InvalidArgumentError("lease: unknown level");
+  if (then >= action.level()) {
+    return absl::InvalidArgumentError("the level that follows the lease is not lower than the ordered one");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::IsolateAction& action) {
+  if (action.level() < v1::LEVEL_NO_LATERAL || action.level() > v1::LEVEL_DARK) {
+    return absl::InvalidArgumentError(
+        "the level is not one of no-lateral, essential, controller-only and dark");
+  }
+  if (action.fallback() != v1::FALLBACK_HOLD && action.fallback() != v1::FALLBACK_STEP_DOWN) {
+    return absl::InvalidArgumentError("no fallback: the order must say hold or step-down");
+  }
+  CORDON_RETURN_IF_ERROR(CheckLease(action));
+  const v1::Profile& profile = action.profile();
+  if (action.has_profile()) CORDON_RETURN_IF_ERROR(CheckProfile(profile));
+  platform::FilterPolicy policy{
+      .level = static_cast<platform::Level>(action.level()), .allow = {}, .controllers = {}};
+  for (int at = 0; at < profile.allow_size(); ++at) {
+    CORDON_ASSIGN_OR_RETURN(platform::FilterRule rule, RuleOf(profile.allow(at), at + 1));
+    policy.allow.push_back(std::move(rule));
+  }
+  return policy;
+}
+
+platform::FilterPolicy AtLevel(platform::FilterPolicy policy, platform::Level level) {
+  policy.level = level;
+  if (level != platform::Level::kNoLateral && level != platform::Level::kEssential) policy.allow.clear();
+  if (level == platform::Level::kObserve || level == platform::Level::kDark) policy.controllers.clear();
+  return policy;
+}
+
+std::string LevelName(platform::Level level) {
+  switch (level) {
+    case platform::Level::kObserve:
+      return "observe";
+    case platform::Level::kNoLateral:
+      return "no-lateral";
+    case platform::Level::kEssential:
+      return "essential";
+    case platform::Level::kControllerOnly:
+      return "controller-only";
+    case platform::Level::kDark:
+      return "dark";
+  }
+  return "unknown";
+}
+
+}  // namespace cordon::agent

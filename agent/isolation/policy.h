@@ -1,0 +1,25 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <string>
+#include <vector>
+
+#include "common/base/network.h"
+#include "cordon/v1/order.pb.h"
+#include "platform/api/packet_filter.h"
+
+namespace cordon::agent {
+
+// What `action` asks of the packet filter. Every field is checked: INVALID_ARGUMENT names the field and the
+// rule; UNIMPLEMENTED names a rule that needs host names or a program, which cannot be enforced yet and is
+// not skipped silently.
+absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::IsolateAction& action);
+
+// The same policy at another level, with the rules that the level takes.
+platform::FilterPolicy AtLevel(platform::FilterPolicy policy, platform::Level level);
+
+// "essential".
+std::string LevelName(platform::Level level);
+
+}  // namespace cordon::agent

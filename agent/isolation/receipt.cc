@@ -1,0 +1,64 @@
+#include "agent/isolation/receipt.h"
+
+#include "agent/isolation/state.h"
+#include "common/base/status.h"
+
+namespace cordon::agent {
+namespace {
+
+v1::Level OrderedLevel(const v1::IsolationState& state) {
+  return state.has_action() ? state.action().level() : v1::LEVEL_OBSERVE;
+}
+
+// From the kernel's rules alone.
+void JudgeRules(const v1::IsolationState& state, const platform::FilterReadback& readback,
+                v1::Receipt* receipt) {
+  for (const std::string& difference : readback.differences) receipt->add_reasons(difference);
+  if (readback.matches) {
+    receipt->set_enforced_level(state.level());
+    receipt->set_containment(state.level() == v1::LEVEL_OBSERVE ? v1::CONTAINMENT_OPEN
+                                                                : v1::CONTAINMENT_CONTAINED);
+  } else if (readback.absent) {
+    receipt->set_enforced_level(v1::LEVEL_OBSERVE);
+    receipt->set_containment(v1::CONTAINMENT_OPEN);
+  } else {
+    receipt->set_containment(v1::CONTAINMENT_PARTIAL);
+  }
+}
+
+// Everything else can only make it worse.
+void Lower(v1::Receipt* receipt, v1::Containment to, const std::string& reason) {
+  if (reason.empty()) return;
+  receipt->add_reasons(reason);
+  if (receipt->containment() > to) receipt->set_containment(to);
+}
+
+}  // namespace
+
+v1::Receipt MakeReceipt(const v1::IsolationState& state,
+                        const absl::StatusOr<platform::FilterReadback>& readback, const ReceiptFacts& facts) {
+  v1::Receipt receipt;
+  receipt.set_intended_level(OrderedLevel(state));
+  receipt.set_order_id(state.order_id());
+  receipt.set_order_sequence(state.sequence());
+  receipt.set_profile_name(state.action().profile().name());
+  receipt.set_read_back_time_unix_nanos(facts.now_unix_nanos);
+  receipt.set_apply_nanos(facts.apply_nanos);
+  receipt.set_lease_remaining_nanos(LeaseRemaining(state));
+  if (!readback.ok()) {
+    receipt.set_containment(v1::CONTAINMENT_UNCERTAIN);
+    receipt.add_reasons(StrCat("the kernel's rules could not be read back: ", Message(readback.status())));
+  } else {
+    receipt.set_ruleset_sha256(readback->ruleset_sha256);
+    receipt.mutable_uplinks()->Assign(readback->uplinks.begin(), readback->uplinks.end());
+    receipt.set_dropped_packets(facts.dropped_before + readback->dropped_packets);
+    JudgeRules(state, *readback, &receipt);
+  }
+  const bool below = receipt.intended_level() > state.level();
+  Lower(&receipt, v1::CONTAINMENT_PARTIAL, below ? state.note() : "");
+  Lower(&receipt, v1::CONTAINMENT_PARTIAL, facts.escaped);
+  Lower(&receipt, v1::CONTAINMENT_UNCERTAIN, facts.state_problem);
+  return receipt;
+}
+
+}  // namespace cordon::agent

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+
+#include "cordon/v1/isolation.pb.h"
+#include "cordon/v1/local.pb.h"
+#include "platform/api/packet_filter.h"
+
+namespace cordon::agent {
+
+// What is known besides the kernel's rules.
+struct ReceiptFacts {
+  int64_t now_unix_nanos = 0;
+  int64_t apply_nanos = 0;
+  uint64_t dropped_before = 0;  // counted by rules that have been replaced at the same level
+  std::string escaped;          // a forbidden packet that left, as a sentence; empty: none did
+  std::string state_problem;    // what is wrong with isolation.state; empty: nothing
+};
+
+// What may be said of the host (ISO-7): `contained` only when the kernel holds exactly what the order asks
+// for and no canary left. Pure.
+v1::Receipt MakeReceipt(const v1::IsolationState& state,
+                        const absl::StatusOr<platform::FilterReadback>& readback, const ReceiptFacts& facts);
+
+}  // namespace cordon::agent

@@ -1,0 +1,42 @@
+#pragma once
+
+// isolation.state: what the host is ordered to be, on disk before it is in the kernel (ISO-9).
+//   "cordon-isolation-state-v1\n" || SHA-256 of what follows (32 bytes) || a serialised v1.IsolationState
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/base/clock.h"
+#include "cordon/v1/local.pb.h"
+
+namespace cordon::agent {
+
+inline constexpr size_t kMaxStateBytes = size_t{8} * 1024 * 1024;
+
+std::string EncodeState(const v1::IsolationState& state);
+
+// DATA_LOSS when the bytes are cut, altered or of another kind.
+absl::StatusOr<v1::IsolationState> DecodeState(std::string_view bytes);
+
+// Starts the lease that `state.action` has, or none.
+void StartLease(v1::IsolationState* state, std::string_view boot_id, const Clock& clock);
+
+// Counts the time since the last call towards the lease, by the boot-time clock only (ISO-8). After a reboot
+// the time since boot counts; the time while the machine was off does not, no clock that can be trusted tells
+// it.
+void CountLease(v1::IsolationState* state, std::string_view boot_id, const Clock& clock);
+
+// What is left; 0 when it has ended, and when there is no lease.
+int64_t LeaseRemaining(const v1::IsolationState& state);
+
+inline bool HasLease(const v1::IsolationState& state) {
+  return state.lease_length_nanos() > 0;
+}
+inline bool LeaseEnded(const v1::IsolationState& state) {
+  return HasLease(state) && LeaseRemaining(state) == 0;
+}
+
+}  // namespace cordon::agent

@@ -1,0 +1,104 @@
+#include "agent/isolation/evaluate.h"
+
+#include <gtest/gtest.h>
+
+#include <initializer_list>
+
+#include "tests/support/policies.h"
+
+namespace cordon::agent {
+namespace {
+
+using ::cordon::testing::At;
+using ::cordon::testing::ClinicPolicy;
+using platform::Connection;
+using platform::FlowDirection;
+using platform::FlowProtocol;
+using platform::Level;
+
+Connection Out(const std::string& address, uint16_t port, FlowProtocol protocol = FlowProtocol::kTcp) {
+  Connection flow;
+  flow.protocol = protocol;
+  flow.direction = FlowDirection::kOut;
+  flow.local = At(address.find(':') == std::string::npos ? "10.2.3.4" : "2001:db8:9::1", 50'000);
+  flow.remote = At(address, port);
+  return flow;
+}
+
+Connection In(const std::string& address, uint16_t port, FlowProtocol protocol = FlowProtocol::kTcp) {
+  Connection flow = Out(address, 50'001, protocol);
+  flow.direction = FlowDirection::kIn;
+  flow.local.port = port;
+  return flow;
+}
+
+Connection OfAgent(Connection flow) {
+  flow.agent_owned = true;
+  return flow;
+}
+
+bool At(Level level, const Connection& flow) {
+  return Allows(ClinicPolicy(level), flow);
+}
+
+TEST(Evaluate, LoopbackAndTheHostsOwnAddressStayOpenAtEveryLevel) {
+  Connection to_itself = Out("10.2.3.4", 445);
+  for (const Level level : testing::kAllLevels) {
+    EXPECT_TRUE(At(level, Out("127.0.0.1", 445)));
+    EXPECT_TRUE(At(level, Out("::1", 22)));
+    EXPECT_TRUE(At(level, to_itself));
+  }
+}
+
+TEST(Evaluate, TheControllerIsOpenForTheAgentOnly) {
+  const Connection to_controller = Out("192.0.2.7", 7443);
+  for (const Level level : {Level::kEssential, Level::kControllerOnly}) {
+    EXPECT_TRUE(At(level, OfAgent(to_controller)));
+    EXPECT_FALSE(At(level, to_controller));
+    EXPECT_FALSE(At(level, OfAgent(Out("192.0.2.7", 22))));
+    EXPECT_FALSE(At(level, OfAgent(In("192.0.2.7", 7443))));
+  }
+  EXPECT_FALSE(At(Level::kDark, OfAgent(to_controller)));
+}
+
+TEST(Evaluate, EssentialOpensTheProfileInItsDirectionOnly) {
+  EXPECT_TRUE(At(Level::kEssential, Out("10.2.9.9", 443)));
+  EXPECT_TRUE(At(Level::kEssential, Out("2001:db8:2::1", 8085)));
+  EXPECT_FALSE(At(Level::kEssential, Out("10.2.9.9", 444)));
+  EXPECT_FALSE(At(Level::kEssential, Out("10.9.9.9", 443)));
+  EXPECT_FALSE(At(Level::kEssential, In("10.2.9.9", 443)));
+  EXPECT_FALSE(At(Level::kEssential, Out("10.2.9.9", 443, FlowProtocol::kUdp)));
+  EXPECT_TRUE(At(Level::kEssential, In("10.4.0.9", 3389)));
+  EXPECT_TRUE(At(Level::kEssential, In("10.3.0.5", 5060, FlowProtocol::kUdp)));
+  EXPECT_FALSE(At(Level::kControllerOnly, Out("10.2.9.9", 443)));
+}
+
+TEST(Evaluate, NoLateralBlocksTheProtocolsOfIntrudersInPrivateNetworksBothWays) {
+  for (const uint16_t port : std::initializer_list<uint16_t>{22, 135, 139, 445, 3389, 5900, 5938, 5985, 47001}) {
+    EXPECT_FALSE(At(Level::kNoLateral, Out("192.168.1.7", port))) << port;
+    EXPECT_FALSE(At(Level::kNoLateral, In("192.168.1.7", port))) << port;
+    EXPECT_FALSE(At(Level::kNoLateral, Out("fd00::7", port))) << port;
+    EXPECT_TRUE(At(Level::kNoLateral, Out("198.51.100.7", port))) << port;
+  }
+  EXPECT_TRUE(At(Level::kNoLateral, Out("192.168.1.7", 443)));
+  EXPECT_TRUE(At(Level::kNoLateral, In("10.4.0.9", 3389))) << "an exception of the profile";
+}
+
+TEST(Evaluate, AHigherLevelNeverAllowsMore) {
+  for (const char* address :
+       {"127.0.0.1", "10.2.9.9", "192.168.1.7", "192.0.2.7", "10.4.0.9", "2001:db8:2::1"}) {
+    for (const uint16_t port : std::initializer_list<uint16_t>{22, 443, 445, 3389, 7443}) {
+      for (const Connection& flow : {Out(address, port), In(address, port), OfAgent(Out(address, port))}) {
+        bool allowed_below = true;
+        for (const Level level : testing::kAllLevels) {
+          const bool allowed = At(level, flow);
+          EXPECT_TRUE(allowed_below || !allowed) << address << " " << port;
+          allowed_below = allowed;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cordon::agent

@@ -1,0 +1,283 @@
+#include "agent/isolation/isolation.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_connections.h"
+#include "tests/fakes/fake_packet_filter.h"
+#include "tests/fakes/fake_probes.h"
+#include "tests/fakes/recording_sink.h"
+#include "tests/support/actions.h"
+#include "tests/support/policies.h"
+#include "tests/support/temp_folder.h"
+
+namespace cordon::testing {
+namespace {
+
+using agent::Isolation;
+using platform::Level;
+
+class IsolationTest : public ::testing::Test {
+ protected:
+  IsolationTest() { StartAgent(); }
+
+  // A new process of the agent on the same host.
+  void StartAgent(const std::string& boot_id = "boot-1") {
+    isolation_ =
+        std::make_unique<Isolation>(agent::IsolationParts{.filter = &filter_,
+                                                          .connections = &connections_,
+                                                          .clock = &clock_,
+                                                          .events = &events_,
+                                                          .escape = &escape_,
+                                                          .channel = &channel_},
+                                    agent::IsolationOptions{.state_file = StateFile(), .boot_id = boot_id});
+    isolation_->OnReceipt([this](const v1::Receipt& receipt) { receipts_.push_back(receipt); });
+  }
+
+  std::filesystem::path StateFile() const { return folder_ / "isolation.state"; }
+  Level Enforced() const { return filter_.Held().has_value() ? filter_.Held()->level : Level::kObserve; }
+  void Damage() { std::ofstream(StateFile()) << "cordon-isolation-state-v1\nnonsense"; }
+
+  TempFolder folder_;
+  FakeClock clock_;
+  FakePacketFilter filter_;
+  FakeConnections connections_;
+  FakeChannelProbe channel_;
+  FakeEscapeProbe escape_;
+  RecordingSink events_;
+  std::vector<v1::Receipt> receipts_;
+  std::unique_ptr<Isolation> isolation_;
+};
+
+TEST_F(IsolationTest, SetsTheLevelAndTellsWhatIsEnforced) {
+  const auto receipt = isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1);
+  ASSERT_TRUE(receipt.ok()) << receipt.status();
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  EXPECT_EQ(receipt->containment(), v1::CONTAINMENT_CONTAINED);
+  EXPECT_EQ(receipt->order_id(), "order-1");
+  ASSERT_EQ(receipts_.size(), 1U);
+  ASSERT_EQ(events_.Events().size(), 1U);
+  EXPECT_EQ(events_.Events()[0].event.isolation_changed().cause(), "order");
+  EXPECT_EQ(events_.Events()[0].event_class, v1::EVENT_CLASS_CONTROL);
+}
+
+TEST_F(IsolationTest, ReleaseTakesEverythingOut) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-1", 1).ok());
+  const auto receipt = isolation_->Release("order-2", 2);
+  ASSERT_TRUE(receipt.ok());
+  EXPECT_EQ(receipt->containment(), v1::CONTAINMENT_OPEN);
+  EXPECT_FALSE(filter_.Held().has_value());
+}
+
+TEST_F(IsolationTest, ISO2_ResetsTheConnectionsThatTheLevelForbidsAndNoOther) {
+  platform::Connection forbidden{.local = At("10.0.0.1", 5000), .remote = At("10.0.0.2", 445)};
+  platform::Connection allowed{.local = At("10.0.0.1", 5001), .remote = At("10.2.0.2", 443)};
+  platform::Connection own{
+      .local = At("10.0.0.1", 5002), .remote = At("192.0.2.7", 7443), .agent_owned = true};
+  for (const auto& connection : {forbidden, allowed, own}) connections_.Open(connection);
+  isolation_->SetControllers({At("192.0.2.7", 7443)});
+  const auto action = WithRule(Isolate(v1::LEVEL_ESSENTIAL), v1::DIRECTION_OUT, v1::TRANSPORT_PROTOCOL_TCP,
+                               {"10.2.0.0/16"}, 443);
+  ASSERT_TRUE(isolation_->Set(action, "order-1", 1).ok());
+  ASSERT_EQ(connections_.StillOpen().size(), 2U);
+  EXPECT_EQ(connections_.StillOpen()[0].remote, allowed.remote);
+  EXPECT_EQ(connections_.StillOpen()[1].remote, own.remote);
+}
+
+TEST_F(IsolationTest, ISO9_AnOrderThatIsNotNewerHasNoEffect) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-2", 2).ok());
+  EXPECT_EQ(isolation_->Release("order-1", 1).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(isolation_->Release("another", 2).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Enforced(), Level::kDark);
+  StartAgent();
+  ASSERT_TRUE(isolation_->Restore().ok());
+  EXPECT_EQ(isolation_->Release("order-1", 1).status().code(), absl::StatusCode::kFailedPrecondition)
+      << "also after a restart";
+  EXPECT_EQ(isolation_->Lane().sequence(), 2U);
+}
+
+TEST_F(IsolationTest, TheSameOrderAgainChangesNothing) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-1", 1).ok());
+  const int applications = filter_.Applications();
+  const auto again = isolation_->Set(Isolate(v1::LEVEL_DARK), "order-1", 1);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->containment(), v1::CONTAINMENT_CONTAINED);
+  EXPECT_EQ(filter_.Applications(), applications);
+}
+
+TEST_F(IsolationTest, ISO9_StateIsOnDiskBeforeTheKernelIsAsked) {
+  std::filesystem::remove_all(folder_.Path());  // nothing can be written any more
+  EXPECT_FALSE(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-1", 1).ok());
+  EXPECT_EQ(filter_.Applications(), 0);
+  EXPECT_EQ(isolation_->Lane().sequence(), 0U);
+}
+
+TEST_F(IsolationTest, WhenTheKernelRefusesNothingHasChanged) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_NO_LATERAL), "order-1", 1).ok());
+  filter_.FailApply(absl::InternalError("the kernel says no"));
+  EXPECT_FALSE(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-2", 2).ok());
+  filter_.FailApply(absl::OkStatus());
+  EXPECT_EQ(isolation_->Lane().order_id(), "order-1");
+  StartAgent();
+  ASSERT_TRUE(isolation_->Restore().ok());
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+  EXPECT_TRUE(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-2", 2).ok()) << "the order can be given again";
+}
+
+TEST_F(IsolationTest, ISO5_RestoreAppliesWhatTheStateSays) {
+  isolation_->SetControllers({At("192.0.2.7", 7443)});
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_CONTROLLER_ONLY), "order-1", 1).ok());
+  filter_.Lose();  // a reboot
+  StartAgent("boot-2");
+  ASSERT_TRUE(isolation_->Restore().ok());
+  EXPECT_EQ(Enforced(), Level::kControllerOnly);
+  EXPECT_EQ(filter_.Held()->controllers, (std::vector<Endpoint>{At("192.0.2.7", 7443)}));
+}
+
+TEST_F(IsolationTest, ADamagedStateIsSetAsideAndTheKernelKeepsWhatItHas) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  Damage();
+  StartAgent();
+  EXPECT_EQ(isolation_->Restore().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  EXPECT_EQ(receipts_.back().containment(), v1::CONTAINMENT_UNCERTAIN);
+  EXPECT_FALSE(std::filesystem::exists(StateFile()));
+  EXPECT_FALSE(isolation_->Prove().ok());
+  isolation_->OnLinksChanged();
+  EXPECT_EQ(Enforced(), Level::kEssential) << "nothing opens it but an order";
+  ASSERT_TRUE(isolation_->Release("order-2", 2).ok());
+  EXPECT_EQ(Enforced(), Level::kObserve);
+  EXPECT_TRUE(isolation_->Prove().ok());
+}
+
+TEST_F(IsolationTest, RulesWithoutAStateFileAreKeptAndReported) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  std::filesystem::remove(StateFile());
+  StartAgent();
+  EXPECT_FALSE(isolation_->Restore().ok());
+  EXPECT_EQ(Enforced(), Level::kEssential);
+}
+
+TEST_F(IsolationTest, AFreshHostRestoresToNothing) {
+  EXPECT_TRUE(isolation_->Restore().ok());
+  EXPECT_EQ(filter_.Applications(), 0);
+  EXPECT_TRUE(events_.Events().empty());
+}
+
+TEST_F(IsolationTest, ISO8_TheLeaseEndsOnItsOwnWhateverTheWallClockSays) {
+  ASSERT_TRUE(
+      isolation_->Set(WithLease(Isolate(v1::LEVEL_DARK), 3600, v1::LEVEL_NO_LATERAL), "order-1", 1).ok());
+  clock_.SetWall(0);
+  clock_.Advance(3599 * kNanosPerSecond);
+  isolation_->Tick();
+  EXPECT_EQ(Enforced(), Level::kDark);
+  clock_.Advance(2 * kNanosPerSecond);
+  isolation_->Tick();
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+  EXPECT_EQ(events_.Events().back().event.isolation_changed().cause(), "lease ended");
+  EXPECT_EQ(isolation_->Lane().sequence(), 1U);
+}
+
+TEST_F(IsolationTest, ISO8_ALeaseGoesOnAfterRestartAndReboot) {
+  ASSERT_TRUE(isolation_->Set(WithLease(Isolate(v1::LEVEL_DARK), 3600), "order-1", 1).ok());
+  clock_.Advance(1800 * kNanosPerSecond);
+  isolation_->Tick();
+  clock_.Reboot();
+  StartAgent("boot-2");
+  ASSERT_TRUE(isolation_->Restore().ok());
+  clock_.Advance(1799 * kNanosPerSecond);
+  isolation_->Tick();
+  EXPECT_EQ(Enforced(), Level::kDark);
+  clock_.Advance(2 * kNanosPerSecond);
+  isolation_->Tick();
+  EXPECT_EQ(Enforced(), Level::kObserve);
+}
+
+TEST_F(IsolationTest, ISO4_StepsDownLevelByLevelUntilTheChannelIsProven) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_CONTROLLER_ONLY, v1::FALLBACK_STEP_DOWN), "order-1", 1).ok());
+  ASSERT_TRUE(channel_.Asked());
+  channel_.Answer(absl::DeadlineExceededError("no answer"));
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  channel_.Answer(absl::DeadlineExceededError("no answer"));
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+  channel_.Answer(absl::OkStatus());
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+  EXPECT_FALSE(channel_.Asked());
+  const v1::Receipt receipt = isolation_->ReadReceipt();
+  EXPECT_EQ(receipt.intended_level(), v1::LEVEL_CONTROLLER_ONLY);
+  EXPECT_EQ(receipt.enforced_level(), v1::LEVEL_NO_LATERAL);
+  EXPECT_EQ(receipt.containment(), v1::CONTAINMENT_PARTIAL);
+  EXPECT_FALSE(receipt.reasons().empty());
+}
+
+TEST_F(IsolationTest, ISO4_HoldStaysClosedWithoutAChannel) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL, v1::FALLBACK_HOLD), "order-1", 1).ok());
+  channel_.Answer(absl::DeadlineExceededError("no answer"));
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  EXPECT_FALSE(channel_.Asked());
+}
+
+TEST_F(IsolationTest, ISO4_AProofOfAnEarlierStateCountsForNothing) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL, v1::FALLBACK_STEP_DOWN), "order-1", 1).ok());
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_DARK, v1::FALLBACK_STEP_DOWN), "order-2", 2).ok());
+  channel_.Answer(absl::DeadlineExceededError("no answer"));
+  EXPECT_EQ(Enforced(), Level::kDark);
+}
+
+TEST_F(IsolationTest, ISO4_AFallbackThatWasNotDecidedIsDecidedAfterARestart) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL, v1::FALLBACK_STEP_DOWN), "order-1", 1).ok());
+  StartAgent();
+  ASSERT_TRUE(isolation_->Restore().ok());
+  channel_.Answer(absl::DeadlineExceededError("no answer"));
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+}
+
+TEST_F(IsolationTest, ISO3_CoversAnInterfaceThatAppears) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  filter_.Drop(5);
+  filter_.AddUplink("late0");
+  EXPECT_EQ(isolation_->ReadReceipt().containment(), v1::CONTAINMENT_PARTIAL);
+  isolation_->OnLinksChanged();
+  EXPECT_EQ(isolation_->ReadReceipt().containment(), v1::CONTAINMENT_CONTAINED);
+  EXPECT_EQ(isolation_->ReadReceipt().dropped_packets(), 5U) << "the count goes on";
+}
+
+TEST_F(IsolationTest, ProveFindsAndRepairsDrift) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  ASSERT_TRUE(isolation_->Prove().ok());
+  filter_.Tamper("a rule lets everything out");
+  const absl::Status found = isolation_->Prove();
+  EXPECT_FALSE(found.ok());
+  EXPECT_NE(found.ToString().find("a rule lets everything out"), std::string::npos);
+  EXPECT_TRUE(isolation_->Prove().ok());
+}
+
+TEST_F(IsolationTest, ISO7_ACanaryThatLeavesTakesTheWordContainedAway) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  escape_.Open();
+  EXPECT_FALSE(isolation_->Prove().ok());
+  EXPECT_EQ(isolation_->ReadReceipt().containment(), v1::CONTAINMENT_PARTIAL);
+}
+
+TEST_F(IsolationTest, TheCanaryIsNeverAPacketThatTheProfileAllows) {
+  const auto action = WithRule(Isolate(v1::LEVEL_ESSENTIAL), v1::DIRECTION_OUT, v1::TRANSPORT_PROTOCOL_UDP,
+                               {"192.0.2.0/24", "2001:db8::/32"});
+  ASSERT_TRUE(isolation_->Set(action, "order-1", 1).ok());
+  EXPECT_TRUE(isolation_->Prove().ok());
+  EXPECT_TRUE(escape_.Tried().empty());
+}
+
+TEST_F(IsolationTest, NewControllerAddressesAreOpenedAndKept) {
+  isolation_->SetControllers({At("192.0.2.7", 7443)});
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  isolation_->SetControllers({At("192.0.2.8", 7443)});
+  EXPECT_EQ(filter_.Held()->controllers, (std::vector<Endpoint>{At("192.0.2.8", 7443)}));
+  StartAgent();
+  ASSERT_TRUE(isolation_->Restore().ok());
+  EXPECT_EQ(filter_.Held()->controllers, (std::vector<Endpoint>{At("192.0.2.8", 7443)}));
+}
+
+}  // namespace
+}  // namespace cordon::testing

@@ -1,0 +1,93 @@
+#include "agent/isolation/policy.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/actions.h"
+
+namespace cordon::agent {
+namespace {
+
+using ::cordon::testing::Isolate;
+using ::cordon::testing::WithLease;
+using ::cordon::testing::WithRule;
+using platform::Level;
+
+std::string Refusal(const v1::IsolateAction& action) {
+  return std::string(PolicyOf(action).status().ToString());
+}
+
+TEST(PolicyOf, TakesEveryFieldOfARule) {
+  const auto policy = PolicyOf(WithRule(Isolate(v1::LEVEL_ESSENTIAL), v1::DIRECTION_IN,
+                                        v1::TRANSPORT_PROTOCOL_UDP, {"10.2.0.0/16", "2001:db8::1"}, 514));
+  ASSERT_TRUE(policy.ok()) << policy.status();
+  EXPECT_EQ(policy->level, Level::kEssential);
+  ASSERT_EQ(policy->allow.size(), 1U);
+  EXPECT_EQ(policy->allow[0].direction, platform::FlowDirection::kIn);
+  EXPECT_EQ(policy->allow[0].protocol, platform::FlowProtocol::kUdp);
+  EXPECT_EQ(FormatNetwork(policy->allow[0].networks.at(0)), "10.2.0.0/16");
+  EXPECT_EQ(policy->allow[0].ports, (std::vector<platform::PortRange>{{514, 514}}));
+}
+
+TEST(PolicyOf, RefusesLevelsThatIsolateNothing) {
+  for (const int level : {0, 1, 6, -1}) {
+    EXPECT_EQ(PolicyOf(Isolate(static_cast<v1::Level>(level))).status().code(),
+              absl::StatusCode::kInvalidArgument);
+  }
+}
+
+TEST(PolicyOf, RefusesAnOrderThatDoesNotSayWhichWayToFall) {
+  EXPECT_NE(Refusal(Isolate(v1::LEVEL_DARK, v1::FALLBACK_UNSPECIFIED)).find("fallback"), std::string::npos);
+}
+
+TEST(PolicyOf, NamesTheRuleThatNeedsAHostNameOrAProgram) {
+  auto action =
+      WithRule(Isolate(v1::LEVEL_ESSENTIAL), v1::DIRECTION_OUT, v1::TRANSPORT_PROTOCOL_TCP, {"10.0.0.1"});
+  ASSERT_TRUE(PolicyOf(action).ok()) << "the positive control";
+  auto named = action;
+  named.mutable_profile()->mutable_allow(0)->add_names("pms.example.vet");
+  EXPECT_EQ(PolicyOf(named).status().code(), absl::StatusCode::kUnimplemented);
+  EXPECT_NE(Refusal(named).find("rule 1"), std::string::npos);
+  action.mutable_profile()->mutable_allow(0)->mutable_program()->set_path("/usr/bin/pms");
+  EXPECT_EQ(PolicyOf(action).status().code(), absl::StatusCode::kUnimplemented);
+}
+
+TEST(PolicyOf, RefusesARuleOutOfBounds) {
+  const auto good = WithRule(Isolate(v1::LEVEL_ESSENTIAL), v1::DIRECTION_OUT, v1::TRANSPORT_PROTOCOL_TCP,
+                             {"10.0.0.1"}, 443);
+  ASSERT_TRUE(PolicyOf(good).ok()) << "the positive control";
+  const auto refuses = [&](auto change) {
+    v1::IsolateAction action = good;
+    change(*action.mutable_profile()->mutable_allow(0));
+    return PolicyOf(action).status().code() == absl::StatusCode::kInvalidArgument;
+  };
+  EXPECT_TRUE(refuses([](v1::AllowRule& rule) { rule.clear_direction(); }));
+  EXPECT_TRUE(refuses([](v1::AllowRule& rule) { rule.clear_protocol(); }));
+  EXPECT_TRUE(refuses([](v1::AllowRule& rule) { rule.clear_networks(); }));
+  EXPECT_TRUE(refuses([](v1::AllowRule& rule) { rule.set_networks(0, "10.0.0.1/8"); }));
+  EXPECT_TRUE(refuses([](v1::AllowRule& rule) { rule.set_networks(0, "10.0.0.1 accept"); }));
+  EXPECT_TRUE(refuses([](v1::AllowRule& rule) { rule.mutable_ports(0)->set_first(0); }));
+  EXPECT_TRUE(refuses([](v1::AllowRule& rule) { rule.mutable_ports(0)->set_last(65536); }));
+  EXPECT_TRUE(refuses([](v1::AllowRule& rule) { rule.mutable_ports(0)->set_last(442); }));
+  EXPECT_TRUE(refuses([](v1::AllowRule& rule) { rule.set_protocol(v1::TRANSPORT_PROTOCOL_ICMP); }));
+}
+
+TEST(PolicyOf, BoundsTheLease) {
+  EXPECT_TRUE(PolicyOf(WithLease(Isolate(v1::LEVEL_DARK), 60)).ok());
+  EXPECT_FALSE(PolicyOf(WithLease(Isolate(v1::LEVEL_DARK), 59)).ok());
+  EXPECT_FALSE(PolicyOf(WithLease(Isolate(v1::LEVEL_DARK), 91LL * 24 * 3600)).ok());
+  EXPECT_FALSE(PolicyOf(WithLease(Isolate(v1::LEVEL_ESSENTIAL), 60, v1::LEVEL_ESSENTIAL)).ok());
+  EXPECT_TRUE(PolicyOf(WithLease(Isolate(v1::LEVEL_ESSENTIAL), 60, v1::LEVEL_NO_LATERAL)).ok());
+}
+
+TEST(AtLevel, LeavesOutWhatTheLevelDoesNotTake) {
+  const platform::FilterPolicy full{.level = Level::kEssential,
+                                    .allow = {{}},
+                                    .controllers = {{boost::asio::ip::make_address("192.0.2.1"), 443}}};
+  EXPECT_TRUE(AtLevel(full, Level::kControllerOnly).allow.empty());
+  EXPECT_FALSE(AtLevel(full, Level::kControllerOnly).controllers.empty());
+  EXPECT_TRUE(AtLevel(full, Level::kDark).controllers.empty());
+  EXPECT_FALSE(AtLevel(full, Level::kNoLateral).allow.empty());
+}
+
+}  // namespace
+}  // namespace cordon::agent

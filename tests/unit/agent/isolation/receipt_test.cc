@@ -1,0 +1,63 @@
+#include "agent/isolation/receipt.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/actions.h"
+
+namespace cordon::agent {
+namespace {
+
+using platform::FilterReadback;
+
+v1::IsolationState Essential() {
+  v1::IsolationState state;
+  *state.mutable_action() = testing::Isolate(v1::LEVEL_ESSENTIAL);
+  state.set_level(v1::LEVEL_ESSENTIAL);
+  state.set_order_id("an order");
+  return state;
+}
+
+FilterReadback AsIntended() {
+  return {.matches = true, .uplinks = {"eth0"}, .dropped_packets = 5};
+}
+
+TEST(Receipt, SaysContainedWhenTheKernelHoldsWhatWasOrdered) {
+  const v1::Receipt receipt = MakeReceipt(Essential(), AsIntended(), {.dropped_before = 2});
+  EXPECT_EQ(receipt.containment(), v1::CONTAINMENT_CONTAINED);
+  EXPECT_EQ(receipt.enforced_level(), v1::LEVEL_ESSENTIAL);
+  EXPECT_EQ(receipt.dropped_packets(), 7U);
+  EXPECT_TRUE(receipt.reasons().empty());
+}
+
+// ISO-7: each of these alone takes the word away, and says why.
+TEST(Receipt, ISO7_NeverSaysContainedWhenSomethingIsAmiss) {
+  const auto judge = [](const v1::IsolationState& state, const absl::StatusOr<FilterReadback>& readback,
+                        const ReceiptFacts& facts) {
+    const v1::Receipt receipt = MakeReceipt(state, readback, facts);
+    EXPECT_FALSE(receipt.reasons().empty());
+    return receipt.containment();
+  };
+  EXPECT_EQ(judge(Essential(), absl::InternalError("no answer"), {}), v1::CONTAINMENT_UNCERTAIN);
+  EXPECT_EQ(judge(Essential(), FilterReadback{.differences = {"a rule is missing"}}, {}),
+            v1::CONTAINMENT_PARTIAL);
+  EXPECT_EQ(judge(Essential(), FilterReadback{.differences = {"gone"}, .absent = true}, {}),
+            v1::CONTAINMENT_OPEN);
+  EXPECT_EQ(judge(Essential(), AsIntended(), {.escaped = "a packet left"}), v1::CONTAINMENT_PARTIAL);
+  EXPECT_EQ(judge(Essential(), AsIntended(), {.state_problem = "damaged"}), v1::CONTAINMENT_UNCERTAIN);
+  v1::IsolationState stepped_down = Essential();
+  stepped_down.set_level(v1::LEVEL_NO_LATERAL);
+  stepped_down.set_note("stepped down");
+  EXPECT_EQ(judge(stepped_down, AsIntended(), {}), v1::CONTAINMENT_PARTIAL);
+}
+
+TEST(Receipt, SaysOpenWhenNothingIsOrdered) {
+  v1::IsolationState state;
+  state.set_level(v1::LEVEL_OBSERVE);
+  const v1::Receipt receipt = MakeReceipt(state, FilterReadback{.matches = true, .absent = true}, {});
+  EXPECT_EQ(receipt.containment(), v1::CONTAINMENT_OPEN);
+  EXPECT_EQ(receipt.intended_level(), v1::LEVEL_OBSERVE);
+  EXPECT_TRUE(receipt.reasons().empty());
+}
+
+}  // namespace
+}  // namespace cordon::agent
