@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/event/event_sink.h"
@@ -33,8 +34,14 @@ class OrderGate {
     std::function<void(const v1::OrderOutcome&)> on_outcome;
   };
 
-  // `host`: the host's own id and name, site and labels of its enrolment file. `trust`: the bundle that
-  // enrolment pinned.
+  // How far the clock of this host may be behind that of the operator.
+  static constexpr int64_t kClockSlackNanos = 300 * kNanosPerSecond;
+  // Refusals of one hour that become events; a captured controller cannot fill the spool with them. The rest
+  // is answered, and counted in the next event.
+  static constexpr int kRefusalEventsPerHour = 60;
+
+  // `host`: its own id and name, site and labels of its enrolment file. `trust`: the bundle that enrolment
+  // pinned.
   OrderGate(HostTraits host, v1::TrustBundle trust, Parts parts);
 
   // An order came. The very same order again is answered with what became of it; an older one is SUPERSEDED.
@@ -48,35 +55,30 @@ class OrderGate {
   void Resume();
 
   // The policy to begin with; nothing: the host's defaults.
-  absl::StatusOr<std::optional<v1::Policy>> StoredPolicy();
+  absl::StatusOr<std::optional<v1::Policy>> StoredPolicy() { return parts_.lanes.ReadPolicy(); }
 
   // For Hello: the newest order per lane that has one.
   std::vector<v1::LaneState> Lanes();
 
  private:
-  struct Refusal {
-    v1::OrderOutcome::State state;
-    std::string message;
-  };
-  std::optional<Refusal> CheckTimeAndTarget(const v1::Order& order) const;
-  void Dispatch(const v1::Order& order, const v1::SignedOrder& signed_order);
+  void HandleVerified(const v1::Order& order, const v1::SignedOrder& signed_order);
   void HandleIsolation(const v1::Order& order);
   void HandleRecorded(const v1::Order& order, const v1::SignedOrder& signed_order);
+  // `record` is on disk, without an outcome: gives the order its effect and records what became of it.
   void Execute(const v1::Order& order, LaneRecord record);
-  v1::OrderOutcome RunScan(const v1::Order& order);
-  v1::OrderOutcome RunCancel(const v1::Order& order);
+  v1::OrderOutcome Run(const v1::Order& order);
   v1::OrderOutcome RunPolicy(const v1::Order& order);
+
   v1::OrderOutcome MakeOutcome(const std::string& order_id, v1::OrderOutcome::State state,
-                               std::string message) const;
-  void Tell(v1::OrderOutcome outcome);
-  void TellRefusal(const std::string& order_id, std::string message);
+                               std::string_view message) const;
+  void Tell(const v1::OrderOutcome& outcome);
+  // No effect: the answer, and an event within kRefusalEventsPerHour.
+  void Refuse(const std::string& order_id, v1::OrderOutcome::State state, std::string_view message);
 
   const HostTraits host_;
   const v1::TrustBundle trust_;
   const Parts parts_;
-  // Refusals of what nobody trusted signed can come without end from a captured controller: a bounded number
-  // per minute is told, and the rest is counted in the next one.
-  int64_t refusals_since_boot_nanos_ = 0;
+  int64_t refusal_hour_began_boot_nanos_;
   int refusals_told_ = 0;
   uint64_t refusals_untold_ = 0;
 };

@@ -5,7 +5,9 @@
 
 #include <absl/status/statusor.h>
 
+#include <cstdint>
 #include <filesystem>
+#include <string_view>
 
 #include "common/sqlite/database.h"
 
@@ -16,5 +18,10 @@ namespace cordon::agent {
 // for the scan, policy and trust lanes, orders whose sequence is not above `now_unix_nanos` in microseconds
 // (ISO-9).
 absl::StatusOr<OpenedDatabase> OpenAgentDatabase(const std::filesystem::path& path, int64_t now_unix_nanos);
+
+// The same for a file that SQLite takes for healthy and that is not: renames it and makes a new one. No
+// connection to the old one may be open.
+absl::StatusOr<OpenedDatabase> SetAsideAgentDatabase(const std::filesystem::path& path,
+                                                     std::string_view damage, int64_t now_unix_nanos);
 
 }  // namespace cordon::agent

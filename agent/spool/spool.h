@@ -89,7 +89,7 @@ class Spool {
   // Takes the controller's position at the beginning of a stream, and returns the sequence after which to
   // send. Where the two do not agree (a spool or a controller that was set back, a damaged spool, another
   // chain), what is in the queue begins a new chain, with new numbers above all that the controller has,
-  // behind a gap event that says why. That may repeat events; it loses none.
+  // with a gap event that says why. That may repeat events; it loses none.
   virtual absl::StatusOr<uint64_t> Reconcile(const v1::TelemetryPosition& controller) = 0;
 
   virtual std::string ChainId() const = 0;

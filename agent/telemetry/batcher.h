@@ -58,6 +58,7 @@ class Batcher final : public EventSink, public HealthPart {
 
  private:
   class Core;
+  Spool& spool_;
   std::unique_ptr<Core> core_;
 };
 

@@ -1,0 +1,245 @@
+#include "agent/health/health_board.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "common/base/strings.h"
+#include "common/base/text.h"
+#include "platform/api/system.h"
+
+namespace cordon::agent {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+int64_t Nanos(std::chrono::nanoseconds length) {
+  return length.count();
+}
+
+}  // namespace
+
+// One part and the thread on which it proves itself.
+class ProofRunner {
+ public:
+  explicit ProofRunner(HealthPart* part) : part_(part), thread_([this] { Loop(); }) {}
+  ~ProofRunner() {
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+      wake_.notify_all();
+    }
+    thread_.join();
+  }
+
+  HealthPart& Part() const { return *part_; }
+
+  // Nothing when a proof runs already: that one is then the answer.
+  void Ask() {
+    const std::lock_guard lock(mutex_);
+    if (!asked_since_.has_value()) asked_since_ = SteadyClock::now();
+    wake_.notify_all();
+  }
+
+  bool Idle() const {
+    const std::lock_guard lock(mutex_);
+    return !asked_since_.has_value();
+  }
+
+  // The part's own word, unless it has not proven it or does not answer.
+  PartState Judge(std::chrono::milliseconds answer_within) const {
+    PartState state = part_->State();
+    const std::lock_guard lock(mutex_);
+    if (asked_since_.has_value()) {
+      const auto waited = SteadyClock::now() - *asked_since_;
+      if (waited > answer_within) {
+        state.serving = false;
+        state.detail = StrCat("no answer for ", FormatDuration(Nanos(waited)));
+      }
+    }
+    if (!proven_once_ && state.serving) {
+      state.serving = false;
+      state.detail = "not proven yet";
+    }
+    return state;
+  }
+
+ private:
+  void Loop() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      wake_.wait(lock, [&] { return ended_ || asked_since_.has_value(); });
+      if (ended_) return;
+      lock.unlock();
+      part_->Prove();
+      lock.lock();
+      proven_once_ = true;
+      asked_since_.reset();
+    }
+  }
+
+  HealthPart* const part_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::optional<SteadyClock::time_point> asked_since_;
+  bool proven_once_ = false;
+  bool ended_ = false;
+  std::thread thread_;
+};
+
+class HealthBoard::Core {
+ public:
+  Core(Parts parts, HealthSettings settings)
+      : parts_(std::move(parts)), settings_(settings), started_boot_nanos_(parts_.clock.BootNanos()) {
+    for (HealthPart* part : parts_.parts) runners_.push_back(std::make_unique<ProofRunner>(part));
+    published_.resize(runners_.size());
+  }
+
+  ~Core() { Stop(); }
+
+  void Start() {
+    scheduler_ = std::thread([this] { Loop(); });
+  }
+
+  void Stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+      wake_.notify_all();
+    }
+    if (scheduler_.joinable()) scheduler_.join();
+  }
+
+  void ProveAll(std::chrono::milliseconds deadline, std::function<void()> done) {
+    for (const auto& runner : runners_) runner->Ask();
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back({.until = SteadyClock::now() + deadline, .done = std::move(done)});
+    wake_.notify_all();
+  }
+
+  v1::HealthReport Report() const {
+    v1::HealthReport report;
+    report.set_time_unix_nanos(parts_.clock.WallNanos());
+    report.set_agent_version(parts_.agent_version);
+    for (const auto& runner : runners_) {
+      const PartState state = runner->Judge(settings_.answer_within);
+      v1::PartHealth& part = *report.add_parts();
+      part.set_part(runner->Part().Name());
+      part.set_serving(state.serving);
+      part.set_detail(state.detail);
+      part.set_last_proof_unix_nanos(state.last_proof_unix_nanos);
+    }
+    const platform::OwnResourceUse use = platform::ReadOwnResourceUse();
+    report.mutable_resources()->set_resident_bytes(use.resident_bytes);
+    report.mutable_resources()->set_cpu_nanos(use.cpu_nanos);
+    report.mutable_resources()->set_uptime_nanos(parts_.clock.BootNanos() - started_boot_nanos_);
+    parts_.complete(&report);
+    return report;
+  }
+
+ private:
+  // What was published of a part.
+  struct Published {
+    bool any = false;
+    bool serving = false;
+    std::string detail;
+  };
+  struct Waiting {
+    SteadyClock::time_point until;
+    std::function<void()> done;
+  };
+
+  void Loop() {
+    SteadyClock::time_point next_round = SteadyClock::now();
+    std::unique_lock lock(mutex_);
+    while (!ended_) {
+      lock.unlock();
+      if (SteadyClock::now() >= next_round) {
+        for (const auto& runner : runners_) runner->Ask();
+        next_round = SteadyClock::now() + settings_.interval;
+      }
+      PublishChanges();
+      AnswerWaiting();
+      lock.lock();
+      // While somebody waits for proofs they are looked at more often.
+      const auto pause = waiting_.empty() ? settings_.look_every : std::min(settings_.look_every, kBusyLook);
+      if (!ended_) wake_.wait_for(lock, pause);
+    }
+  }
+
+  void PublishChanges() {
+    for (size_t i = 0; i < runners_.size(); ++i) {
+      const PartState state = runners_[i]->Judge(settings_.answer_within);
+      Published& before = published_[i];
+      const bool turned = !before.any || before.serving != state.serving;
+      if (turned) parts_.publish(runners_[i]->Part().Name(), state.serving);
+      // "No answer for 12s" changes with each look; only a change of `serving` is worth an event then.
+      if (turned || (state.serving && before.detail != state.detail))
+        EmitChange(runners_[i]->Part().Name(), state);
+      before = {.any = true, .serving = state.serving, .detail = state.detail};
+    }
+  }
+
+  void EmitChange(const std::string& part, const PartState& state) {
+    v1::Event event;
+    event.mutable_part_changed()->set_part(part);
+    event.mutable_part_changed()->set_serving(state.serving);
+    event.mutable_part_changed()->set_reason(state.detail);
+    parts_.events.Emit(v1::EVENT_CLASS_CONTROL, parts_.clock.WallNanos(), std::move(event));
+  }
+
+  void AnswerWaiting() {
+    const bool all_idle = std::ranges::all_of(runners_, [](const auto& runner) { return runner->Idle(); });
+    std::vector<std::function<void()>> answered;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto now = SteadyClock::now();
+      std::erase_if(waiting_, [&](Waiting& one) {
+        if (!all_idle && now < one.until) return false;
+        answered.push_back(std::move(one.done));
+        return true;
+      });
+    }
+    for (const auto& done : answered) done();
+  }
+
+  static constexpr std::chrono::milliseconds kBusyLook{10};
+
+  const Parts parts_;
+  const HealthSettings settings_;
+  const int64_t started_boot_nanos_;
+  std::vector<std::unique_ptr<ProofRunner>> runners_;
+  std::vector<Published> published_;  // the scheduler's own
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Waiting> waiting_;
+  bool ended_ = false;
+  std::thread scheduler_;
+};
+
+HealthBoard::HealthBoard(Parts parts, HealthSettings settings)
+    : core_(std::make_unique<Core>(std::move(parts), settings)) {}
+
+HealthBoard::~HealthBoard() = default;
+
+void HealthBoard::Start() {
+  core_->Start();
+}
+
+void HealthBoard::Stop() {
+  core_->Stop();
+}
+
+void HealthBoard::ProveAll(std::chrono::milliseconds deadline, std::function<void()> done) {
+  core_->ProveAll(deadline, std::move(done));
+}
+
+v1::HealthReport HealthBoard::Report() const {
+  return core_->Report();
+}
+
+}  // namespace cordon::agent

@@ -1,0 +1,285 @@
+#include "agent/orders/order_gate.h"
+
+#include <array>
+#include <utility>
+
+#include "agent/orders/order_checks.h"
+#include "common/base/status.h"
+#include "common/base/text.h"
+#include "common/wire/trust.h"
+
+namespace cordon::agent {
+namespace {
+
+using Outcome = v1::OrderOutcome;
+
+constexpr std::array kRecordedLanes = {kScanLane, kPolicyLane};
+constexpr int64_t kHour = 3600 * kNanosPerSecond;
+// An outcome must fit in a batch, or it would be lost as an event.
+constexpr size_t kMaxNotScannedBytes = 256 * 1024;
+
+// REFUSED: nothing has changed, and trying the same again would not help. FAILED: it should have worked.
+Outcome::State StateOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kNotFound:
+      return Outcome::STATE_REFUSED;
+    default:
+      return Outcome::STATE_FAILED;
+  }
+}
+
+std::string JoinReasons(const v1::Receipt& receipt) {
+  std::string text;
+  for (const std::string& reason : receipt.reasons()) StrAppend(&text, text.empty() ? "" : "; ", reason);
+  return text;
+}
+
+void BoundNotScanned(v1::ScanProgress* progress) {
+  size_t bytes = 0;
+  int kept = 0;
+  while (kept < progress->not_scanned_size() && bytes < kMaxNotScannedBytes) {
+    bytes += progress->not_scanned(kept++).ByteSizeLong();
+  }
+  progress->mutable_not_scanned()->DeleteSubrange(kept, progress->not_scanned_size() - kept);
+}
+
+Outcome::State StateOf(v1::ScanProgress::State state) {
+  switch (state) {
+    case v1::ScanProgress::STATE_DONE:
+      return Outcome::STATE_DONE;
+    case v1::ScanProgress::STATE_CANCELLED:
+      return Outcome::STATE_CANCELLED;
+    case v1::ScanProgress::STATE_FAILED:
+      return Outcome::STATE_FAILED;
+    default:
+      return Outcome::STATE_RUNNING;
+  }
+}
+
+}  // namespace
+
+OrderGate::OrderGate(HostTraits host, v1::TrustBundle trust, Parts parts)
+    : host_(std::move(host)),
+      trust_(std::move(trust)),
+      parts_(std::move(parts)),
+      refusal_hour_began_boot_nanos_(parts_.clock.BootNanos()) {}
+
+void OrderGate::Handle(const v1::SignedOrder& signed_order) {
+  const absl::StatusOr<v1::Order> order = VerifyOrder(signed_order, trust_);  // AUT-3, AUT-4, AUT-6
+  if (!order.ok()) {
+    Refuse(ClaimedOrderId(signed_order), Outcome::STATE_REFUSED, Message(order.status()));
+    return;
+  }
+  if (const auto refusal = CheckForHost(*order, host_, parts_.clock.WallNanos(), kClockSlackNanos)) {
+    Refuse(order->order_id(), refusal->state, refusal->message);
+    return;
+  }
+  HandleVerified(*order, signed_order);
+}
+
+void OrderGate::HandleVerified(const v1::Order& order, const v1::SignedOrder& signed_order) {
+  if (LaneOf(order) == kIsolationLane) {
+    HandleIsolation(order);
+  } else {
+    HandleRecorded(order, signed_order);
+  }
+}
+
+void OrderGate::HandleIsolation(const v1::Order& order) {
+  const v1::LaneState lane = parts_.handler.IsolationLane();
+  const LaneAnswer answer = CompareWithLane(order, lane.sequence(), lane.order_id());
+  if (answer == LaneAnswer::kOlder) {
+    Refuse(order.order_id(), Outcome::STATE_SUPERSEDED,
+           StrCat("a newer order came first: ", Printable(lane.order_id())));
+    return;
+  }
+  const absl::StatusOr<v1::Receipt> receipt =
+      order.has_isolate() ? parts_.handler.Isolate(order.isolate(), order.order_id(), order.sequence())
+                          : parts_.handler.Release(order.release(), order.order_id(), order.sequence());
+  if (!receipt.ok()) {
+    Tell(MakeOutcome(order.order_id(), StateOf(receipt.status()), Message(receipt.status())));
+    return;
+  }
+  Outcome outcome = MakeOutcome(order.order_id(), Outcome::STATE_DONE, JoinReasons(*receipt));
+  *outcome.mutable_receipt() = *receipt;
+  // The same order again has had its event.
+  answer == LaneAnswer::kSame ? parts_.on_outcome(outcome) : Tell(outcome);
+}
+
+void OrderGate::HandleRecorded(const v1::Order& order, const v1::SignedOrder& signed_order) {
+  const std::string_view lane = LaneOf(order);
+  const absl::StatusOr<std::optional<LaneRecord>> last = parts_.lanes.Read(lane);
+  if (!last.ok()) {
+    Tell(MakeOutcome(order.order_id(), Outcome::STATE_FAILED, Message(last.status())));
+    return;
+  }
+  const LaneRecord none;
+  const LaneRecord& before = last->has_value() ? **last : none;
+  switch (CompareWithLane(order, before.sequence, before.order_id)) {
+    case LaneAnswer::kOlder:
+      Refuse(order.order_id(), Outcome::STATE_SUPERSEDED,
+             before.order_id.empty()
+                 ? "the record of earlier orders was damaged after this one was made; order it again"
+                 : StrCat("a newer order came first: ", before.order_id));
+      return;
+    case LaneAnswer::kSame:
+      if (before.outcome.state() == Outcome::STATE_UNSPECIFIED) {
+        Execute(order, before);
+      } else {
+        parts_.on_outcome(before.outcome);
+      }
+      return;
+    case LaneAnswer::kNewer:
+      break;
+  }
+  const LaneRecord record{
+      .sequence = order.sequence(), .order_id = order.order_id(), .outcome = {}, .order = signed_order};
+  if (const absl::Status written = parts_.lanes.Write(lane, record);
+      !written.ok()) {  // ISO-9: before the effect
+    Tell(MakeOutcome(order.order_id(), Outcome::STATE_FAILED,
+                     StrCat("nothing was done, since the order cannot be recorded: ", Message(written))));
+    return;
+  }
+  Execute(order, record);
+}
+
+void OrderGate::Execute(const v1::Order& order, LaneRecord record) {
+  record.outcome = Run(order);
+  if (const absl::Status written = parts_.lanes.Write(LaneOf(order), record); !written.ok()) {
+    record.outcome.set_message(StrCat(record.outcome.message(), record.outcome.message().empty() ? "" : "; ",
+                                      "the outcome cannot be recorded: ", Message(written)));
+  }
+  Tell(record.outcome);
+}
+
+Outcome OrderGate::Run(const v1::Order& order) {
+  const std::string& id = order.order_id();
+  absl::Status status;
+  Outcome::State good = Outcome::STATE_DONE;
+  switch (order.action_case()) {
+    case v1::Order::kPolicy:
+      return RunPolicy(order);
+    case v1::Order::kScan:
+      status = parts_.handler.Scan(id, order.scan().spec());
+      good = Outcome::STATE_RUNNING;
+      break;
+    case v1::Order::kCancelScan:
+      status = parts_.handler.CancelScan(order.cancel_scan().scan_order_id());
+      break;
+    default:
+      status = absl::UnimplementedError("this version of the agent does not know the order");  // AUT-4
+  }
+  return MakeOutcome(id, status.ok() ? good : StateOf(status), Message(status));
+}
+
+Outcome OrderGate::RunPolicy(const v1::Order& order) {
+  const absl::StatusOr<std::optional<v1::Policy>> before = parts_.lanes.ReadPolicy();
+  if (!before.ok()) return MakeOutcome(order.order_id(), Outcome::STATE_FAILED, Message(before.status()));
+  absl::Status status = parts_.handler.SetPolicy(&order.policy().policy());
+  if (status.ok()) status = parts_.lanes.WritePolicy(order.policy().policy());
+  if (status.ok()) return MakeOutcome(order.order_id(), Outcome::STATE_DONE, "");
+  const absl::Status back = parts_.handler.SetPolicy(before->has_value() ? &**before : nullptr);
+  return MakeOutcome(order.order_id(), StateOf(status),
+                     StrCat(Message(status),
+                            back.ok() ? "; the policy before it stays in force"
+                                      : "; and the policy before it cannot be taken back: ",
+                            back.ok() ? "" : Message(back)));
+}
+
+void OrderGate::OnScanProgress(const v1::ScanProgress& progress) {
+  const Outcome::State state = StateOf(progress.state());
+  if (state == Outcome::STATE_RUNNING) return;
+  Outcome outcome = MakeOutcome(progress.order_id(), state, progress.message());
+  *outcome.mutable_progress() = progress;
+  BoundNotScanned(outcome.mutable_progress());
+  absl::StatusOr<std::optional<LaneRecord>> record = parts_.lanes.Read(kScanLane);
+  absl::Status recorded = record.status();
+  if (record.ok() && record->has_value() && (*record)->order_id == progress.order_id()) {
+    (*record)->outcome = outcome;
+    recorded = parts_.lanes.Write(kScanLane, **record);
+  }
+  if (!recorded.ok()) {
+    outcome.set_message(StrCat(outcome.message(), outcome.message().empty() ? "" : "; ",
+                               "cannot be recorded: ", Message(recorded)));
+  }
+  Tell(outcome);
+}
+
+void OrderGate::Resume() {
+  for (const std::string_view lane : kRecordedLanes) {
+    const absl::StatusOr<std::optional<LaneRecord>> record = parts_.lanes.Read(lane);
+    if (!record.ok()) {
+      Tell(MakeOutcome("", Outcome::STATE_FAILED, Message(record.status())));
+      continue;
+    }
+    if (!record->has_value() || (*record)->order_id.empty()) continue;
+    if ((*record)->outcome.state() != Outcome::STATE_UNSPECIFIED) continue;
+    const absl::StatusOr<v1::Order> order = VerifyOrder((*record)->order, trust_);
+    if (order.ok()) {
+      Execute(*order, **record);
+    } else {
+      Refuse((*record)->order_id, Outcome::STATE_REFUSED, Message(order.status()));
+    }
+  }
+}
+
+std::vector<v1::LaneState> OrderGate::Lanes() {
+  std::vector<v1::LaneState> lanes;
+  if (v1::LaneState isolation = parts_.handler.IsolationLane(); isolation.sequence() > 0) {
+    lanes.push_back(std::move(isolation));
+  }
+  for (const std::string_view lane : kRecordedLanes) {
+    const absl::StatusOr<std::optional<LaneRecord>> record = parts_.lanes.Read(lane);
+    // One that cannot be read is left out: the controller then sends its order again, which is judged here.
+    if (!record.ok() || !record->has_value() || (*record)->order_id.empty()) continue;
+    v1::LaneState& state = lanes.emplace_back();
+    state.set_lane(std::string(lane));
+    state.set_sequence((*record)->sequence);
+    state.set_order_id((*record)->order_id);
+  }
+  return lanes;
+}
+
+Outcome OrderGate::MakeOutcome(const std::string& order_id, Outcome::State state,
+                               std::string_view message) const {
+  Outcome outcome;
+  outcome.set_order_id(order_id);
+  outcome.set_host_id(host_.host_id);
+  outcome.set_state(state);
+  outcome.set_message(std::string(message));
+  outcome.set_time_unix_nanos(parts_.clock.WallNanos());
+  return outcome;
+}
+
+void OrderGate::Tell(const Outcome& outcome) {
+  parts_.on_outcome(outcome);
+  v1::Event event;
+  *event.mutable_order_outcome() = outcome;
+  parts_.events.Emit(v1::EVENT_CLASS_CONTROL, outcome.time_unix_nanos(), std::move(event));
+}
+
+void OrderGate::Refuse(const std::string& order_id, Outcome::State state, std::string_view message) {
+  const int64_t now = parts_.clock.BootNanos();
+  if (now - refusal_hour_began_boot_nanos_ >= kHour) {
+    refusal_hour_began_boot_nanos_ = now;
+    refusals_told_ = 0;
+  }
+  Outcome outcome = MakeOutcome(order_id, state, Printable(message));
+  if (refusals_told_ >= kRefusalEventsPerHour) {
+    ++refusals_untold_;
+    parts_.on_outcome(outcome);
+    return;
+  }
+  ++refusals_told_;
+  if (refusals_untold_ > 0) {
+    outcome.set_message(StrCat(outcome.message(), " (and ", std::exchange(refusals_untold_, 0),
+                               " refusals before it that were too many to be told one by one)"));
+  }
+  Tell(outcome);
+}
+
+}  // namespace cordon::agent

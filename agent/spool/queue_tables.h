@@ -1,0 +1,78 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/sqlite/database.h"
+#include "cordon/v1/event.pb.h"
+
+namespace cordon::agent {
+
+// The one row of table `spool`.
+struct QueueState {
+  std::string host_id;
+  std::string chain_id;
+  uint64_t chain_first = 1;  // the number with which this chain began
+  uint64_t next_sequence = 1;
+  std::string last_hash;      // of the newest batch; zeroes in an empty chain
+  uint64_t acknowledged = 0;  // chain_first - 1 before the first acknowledgement
+  bool clean_stop = false;
+  int64_t last_commit_unix_nanos = 0;
+  // The queue's own time: only moves forward, whatever is done to the wall clock. Ages are judged by it.
+  int64_t age_nanos = 0;
+};
+
+struct QueuedBatch {
+  int64_t id = 0;
+  v1::Batch batch;  // without payload
+  int64_t written_age_nanos = 0;
+  uint64_t payload_bytes = 0;  // 0 = dropped
+};
+
+// The SQL of the queue, and nothing else. Not thread-safe. The caller makes transactions.
+class QueueTables {
+ public:
+  explicit QueueTables(Database database);
+
+  absl::Status Transaction(const std::function<absl::Status()>& body) { return database_.Transaction(body); }
+
+  absl::StatusOr<std::optional<QueueState>> LoadState();
+  absl::Status SaveState(const QueueState& state);
+
+  // `batch` with its payload.
+  absl::Status Insert(const v1::Batch& batch, int64_t written_age_nanos);
+  // All headers in order; stops at the first error that `visit` returns. `visit` may use this object.
+  // DATA_LOSS for a header that cannot be read.
+  absl::Status ForEach(const std::function<absl::Status(const QueuedBatch&)>& visit);
+  // Replaces header and number.
+  absl::Status ReplaceHeader(int64_t id, const v1::Batch& header);
+  absl::Status DropPayload(int64_t id, v1::Batch header, v1::Gap::Cause cause);
+  absl::Status Remove(int64_t id);
+
+  // Batches with a payload and below CONTROL, least important and oldest first, or only those that were
+  // written before a time. At most `limit`.
+  absl::StatusOr<std::vector<QueuedBatch>> LeastImportant(int limit);
+  absl::StatusOr<std::vector<QueuedBatch>> WrittenBefore(int64_t age_nanos, int limit);
+  absl::StatusOr<std::vector<QueuedBatch>> UpTo(uint64_t last_sequence);
+  // When the first event of the oldest batch with a payload happened.
+  absl::StatusOr<std::optional<int64_t>> OldestTime();
+
+  // With payloads, each checked against its hash: one that is not as it was written is given as a dropped
+  // batch, so that it does not stop the queue.
+  absl::StatusOr<std::vector<v1::Batch>> ReadAfter(uint64_t sequence, size_t max_bytes);
+  // The hash of the batch that ends with `last_sequence`, as the next one names it; nothing when there is no
+  // next one.
+  absl::StatusOr<std::optional<std::string>> HashAt(uint64_t last_sequence);
+
+ private:
+  absl::StatusOr<std::vector<QueuedBatch>> ReadHeaders(Statement query);
+
+  Database database_;
+};
+
+}  // namespace cordon::agent
