@@ -3,6 +3,7 @@
 #include <absl/status/status.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
@@ -10,7 +11,6 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 
 #include "agent/event/event_sink.h"
 #include "agent/event/part_health.h"
@@ -68,8 +68,25 @@ class FileSensor final : public HealthPart {
  private:
   class Pipeline;
 
+  absl::Status Watch(const v1::Policy& policy);
+  absl::Status WriteCanary(std::string* sha256) const;
+  void CanaryCameBack(const std::string& sha256);
+  std::string WayOfWatching() const;
+  void SetState(bool serving, std::string detail);
+
   const FileSensorConfig config_;
+  const SourceFactory make_source_;
+  const Clock& clock_;
+  const std::filesystem::path canary_;
   std::atomic<uint64_t> lost_ = 0;
+
+  std::mutex policy_mutex_;   // one change of policy at a time
+  std::mutex prove_mutex_;    // one proof at a time
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable canary_back_;
+  std::string canary_seen_;  // SHA-256 of the last canary that came back
+  PartState state_;
+  std::unique_ptr<platform::FileSource> source_;  // replaced under policy_mutex_ and mutex_
   std::unique_ptr<Pipeline> pipeline_;
 };
 

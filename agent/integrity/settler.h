@@ -47,7 +47,7 @@ class Settler {
 
   // `now` on the boot-time clock. Any kind but kOverflow. Returns what must be told before this event: the
   // pending facts of a path that is renamed away.
-  std::vector<SettledPath> Add(const platform::RawFileEvent& event, int64_t now);
+  std::vector<SettledPath> Add(const platform::RawFileEvent& raw, int64_t now);
 
   // Everything that is settled at `now`, or that must go to keep within the limits; at most `max` of them.
   std::vector<SettledPath> TakeSettled(int64_t now, size_t max);

@@ -23,13 +23,13 @@ void EventBuffer::Push(Chunk chunk) {
 
 bool EventBuffer::Pop(Chunk* chunk) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return closed_ || !chunks_.empty(); });
+  changed_.wait(lock, [&] { return closed_ || lost_ > 0 || !chunks_.empty(); });
   return TakeFirst(chunk);
 }
 
 bool EventBuffer::PopWithin(int millis, Chunk* chunk) {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, std::chrono::milliseconds(millis), [&] { return closed_ || !chunks_.empty(); });
+  changed_.wait_for(lock, std::chrono::milliseconds(millis), [&] { return closed_ || lost_ > 0 || !chunks_.empty(); });
   return TakeFirst(chunk);
 }
 

@@ -1,0 +1,31 @@
+#pragma once
+
+// A settled path -> the FileChanged events that tell it. Pure.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "agent/integrity/settler.h"
+#include "cordon/v1/event.pb.h"
+
+namespace cordon::agent {
+
+// What was found at the path after it settled.
+struct FoundFile {
+  bool exists = false;
+  v1::FileState state;       // when it exists
+  std::string hash_skipped;  // why there is no SHA-256, for a file
+};
+
+struct FileFact {
+  v1::FileChanged change;      // without the process
+  int64_t boottime_nanos = 0;  // when it happened
+};
+
+// In the order in which they happened as far as can be told. Every deed is told: a file that was created and
+// deleted again within the settling time gives both facts; writing that belongs to a creation is folded into
+// it.
+std::vector<FileFact> TellFacts(const SettledPath& settled, const FoundFile& found);
+
+}  // namespace cordon::agent

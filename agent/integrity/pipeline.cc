@@ -1,0 +1,234 @@
+#include "agent/integrity/pipeline.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/event/file_state.h"
+#include "common/base/status.h"
+#include "common/base/strings.h"
+#include "platform/api/file_tree.h"
+
+namespace cordon::agent {
+namespace {
+
+constexpr size_t kWorkAtOnce = 256;
+constexpr size_t kMaxWaiting = 10'000;
+constexpr auto kAskAgainEvery = std::chrono::milliseconds(50);
+constexpr auto kIdle = std::chrono::seconds(60);
+
+bool IsBelow(const std::filesystem::path& path, const std::filesystem::path& folder) {
+  return path.string().starts_with(folder.string() + "/");
+}
+
+std::string Roots(const WatchPolicy& policy) {
+  std::string text;
+  for (const auto& root : policy.roots) StrAppend(&text, text.empty() ? "" : ", ", EventPath(root));
+  return text;
+}
+
+}  // namespace
+
+FileSensor::Pipeline::Pipeline(const FileSensorConfig& config, const Clock& clock,
+                               const ProcessDirectory& processes, EventSink& sink,
+                               std::atomic<uint64_t>& lost, std::filesystem::path canary, OnCanary on_canary)
+    : config_(config),
+      clock_(clock),
+      processes_(processes),
+      sink_(sink),
+      lost_(lost),
+      canary_(std::move(canary)),
+      on_canary_(std::move(on_canary)),
+      settler_(config.settle),
+      last_event_boottime_(clock.BootNanos()),
+      worker_([this] { Run(); }) {}
+
+FileSensor::Pipeline::~Pipeline() {
+  Finish();
+}
+
+void FileSensor::Pipeline::SetPolicy(const WatchPolicy& policy) {
+  const std::lock_guard lock(mutex_);
+  policy_ = policy;
+}
+
+WatchPolicy FileSensor::Pipeline::CurrentPolicy() const {
+  const std::lock_guard lock(mutex_);
+  return policy_;
+}
+
+void FileSensor::Pipeline::Take(std::span<platform::RawFileEvent> events) {
+  for (const platform::RawFileEvent& event : events) {
+    if (event.kind == platform::RawFileEvent::kOverflow) {
+      TellOverflow(event);
+      continue;
+    }
+    std::unique_lock lock(mutex_);
+    last_event_boottime_ = event.boottime_nanos;
+    const bool old_excluded = event.old_path.empty() || IsExcluded(event.old_path);
+    if (IsExcluded(event.path) && old_excluded) continue;
+    if (settler_.Full()) work_.notify_one();
+    space_.wait(lock, [&] { return !settler_.Full() || finishing_; });
+    const std::optional<int64_t> due_before = settler_.NextDue();
+    std::ranges::move(settler_.Add(event, clock_.BootNanos()), std::back_inserter(told_early_));
+    if (!told_early_.empty() || !due_before.has_value()) work_.notify_one();
+  }
+}
+
+bool FileSensor::Pipeline::IsExcluded(const std::filesystem::path& path) const {
+  return std::ranges::any_of(policy_.excluded_patterns, [&](const std::string& pattern) {
+    return MatchesPattern(pattern, path.string());
+  });
+}
+
+void FileSensor::Pipeline::Finish() {
+  {
+    const std::lock_guard lock(mutex_);
+    finishing_ = true;
+    hurry_ = true;
+    work_.notify_all();
+    space_.notify_all();
+  }
+  if (worker_.joinable()) worker_.join();
+}
+
+void FileSensor::Pipeline::Run() {
+  std::vector<SettledPath> work;
+  while (WaitForWork(&work)) {
+    for (const SettledPath& settled : work) Tell(settled);
+    AskAgain(/*last_time=*/false);
+  }
+  AskAgain(/*last_time=*/true);
+}
+
+bool FileSensor::Pipeline::WaitForWork(std::vector<SettledPath>* work) {
+  std::unique_lock lock(mutex_);
+  *work = std::exchange(told_early_, {});
+  if (finishing_) {
+    std::ranges::move(settler_.TakeAll(), std::back_inserter(*work));
+    return !work->empty();
+  }
+  const int64_t now = clock_.BootNanos();
+  std::ranges::move(settler_.TakeSettled(now, kWorkAtOnce), std::back_inserter(*work));
+  space_.notify_all();
+  if (!work->empty()) return true;
+  std::chrono::nanoseconds wait = waiting_.empty() ? kIdle : std::chrono::nanoseconds(kAskAgainEvery);
+  if (const auto due = settler_.NextDue()) wait = std::min(wait, std::chrono::nanoseconds(*due - now));
+  work_.wait_for(lock, wait);
+  return true;
+}
+
+void FileSensor::Pipeline::Tell(const SettledPath& settled) {
+  const FoundFile found = Look(settled);
+  if (IsBelow(settled.path, canary_)) {
+    on_canary_(found.state.sha256());
+    return;
+  }
+  for (FileFact& fact : TellFacts(settled, found)) {
+    if (NameProcess(fact.change, fact.boottime_nanos)) {
+      Emit(std::move(fact));
+      continue;
+    }
+    if (waiting_.size() >= kMaxWaiting) AskAgain(/*last_time=*/true);
+    waiting_.push_back(
+        {.fact = std::move(fact),
+         .until = clock_.BootNanos() + std::chrono::nanoseconds(config_.process_wait).count()});
+  }
+}
+
+FoundFile FileSensor::Pipeline::Look(const SettledPath& settled) const {
+  FoundFile found;
+  if (!settled.moved_to.empty()) {
+    found.hash_skipped = StrCat("moved to ", settled.moved_to.string(), " before it settled");
+    return found;
+  }
+  const absl::StatusOr<platform::FileMetadata> metadata = platform::ReadFileMetadata(settled.path);
+  if (!metadata.ok()) {
+    found.hash_skipped = absl::IsNotFound(metadata.status()) ? "gone before it settled"
+                                                             : std::string(Message(metadata.status()));
+    return found;
+  }
+  found.exists = true;
+  found.state = EventFileState(*metadata, "");
+  if (metadata->type == platform::FileType::kFile) ReadContent(settled.path, &found);
+  return found;
+}
+
+void FileSensor::Pipeline::ReadContent(const std::filesystem::path& path, FoundFile* found) const {
+  const absl::StatusOr<platform::HashedFile> hashed =
+      platform::HashFile(path, config_.max_hash_bytes, [this] { return !hurry_; });
+  if (hashed.ok()) {
+    found->state = EventFileState(hashed->metadata, hashed->sha256);
+  } else if (absl::IsCancelled(hashed.status())) {
+    found->hash_skipped = "the agent was stopping";
+  } else {
+    found->hash_skipped = std::string(Message(hashed.status()));
+  }
+}
+
+bool FileSensor::Pipeline::NameProcess(v1::FileChanged& change, int64_t boottime_nanos) const {
+  if (change.pid() == 0) {
+    change.set_process_unknown_reason(
+        "the kernel did not tell (other pid namespace, or found in a new folder)");
+    return true;
+  }
+  const std::optional<ProcessRef> process = processes_.Find(change.pid(), boottime_nanos);
+  if (!process.has_value()) return false;
+  change.set_process_guid(process->guid);
+  change.set_executable(EventPath(process->executable));
+  return true;
+}
+
+// The process sensor may tell of a process later than the kernel told of its file.
+void FileSensor::Pipeline::AskAgain(bool last_time) {
+  const int64_t now = clock_.BootNanos();
+  std::deque<Waiting> rest;
+  for (Waiting& waiting : std::exchange(waiting_, {})) {
+    v1::FileChanged& change = waiting.fact.change;
+    const bool known = NameProcess(change, waiting.fact.boottime_nanos);
+    if (!known && !last_time && now < waiting.until) {
+      rest.push_back(std::move(waiting));
+      continue;
+    }
+    if (!known) change.set_process_unknown_reason("the process sensor does not know this pid at this time");
+    Emit(std::move(waiting.fact));
+  }
+  waiting_ = std::move(rest);
+}
+
+void FileSensor::Pipeline::Emit(FileFact fact) {
+  v1::Event event;
+  *event.mutable_file_changed() = std::move(fact.change);
+  sink_.Emit(v1::EVENT_CLASS_FILE, WallTime(fact.boottime_nanos), std::move(event));
+}
+
+// TEL-1
+void FileSensor::Pipeline::TellOverflow(const platform::RawFileEvent& overflow) {
+  lost_ += std::max<uint64_t>(overflow.lost_count, 1);
+  v1::Gap gap;
+  gap.set_cause(v1::Gap::CAUSE_KERNEL_BUFFER_FULL);
+  gap.set_event_class(v1::EVENT_CLASS_FILE);
+  gap.set_count(overflow.lost_count);
+  gap.set_count_unknown(overflow.lost_count == 0);
+  // A count may hold events of unwatched places on the same file system.
+  gap.set_count_is_bound(overflow.lost_count > 0);
+  {
+    const std::lock_guard lock(mutex_);
+    gap.set_first_time_unix_nanos(WallTime(last_event_boottime_));
+    const std::string where = overflow.path.empty() ? Roots(policy_) : EventPath(overflow.path);
+    gap.set_detail(StrCat("file events were lost below ", where, "; a scan of it tells what changed"));
+  }
+  gap.set_last_time_unix_nanos(clock_.WallNanos());
+  EmitGap(std::move(gap));
+}
+
+void FileSensor::Pipeline::EmitGap(v1::Gap gap) {
+  v1::Event event;
+  *event.mutable_gap() = std::move(gap);
+  sink_.Emit(v1::EVENT_CLASS_CONTROL, clock_.WallNanos(), std::move(event));
+}
+
+int64_t FileSensor::Pipeline::WallTime(int64_t boottime_nanos) const {
+  return clock_.WallNanos() - (clock_.BootNanos() - boottime_nanos);
+}
+
+}  // namespace cordon::agent

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "agent/integrity/file_facts.h"
+#include "agent/integrity/file_sensor.h"
+#include "agent/integrity/policy.h"
+#include "agent/integrity/settler.h"
+
+namespace cordon::agent {
+
+// The way of an event inside the sensor. The source's thread puts raw events into the settler and waits while
+// that is full; one worker takes what has settled, reads and hashes it, asks who did it, and emits. Facts
+// whose process is not known yet wait beside, without holding up others.
+class FileSensor::Pipeline {
+ public:
+  // How a canary came back: its SHA-256.
+  using OnCanary = std::function<void(const std::string& sha256)>;
+
+  Pipeline(const FileSensorConfig& config, const Clock& clock, const ProcessDirectory& processes,
+           EventSink& sink, std::atomic<uint64_t>& lost, std::filesystem::path canary, OnCanary on_canary);
+  ~Pipeline();
+
+  void SetPolicy(const WatchPolicy& policy);
+  WatchPolicy CurrentPolicy() const;
+  // May block while too much is pending. Thread-safe.
+  void Take(std::span<platform::RawFileEvent> events);
+  // Settles and emits everything; returns after the last Emit.
+  void Finish();
+  void EmitGap(v1::Gap gap);
+
+ private:
+  struct Waiting {
+    FileFact fact;
+    int64_t until = 0;
+  };
+
+  void Run();
+  // False when finishing and nothing is left.
+  bool WaitForWork(std::vector<SettledPath>* work);
+  void Tell(const SettledPath& settled);
+  FoundFile Look(const SettledPath& settled) const;
+  void ReadContent(const std::filesystem::path& path, FoundFile* found) const;
+  // False when the process is not known (yet).
+  bool NameProcess(v1::FileChanged& change, int64_t boottime_nanos) const;
+  void AskAgain(bool last_time);
+  void Emit(FileFact fact);
+  void TellOverflow(const platform::RawFileEvent& overflow);
+  bool IsExcluded(const std::filesystem::path& path) const;
+  int64_t WallTime(int64_t boottime_nanos) const;
+
+  const FileSensorConfig& config_;
+  const Clock& clock_;
+  const ProcessDirectory& processes_;
+  EventSink& sink_;
+  std::atomic<uint64_t>& lost_;
+  const std::filesystem::path canary_;
+  const OnCanary on_canary_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable work_;   // for the worker
+  std::condition_variable space_;  // for sources
+  Settler settler_;                // all down to finishing_: under mutex_
+  std::vector<SettledPath> told_early_;
+  WatchPolicy policy_;
+  int64_t last_event_boottime_ = 0;
+  bool finishing_ = false;
+
+  std::atomic<bool> hurry_ = false;
+  std::deque<Waiting> waiting_;  // the worker's alone
+  std::thread worker_;
+};
+
+}  // namespace cordon::agent

@@ -1,0 +1,103 @@
+#include "agent/integrity/policy.h"
+
+#include "agent/event/file_state.h"
+#include "common/base/status.h"
+#include "common/base/text.h"
+
+namespace cordon::agent {
+namespace {
+
+constexpr int kMaxPaths = 256;
+constexpr size_t kMaxPathBytes = 4096;
+
+// Caches, and what editors and browsers write every few seconds.
+constexpr std::string_view kNoisyPatterns[] = {
+    "/home/*/.cache/*",           "/home/*/.mozilla/*",           "/home/*/.config/google-chrome/*",
+    "/home/*/.config/chromium/*", "/home/*/.local/share/Trash/*", "/home/*/.local/share/gvfs-metadata/*",
+    "/etc/ld.so.cache~",
+};
+
+bool IsPattern(std::string_view text) {
+  return text.find_first_of("*?") != std::string_view::npos;
+}
+
+// The path that `text` means, which may have bytes that are no UTF-8, escaped.
+absl::StatusOr<std::filesystem::path> ReadPath(std::string_view field, const std::string& text) {
+  const auto refuse = [&](std::string_view why) {
+    return absl::InvalidArgumentError(StrCat(field, ": '", Printable(text), "' ", why));
+  };
+  if (text.empty() || text.size() > kMaxPathBytes) return refuse("has no length from 1 to 4096 bytes");
+  const std::filesystem::path path = UnescapeFromUtf8(text);
+  if (!path.is_absolute()) return refuse("is no absolute path");
+  if (path.string().find('\0') != std::string::npos) return refuse("has a zero byte");
+  for (const auto& part : path) {
+    if (part == "..") return refuse("has '..' in it");
+  }
+  const std::filesystem::path normal = path.lexically_normal();
+  return normal.has_filename() || normal == normal.root_path() ? normal : normal.parent_path();
+}
+
+}  // namespace
+
+v1::Policy DefaultPolicy() {
+  const platform::FileWatch watch = platform::DefaultFileWatch();
+  v1::Policy policy;
+  for (const auto& root : watch.roots) policy.add_watched_paths(EventPath(root));
+  for (const auto& prefix : watch.excluded) policy.add_excluded_paths(EventPath(prefix));
+  for (const std::string_view pattern : kNoisyPatterns) policy.add_excluded_paths(std::string(pattern));
+  return policy;
+}
+
+absl::StatusOr<WatchPolicy> ReadPolicy(const v1::Policy& policy) {
+  if (policy.watched_paths().empty()) return absl::InvalidArgumentError("watched_paths: nothing to watch");
+  if (policy.watched_paths_size() > kMaxPaths || policy.excluded_paths_size() > kMaxPaths) {
+    return absl::InvalidArgumentError(
+        StrCat("watched_paths and excluded_paths: at most ", kMaxPaths, " each"));
+  }
+  if (!policy.sensitive_paths().empty()) {
+    return absl::UnimplementedError(
+        "sensitive_paths: this version cannot report reads; leave the field empty");
+  }
+  WatchPolicy read;
+  for (const std::string& text : policy.watched_paths()) {
+    if (IsPattern(text)) {
+      return absl::InvalidArgumentError(
+          StrCat("watched_paths: '", Printable(text), "' is a pattern; name a folder"));
+    }
+    CORDON_ASSIGN_OR_RETURN(read.roots.emplace_back(), ReadPath("watched_paths", text));
+  }
+  for (const std::string& text : policy.excluded_paths()) {
+    if (IsPattern(text) && text.size() <= kMaxPathBytes) {
+      read.excluded_patterns.push_back(UnescapeFromUtf8(text));
+    } else {
+      CORDON_ASSIGN_OR_RETURN(read.excluded.emplace_back(), ReadPath("excluded_paths", text));
+    }
+  }
+  return read;
+}
+
+bool MatchesPattern(std::string_view pattern, std::string_view text) {
+  size_t at = 0;
+  size_t in_pattern = 0;
+  size_t star = std::string_view::npos;  // where to go on after the last '*'
+  size_t star_text = 0;
+  while (at < text.size()) {
+    if (in_pattern < pattern.size() && pattern[in_pattern] == '*') {
+      star = ++in_pattern;
+      star_text = at;
+    } else if (in_pattern < pattern.size() &&
+               (pattern[in_pattern] == '?' || pattern[in_pattern] == text[at])) {
+      ++in_pattern;
+      ++at;
+    } else if (star != std::string_view::npos) {
+      in_pattern = star;
+      at = ++star_text;
+    } else {
+      return false;
+    }
+  }
+  while (in_pattern < pattern.size() && pattern[in_pattern] == '*') ++in_pattern;
+  return in_pattern == pattern.size();
+}
+
+}  // namespace cordon::agent
