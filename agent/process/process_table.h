@@ -3,8 +3,8 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <string>
-#include <unordered_map>
 
 #include "platform/api/process_source.h"
 
@@ -25,32 +25,28 @@ struct TrackedProcess {
 // thread-safe.
 class ProcessTable {
  public:
-  static constexpr size_t kEndedKept = 65'536;
+  static constexpr size_t kEndedKept = 32'768;
   static constexpr int64_t kEndedKeptNanos = 600'000'000'000;  // ten minutes
 
   // nullptr when unknown. Pointers stay valid until the process is forgotten.
   TrackedProcess* Get(const platform::ProcessKey& key);
   // The process that had `pid` at that moment, else the last one before it.
   TrackedProcess* At(uint32_t pid, int64_t boottime_nanos);
-  const TrackedProcess* At(uint32_t pid, int64_t boottime_nanos) const;
 
   // A new entry for a key that Get does not know.
   TrackedProcess& Add(const platform::ProcessKey& key);
   // Marks it as ended and forgets the ended ones that are over the bounds.
   void End(TrackedProcess& process, int64_t boottime_nanos);
 
-  size_t size() const { return size_; }
+  size_t Size() const { return processes_.size(); }
 
  private:
   struct Ended {
     platform::ProcessKey key;
     int64_t boottime_nanos;
   };
-  void Forget(const platform::ProcessKey& key);
-
-  std::unordered_map<uint32_t, std::deque<TrackedProcess>> by_pid_;  // each in order of start time
-  std::deque<Ended> ended_;                                          // in order of end
-  size_t size_ = 0;
+  std::map<platform::ProcessKey, TrackedProcess> processes_;  // by pid, then start time
+  std::deque<Ended> ended_;                                   // in order of end
 };
 
 }  // namespace cordon::agent

@@ -60,6 +60,8 @@ class ProcessTracker final : public ProcessDirectory {
   TrackedProcess& Learn(const platform::ProcessKey& process, const platform::ProcessKey& parent,
                         int64_t boottime);
   void Announce(TrackedProcess& process) const;
+  void AnnounceParent(const TrackedProcess& process) const;
+  void AnnounceFork(TrackedProcess& process) const;
   std::string GuidOf(const platform::ProcessKey& process) const;
   void Emit(v1::EventClass event_class, int64_t boottime, v1::Event event) const;
 

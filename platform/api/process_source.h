@@ -4,6 +4,7 @@
 // tell.
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 #include <cstdint>
 #include <functional>
@@ -93,5 +94,9 @@ class ProcessSource {
 std::unique_ptr<ProcessSource> MakeProcessSource();
 // By name, for tests and for the setting `process.source`; nullptr for an unknown one.
 std::unique_ptr<ProcessSource> MakeProcessSource(std::string_view name);
+
+// Starts the smallest program that every machine has, waits for its end and returns the pid it had: the canary of the
+// process sensor. UNAVAILABLE when there is none.
+absl::StatusOr<uint32_t> RunTinyProgram();
 
 }  // namespace cordon::platform

@@ -1,0 +1,152 @@
+#include "agent/process/process_sensor.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "common/base/status.h"
+
+namespace cordon::agent {
+namespace {
+
+constexpr std::chrono::seconds kCanaryTimeout{5};
+
+std::string Joined(const std::vector<std::string>& sentences) {
+  std::string text;
+  for (const std::string& sentence : sentences) StrAppend(&text, text.empty() ? "" : " ", sentence);
+  return text;
+}
+
+}  // namespace
+
+ProcessSensor::ProcessSensor(platform::ProcessSource& source, EventSink& sink, const Clock& clock,
+                             std::string host_id, std::string boot_id)
+    : source_(source),
+      sink_(sink),
+      clock_(clock),
+      tracker_(sink, clock, std::move(host_id), std::move(boot_id)) {
+  state_.detail = "not started";
+}
+
+ProcessSensor::~ProcessSensor() {
+  Stop();
+}
+
+absl::Status ProcessSensor::Start() {
+  const absl::Status status =
+      source_.Start([this](std::span<platform::RawProcessEvent> events) { Deliver(events); });
+  if (!status.ok()) {
+    EmitGap(v1::Gap::CAUSE_SENSOR_DOWN, std::string(Message(status)));
+    SetState(false, std::string(Message(status)));
+    return status;
+  }
+  const platform::ProcessSourceInfo info = source_.Info();
+  if (info.fallback)
+    EmitGap(v1::Gap::CAUSE_FALLBACK_SENSOR, StrCat(info.name, ": ", Joined(info.limitations)));
+  SetState(false, "not proven yet");
+  const std::lock_guard lock(mutex_);
+  running_ = true;
+  announcer_ = std::jthread([this](const std::stop_token& stop) { AnnounceForksInTime(stop); });
+  return absl::OkStatus();
+}
+
+void ProcessSensor::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!running_) return;
+    running_ = false;
+    state_.serving = false;
+    state_.detail = "stopped";
+  }
+  source_.Stop();
+  announcer_.request_stop();
+  delivered_.notify_all();
+  announcer_.join();
+}
+
+void ProcessSensor::Deliver(std::span<platform::RawProcessEvent> events) {
+  tracker_.Handle(events);
+  const std::lock_guard lock(mutex_);
+  work_for_announcer_ = true;
+  delivered_.notify_all();
+}
+
+// Sleeps while no fork waits to be announced, and else until the oldest one is due.
+void ProcessSensor::AnnounceForksInTime(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    const std::optional<int64_t> due = tracker_.AnnounceOverdueForks();
+    std::unique_lock lock(mutex_);
+    if (!due.has_value()) {
+      delivered_.wait(lock, stop, [this] { return std::exchange(work_for_announcer_, false); });
+      continue;
+    }
+    const auto rest = std::chrono::nanoseconds(std::max<int64_t>(*due - clock_.BootNanos(), kNanosPerMilli));
+    delivered_.wait_for(lock, stop, rest, [] { return false; });
+  }
+}
+
+std::optional<ProcessRef> ProcessSensor::Find(uint32_t pid, int64_t boottime_nanos) const {
+  bool may_be_unread = false;
+  {
+    const std::lock_guard lock(mutex_);
+    may_be_unread = running_ && boottime_nanos > known_until_;
+  }
+  if (may_be_unread) {
+    const int64_t before = clock_.BootNanos();
+    source_.Flush();
+    const std::lock_guard lock(mutex_);
+    known_until_ = std::max(known_until_, before);
+  }
+  return tracker_.Find(pid, boottime_nanos);
+}
+
+void ProcessSensor::Prove() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!running_) return;
+  }
+  const int64_t begin = clock_.BootNanos();
+  const absl::StatusOr<uint32_t> pid = platform::RunTinyProgram();
+  if (!pid.ok()) return SetState(false, StrCat("no canary: ", Message(pid.status())));
+  if (!WaitForStartOf(*pid, begin)) {
+    return SetState(false,
+                    StrCat("a program was started as a canary (pid ", *pid, ") and was not seen within ",
+                           kCanaryTimeout.count(), " s by the source ", source_.Info().name));
+  }
+  const platform::ProcessSourceInfo info = source_.Info();
+  SetState(true, info.limitations.empty() ? info.name : StrCat(info.name, ": ", Joined(info.limitations)));
+}
+
+bool ProcessSensor::WaitForStartOf(uint32_t pid, int64_t since_boottime_nanos) {
+  std::unique_lock lock(mutex_);
+  // tracker_ never calls back here, so its lock is taken inside of ours.
+  return delivered_.wait_for(lock, kCanaryTimeout,
+                             [&] { return tracker_.SawExec(pid, since_boottime_nanos); });
+}
+
+PartState ProcessSensor::State() const {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
+void ProcessSensor::SetState(bool serving, std::string detail) {
+  const std::lock_guard lock(mutex_);
+  state_.serving = serving;
+  state_.detail = std::move(detail);
+  if (serving) state_.last_proof_unix_nanos = clock_.WallNanos();
+}
+
+void ProcessSensor::EmitGap(v1::Gap::Cause cause, std::string detail) {
+  const int64_t now = clock_.WallNanos();
+  v1::Event event;
+  v1::Gap& gap = *event.mutable_gap();
+  gap.set_cause(cause);
+  gap.set_event_class(v1::EVENT_CLASS_PROCESS);
+  gap.set_count_unknown(true);
+  gap.set_first_time_unix_nanos(now);
+  gap.set_last_time_unix_nanos(now);
+  gap.set_detail(std::move(detail));
+  sink_.Emit(v1::EVENT_CLASS_CONTROL, now, std::move(event));
+}
+
+}  // namespace cordon::agent

@@ -1,0 +1,132 @@
+#include "platform/linux/processes/decode.h"
+
+#include <unistd.h>
+
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/status.h"
+#include "platform/linux/processes/proc_files.h"
+#include "platform/linux/processes/record.h"
+
+namespace cordon::platform {
+namespace {
+
+constexpr size_t kExecHead = offsetof(cordon_exec, text);
+
+absl::Status Bad(std::string_view what) {
+  return absl::InvalidArgumentError(StrCat("process record from the kernel: ", what));
+}
+
+template <typename T>
+T Load(std::span<const char> bytes) {
+  T value{};
+  std::memcpy(&value, bytes.data(), std::min(bytes.size(), sizeof(T)));
+  return value;
+}
+
+ProcessKey Key(const cordon_key& key) {
+  return {key.pid, static_cast<int64_t>(key.start_boottime)};
+}
+
+// "c\0b\0a\0" -> "/a/b/c". The name of a root dentry, "/", adds nothing.
+std::string JoinReversed(std::string_view names, bool absolute) {
+  std::string path;
+  path.reserve(names.size() + 1);
+  while (!names.empty()) {
+    if (names.back() == '\0') names.remove_suffix(1);
+    const size_t before = names.rfind('\0');
+    const std::string_view name = before == std::string_view::npos ? names : names.substr(before + 1);
+    names.remove_suffix(name.size());
+    if (name.empty() || name == "/") continue;
+    if (!path.empty() || absolute) path += '/';
+    path += name;
+  }
+  if (path.empty() && absolute) path = "/";
+  return path;
+}
+
+// Takes text of a record piece by piece.
+class Text {
+ public:
+  explicit Text(std::span<const char> bytes) : left_(bytes.data(), bytes.size()) {}
+  std::string_view Take(size_t size) {
+    const std::string_view piece = left_.substr(0, size);
+    left_.remove_prefix(piece.size());
+    return piece;
+  }
+
+ private:
+  std::string_view left_;
+};
+
+absl::StatusOr<DecodedRecord> DecodeExec(std::span<const char> bytes) {
+  if (bytes.size() < kExecHead) return Bad("a start is shorter than its fixed part");
+  const auto raw = Load<cordon_exec>(bytes.first(kExecHead));
+  const uint64_t text_size =
+      uint64_t{raw.argv_size} + raw.executable_size + raw.cwd_size + uint64_t{raw.cgroup_size};
+  if (text_size != bytes.size() - kExecHead) return Bad("the lengths in a start do not add up to its size");
+  if (raw.argv_size > raw.argv_total) return Bad("a start holds more arguments than there are");
+
+  RawExec exec;
+  Text text(bytes.subspan(kExecHead));
+  exec.process = Key(raw.head.process);
+  exec.parent = Key(raw.head.parent);
+  exec.argv = SplitArguments(text.Take(raw.argv_size));
+  exec.argv_total_bytes = raw.argv_total;
+  exec.argv_complete = raw.argv_size == raw.argv_total;
+  exec.executable = JoinReversed(text.Take(raw.executable_size), raw.executable_size > 0);
+  exec.cwd = JoinReversed(text.Take(raw.cwd_size), raw.executable_size > 0);
+  exec.cgroup = JoinReversed(text.Take(raw.cgroup_size), true);
+  exec.uid = raw.uid;
+  exec.gid = raw.gid;
+  exec.login_uid = raw.login_uid;
+  exec.session_id = raw.session_id == kNoSession ? 0 : raw.session_id;
+  exec.from_snapshot = (raw.flags & CORDON_FROM_SNAPSHOT) != 0;
+
+  DecodedRecord decoded;
+  decoded.kernel_thread = (raw.flags & CORDON_KERNEL_THREAD) != 0;
+  if (decoded.kernel_thread)
+    exec.argv = {StrCat("[", std::string(raw.comm, strnlen(raw.comm, sizeof(raw.comm))), "]")};
+  decoded.argv_missing =
+      !decoded.kernel_thread && (raw.flags & (CORDON_FROM_SNAPSHOT | CORDON_ARGV_UNREADABLE)) != 0;
+  decoded.event = {static_cast<int64_t>(raw.head.boottime), std::move(exec)};
+  return decoded;
+}
+
+absl::StatusOr<DecodedRecord> DecodeExit(std::span<const char> bytes) {
+  if (bytes.size() != sizeof(cordon_exit)) return Bad("an end has the wrong size");
+  const auto raw = Load<cordon_exit>(bytes);
+  RawExit exit;
+  exit.process = Key(raw.head.process);
+  SetWaitStatus(raw.status, &exit);
+  exit.cpu_nanos = static_cast<int64_t>(raw.cpu_nanos);
+  static const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  exit.peak_memory_bytes = raw.peak_pages * page;
+  return DecodedRecord{.event = {static_cast<int64_t>(raw.head.boottime), exit}};
+}
+
+}  // namespace
+
+absl::StatusOr<DecodedRecord> DecodeRecord(std::span<const char> bytes) {
+  if (bytes.size() < sizeof(cordon_head)) return Bad("shorter than a head");
+  const auto head = Load<cordon_head>(bytes);
+  if (head.size != bytes.size()) return Bad("its size field is wrong");
+  if (head.process.pid == 0) return Bad("it names no process");
+  switch (head.kind) {
+    case CORDON_FORK:
+      if (bytes.size() != sizeof(cordon_fork)) return Bad("a fork has the wrong size");
+      return DecodedRecord{.event = {static_cast<int64_t>(head.boottime),
+                                     RawFork{.child = Key(head.process), .parent = Key(head.parent)}}};
+    case CORDON_EXEC:
+      return DecodeExec(bytes);
+    case CORDON_EXIT:
+      return DecodeExit(bytes);
+    default:
+      return Bad("of an unknown kind");
+  }
+}
+
+}  // namespace cordon::platform
