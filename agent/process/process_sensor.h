@@ -63,6 +63,7 @@ class ProcessSensor final : public HealthPart, public ProcessDirectory {
   mutable std::mutex mutex_;
   mutable std::condition_variable_any delivered_;
   bool running_ = false;             // guarded by mutex_
+  bool work_for_announcer_ = false;  // guarded by mutex_
   PartState state_;                  // guarded by mutex_
   mutable int64_t known_until_ = 0;  // guarded by mutex_: boot time up to which Flush has read
   std::jthread announcer_;

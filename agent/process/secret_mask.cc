@@ -5,6 +5,7 @@
 #include <cctype>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 namespace cordon::agent {
 namespace {
@@ -147,7 +148,10 @@ void MaskInnerAssignments(std::string* word) {
     if (value == word->size()) return;
     const std::string_view text = *word;
     if (!IsSecretName(text.substr(begin, end - begin), text.substr(value))) continue;
-    const size_t stop = std::min(text.find_first_of(" \t\n&;,\"'}", value), text.size());
+    const char before = text[value - 1];
+    const bool quoted = before == '"' || before == '\'';
+    const size_t stop =
+        std::min(quoted ? text.find(before, value) : text.find_first_of(" \t\n&;,\"'}", value), text.size());
     word->replace(value, stop - value, kMasked);
     at = value + sizeof(kMasked) - 2;
   }
@@ -200,8 +204,10 @@ std::vector<std::string> SplitCommand(std::string_view text) {
 
 void MaskWords(const std::vector<std::string*>& words, int depth);
 
-void MaskWord(std::string* word, int depth) {
-  if (MaskAssignment(word)) return;
+// `is_command`: the word is a shell's command line, so "PASSWORD=x prog" is an assignment and a program, and
+// not a password with blanks in it.
+void MaskWord(std::string* word, int depth, bool is_command) {
+  if (!is_command && MaskAssignment(word)) return;
   if (depth < kNesting && word->find_first_of(" \t\n") != std::string::npos) {
     std::string_view inner = *word;
     std::string quote;
@@ -248,9 +254,15 @@ std::optional<Part> ShortOptionOf(std::string_view program, std::string* word) {
   return std::nullopt;
 }
 
+// "-c", "-lc".
+bool IsShellOption(std::string_view word) {
+  return word.size() >= 2 && word.size() <= 4 && word.front() == '-' && word.back() == 'c';
+}
+
 void MaskWords(const std::vector<std::string*>& words, int depth) {
   std::string_view program;
   std::optional<Part> next;
+  bool after_shell_option = false;
   for (std::string* word : words) {
     if (next.has_value() && !word->starts_with("--")) {
       MaskPart(word, 0, *std::exchange(next, std::nullopt));
@@ -266,7 +278,8 @@ void MaskWords(const std::vector<std::string*>& words, int depth) {
       next = Part::kWhole;
       continue;
     }
-    MaskWord(word, depth);
+    MaskWord(word, depth, after_shell_option);
+    after_shell_option = IsShellOption(*word);
   }
 }
 
