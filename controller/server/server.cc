@@ -7,9 +7,9 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "common/base/status.h"
@@ -18,6 +18,7 @@
 #include "controller/server/housekeeper.h"
 #include "controller/server/server_parts.h"
 #include "controller/server/services.h"
+#include "platform/api/system.h"
 
 namespace cordon::controller {
 namespace {
@@ -30,6 +31,7 @@ constexpr int kKeepaliveMs = 20'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 constexpr int kMinPingIntervalMs = 5'000;  // clients ping every 10 s (design.md §4)
 constexpr size_t kMemoryQuota = 1024ULL * 1024 * 1024;
+constexpr uint64_t kEnoughFiles = 65'536;
 constexpr std::chrono::seconds kStopPatience{2};
 
 void LimitConnections(grpc::ServerBuilder& builder) {
@@ -50,13 +52,14 @@ void LimitConnections(grpc::ServerBuilder& builder) {
 }
 
 // A peer that exhausts the descriptors would stop the listener (CVE-2023-4785).
-void WarnOfFewDescriptors() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= 65'536) return;
+void MakeRoomForConnections() {
+  const uint64_t limit = platform::RaiseOpenFileLimit();
+  if (limit >= kEnoughFiles) return;
   spdlog::warn(
-      "this process may open {} files only; for a large fleet set LimitNOFILE=1048576 in its unit, or "
-      "'ulimit -n 1048576'",
-      limit.rlim_cur);
+      "this process may open {} files only, a few for each host; for a large fleet set LimitNOFILE=1048576 "
+      "in its "
+      "unit, or 'ulimit -n 1048576'",
+      limit);
 }
 
 }  // namespace
@@ -113,7 +116,7 @@ class Server::Parts {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, Store& store, Pki& pki,
                                                       const Clock& clock) {
-  WarnOfFewDescriptors();
+  MakeRoomForConnections();
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   auto parts = std::make_unique<Parts>(options, store, pki, clock);
