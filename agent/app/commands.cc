@@ -4,7 +4,9 @@
 
 #include <cstdio>
 #include <memory>
+#include <mutex>
 
+#include "agent/app/agent.h"
 #include "agent/app/host_facts.h"
 #include "agent/app/instance_lock.h"
 #include "agent/app/status_text.h"
@@ -17,6 +19,26 @@
 
 namespace cordon::agent {
 namespace {
+
+// Brings a stop request to the agent, also one that came before there was an agent.
+class StopRelay {
+ public:
+  void Request() {
+    const std::lock_guard lock(mutex_);
+    requested_ = true;
+    if (agent_ != nullptr) agent_->RequestStop();
+  }
+  void Use(Agent* agent) {
+    const std::lock_guard lock(mutex_);
+    agent_ = agent;
+    if (agent_ != nullptr && requested_) agent_->RequestStop();
+  }
+
+ private:
+  std::mutex mutex_;
+  Agent* agent_ = nullptr;
+  bool requested_ = false;
+};
 
 int Fail(const absl::Status& why) {
   fmt::print(stderr, "cordon-agent: {}\n", Message(why));
@@ -52,6 +74,18 @@ int StatusCommand(const AgentConfig& config, bool json) {
     fmt::print("{}", StatusText(*status, WallNowNanos()));
   }
   return 0;
+}
+
+int RunCommand(const AgentConfig& config) {
+  StopRelay relay;
+  // Before any other thread, so that all of them leave the stop signals to this watcher.
+  const auto stop_watcher = platform::OnStopRequest([&relay] { relay.Request(); });
+  const absl::StatusOr<std::unique_ptr<Agent>> agent = Agent::Make(config);
+  if (!agent.ok()) return Fail(agent.status());
+  relay.Use(agent->get());
+  const absl::Status ended = (*agent)->Run();
+  relay.Use(nullptr);
+  return ended.ok() ? 0 : Fail(ended);
 }
 
 }  // namespace cordon::agent

@@ -14,4 +14,7 @@ struct BackoffSettings {
 // hosts that lost one controller do not come back in one wave. `random`: any 64 random bits.
 std::chrono::nanoseconds BackoffDelay(const BackoffSettings& settings, uint32_t failures, uint64_t random);
 
+// The same with random bits of the system's generator.
+std::chrono::nanoseconds BackoffDelay(const BackoffSettings& settings, uint32_t failures);
+
 }  // namespace cordon::agent

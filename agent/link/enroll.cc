@@ -3,7 +3,6 @@
 #include <grpcpp/client_context.h>
 
 #include <boost/asio/ip/address.hpp>
-#include <set>
 #include <utility>
 
 #include "agent/link/address_book.h"
@@ -12,20 +11,16 @@
 #include "agent/link/resolver.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
-#include "common/base/uuid.h"
-#include "common/crypto/digest.h"
-#include "common/crypto/ed25519.h"
 #include "common/crypto/key.h"
 #include "common/crypto/x509.h"
 #include "common/rpc/status.h"
 #include "common/wire/enrollment_file.h"
+#include "common/wire/trust.h"
 #include "cordon/v1/gateway.grpc.pb.h"
 #include "platform/api/files.h"
 
 namespace cordon::agent {
 namespace {
-
-constexpr int kMaxOperators = 1'000;
 
 // Errors that another controller might not give.
 bool TryAnother(const absl::Status& status) {
@@ -95,26 +90,17 @@ absl::StatusOr<v1::EnrollResponse> CallAny(const v1::EnrollmentFile& file, const
   return absl::UnavailableError(StrCat("no controller could be reached:", errors));
 }
 
-// Who may order what, as far as an enrolment has to be sure of it before it pins the bundle.
-absl::Status CheckTrustBundle(const v1::EnrollmentFile& file, const v1::SignedTrustBundle& signed_bundle) {
-  const auto bad = [](std::string_view why) {
-    return absl::PermissionDeniedError(StrCat("the controller's trust bundle is not to be trusted: ", why));
-  };
-  if (!ConstantTimeEquals(Sha256(signed_bundle.bundle()), file.trust_bundle_sha256())) {
-    return bad("it is not the one that the enrolment file names; ask who made the file");
-  }
-  v1::TrustBundle bundle;
-  if (!bundle.ParseFromString(signed_bundle.bundle())) return bad("it cannot be parsed");
-  if (bundle.fleet_id() != file.fleet_id()) return bad("it is for another fleet");
-  if (bundle.operators().empty() || bundle.operators_size() > kMaxOperators)
-    return bad("it names no operator");
-  std::set<std::string> ids;
-  for (const v1::TrustedOperator& trusted : bundle.operators()) {
-    if (trusted.ed25519_public_key().size() != kEd25519PublicKeyBytes)
-      return bad("an operator's key is malformed");
-    if (!ids.insert(trusted.operator_id()).second) return bad("it names an operator twice");
-  }
-  return absl::OkStatus();
+// Who may order what: the bundle that the file pins, whole, and of this fleet (AUT-1, AUT-3).
+absl::Status CheckTrust(const v1::EnrollmentFile& file, const v1::SignedTrustBundle& signed_bundle) {
+  const absl::StatusOr<v1::TrustBundle> bundle =
+      VerifyTrustBundleHash(signed_bundle, file.trust_bundle_sha256());
+  absl::Status status = bundle.status();
+  if (status.ok()) status = CheckTrustBundle(*bundle);
+  if (status.ok() && bundle->fleet_id() != file.fleet_id())
+    status = absl::InvalidArgumentError("it is for another fleet");
+  if (status.ok()) return status;
+  return absl::PermissionDeniedError(StrCat(
+      "the controller's trust bundle is not to be trusted: ", Message(status), "; ask who made the file"));
 }
 
 absl::Status Store(const std::filesystem::path& folder, v1::EnrollmentFile file, const HostState& state) {
@@ -148,7 +134,7 @@ absl::StatusOr<HostState> CheckEnrollResponse(const v1::EnrollmentFile& file,
     return distrust(absl::InvalidArgumentError(
         StrCat("it names ", FormatIdentity(info->identity), ", not the host that was enrolled")));
   }
-  CORDON_RETURN_IF_ERROR(CheckTrustBundle(file, response.trust_bundle()));
+  CORDON_RETURN_IF_ERROR(CheckTrust(file, response.trust_bundle()));
 
   HostState state;
   state.identity = {info->identity.id,

@@ -1,21 +1,12 @@
 #include "agent/link/link.h"
 
-#include <spdlog/spdlog.h>
-
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <cstring>
 #include <future>
-#include <mutex>
 #include <utility>
 
-#include "agent/link/channel.h"
 #include "agent/link/link_impl.h"
 #include "agent/link/socket_mutator.h"
 #include "common/base/status.h"
-#include "common/base/text.h"
-#include "common/base/uuid.h"
-#include "common/crypto/random.h"
 
 namespace cordon::agent {
 

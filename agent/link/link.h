@@ -19,6 +19,7 @@
 #include "agent/link/backoff.h"
 #include "agent/link/host_state.h"
 #include "agent/link/resolver.h"
+#include "agent/telemetry/telemetry_sender.h"
 #include "common/base/clock.h"
 #include "common/base/network.h"
 #include "cordon/v1/gateway.pb.h"
@@ -73,6 +74,7 @@ class Link final : public HealthPart {
     boost::asio::io_context& loop;
     const Clock& clock;
     LinkHandler& handler;
+    TelemetrySender& telemetry;
     std::filesystem::path state_dir;
     v1::HostFacts facts;
     std::string boot_id;

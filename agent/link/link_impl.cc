@@ -3,26 +3,17 @@
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/post.hpp>
-#include <cstring>
 #include <utility>
 
 #include "agent/link/channel.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/base/uuid.h"
-#include "common/crypto/random.h"
 
 namespace cordon::agent {
 namespace {
 
 constexpr const char* kAddressFile = "addresses";
-
-uint64_t Random64() {
-  const std::string bytes = RandomBytes(sizeof(uint64_t));
-  uint64_t value = 0;
-  std::memcpy(&value, bytes.data(), sizeof(value));
-  return value;
-}
 
 }  // namespace
 
@@ -37,6 +28,7 @@ Link::Impl::Impl(Parts parts, HostState state, LinkSettings settings)
           parts_.loop, parts_.clock, parts_.state_dir, settings_.renewal_check, state_,
           [this] { return current_ && current_->Welcomed() ? &current_->Stub() : nullptr; },
           [this] { OnRenewed(); }),
+      uplink_(parts_.loop, parts_.telemetry, settings_.backoff),
       timer_(parts_.loop) {
   status_.certificate_not_after_unix_nanos = state_.credentials.not_after_unix_nanos;
 }
@@ -71,7 +63,7 @@ void Link::Impl::DialNext() {
 }
 
 void Link::Impl::WaitBeforeNextRound() {
-  timer_.expires_after(BackoffDelay(settings_.backoff, failed_rounds_++, Random64()));
+  timer_.expires_after(BackoffDelay(settings_.backoff, failed_rounds_++));
   timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
     if (!error && !self->stopped_ && !self->current_) self->StartRound();
   });
@@ -147,6 +139,7 @@ void Link::Impl::OnWelcome(Session& session, const v1::Welcome& /*welcome*/) {
     status_.certificate_not_after_unix_nanos = state_.credentials.not_after_unix_nanos;
   }
   spdlog::info("link: connected to {}", session.Where().Text());
+  uplink_.Use(current_);
   for (const auto& probe : probes_) probe->beat = session.Beat();
 }
 
@@ -190,6 +183,7 @@ void Link::Impl::OnEnded(Session& session, const absl::Status& why) {
 
 void Link::Impl::OnCurrentEnded(const absl::Status& why) {
   const std::shared_ptr<Session> ended = std::exchange(current_, nullptr);
+  uplink_.Use(nullptr);
   SetError(ended->Where().Text(), why);
   for (const auto& probe : probes_) probe->beat = 0;
   if (stopped_) return;
@@ -270,14 +264,17 @@ void Link::Impl::Stop(std::function<void()> stopped) {
   const absl::Status why = absl::CancelledError("the agent is stopping");
   if (current_) current_->Close(why);
   if (successor_) successor_->Close(why);
-  renewer_.Stop([self = shared_from_this()] {
-    self->renewer_stopped_ = true;
+  parts_still_running_ = 2;
+  const auto one_less = [self = shared_from_this()] {
+    --self->parts_still_running_;
     self->FinishStopping();
-  });
+  };
+  uplink_.Stop(one_less);
+  renewer_.Stop(one_less);
 }
 
 void Link::Impl::FinishStopping() {
-  if (current_ || successor_ || !ending_.empty() || !renewer_stopped_) return;
+  if (current_ || successor_ || !ending_.empty() || parts_still_running_ > 0) return;
   boost::asio::post(parts_.loop, std::exchange(stopped_, [] {}));
 }
 

@@ -14,6 +14,7 @@
 #include "agent/link/renewer.h"
 #include "agent/link/resolver.h"
 #include "agent/link/session.h"
+#include "agent/link/telemetry_uplink.h"
 
 namespace cordon::agent {
 
@@ -85,6 +86,7 @@ class Link::Impl final : public Session::Owner, public std::enable_shared_from_t
   AddressBook book_;
   Resolver resolver_;
   Renewer renewer_;
+  TelemetryUplink uplink_;
   boost::asio::steady_timer timer_;  // back-off
   std::vector<Candidate> candidates_;
   size_t next_candidate_ = 0;
@@ -97,7 +99,7 @@ class Link::Impl final : public Session::Owner, public std::enable_shared_from_t
   std::vector<std::shared_ptr<Session>> ending_;
   std::vector<std::shared_ptr<PendingProbe>> probes_;
   std::function<void()> stopped_;  // set while stopping
-  bool renewer_stopped_ = false;
+  int parts_still_running_ = 0;    // while stopping
 
   mutable std::mutex mutex_;  // of what follows
   Outbox outbox_;

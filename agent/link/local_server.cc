@@ -7,7 +7,10 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/server_builder.h>
 
+#include <algorithm>
 #include <chrono>
+#include <map>
+#include <mutex>
 #include <utility>
 
 #include "common/base/status.h"
@@ -68,7 +71,11 @@ class GrpcLocalServer final : public LocalServer {
   }
 
   void SetServing(const std::string& part, bool serving) override {
+    const std::lock_guard lock(mutex_);
+    parts_[part] = serving;
     server_->GetHealthCheckService()->SetServingStatus(part, serving);
+    const bool all = std::ranges::all_of(parts_, [](const auto& entry) { return entry.second; });
+    server_->GetHealthCheckService()->SetServingStatus("", all);
   }
 
  private:
@@ -86,6 +93,7 @@ class GrpcLocalServer final : public LocalServer {
     server_ = builder.BuildAndStart();
     if (!server_)
       return absl::UnavailableError(StrCat("cannot listen on the local socket ", socket_.string()));
+    server_->GetHealthCheckService()->SetServingStatus("", false);  // until the parts have told
     std::error_code error;
     using std::filesystem::perms;
     std::filesystem::permissions(socket, perms::owner_read | perms::owner_write, error);
@@ -98,6 +106,8 @@ class GrpcLocalServer final : public LocalServer {
   const std::filesystem::path socket_;
   LocalAgentService service_;
   std::unique_ptr<grpc::Server> server_;
+  std::mutex mutex_;
+  std::map<std::string, bool> parts_;  // guarded by mutex_
 };
 
 absl::Status CheckPlace(const std::filesystem::path& socket) {

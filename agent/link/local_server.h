@@ -21,7 +21,8 @@ class LocalServer {
                                                             std::function<v1::GetStatusResponse()> status);
   virtual ~LocalServer() = default;
 
-  // What grpc.health.v1 answers for `part`; "" is the whole agent. Thread-safe.
+  // What grpc.health.v1 answers for `part`. The whole agent, the empty name, serves while every part that was
+  // told of does. Thread-safe.
   virtual void SetServing(const std::string& part, bool serving) = 0;
 };
 

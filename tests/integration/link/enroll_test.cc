@@ -146,7 +146,7 @@ TEST_F(EnrollTest, AUT3_ATrustBundleThatTheFileDoesNotNameIsRefused) {
   const TestFleet other;
   gateway_.TamperWithEnrollment(
       [&](v1::EnrollResponse& response) { *response.mutable_trust_bundle() = other.Trust(); });
-  ExpectRefused(EnrollWith(Good()), "not the one that the enrolment file names");
+  ExpectRefused(EnrollWith(Good()), "not the one that was pinned");
 }
 
 TEST_F(EnrollTest, ATrustBundleOfAnotherFleetIsRefusedEvenWhenTheFileNamesIt) {

@@ -75,8 +75,15 @@ class FakeGateway::Service final : public v1::AgentGateway::Service {
     for (v1::TelemetryRequest request; stream->Read(&request);) {
       const std::lock_guard lock(mutex);
       batches.push_back(request.batch());
-      if (acknowledge) Commit(request.batch(), stream);
       changed.notify_all();
+      if (refuse) {
+        v1::TelemetryResponse refusal;
+        refusal.mutable_refused()->set_first_sequence(request.batch().first_sequence());
+        refusal.mutable_refused()->set_reason("the test says so");
+        stream->Write(refusal);
+        return grpc::Status::OK;
+      }
+      if (acknowledge) Commit(request.batch(), stream);
     }
     return grpc::Status::OK;
   }
@@ -95,6 +102,7 @@ class FakeGateway::Service final : public v1::AgentGateway::Service {
   std::chrono::nanoseconds deadline = std::chrono::milliseconds(1500);
   bool answer_heartbeats = true;
   bool acknowledge = true;
+  bool refuse = false;
 
  private:
   void Answer(const v1::ControlRequest& request, ControlStream* stream) {
@@ -174,6 +182,11 @@ void FakeGateway::AnswerHeartbeats(bool answer) {
 void FakeGateway::Acknowledge(bool acknowledge) {
   const std::lock_guard lock(service_->mutex);
   service_->acknowledge = acknowledge;
+}
+
+void FakeGateway::RefuseBatches(bool refuse) {
+  const std::lock_guard lock(service_->mutex);
+  service_->refuse = refuse;
 }
 
 void FakeGateway::Send(const v1::ControlResponse& message) {

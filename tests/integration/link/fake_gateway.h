@@ -47,6 +47,7 @@ class FakeGateway {
 
   // Acknowledge batches as they come, or let them pile up.
   void Acknowledge(bool acknowledge);
+  void RefuseBatches(bool refuse);
 
   // True as soon as `wanted` is true of this object; false after ten seconds. It is asked again on every
   // change.

@@ -11,6 +11,7 @@
 
 #include "common/crypto/x509.h"
 #include "platform/linux/system/agent_mark.h"
+#include "tests/fakes/fake_spool.h"
 #include "tests/integration/link/agent_loop.h"
 #include "tests/support/relay.h"
 
@@ -21,6 +22,7 @@ using namespace std::chrono_literals;  // NOLINT: durations below
 using testing::AgentLoop;
 using testing::Eventually;
 using testing::FakeGateway;
+using testing::FakeSpool;
 using testing::Must;
 using testing::RecordingHandler;
 using testing::Relay;
@@ -46,14 +48,18 @@ class LinkTest : public ::testing::Test {
     state_.controllers = {Must(ParseHostPort(controller))};
   }
   void StartLink() {
-    link_ = std::make_unique<Link>(Link::Parts{loop_.Get(), *clock_, handler_, folder_.Path(), {}, "boot"},
-                                   state_, settings_);
+    link_ = std::make_unique<Link>(
+        Link::Parts{loop_.Get(), *clock_, handler_, sender_, folder_.Path(), {}, "boot"}, state_, settings_);
     Must(link_->Start());
   }
   void Connect(const std::string& controller) {
     Enrol(controller);
     StartLink();
     ASSERT_TRUE(Eventually([&] { return link_->State().serving; })) << link_->Status().last_error;
+  }
+  void AddBatches(int count) {
+    spool_.Fill(count);
+    boost::asio::post(loop_.Get(), [this] { sender_.OnNewBatches(); });
   }
   void StopLink() {
     if (!link_) return;
@@ -69,6 +75,8 @@ class LinkTest : public ::testing::Test {
   std::unique_ptr<Clock> clock_ = platform::MakeSystemClock();
   AgentLoop loop_;
   RecordingHandler handler_;
+  FakeSpool spool_;
+  TelemetrySender sender_{spool_, TelemetrySender::Window(), [] {}};
   LinkSettings settings_;
   HostState state_;
   std::unique_ptr<Link> link_;
@@ -173,6 +181,40 @@ TEST_F(LinkTest, AUT1_RenewsItsCertificateAtHalfLifeWithoutAGap) {
   EXPECT_EQ(stored.identity.host_id, state_.identity.host_id);
   EXPECT_EQ(Must(ReadCertificate(stored.credentials.certificate_pem)).serial_hex,
             gateway_.CertificatesSeen().back());
+}
+
+TEST_F(LinkTest, TEL2_BatchesAreSentAgainFromTheAcknowledgedPosition) {
+  spool_.Fill(3);
+  Connect(gateway_.Address());
+  ASSERT_TRUE(gateway_.WaitUntil([&](const auto&) { return spool_.Acknowledged() == 3; }));
+
+  gateway_.Acknowledge(false);
+  AddBatches(4);
+  ASSERT_TRUE(gateway_.WaitUntil([](const auto& g) { return g.Batches().size() == 7; }));
+  gateway_.Stop();
+  ASSERT_TRUE(Eventually([&] { return !link_->Status().connected; }));
+  AddBatches(2);
+  gateway_.Acknowledge(true);
+  gateway_.Start();
+  ASSERT_TRUE(gateway_.WaitUntil([&](const auto&) { return spool_.Acknowledged() == 9; }));
+
+  std::vector<uint64_t> sequences;
+  for (const v1::Batch& batch : gateway_.Batches()) sequences.push_back(batch.first_sequence());
+  EXPECT_THAT(sequences, ::testing::ElementsAre(1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 7, 8, 9));
+}
+
+TEST_F(LinkTest, ARefusedBatchBreaksTheTelemetryStreamAndNothingElse) {
+  gateway_.Acknowledge(false);
+  Connect(gateway_.Address());
+  gateway_.RefuseBatches(true);
+  AddBatches(1);
+  ASSERT_TRUE(gateway_.WaitUntil([](const auto& g) { return g.Batches().size() >= 2; }))
+      << "it is tried again";
+  EXPECT_TRUE(link_->Status().connected);
+  EXPECT_EQ(gateway_.CertificatesSeen().size(), 1U);
+  gateway_.RefuseBatches(false);
+  gateway_.Acknowledge(true);
+  EXPECT_TRUE(gateway_.WaitUntil([&](const auto&) { return spool_.Acknowledged() == 1; }));
 }
 
 TEST_F(LinkTest, ANameIsResolvedAndItsAddressSurvivesDnsBeingCut) {

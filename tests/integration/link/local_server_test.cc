@@ -1,11 +1,16 @@
 #include "agent/link/local_server.h"
 
 #include <gmock/gmock.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <fstream>
+#include <future>
+#include <string>
 
 #include "tests/support/temp_folder.h"
 
@@ -30,6 +35,49 @@ TEST(LocalServer, AnswersItsOwnerAndNobodyElse) {
   const auto status = AskLocalAgent(socket);
   ASSERT_TRUE(status.ok()) << status.status();
   EXPECT_EQ(status->host_name(), "front-desk");
+}
+
+// Calls `method` with the bytes that a stock tool (grpc-health-probe, grpcurl) would send, and gives the
+// answer's.
+std::string CallByBytes(const std::filesystem::path& socket, const std::string& method,
+                        const std::string& request) {
+  const auto channel = grpc::CreateChannel("unix:" + socket.string(), grpc::InsecureChannelCredentials());
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+  const grpc::Slice slice(request);
+  const grpc::ByteBuffer bytes(&slice, 1);
+  grpc::ByteBuffer answer;
+  std::promise<grpc::Status> done;
+  stub.UnaryCall(&context, method, grpc::StubOptions(), &bytes, &answer,
+                 [&](const grpc::Status& status) { done.set_value(status); });
+  const grpc::Status status = done.get_future().get();
+  if (!status.ok()) return "error " + std::to_string(status.error_code());
+  grpc::Slice whole;
+  return answer.DumpToSingleSlice(&whole).ok() ? std::string(whole.begin(), whole.end()) : "no answer";
+}
+
+std::string AskHealth(const std::filesystem::path& socket, const std::string& part) {
+  const std::string request =
+      part.empty() ? "" : "\x0a" + std::string(1, static_cast<char>(part.size())) + part;
+  return CallByBytes(socket, "/grpc.health.v1.Health/Check", request);
+}
+
+TEST(LocalServer, TellsTheHealthOfEachPartByTheStandardService) {
+  const TempFolder folder;
+  const auto socket = folder / "agent.sock";
+  const auto server = LocalServer::Start(socket, SomeStatus);
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_EQ(AskHealth(socket, ""), "\x08\x02") << "nothing is proven yet";
+  (*server)->SetServing("cordon.link", true);
+  EXPECT_EQ(AskHealth(socket, ""), "\x08\x01");
+  (*server)->SetServing("cordon.process", false);
+  EXPECT_EQ(AskHealth(socket, "cordon.link"), "\x08\x01") << "SERVING";
+  EXPECT_EQ(AskHealth(socket, "cordon.process"), "\x08\x02") << "NOT_SERVING";
+  EXPECT_EQ(AskHealth(socket, "cordon.unknown"), "error 5");
+  EXPECT_EQ(AskHealth(socket, ""), "\x08\x02") << "one part does not serve";
+  (*server)->SetServing("cordon.link", false);
+  EXPECT_EQ(AskHealth(socket, "cordon.link"), "\x08\x02");
 }
 
 TEST(LocalServer, LeavesNoSocketBehind) {

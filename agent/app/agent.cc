@@ -1,0 +1,195 @@
+#include "agent/app/agent.h"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "agent/app/host_facts.h"
+#include "agent/app/instance_lock.h"
+#include "agent/app/lifecycle.h"
+#include "agent/app/version.h"
+#include "agent/integrity/policy.h"
+#include "common/base/status.h"
+#include "common/wire/trust.h"
+
+namespace cordon::agent {
+
+namespace {
+
+constexpr const char* kAgentDatabase = "agent.db";
+constexpr const char* kBaselineDatabase = "baseline.db";
+constexpr const char* kIsolationState = "isolation.state";
+
+// For an agent that has no place to keep events.
+class LogSink final : public EventSink {
+ public:
+  void Emit(v1::EventClass /*event_class*/, int64_t /*time_unix_nanos*/, v1::Event event) override {
+    spdlog::warn("event that could not be kept: {}", event.ShortDebugString());
+  }
+};
+
+}  // namespace
+
+Agent::Agent(const AgentConfig& config)
+    : config_(config),
+      facts_(platform::ReadSystemFacts()),
+      clock_(platform::MakeSystemClock()),
+      started_boot_nanos_(clock_->BootNanos()),
+      work_(boost::asio::make_work_guard(loop_)),
+      channel_probe_(loop_) {}
+
+absl::StatusOr<std::unique_ptr<Agent>> Agent::Make(const AgentConfig& config) {
+  std::unique_ptr<Agent> agent(new Agent(config));
+  CORDON_RETURN_IF_ERROR(agent->Construct());
+  return agent;
+}
+
+absl::Status Agent::Construct() {
+  CORDON_ASSIGN_OR_RETURN(lock_, LockState(config_.state_dir));
+  if (const absl::Status opened = OpenStores(); !opened.ok()) {
+    // ISO-5: whatever is wrong with the rest, after a reboot the rules stand again.
+    LogSink log;
+    if (std::filesystem::exists(config_.state_dir / kIsolationState)) RestoreIsolation(log);
+    isolation_.reset();
+    return opened;
+  }
+  RestoreIsolation(*events_);
+  CORDON_RETURN_IF_ERROR(MakeSensorsAndScans());
+  CORDON_RETURN_IF_ERROR(MakeOrders());
+  MakeLinkAndHealth();
+  return absl::OkStatus();
+}
+
+absl::Status Agent::OpenStores() {
+  CORDON_ASSIGN_OR_RETURN(host_, LoadHostState(config_.state_dir));
+  CORDON_ASSIGN_OR_RETURN(trust_, ParseTrustBundle(host_.trust));
+  SpoolSettings settings;
+  settings.file = config_.state_dir / kAgentDatabase;
+  settings.host_id = host_.identity.host_id;
+  settings.limit_bytes = config_.spool_max_bytes;
+  settings.limit_age_nanos = config_.spool_max_age_nanos;
+  CORDON_ASSIGN_OR_RETURN(spool_, Spool::Open(settings, *clock_));
+  events_ = std::make_unique<Batcher>(*spool_, *clock_, BatcherSettings(), [this] {
+    boost::asio::post(loop_, [this] { sender_->OnNewBatches(); });
+  });
+  sender_ = std::make_unique<TelemetrySender>(*spool_, TelemetrySender::Window(),
+                                              [this] { events_->WakeForMaintenance(); });
+  if (!spool_->SetAsideNotice().empty()) {
+    notices_.push_back(spool_->SetAsideNotice());
+    EmitLifecycle(*events_, *clock_, v1::AgentLifecycle::STATE_DATABASE_SET_ASIDE, spool_->SetAsideNotice());
+  }
+  EmitLifecycle(*events_, *clock_, v1::AgentLifecycle::STATE_STARTED, "", facts_.boot_id);
+  return absl::OkStatus();
+}
+
+void Agent::RestoreIsolation(EventSink& events) {
+  filter_ = platform::MakePacketFilter();
+  connections_ = platform::MakeConnectionTable();
+  escape_probe_ = MakeEscapeProbe();
+  isolation_ = std::make_unique<Isolation>(
+      IsolationParts{.filter = filter_.get(),
+                     .connections = connections_.get(),
+                     .clock = clock_.get(),
+                     .events = &events,
+                     .escape = escape_probe_.get(),
+                     .channel = &channel_probe_},
+      IsolationOptions{.state_file = config_.state_dir / kIsolationState, .boot_id = facts_.boot_id});
+  isolation_->OnReceipt([this](const v1::Receipt& receipt) {
+    receipts_.Set(receipt);
+    if (link_) link_->SendReceipt(receipt);
+  });
+  // ISO-5: an agent that cannot restore goes on, and says so: what stands in the kernel is kept.
+  Notice(Annotate(isolation_->Restore(), "isolation"));
+  receipts_.Set(isolation_->ReadReceipt());
+  isolation_part_ = std::make_unique<IsolationPart>(isolation_.get(), loop_.get_executor(), clock_.get());
+  link_watcher_ = platform::MakeLinkWatcher();
+}
+
+absl::Status Agent::MakeSensorsAndScans() {
+  process_source_ = config_.process_source == "auto" ? platform::MakeProcessSource()
+                                                     : platform::MakeProcessSource(config_.process_source);
+  if (!process_source_) {
+    return absl::InvalidArgumentError(StrCat("process.source: this system has no ", config_.process_source));
+  }
+  processes_ = std::make_unique<ProcessSensor>(*process_source_, *events_, *clock_, host_.identity.host_id,
+                                               facts_.boot_id);
+  files_ = std::make_unique<FileSensor>(FileSensorConfig{.state_folder = config_.state_dir},
+                                        platform::MakeFileSource, *clock_, *processes_, *events_);
+  CORDON_ASSIGN_OR_RETURN(
+      scans_, ScanRunner::Open(
+                  {.database = config_.state_dir / kBaselineDatabase, .excluded = {config_.state_dir}},
+                  *clock_, *events_, [this] { return files_->CurrentPolicy().roots; },
+                  [this](const v1::ScanProgress& progress) {
+                    link_->SendProgress(progress);
+                    boost::asio::post(loop_, [this, progress] { gate_->OnScanProgress(progress); });
+                  }));
+  if (!scans_->SetAsideNotice().empty()) notices_.push_back(scans_->SetAsideNotice());
+  return absl::OkStatus();
+}
+
+absl::Status Agent::MakeOrders() {
+  CORDON_ASSIGN_OR_RETURN(lanes_, LaneStore::Open(config_.state_dir / kAgentDatabase, *clock_));
+  actions_ = std::make_unique<OrderActions>(*isolation_, *scans_, *files_, DefaultWatchPolicy());
+  const HostTraits self{.host_id = host_.identity.host_id,
+                        .name = MakeHostFacts(facts_, config_).host_name(),
+                        .site = host_.identity.site,
+                        .labels = host_.identity.labels};
+  gate_ = std::make_unique<OrderGate>(
+      self, trust_,
+      OrderGate::Parts{*clock_, *events_, *lanes_, *actions_,
+                       [this](const v1::OrderOutcome& outcome) { link_->SendOutcome(outcome); }});
+  return absl::OkStatus();
+}
+
+void Agent::MakeLinkAndHealth() {
+  desk_ = std::make_unique<ControllerDesk>(
+      ControllerDesk::Parts{*clock_, *events_, *spool_, *isolation_, receipts_, *gate_});
+  link_ = std::make_unique<Link>(Link::Parts{loop_, *clock_, *desk_, *sender_, config_.state_dir,
+                                             MakeHostFacts(facts_, config_), facts_.boot_id},
+                                 host_, LinkSettings());
+  channel_probe_.Use(link_.get());
+  health_ = std::make_unique<HealthBoard>(
+      HealthBoard::Parts{
+          .clock = *clock_,
+          .events = *events_,
+          .parts = {link_.get(), isolation_part_.get(), processes_.get(), files_.get(), scans_.get(),
+                    events_.get()},
+          .publish = [this](const std::string& part, bool serving) { local_->SetServing(part, serving); },
+          .complete = [this](v1::HealthReport* report) { CompleteReport(report); },
+          .agent_version = kVersion},
+      HealthSettings());
+  desk_->Use(health_.get(), link_.get());
+}
+
+v1::Policy Agent::DefaultWatchPolicy() const {
+  if (config_.watched_paths.empty()) return DefaultPolicy();
+  v1::Policy policy;
+  for (const std::string& path : config_.watched_paths) policy.add_watched_paths(path);
+  for (const std::string& path : config_.excluded_paths) policy.add_excluded_paths(path);
+  return policy;
+}
+
+void Agent::CompleteReport(v1::HealthReport* report) const {
+  const SpoolStats spool = spool_->Stats();
+  *report->mutable_spool() = ToHealth(spool);
+  report->mutable_losses()->set_kernel_buffer(processes_->Lost() + files_->LostEvents());
+  report->mutable_losses()->set_spool_dropped_events(spool.dropped_events);
+  report->mutable_losses()->set_queue_full(events_->QueueFullLosses());
+  const platform::OwnResourceUse use = platform::ReadOwnResourceUse();
+  report->mutable_resources()->set_resident_bytes(use.resident_bytes);
+  report->mutable_resources()->set_cpu_nanos(use.cpu_nanos);
+  report->mutable_resources()->set_uptime_nanos(clock_->BootNanos() - started_boot_nanos_);
+  *report->mutable_receipt() = receipts_.Get();
+  report->set_boot_id(facts_.boot_id);
+  report->set_certificate_not_after_unix_nanos(link_->Status().certificate_not_after_unix_nanos);
+  for (const std::string& notice : notices_) report->add_notices(notice);
+}
+
+void Agent::Notice(const absl::Status& status) {
+  if (status.ok()) return;
+  spdlog::error("{}", Message(status));
+  notices_.emplace_back(Message(status));
+}
+
+}  // namespace cordon::agent

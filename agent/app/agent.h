@@ -1,0 +1,132 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "agent/app/config.h"
+#include "agent/app/controller_desk.h"
+#include "agent/app/every.h"
+#include "agent/app/link_channel_probe.h"
+#include "agent/app/order_actions.h"
+#include "agent/app/receipt_box.h"
+#include "agent/health/health_board.h"
+#include "agent/integrity/file_sensor.h"
+#include "agent/isolation/isolation.h"
+#include "agent/isolation/isolation_part.h"
+#include "agent/link/link.h"
+#include "agent/link/local_server.h"
+#include "agent/orders/lane_store.h"
+#include "agent/orders/order_gate.h"
+#include "agent/process/process_sensor.h"
+#include "agent/scan/scan_runner.h"
+#include "agent/spool/spool.h"
+#include "agent/telemetry/batcher.h"
+#include "agent/telemetry/telemetry_sender.h"
+#include "common/base/clock.h"
+#include "platform/api/connections.h"
+#include "platform/api/files.h"
+#include "platform/api/link_watcher.h"
+#include "platform/api/packet_filter.h"
+#include "platform/api/process_source.h"
+#include "platform/api/system.h"
+
+namespace cordon::agent {
+
+// The whole agent: what exists, in the order in which it is made; each member uses only those above it. Made,
+// run and destroyed on one thread, which is the agent loop while Run runs.
+class Agent {
+ public:
+  // Everything but the threads that watch. Restores isolation before anything speaks to the network (ISO-5);
+  // when another part cannot be made, isolation stays restored and the error says what to do.
+  static absl::StatusOr<std::unique_ptr<Agent>> Make(const AgentConfig& config);
+
+  // Start → serve → stop. Returns when RequestStop was called, everything seen is on disk and nothing runs
+  // any more; isolation stays as it is.
+  absl::Status Run();
+
+  // Thread-safe.
+  void RequestStop();
+
+ private:
+  explicit Agent(const AgentConfig& config);
+
+  absl::Status Construct();
+  absl::Status OpenStores();
+  void RestoreIsolation(EventSink& events);
+  absl::Status MakeSensorsAndScans();
+  absl::Status MakeOrders();
+  void MakeLinkAndHealth();
+
+  absl::Status Start();
+  void StartSensors();
+  void StopWatching();
+  void WaitForLoop();
+  void StopLinkWhenSent(int64_t deadline_boot_nanos);
+  absl::Status Finish();
+
+  v1::Policy DefaultWatchPolicy() const;
+  v1::Policy PolicyInForce();
+  void SendReceiptNow();
+  void CompleteReport(v1::HealthReport* report) const;
+  v1::GetStatusResponse LocalStatus();
+  void Notice(const absl::Status& status);
+
+  const AgentConfig config_;
+  const platform::SystemFacts facts_;
+  const std::unique_ptr<Clock> clock_;
+  const int64_t started_boot_nanos_;
+  std::vector<std::string> notices_;  // complete before other threads run
+  boost::asio::io_context loop_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  std::unique_ptr<platform::FileLock> lock_;
+  HostState host_;
+  v1::TrustBundle trust_;
+
+  // Evidence: what was seen, kept until a controller has it.
+  std::unique_ptr<Spool> spool_;
+  std::unique_ptr<TelemetrySender> sender_;
+  std::unique_ptr<Batcher> events_;
+
+  // Isolation.
+  std::unique_ptr<platform::PacketFilter> filter_;
+  std::unique_ptr<platform::ConnectionTable> connections_;
+  std::unique_ptr<EscapeProbe> escape_probe_;
+  LinkChannelProbe channel_probe_;
+  ReceiptBox receipts_;
+  std::unique_ptr<Isolation> isolation_;
+  std::unique_ptr<IsolationPart> isolation_part_;
+  std::unique_ptr<platform::LinkWatcher> link_watcher_;
+
+  // Sensors and scans.
+  std::unique_ptr<platform::ProcessSource> process_source_;
+  std::unique_ptr<ProcessSensor> processes_;
+  std::unique_ptr<FileSensor> files_;
+  std::unique_ptr<ScanRunner> scans_;
+
+  // Orders.
+  std::unique_ptr<LaneStore> lanes_;
+  std::unique_ptr<OrderActions> actions_;
+  std::unique_ptr<OrderGate> gate_;
+
+  // The link, and the health that it and the local socket tell.
+  std::unique_ptr<ControllerDesk> desk_;
+  std::unique_ptr<Link> link_;
+  std::unique_ptr<HealthBoard> health_;
+  std::unique_ptr<LocalServer> local_;
+
+  std::optional<Every> lease_tick_;
+  std::optional<Every> hourly_receipt_;
+  bool stopping_ = false;
+  std::thread stopper_;   // while stopping: waits where the loop must not
+  absl::Status flushed_;  // its result
+};
+
+}  // namespace cordon::agent

@@ -1,0 +1,147 @@
+// How the agent starts, serves and stops; what it is made of stands in agent.cc.
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <future>
+
+#include "agent/app/agent.h"
+#include "agent/app/host_facts.h"
+#include "agent/app/lifecycle.h"
+#include "common/base/status.h"
+
+namespace cordon::agent {
+namespace {
+
+constexpr std::chrono::seconds kLeaseTick(1);
+constexpr std::chrono::hours kReceiptInterval(1);
+constexpr std::chrono::seconds kFlushTimeout(10);
+constexpr std::chrono::seconds kLastWords(2);  // for events to reach the controller when the agent stops
+constexpr std::chrono::seconds kLoopAnswer(2);
+
+}  // namespace
+
+absl::Status Agent::Run() {
+  CORDON_RETURN_IF_ERROR(Start());
+  platform::NotifyServiceReady();
+  spdlog::info("agent: runs as {} at site {}", host_.identity.host_id, host_.identity.site);
+  loop_.run();
+  return Finish();
+}
+
+absl::Status Agent::Start() {
+  CORDON_ASSIGN_OR_RETURN(local_, LocalServer::Start(config_.Socket(), [this] { return LocalStatus(); }));
+  CORDON_RETURN_IF_ERROR(Annotate(
+      link_watcher_->Start([this] { boost::asio::post(loop_, [this] { isolation_->OnLinksChanged(); }); }),
+      "cannot watch for new interfaces"));
+  lease_tick_.emplace(loop_, kLeaseTick, [this] { isolation_->Tick(); });
+  hourly_receipt_.emplace(loop_, kReceiptInterval, [this] { SendReceiptNow(); });
+  StartSensors();
+  gate_->Resume();
+  scans_->ReportInterrupted();
+  CORDON_RETURN_IF_ERROR(link_->Start());
+  health_->Start();
+  return absl::OkStatus();
+}
+
+// A sensor that cannot start is told by its gap event and its health; the rest goes on without it.
+void Agent::StartSensors() {
+  if (const absl::Status status = processes_->Start(); !status.ok()) {
+    spdlog::error("process sensor: {}", Message(status));
+  }
+  if (const absl::Status status = files_->Start(PolicyInForce()); !status.ok()) {
+    spdlog::error("file sensor: {}", Message(status));
+  }
+}
+
+v1::Policy Agent::PolicyInForce() {
+  const absl::StatusOr<std::optional<v1::Policy>> stored = gate_->StoredPolicy();
+  if (!stored.ok()) spdlog::error("policy: {}; the defaults are watched", Message(stored.status()));
+  return stored.ok() && stored->has_value() ? **stored : DefaultWatchPolicy();
+}
+
+void Agent::SendReceiptNow() {
+  const v1::Receipt receipt = isolation_->ReadReceipt();
+  receipts_.Set(receipt);
+  link_->SendReceipt(receipt);
+}
+
+// On one of gRPC's threads.
+v1::GetStatusResponse Agent::LocalStatus() {
+  const auto fresh = std::make_shared<std::promise<v1::Receipt>>();
+  boost::asio::post(loop_, [this, fresh] { fresh->set_value(isolation_->ReadReceipt()); });
+  std::future<v1::Receipt> receipt = fresh->get_future();
+  if (receipt.wait_for(kLoopAnswer) == std::future_status::ready) receipts_.Set(receipt.get());
+
+  const LinkStatus link = link_->Status();
+  v1::GetStatusResponse status;
+  status.set_host_id(host_.identity.host_id);
+  status.set_host_name(MakeHostFacts(facts_, config_).host_name());
+  status.set_site(host_.identity.site);
+  status.set_fleet_id(host_.identity.fleet_id);
+  status.set_connected(link.connected);
+  status.set_controller(link.controller);
+  status.set_connected_since_unix_nanos(link.since_unix_nanos);
+  status.set_last_link_error(link.last_error);
+  *status.mutable_health() = health_->Report();
+  return status;
+}
+
+void Agent::RequestStop() {
+  boost::asio::post(loop_, [this] {
+    if (std::exchange(stopping_, true)) return;
+    platform::NotifyServiceStopping();
+    spdlog::info("agent: stopping; isolation stays in force ({})",
+                 v1::Level_Name(receipts_.Get().enforced_level()));
+    StopWatching();
+  });
+}
+
+// First what makes events, then one more moment for them to leave, then the link. Runs on the loop; waiting
+// here holds nothing up that is still needed, but for the parts' proofs, which end by their own time-outs.
+void Agent::StopWatching() {
+  lease_tick_.reset();
+  hourly_receipt_.reset();
+  link_watcher_->Stop();
+  stopper_ = std::thread([this] {  // beside the loop: proofs and flushes wait for it
+    health_->Stop();
+    scans_->Stop();
+    WaitForLoop();  // the last progress has become an outcome
+    files_->Stop();
+    processes_->Stop();
+    EmitLifecycle(*events_, *clock_, v1::AgentLifecycle::STATE_STOPPING, "", facts_.boot_id);
+    flushed_ = events_->Stop(kFlushTimeout);
+    boost::asio::post(loop_, [this] {
+      StopLinkWhenSent(clock_->BootNanos() + std::chrono::nanoseconds(kLastWords).count());
+    });
+  });
+}
+
+void Agent::WaitForLoop() {
+  std::promise<void> reached;
+  boost::asio::post(loop_, [&reached] { reached.set_value(); });
+  reached.get_future().wait();
+}
+
+void Agent::StopLinkWhenSent(int64_t deadline_boot_nanos) {
+  constexpr std::chrono::milliseconds kLook(20);
+  const SpoolStats spool = spool_->Stats();
+  const bool sent = spool.acknowledged_sequence == spool.last_sequence;
+  if (sent || !link_->Status().connected || clock_->BootNanos() > deadline_boot_nanos) {
+    link_->Stop([this] { work_.reset(); });
+    return;
+  }
+  const auto timer = std::make_shared<boost::asio::steady_timer>(loop_, kLook);
+  timer->async_wait([this, timer, deadline_boot_nanos](const boost::system::error_code&) {
+    StopLinkWhenSent(deadline_boot_nanos);
+  });
+}
+
+absl::Status Agent::Finish() {
+  stopper_.join();
+  local_.reset();
+  return Annotate(flushed_, "events of the last moments may be lost, which the next start will report");
+}
+
+}  // namespace cordon::agent

@@ -1,0 +1,59 @@
+#include "agent/app/controller_desk.h"
+
+#include <chrono>
+
+#include "agent/app/lifecycle.h"
+#include "common/base/strings.h"
+#include "common/base/text.h"
+
+namespace cordon::agent {
+namespace {
+
+constexpr std::chrono::seconds kProofDeadline(5);
+
+}  // namespace
+
+v1::Hello ControllerDesk::MakeHello() {
+  v1::Hello hello;
+  v1::Receipt receipt = parts_.isolation.ReadReceipt();
+  parts_.receipts.Set(receipt);
+  *hello.mutable_receipt() = std::move(receipt);
+  *hello.mutable_health() = health_->Report();
+  for (v1::LaneState& lane : parts_.gate.Lanes()) *hello.add_lanes() = std::move(lane);
+  return hello;
+}
+
+v1::Heartbeat ControllerDesk::MakeHeartbeat() {
+  const v1::Receipt receipt = parts_.receipts.Get();
+  v1::Heartbeat beat;
+  beat.set_enforced_level(receipt.enforced_level());
+  beat.set_containment(receipt.containment());
+  beat.set_spool_events(parts_.spool.Stats().events);
+  return beat;
+}
+
+void ControllerDesk::OnHealthPoll(const v1::HealthPoll& poll) {
+  parts_.receipts.Set(parts_.isolation.ReadReceipt());
+  const auto answer = [this, id = poll.poll_id()] {
+    v1::HealthAnswer health;
+    health.set_poll_id(id);
+    *health.mutable_report() = health_->Report();
+    link_->SendHealth(std::move(health));
+  };
+  if (poll.prove()) {
+    health_->ProveAll(kProofDeadline, answer);
+  } else {
+    answer();
+  }
+}
+
+void ControllerDesk::OnControllerEndpoints(const std::vector<Endpoint>& endpoints) {
+  parts_.isolation.SetControllers(endpoints);
+}
+
+void ControllerDesk::OnCertificateRenewed(int64_t not_after_unix_nanos) {
+  EmitLifecycle(parts_.events, parts_.clock, v1::AgentLifecycle::STATE_CERTIFICATE_RENEWED,
+                StrCat("valid until ", FormatTime(not_after_unix_nanos)));
+}
+
+}  // namespace cordon::agent

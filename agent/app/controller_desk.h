@@ -1,0 +1,48 @@
+#pragma once
+
+#include <vector>
+
+#include "agent/app/receipt_box.h"
+#include "agent/event/event_sink.h"
+#include "agent/health/health_board.h"
+#include "agent/isolation/isolation.h"
+#include "agent/link/link.h"
+#include "agent/orders/order_gate.h"
+#include "agent/spool/spool.h"
+#include "common/base/clock.h"
+
+namespace cordon::agent {
+
+// What the agent says to a controller and does with what comes from one. On the agent loop.
+class ControllerDesk final : public LinkHandler {
+ public:
+  struct Parts {
+    const Clock& clock;
+    EventSink& events;
+    Spool& spool;
+    Isolation& isolation;
+    ReceiptBox& receipts;
+    OrderGate& gate;
+  };
+  explicit ControllerDesk(const Parts& parts) : parts_(parts) {}
+
+  // Before the link starts; both must outlive it.
+  void Use(HealthBoard* health, Link* link) {
+    health_ = health;
+    link_ = link;
+  }
+
+  v1::Hello MakeHello() override;
+  v1::Heartbeat MakeHeartbeat() override;
+  void OnOrder(const v1::SignedOrder& order) override { parts_.gate.Handle(order); }
+  void OnHealthPoll(const v1::HealthPoll& poll) override;
+  void OnControllerEndpoints(const std::vector<Endpoint>& endpoints) override;
+  void OnCertificateRenewed(int64_t not_after_unix_nanos) override;
+
+ private:
+  const Parts parts_;
+  HealthBoard* health_ = nullptr;
+  Link* link_ = nullptr;
+};
+
+}  // namespace cordon::agent

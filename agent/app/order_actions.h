@@ -1,0 +1,43 @@
+#pragma once
+
+#include "agent/integrity/file_sensor.h"
+#include "agent/isolation/isolation.h"
+#include "agent/orders/order_handler.h"
+#include "agent/scan/scan_runner.h"
+
+namespace cordon::agent {
+
+// Binds what orders may do to the parts that do it. On the agent loop.
+class OrderActions final : public OrderHandler {
+ public:
+  // `default_policy`: what is watched without a policy order, from the settings.
+  OrderActions(Isolation& isolation, ScanRunner& scans, FileSensor& files, v1::Policy default_policy)
+      : isolation_(isolation), scans_(scans), files_(files), default_policy_(std::move(default_policy)) {}
+
+  absl::StatusOr<v1::Receipt> Isolate(const v1::IsolateAction& action, const std::string& order_id,
+                                      uint64_t sequence) override {
+    return isolation_.Set(action, order_id, sequence);
+  }
+  absl::StatusOr<v1::Receipt> Release(const v1::ReleaseAction& /*action*/, const std::string& order_id,
+                                      uint64_t sequence) override {
+    return isolation_.Release(order_id, sequence);
+  }
+  v1::LaneState IsolationLane() override { return isolation_.Lane(); }
+
+  absl::Status Scan(const std::string& order_id, const v1::ScanSpec& spec) override {
+    return scans_.Start(order_id, spec);
+  }
+  absl::Status CancelScan(const std::string& scan_order_id) override { return scans_.Cancel(scan_order_id); }
+
+  absl::Status SetPolicy(const v1::Policy* policy) override {
+    return files_.SetPolicy(policy == nullptr ? default_policy_ : *policy);
+  }
+
+ private:
+  Isolation& isolation_;
+  ScanRunner& scans_;
+  FileSensor& files_;
+  const v1::Policy default_policy_;
+};
+
+}  // namespace cordon::agent
