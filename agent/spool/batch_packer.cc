@@ -15,9 +15,16 @@ namespace {
 // Half of what a batch may hold: room for what the events' framing adds.
 constexpr size_t kAimBytes = kMaxUnpackedBytes / 2;
 
+// No event is older than 1970, whatever a clock says: offsets then fit in their field.
+int64_t TimeOf(const TimedEvent& timed) {
+  return std::max<int64_t>(0, timed.time_unix_nanos);
+}
+
 class Packer {
  public:
   void Pack(v1::EventClass event_class, std::span<const TimedEvent> events) {
+    // What has no class is kept as if it mattered most; a controller takes none without.
+    if (event_class == v1::EVENT_CLASS_UNSPECIFIED) event_class = v1::EVENT_CLASS_CONTROL;
     while (!events.empty()) {
       const size_t count = CountThatFits(events);
       PackOrSplit(event_class, events.first(count));
@@ -44,17 +51,17 @@ class Packer {
   }
 
   void PackOrSplit(v1::EventClass event_class, std::span<const TimedEvent> events) {
-    const auto [first, last] = std::ranges::minmax(events, {}, &TimedEvent::time_unix_nanos);
+    const auto [first, last] = std::ranges::minmax(events, {}, TimeOf);
     v1::EventList list;
-    list.set_base_time_unix_nanos(first.time_unix_nanos);
+    list.set_base_time_unix_nanos(TimeOf(first));
     for (const TimedEvent& timed : events) {
       v1::Event& event = *list.add_events();
       event = timed.event;
-      event.set_time_offset_nanos(timed.time_unix_nanos - first.time_unix_nanos);
+      event.set_time_offset_nanos(TimeOf(timed) - TimeOf(first));
     }
     absl::StatusOr<std::string> payload = EncodeEvents(list);
     if (payload.ok()) {
-      Add(event_class, events.size(), first.time_unix_nanos, last.time_unix_nanos, *std::move(payload));
+      Add(event_class, events.size(), TimeOf(first), TimeOf(last), *std::move(payload));
     } else if (events.size() > 1) {
       PackOrSplit(event_class, events.first(events.size() / 2));
       PackOrSplit(event_class, events.subspan(events.size() / 2));

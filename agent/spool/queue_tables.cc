@@ -170,6 +170,16 @@ absl::StatusOr<std::vector<QueuedBatch>> QueueTables::UpTo(uint64_t last_sequenc
   return ReadHeaders(std::move(query));
 }
 
+absl::StatusOr<std::optional<QueuedBatch>> QueueTables::Find(uint64_t first_sequence) {
+  CORDON_ASSIGN_OR_RETURN(
+      Statement query,
+      database_.Prepare(StrCat(kColumns, "WHERE last_sequence >= ? ORDER BY last_sequence LIMIT 1")));
+  query.BindUnsigned(1, first_sequence);
+  CORDON_ASSIGN_OR_RETURN(const std::vector<QueuedBatch> found, ReadHeaders(std::move(query)));
+  if (found.empty() || found.front().batch.first_sequence() != first_sequence) return std::nullopt;
+  return found.front();
+}
+
 absl::StatusOr<std::optional<int64_t>> QueueTables::OldestTime() {
   CORDON_ASSIGN_OR_RETURN(Statement query,
                           database_.Prepare(StrCat(kColumns, "WHERE payload_bytes > 0 ORDER BY id LIMIT 1")));

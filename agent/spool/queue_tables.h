@@ -59,6 +59,7 @@ class QueueTables {
   absl::StatusOr<std::vector<QueuedBatch>> LeastImportant(int limit);
   absl::StatusOr<std::vector<QueuedBatch>> WrittenBefore(int64_t age_nanos, int limit);
   absl::StatusOr<std::vector<QueuedBatch>> UpTo(uint64_t last_sequence);
+  absl::StatusOr<std::optional<QueuedBatch>> Find(uint64_t first_sequence);
   // When the first event of the oldest batch with a payload happened.
   absl::StatusOr<std::optional<int64_t>> OldestTime();
 

@@ -92,6 +92,11 @@ class Spool {
   // with a gap event that says why. That may repeat events; it loses none.
   virtual absl::StatusOr<uint64_t> Reconcile(const v1::TelemetryPosition& controller) = 0;
 
+  // The controller refuses the batch that begins with `first_sequence`, again and again. Its payload is
+  // dropped, with a gap event that carries `reason`; when it has none any more, the rest begins a new chain.
+  // One batch must not stop the queue.
+  virtual absl::Status GiveUp(uint64_t first_sequence, const std::string& reason) = 0;
+
   virtual std::string ChainId() const = 0;
   virtual SpoolStats Stats() const = 0;
 

@@ -337,6 +337,25 @@ absl::StatusOr<uint64_t> SqliteSpool::Reconcile(const v1::TelemetryPosition& con
   return acknowledged_;
 }
 
+absl::Status SqliteSpool::GiveUp(uint64_t first_sequence, const std::string& reason) {
+  return Write([&](View* view) -> absl::Status {
+    CORDON_ASSIGN_OR_RETURN(const std::optional<QueuedBatch> refused, writer_.Find(first_sequence));
+    if (!refused.has_value()) return absl::OkStatus();  // acknowledged or renumbered meanwhile
+    const v1::Batch& batch = refused->batch;
+    v1::Gap gap;
+    gap.set_cause(v1::Gap::CAUSE_STATE_DAMAGED);
+    gap.set_event_class(batch.event_class());
+    gap.set_first_sequence(first_sequence);
+    gap.set_count(refused->payload_bytes > 0 ? batch.event_count() : 0);
+    gap.set_first_time_unix_nanos(batch.first_time_unix_nanos());
+    gap.set_last_time_unix_nanos(batch.last_time_unix_nanos());
+    gap.set_detail(StrCat("the controller refuses the batch: ", Printable(reason)));
+    CORDON_RETURN_IF_ERROR(refused->payload_bytes > 0 ? Drop(view, *refused, v1::Gap::CAUSE_STATE_DAMAGED)
+                                                      : BeginChain(view, view->state.next_sequence));
+    return AddBatches(view, PackBatches({ControlGroup(clock_.WallNanos(), std::move(gap))}));
+  });
+}
+
 std::string SqliteSpool::ChainId() const {
   const std::lock_guard lock(memory_);
   return view_.state.chain_id;

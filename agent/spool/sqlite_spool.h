@@ -26,6 +26,7 @@ class SqliteSpool final : public Spool {
   absl::StatusOr<std::vector<v1::Batch>> Next(uint64_t after_sequence, size_t max_bytes) override;
   absl::Status Acknowledge(const std::string& chain_id, uint64_t last_sequence) override;
   absl::StatusOr<uint64_t> Reconcile(const v1::TelemetryPosition& controller) override;
+  absl::Status GiveUp(uint64_t first_sequence, const std::string& reason) override;
   std::string ChainId() const override;
   SpoolStats Stats() const override;
   absl::Status CloseCleanly() override;

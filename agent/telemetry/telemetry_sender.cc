@@ -60,8 +60,14 @@ absl::Status TelemetrySender::OnAcknowledgement(const v1::Acknowledgement& ackno
 }
 
 absl::Status TelemetrySender::OnRefused(const v1::BatchRefused& refused) {
-  return absl::AbortedError(
-      StrCat("the controller refused batch ", refused.first_sequence(), ": ", Printable(refused.reason())));
+  const std::string what =
+      StrCat("the controller refused batch ", refused.first_sequence(), ": ", Printable(refused.reason()));
+  refusals_ = refused.first_sequence() == refused_sequence_ ? refusals_ + 1 : 1;
+  refused_sequence_ = refused.first_sequence();
+  if (refusals_ < kMaxRefusals) return absl::AbortedError(what);
+  refusals_ = 0;
+  CORDON_RETURN_IF_ERROR(Annotate(spool_.GiveUp(refused.first_sequence(), refused.reason()), what));
+  return absl::AbortedError(StrCat(what, "; it is given up"));
 }
 
 bool TelemetrySender::WindowHasRoom() const {

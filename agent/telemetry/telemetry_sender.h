@@ -25,6 +25,8 @@ class TelemetrySender {
     size_t bytes = 4 * 1024 * 1024;
   };
 
+  static constexpr int kMaxRefusals = 3;
+
   // `on_acknowledged`: the spool may forget something (Batcher::WakeForMaintenance). `spool` must outlive the
   // sender.
   TelemetrySender(Spool& spool, Window window, std::function<void()> on_acknowledged);
@@ -38,7 +40,8 @@ class TelemetrySender {
   // Errors of all three: the stream is of no more use; drop it with this reason and open another later.
   absl::Status OnPosition(const v1::TelemetryPosition& position);
   absl::Status OnAcknowledgement(const v1::Acknowledgement& acknowledgement);
-  // Always an error: says what was refused and why. The spool keeps the batch.
+  // Always an error: says what was refused and why. The spool keeps the batch; refused for the
+  // kMaxRefusals-th time in a row it gives it up.
   absl::Status OnRefused(const v1::BatchRefused& refused);
   void OnStreamEnded();
 
@@ -66,6 +69,8 @@ class TelemetrySender {
   std::deque<Sent> in_flight_;
   size_t in_flight_bytes_ = 0;
   std::deque<v1::Batch> read_ahead_;
+  uint64_t refused_sequence_ = 0;
+  int refusals_ = 0;  // of that one in a row
 };
 
 }  // namespace cordon::agent

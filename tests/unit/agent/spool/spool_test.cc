@@ -1,0 +1,167 @@
+#include "agent/spool/spool.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "agent/spool/agent_database.h"
+#include "tests/support/spool_box.h"
+
+namespace cordon::agent {
+namespace {
+
+using testing::BulkyEvent;
+using testing::ChainFault;
+using testing::Group;
+using testing::ProcessEvent;
+using testing::SpoolBox;
+
+constexpr int64_t kHour = 3600 * kNanosPerSecond;
+
+absl::Status AppendProcess(Spool& spool, uint32_t pid) {
+  return spool.Append({Group(v1::EVENT_CLASS_PROCESS, {ProcessEvent(pid)})});
+}
+
+TEST(Spool, NumbersEventsFromOneAndChainsBatches) {
+  SpoolBox box;
+  ASSERT_TRUE(box->Append({Group(v1::EVENT_CLASS_PROCESS, {ProcessEvent(1), ProcessEvent(2)}),
+                           Group(v1::EVENT_CLASS_FILE, {ProcessEvent(3)})})
+                  .ok());
+  const auto batches = box.All();
+  ASSERT_EQ(batches.size(), 2);
+  EXPECT_EQ(batches[0].first_sequence(), 1);
+  EXPECT_EQ(batches[1].first_sequence(), 3);
+  EXPECT_EQ(batches[0].previous_hash(), FirstPreviousHash());
+  EXPECT_EQ(ChainFault(batches), "");
+  EXPECT_EQ(batches[0].chain_id(), box->ChainId());
+}
+
+TEST(Spool, GivesWhatFitsAndAtLeastOneBatch) {
+  SpoolBox box;
+  for (uint32_t pid = 1; pid <= 3; ++pid) {
+    ASSERT_TRUE(box->Append({Group(v1::EVENT_CLASS_FILE, {BulkyEvent(pid, 10'000)})}).ok());
+  }
+  EXPECT_EQ(box->Next(0, 1)->size(), 1);
+  EXPECT_EQ(box->Next(0, 25'000)->size(), 2 + 1);
+  EXPECT_EQ(box->Next(1, 1)->front().first_sequence(), 2);
+  EXPECT_TRUE(box->Next(3, 1)->empty());
+}
+
+TEST(Spool, ForgetsWhatIsAcknowledgedWithTheNextWrite) {
+  SpoolBox box;
+  for (uint32_t pid = 1; pid <= 3; ++pid) ASSERT_TRUE(AppendProcess(*box, pid).ok());
+  ASSERT_TRUE(box->Acknowledge(box->ChainId(), 2).ok());
+  ASSERT_TRUE(box->Maintain().ok());
+  EXPECT_EQ(box->Next(0, SIZE_MAX)->size(), 1);
+  EXPECT_EQ(box->Stats().events, 1);
+  EXPECT_EQ(box->Stats().acknowledged_sequence, 2);
+}
+
+TEST(Spool, RefusesAnAcknowledgementThatCannotBe) {
+  SpoolBox box;
+  ASSERT_TRUE(AppendProcess(*box, 1).ok());
+  EXPECT_FALSE(box->Acknowledge(box->ChainId(), 2).ok());
+  EXPECT_FALSE(box->Acknowledge("another", 1).ok());
+  EXPECT_TRUE(box->Acknowledge(box->ChainId(), 1).ok());
+}
+
+TEST(Spool, SaysThatTheAgentWasNotRunning) {
+  SpoolBox box;
+  ASSERT_TRUE(AppendProcess(*box, 1).ok());
+  ASSERT_TRUE(box->CloseCleanly().ok());
+  EXPECT_FALSE(AppendProcess(*box, 2).ok());
+  const int64_t stopped = box.Time().WallNanos();
+  box.Time().Advance(kHour);
+  box.CrashAndStart();
+  ASSERT_EQ(box.Gaps().size(), 1);
+  EXPECT_EQ(box.Gaps()[0].cause(), v1::Gap::CAUSE_AGENT_NOT_RUNNING);
+  EXPECT_EQ(box.Gaps()[0].first_time_unix_nanos(), stopped);
+  EXPECT_EQ(box.Gaps()[0].last_time_unix_nanos(), stopped + kHour);
+}
+
+TEST(Spool, SaysThatTheAgentStoppedUncleanly) {
+  SpoolBox box;
+  ASSERT_TRUE(AppendProcess(*box, 1).ok());
+  const int64_t last_commit = box.Time().WallNanos();
+  box.Time().Advance(kHour);
+  box.CrashAndStart();
+  ASSERT_EQ(box.Gaps().size(), 1);
+  EXPECT_EQ(box.Gaps()[0].cause(), v1::Gap::CAUSE_AGENT_STOPPED_UNCLEANLY);
+  EXPECT_TRUE(box.Gaps()[0].count_unknown());
+  EXPECT_EQ(box.Gaps()[0].first_time_unix_nanos(), last_commit);
+  EXPECT_EQ(ChainFault(box.All()), "");
+}
+
+TEST(Spool, BeginsANewChainWhenTheFileIsDamaged) {
+  SpoolBox box;
+  ASSERT_TRUE(AppendProcess(*box, 1).ok());
+  const std::string chain = box->ChainId();
+  box.Crash();
+  std::ofstream(box.Settings().file, std::ios::trunc) << std::string(8192, 'x');
+  box.Start();
+  EXPECT_NE(box->ChainId(), chain);
+  EXPECT_NE(box->SetAsideNotice(), "");
+  ASSERT_EQ(box.Gaps().size(), 1);
+  EXPECT_EQ(box.Gaps()[0].cause(), v1::Gap::CAUSE_STATE_DAMAGED);
+  EXPECT_EQ(box.All()[0].first_sequence(), 1);
+}
+
+TEST(Spool, GivesADamagedPayloadAsADroppedBatch) {
+  SpoolBox box;
+  for (uint32_t pid = 1; pid <= 3; ++pid) ASSERT_TRUE(AppendProcess(*box, pid).ok());
+  ASSERT_TRUE(OpenAgentDatabase(box.Settings().file, 0)
+                  ->database.Execute("UPDATE payload SET bytes=x'00' WHERE id=2")
+                  .ok());
+  const auto batches = box.All();
+  ASSERT_EQ(batches.size(), 3);
+  EXPECT_EQ(batches[1].dropped(), v1::Gap::CAUSE_STATE_DAMAGED);
+  EXPECT_EQ(batches[2].dropped(), v1::Gap::CAUSE_UNSPECIFIED);
+  EXPECT_EQ(ChainFault(batches), "");
+}
+
+TEST(Spool, GivesUpWhatIsTooOldByATimeThatNobodyCanSet) {
+  SpoolBox box;
+  box.Settings().limit_age_nanos = 10 * kHour;
+  box.CrashAndStart();
+  ASSERT_TRUE(AppendProcess(*box, 1).ok());
+  box.Time().SetWall(box.Time().WallNanos() + 1'000 * kHour);
+  ASSERT_TRUE(box->Maintain().ok());
+  EXPECT_EQ(box->Stats().dropped_events, 0);
+  box.Time().Advance(11 * kHour);
+  ASSERT_TRUE(box->Maintain().ok());
+  EXPECT_EQ(box->Stats().dropped_events, 1);
+  EXPECT_EQ(box.All().back().dropped(), v1::Gap::CAUSE_SPOOL_AGE);
+}
+
+TEST(Spool, FoldsHeadersWithoutPayloadIntoGapsWhenTheyAreTooMany) {
+  SpoolBox box(2'000);
+  box.Settings().limit_stubs = 10;
+  box.CrashAndStart();
+  const std::string chain = box->ChainId();
+  for (uint32_t pid = 1; pid <= 40; ++pid) {
+    ASSERT_TRUE(box->Append({Group(v1::EVENT_CLASS_FILE, {BulkyEvent(pid, 3'000)})}).ok());
+  }
+  EXPECT_NE(box->ChainId(), chain);
+  EXPECT_LT(box.All().size(), 20);
+  EXPECT_EQ(ChainFault(box.All()), "");
+  uint64_t lost = 0;
+  for (const v1::Gap& gap : box.Gaps()) {
+    if (gap.cause() == v1::Gap::CAUSE_SPOOL_FULL) lost += gap.count();
+  }
+  for (const v1::Batch& batch : box.All()) {
+    if (batch.dropped() != v1::Gap::CAUSE_UNSPECIFIED) lost += batch.event_count();
+  }
+  EXPECT_EQ(lost, 40);
+}
+
+TEST(Spool, RefusesTheQueueOfAnotherHost) {
+  SpoolBox box;
+  ASSERT_TRUE(AppendProcess(*box, 1).ok());
+  box.Settings().host_id = "00000000-0000-4000-8000-000000000000";
+  box.CrashAndStart();
+  EXPECT_NE(box->SetAsideNotice().find("that of host"), std::string::npos);
+  EXPECT_EQ(box.Gaps().size(), 1);
+}
+
+}  // namespace
+}  // namespace cordon::agent
