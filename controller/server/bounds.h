@@ -1,0 +1,26 @@
+#pragma once
+
+// Bounds of what comes in (AUT-6): pure checks. INVALID_ARGUMENT names the field and its limit.
+
+#include <absl/status/status.h>
+
+#include "cordon/v1/gateway.pb.h"
+#include "cordon/v1/operator.pb.h"
+
+namespace cordon::controller {
+
+absl::Status CheckFacts(const v1::HostFacts& facts);
+absl::Status CheckEnroll(const v1::EnrollRequest& request);
+absl::Status CheckHello(const v1::Hello& hello);
+absl::Status CheckReceipt(const v1::Receipt& receipt);
+// A host says what it did with an order, from DELIVERED on; PENDING is the controller's own word.
+absl::Status CheckOutcome(const v1::OrderOutcome& outcome);
+absl::Status CheckProgress(const v1::ScanProgress& progress);
+
+// A target that selects hosts for a query: looser than an order's, which common/wire/order.h judges.
+absl::Status CheckSelection(const v1::Target& target);
+absl::Status CheckCreateEnrollment(const v1::CreateEnrollmentRequest& request);
+absl::Status CheckPollHealth(const v1::PollHealthRequest& request);
+absl::Status CheckQueryEvents(const v1::QueryEventsRequest& request);
+
+}  // namespace cordon::controller

@@ -1,0 +1,52 @@
+#include "controller/server/commit.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "common/base/status.h"
+
+namespace cordon::controller {
+namespace {
+
+absl::Status RecordGroup(Store& store, OutcomeFeed& feed, std::span<const HostReceipt> receipts,
+                         std::span<const v1::OrderOutcome> outcomes) {
+  if (!receipts.empty()) CORDON_RETURN_IF_ERROR(store.RecordReceipts(receipts));
+  if (outcomes.empty()) return absl::OkStatus();
+  CORDON_ASSIGN_OR_RETURN(const std::vector<v1::OrderOutcome> changed, store.RecordOutcomes(outcomes));
+  for (const v1::OrderOutcome& outcome : changed) feed.Publish(outcome);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void CommitBatchGroup(Store& store, CommitFeed& commits, OutcomeFeed& outcomes,
+                      std::vector<BatchToCommit> group) {
+  std::vector<HostBatch> batches;
+  batches.reserve(group.size());
+  for (BatchToCommit& item : group) batches.push_back(std::move(item.batch));
+  const absl::StatusOr<CommitResult> result = store.CommitBatches(batches);
+  if (!result.ok()) {
+    spdlog::error("cannot store {} batches; their hosts keep them: {}", batches.size(),
+                  Message(result.status()));
+    for (const BatchToCommit& item : group) item.done(result.status());
+    return;
+  }
+  for (const v1::OrderOutcome& outcome : result->changed_outcomes) outcomes.Publish(outcome);
+  for (size_t i = 0; i < group.size(); ++i) group[i].done(result->batches[i]);
+  commits.Publish();
+}
+
+void RecordReportGroup(Store& store, OutcomeFeed& outcomes, std::vector<ReportToRecord> group) {
+  std::vector<HostReceipt> receipts;
+  std::vector<v1::OrderOutcome> reported;
+  for (ReportToRecord& item : group) {
+    if (!item.receipt.host_id.empty()) receipts.push_back(std::move(item.receipt));
+    if (!item.outcome.order_id().empty()) reported.push_back(std::move(item.outcome));
+  }
+  const absl::Status recorded = RecordGroup(store, outcomes, receipts, reported);
+  if (!recorded.ok()) spdlog::error("cannot record {} reports of hosts: {}", group.size(), Message(recorded));
+  for (const ReportToRecord& item : group) item.done(recorded);
+}
+
+}  // namespace cordon::controller

@@ -1,0 +1,141 @@
+#include "controller/server/control_stream.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "common/base/status.h"
+#include "common/base/text.h"
+#include "common/rpc/status.h"
+#include "controller/server/host_calls.h"
+#include "controller/server/reports.h"
+
+namespace cordon::controller {
+
+ControlStream::ControlStream(grpc::CallbackServerContext& context, ServerParts& parts, std::string host_id)
+    : OutStream(context, parts.streams, std::move(host_id)),
+      parts_(parts),
+      last_heard_boot_nanos_(parts.clock.BootNanos()) {}
+
+void ControlStream::Start() {
+  Read();
+}
+
+void ControlStream::Drop(const std::string& reason) {
+  EndNow({grpc::StatusCode::ABORTED, reason});
+}
+
+void ControlStream::Read() {
+  IfOpen([this] { StartRead(&request_); });
+}
+
+void ControlStream::OnReadDone(bool ok) {
+  if (!ok) {
+    End(grpc::Status::OK);  // the host has said all it had to say, or is gone
+    return;
+  }
+  last_heard_boot_nanos_ = parts_.clock.BootNanos();
+  if (greeted_) {
+    Handle();
+  } else if (request_.has_hello()) {
+    parts_.workers.Post([self = shared_from_this()] { self->Begin(); });
+  } else {
+    EndNow({grpc::StatusCode::FAILED_PRECONDITION, "the first message of a Control stream is Hello"});
+  }
+}
+
+void ControlStream::Begin() {
+  const absl::Status greeted = Greet(parts_, HostId(), request_.hello());
+  if (!greeted.ok()) {
+    spdlog::warn("refused the Control stream of host {}: {}", HostId(), Printable(Message(greeted)));
+    EndNow(ToGrpcStatus(greeted));
+    return;
+  }
+  greeted_ = true;
+  v1::ControlResponse welcome;
+  welcome.mutable_welcome()->set_heartbeat_interval_nanos(parts_.options.heartbeat_interval_nanos);
+  welcome.mutable_welcome()->set_heartbeat_deadline_nanos(parts_.options.heartbeat_deadline_nanos);
+  welcome.mutable_welcome()->set_controller_time_unix_nanos(parts_.clock.WallNanos());
+  if (!Send(std::move(welcome))) return;
+  const Sessions::Opened opened = parts_.sessions.Open(HostId(), request_.hello().session_id(),
+                                                       shared_from_this(), parts_.clock.WallNanos());
+  if (opened.other_run) ReportSecondSession(parts_, HostId());
+  // Orders are looked up after the session stands: one that is submitted meanwhile is sent twice rather than
+  // never, and the host gives the second one no effect (ISO-9).
+  SendPendingOrders(parts_, HostId(), request_.hello(), *this);
+  Read();
+}
+
+void ControlStream::Handle() {
+  switch (request_.kind_case()) {
+    case v1::ControlRequest::kHeartbeat: {
+      parts_.sessions.Beat(HostId(), this, request_.heartbeat(), parts_.clock.WallNanos());
+      v1::ControlResponse answer;
+      answer.mutable_heartbeat_ack()->set_id(request_.heartbeat().id());
+      Send(std::move(answer));
+      Read();
+      return;
+    }
+    case v1::ControlRequest::kHealth:
+      parts_.polls.Answer(HostId(), request_.health());
+      Read();
+      return;
+    case v1::ControlRequest::kReceipt:
+      Record(ReceiptReport(HostId(), request_.receipt()));
+      return;
+    case v1::ControlRequest::kOutcome:
+      Record(OutcomeReport(HostId(), request_.outcome(), parts_.clock.WallNanos()));
+      return;
+    case v1::ControlRequest::kProgress:
+      HandleProgress();
+      return;
+    case v1::ControlRequest::kHello:
+      EndNow({grpc::StatusCode::FAILED_PRECONDITION, "a second Hello in one Control stream"});
+      return;
+    case v1::ControlRequest::KIND_NOT_SET:
+      Read();  // of a newer agent: what this controller does not know it leaves alone
+      return;
+  }
+}
+
+// The first progress of a scan says that it runs, and is stored; the rest is for those who watch.
+void ControlStream::HandleProgress() {
+  absl::StatusOr<ReportToRecord> report =
+      ProgressReport(HostId(), request_.progress(), parts_.clock.WallNanos());
+  if (report.ok() && !running_.insert(request_.progress().order_id()).second) {
+    parts_.outcomes.Publish(report->outcome);
+    Read();
+    return;
+  }
+  Record(std::move(report));
+}
+
+void ControlStream::Record(absl::StatusOr<ReportToRecord> report) {
+  if (!report.ok()) {
+    spdlog::warn("a report of host {} is out of bounds: {}", HostId(), Printable(Message(report.status())));
+    EndNow(ToGrpcStatus(report.status()));
+    return;
+  }
+  report->done = [self = shared_from_this()](const absl::Status& recorded) {
+    if (recorded.ok()) {
+      self->Read();
+    } else {
+      self->EndNow(ToGrpcStatus(recorded));
+    }
+  };
+  parts_.reports.Add(*std::move(report));
+}
+
+void ControlStream::OnTick(int64_t now_boot_nanos) {
+  if (now_boot_nanos - last_heard_boot_nanos_ <= parts_.options.heartbeat_deadline_nanos) return;
+  const std::string waited = FormatDuration(parts_.options.heartbeat_deadline_nanos);
+  spdlog::info("host {} was not heard for {}: its session ends", HostId(), waited);
+  EndNow({grpc::StatusCode::DEADLINE_EXCEEDED,
+          StrCat("no ", greeted_ ? "heartbeat" : "Hello", " for ", waited, ": connect again")});
+}
+
+void ControlStream::OnEnded() {
+  parts_.sessions.Close(HostId(), this);
+}
+
+}  // namespace cordon::controller

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <atomic>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "controller/server/out_stream.h"
+#include "controller/server/server_parts.h"
+#include "controller/server/sessions.h"
+#include "cordon/v1/gateway.pb.h"
+
+namespace cordon::controller {
+
+// One host's Control stream: Hello, Welcome, then reports up and orders down until a heartbeat stays away.
+// The next message is read when the one before has been dealt with: a host cannot get ahead of the store.
+class ControlStream final
+    : public OutStream<grpc::ServerBidiReactor<v1::ControlRequest, v1::ControlResponse>, v1::ControlResponse>,
+      public SessionLink,
+      public std::enable_shared_from_this<ControlStream> {
+ public:
+  ControlStream(grpc::CallbackServerContext& context, ServerParts& parts, std::string host_id);
+
+  // Waits for Hello. Call once, after the stream was added to LiveStreams.
+  void Start();
+
+  bool Push(std::shared_ptr<const v1::ControlResponse> message) override { return Send(std::move(message)); }
+  void Drop(const std::string& reason) override;
+
+ private:
+  void OnReadDone(bool ok) override;
+  void OnTick(int64_t now_boot_nanos) override;
+  void OnEnded() override;
+
+  void Read();
+  void Begin();   // in a worker, with Hello
+  void Handle();  // a message after Hello
+  void HandleProgress();
+  void Record(absl::StatusOr<ReportToRecord>);  // goes on reading when it is stored
+
+  ServerParts& parts_;
+  v1::ControlRequest request_;  // of the one read at a time
+  std::atomic<int64_t> last_heard_boot_nanos_;
+  std::atomic<bool> greeted_ = false;
+  std::set<std::string> running_;  // scans whose start is recorded; touched by one read at a time
+};
+
+}  // namespace cordon::controller

@@ -1,0 +1,38 @@
+#include "controller/server/export_audit_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/status.h"
+#include "common/rpc/status.h"
+#include "controller/server/authorize.h"
+
+namespace cordon::controller {
+
+ExportAuditStream::ExportAuditStream(grpc::CallbackServerContext& context, ServerParts& parts,
+                                     Identity caller, uint64_t from_index)
+    : OutStream(context, parts.streams),
+      parts_(parts),
+      caller_(std::move(caller)),
+      from_index_(std::max<uint64_t>(from_index, 1)) {}
+
+void ExportAuditStream::Start() {
+  const bool accepted =
+      parts_.readers.Post([self = shared_from_this()] { self->End(ToGrpcStatus(self->Run())); });
+  if (!accepted) {
+    EndNow({grpc::StatusCode::RESOURCE_EXHAUSTED,
+            "too many event queries and exports at once: end one, or try later"});
+  }
+}
+
+absl::Status ExportAuditStream::Run() {
+  CORDON_RETURN_IF_ERROR(parts_.store.AppendAudit(
+      {ActorName(caller_), "audit.export", "audit", StrCat("from entry ", from_index_)}));
+  return parts_.store.ReadAudit(from_index_, [this](v1::AuditEntry&& entry) {
+    v1::ExportAuditResponse response;
+    *response.mutable_entry() = std::move(entry);
+    return SendWhenRoom(std::move(response));
+  });
+}
+
+}  // namespace cordon::controller

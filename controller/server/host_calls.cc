@@ -1,0 +1,137 @@
+#include "controller/server/host_calls.h"
+
+#include <absl/status/status.h>
+#include <spdlog/spdlog.h>
+
+#include <vector>
+
+#include "common/base/status.h"
+#include "common/base/text.h"
+#include "common/base/uuid.h"
+#include "controller/server/authorize.h"
+#include "controller/server/bounds.h"
+
+namespace cordon::controller {
+namespace {
+
+CertificateRecord RecordOf(const IssuedCertificate& issued) {
+  return {issued.serial_hex, issued.not_before_unix_nanos, issued.not_after_unix_nanos};
+}
+
+void MarkDelivered(ServerParts& parts, const std::string& host_id,
+                   const std::vector<std::string>& order_ids) {
+  std::vector<v1::OrderOutcome> outcomes;
+  for (const std::string& order_id : order_ids) {
+    v1::OrderOutcome& outcome = outcomes.emplace_back();
+    outcome.set_order_id(order_id);
+    outcome.set_host_id(host_id);
+    outcome.set_state(v1::OrderOutcome::STATE_DELIVERED);
+    outcome.set_time_unix_nanos(parts.clock.WallNanos());
+  }
+  for (v1::OrderOutcome& outcome : outcomes) {
+    parts.reports.Add({{}, std::move(outcome), [](const absl::Status& /*logged by the queue*/) {}});
+  }
+}
+
+}  // namespace
+
+absl::Status Enroll(ServerParts& parts, const Identity& caller, const v1::EnrollRequest& request,
+                    v1::EnrollResponse* response) {
+  CORDON_RETURN_IF_ERROR(CheckEnroll(request));
+  if (caller.id != request.enrollment_id()) {
+    return absl::PermissionDeniedError("the bootstrap certificate is of another enrolment");
+  }
+  CORDON_ASSIGN_OR_RETURN(const Fleet fleet, parts.store.GetFleet());
+  NewHost host{NewUuid(), request.facts(), {}};
+  CORDON_ASSIGN_OR_RETURN(const IssuedCertificate issued,
+                          parts.pki.IssueHost(request.csr_der(), host.host_id));
+  host.certificate = RecordOf(issued);
+  CORDON_ASSIGN_OR_RETURN(const HostRecord enrolled,
+                          parts.store.EnrollHost(request.enrollment_id(), request.token(), host));
+  spdlog::info("host {} ({}) enrolled at site {}", enrolled.host_id, Printable(enrolled.facts.host_name()),
+               enrolled.site);
+  response->set_host_id(enrolled.host_id);
+  response->set_certificate_pem(issued.pem);
+  response->set_organisation(fleet.organisation);
+  *response->mutable_trust_bundle() = fleet.trust_bundle;
+  return absl::OkStatus();
+}
+
+absl::Status Renew(ServerParts& parts, const Identity& caller, const v1::RenewRequest& request,
+                   v1::RenewResponse* response) {
+  CORDON_RETURN_IF_ERROR(AdmitHost(parts, caller.id).status());
+  CORDON_ASSIGN_OR_RETURN(const IssuedCertificate issued, parts.pki.IssueHost(request.csr_der(), caller.id));
+  CORDON_RETURN_IF_ERROR(parts.store.RenewCertificate(
+      caller.id, RecordOf(issued),
+      {ActorName(caller), "certificate.renew", caller.id, StrCat("serial ", issued.serial_hex)}));
+  response->set_certificate_pem(issued.pem);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<HostRecord> AdmitHost(ServerParts& parts, const std::string& host_id) {
+  absl::StatusOr<HostRecord> host = parts.store.GetHost(host_id);
+  if (absl::IsNotFound(host.status())) {
+    return absl::PermissionDeniedError(
+        StrCat("host ", host_id, " is not known to this controller: enrol it again"));
+  }
+  if (host.ok() && host->revoked) {
+    return absl::PermissionDeniedError(
+        StrCat("host ", host_id, " is revoked: an operator must enrol it again"));
+  }
+  return host;
+}
+
+absl::Status Greet(ServerParts& parts, const std::string& host_id, const v1::Hello& hello) {
+  CORDON_RETURN_IF_ERROR(CheckHello(hello));
+  CORDON_ASSIGN_OR_RETURN(const HostRecord host, AdmitHost(parts, host_id));
+  // Written only when something has changed: after an outage thousands come back at once.
+  if (host.facts.SerializeAsString() != hello.facts().SerializeAsString()) {
+    CORDON_RETURN_IF_ERROR(parts.store.UpdateFacts(host_id, hello.facts()));
+  }
+  if (hello.has_receipt()) {
+    parts.reports.Add({{host_id, hello.receipt()}, {}, [](const absl::Status& /*logged by the queue*/) {}});
+  }
+  return absl::OkStatus();
+}
+
+void SendPendingOrders(ServerParts& parts, const std::string& host_id, const v1::Hello& hello,
+                       SessionLink& session) {
+  const std::vector<v1::LaneState> lanes(hello.lanes().begin(), hello.lanes().end());
+  const absl::StatusOr<std::vector<OrderRecord>> orders = parts.store.OrdersFor(host_id, lanes);
+  if (!orders.ok()) {
+    spdlog::error("cannot read the orders for host {}: {}", host_id, Message(orders.status()));
+    session.Drop("the controller cannot read its store: connect again");
+    return;
+  }
+  std::vector<std::string> delivered;
+  for (const OrderRecord& order : *orders) {
+    auto message = std::make_shared<v1::ControlResponse>();
+    *message->mutable_order() = order.signed_order;
+    if (session.Push(std::move(message))) delivered.push_back(order.order_id);
+  }
+  MarkDelivered(parts, host_id, delivered);
+}
+
+void ReportSecondSession(ServerParts& parts, const std::string& host_id) {
+  spdlog::warn(
+      "host {}: a second session of another run ended the first: the agent restarted, or its identity was "
+      "cloned",
+      host_id);
+  const absl::Status noted =
+      parts.store.AppendAudit({StrCat("host/", host_id), "session.second", host_id,
+                               "a session of another run of the agent ended a live one: the agent restarted, "
+                               "or its identity was cloned"});
+  if (!noted.ok()) spdlog::error("cannot note it in the audit log: {}", Message(noted));
+}
+
+absl::StatusOr<v1::TelemetryPosition> TelemetryPositionOf(ServerParts& parts, const std::string& host_id) {
+  CORDON_RETURN_IF_ERROR(AdmitHost(parts, host_id).status());
+  CORDON_ASSIGN_OR_RETURN(const ChainPosition known, parts.store.PositionOf(host_id));
+  v1::TelemetryPosition position;
+  position.set_chain_id(known.chain_id);
+  position.set_acknowledged_sequence(known.acknowledged_sequence);
+  position.set_last_hash(known.last_hash);
+  return position;
+}
+
+}  // namespace cordon::controller

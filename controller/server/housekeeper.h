@@ -1,0 +1,38 @@
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "controller/server/server_parts.h"
+
+namespace cordon::controller {
+
+// One thread for what time brings: deadlines of streams, orders that expire, heartbeats written in bulk, and
+// whether the store still answers.
+class Housekeeper {
+ public:
+  // `report_health` is told after each look at the store.
+  Housekeeper(ServerParts& parts, std::function<void(bool serving)> report_health);
+  ~Housekeeper() { Stop(); }
+  Housekeeper(const Housekeeper&) = delete;
+  Housekeeper& operator=(const Housekeeper&) = delete;
+
+  void Stop();  // idempotent
+
+ private:
+  void Run();
+  bool WaitATick();  // false: stopping
+  void ExpireOrders();
+  void CheckStore();
+
+  ServerParts& parts_;
+  const std::function<void(bool)> report_health_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;
+  std::thread thread_;  // last: starts when all of the above is there
+};
+
+}  // namespace cordon::controller

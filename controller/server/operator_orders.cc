@@ -1,0 +1,106 @@
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <unordered_set>
+#include <utility>
+
+#include "common/base/status.h"
+#include "common/base/text.h"
+#include "common/base/uuid.h"
+#include "common/wire/order.h"
+#include "common/wire/trust.h"
+#include "controller/server/authorize.h"
+#include "controller/server/operator_calls.h"
+
+namespace cordon::controller {
+namespace {
+
+constexpr uint32_t kDefaultOrders = 100;
+constexpr uint32_t kMaxOrders = 1'000;
+
+// The hosts judge again by their own trust bundle (AUT-3); this is so that the operator hears of a mistake at
+// once.
+absl::StatusOr<v1::Order> CheckSubmitted(ServerParts& parts, const v1::SignedOrder& signed_order) {
+  CORDON_ASSIGN_OR_RETURN(const Fleet fleet, parts.store.GetFleet());
+  CORDON_ASSIGN_OR_RETURN(const v1::TrustBundle bundle, ParseTrustBundle(fleet.trust_bundle));
+  CORDON_ASSIGN_OR_RETURN(v1::Order order, VerifyOrder(signed_order, bundle));
+  if (order.expiry_unix_nanos() <= parts.clock.WallNanos()) {
+    return absl::InvalidArgumentError(StrCat("the order expired at ", FormatTime(order.expiry_unix_nanos()),
+                                             " by the controller's clock: sign a new one"));
+  }
+  return order;
+}
+
+// Queues the order for every connected host of it, and marks those.
+void Deliver(ServerParts& parts, const v1::SignedOrder& signed_order, const std::string& order_id,
+             const std::vector<std::string>& host_ids) {
+  auto message = std::make_shared<v1::ControlResponse>();
+  *message->mutable_order() = signed_order;
+  for (const std::string& host_id : parts.sessions.Push(host_ids, message)) {
+    v1::OrderOutcome outcome;
+    outcome.set_order_id(order_id);
+    outcome.set_host_id(host_id);
+    outcome.set_state(v1::OrderOutcome::STATE_DELIVERED);
+    outcome.set_time_unix_nanos(parts.clock.WallNanos());
+    parts.reports.Add({{}, std::move(outcome), [](const absl::Status& /*logged by the queue*/) {}});
+  }
+}
+
+// Hosts that had a newer order of the lane when this one came do not get it.
+std::vector<std::string> WithoutSuperseded(const SubmittedOrder& submitted, const std::string& order_id) {
+  std::unordered_set<std::string> superseded;
+  for (const v1::OrderOutcome& outcome : submitted.superseded) {
+    if (outcome.order_id() == order_id) superseded.insert(outcome.host_id());
+  }
+  std::vector<std::string> host_ids = submitted.host_ids;
+  std::erase_if(host_ids, [&](const std::string& host_id) { return superseded.contains(host_id); });
+  return host_ids;
+}
+
+}  // namespace
+
+absl::Status SubmitOrder(ServerParts& parts, const Identity& caller, const v1::SubmitOrderRequest& request,
+                         v1::SubmitOrderResponse* response) {
+  CORDON_ASSIGN_OR_RETURN(const v1::Order order, CheckSubmitted(parts, request.order()));
+  CORDON_ASSIGN_OR_RETURN(const SubmittedOrder submitted,
+                          parts.store.SubmitOrder(request.order(), order, caller.id,
+                                                  {ActorName(caller), "order.submit", order.order_id(),
+                                                   StrCat(LaneOf(order), " lane, sequence ", order.sequence(),
+                                                          ": ", Printable(order.reason()))}));
+  response->set_order_id(order.order_id());
+  response->set_hosts(static_cast<uint32_t>(submitted.host_ids.size()));
+  if (submitted.repeat) return absl::OkStatus();
+  spdlog::info("order {} of {} for {} hosts", order.order_id(), ActorName(caller), submitted.host_ids.size());
+  for (const v1::OrderOutcome& outcome : submitted.superseded) parts.outcomes.Publish(outcome);
+  // An order of the future waits in the store; each host gets it when it may be obeyed.
+  Deliver(parts, request.order(), order.order_id(), WithoutSuperseded(submitted, order.order_id()));
+  return absl::OkStatus();
+}
+
+absl::Status ListOrders(ServerParts& parts, const v1::ListOrdersRequest& request,
+                        v1::ListOrdersResponse* response) {
+  const uint32_t limit = request.limit() == 0 ? kDefaultOrders : request.limit();
+  if (limit > kMaxOrders)
+    return absl::InvalidArgumentError(StrCat("limit is ", limit, ", not 0 to ", kMaxOrders));
+  CORDON_ASSIGN_OR_RETURN(std::vector<v1::OrderSummary> orders, parts.store.ListOrders(limit));
+  for (v1::OrderSummary& order : orders) *response->add_orders() = std::move(order);
+  return absl::OkStatus();
+}
+
+absl::Status GetOrder(ServerParts& parts, const v1::GetOrderRequest& request,
+                      v1::GetOrderResponse* response) {
+  if (!IsUuid(request.order_id())) return absl::InvalidArgumentError("order_id is not a UUID");
+  CORDON_ASSIGN_OR_RETURN(OrderRecord order, parts.store.GetOrder(request.order_id()));
+  CORDON_ASSIGN_OR_RETURN(std::vector<v1::OrderOutcome> outcomes, parts.store.OutcomesOf(request.order_id()));
+  v1::OrderSummary& summary = *response->mutable_summary();
+  *summary.mutable_order() = std::move(order.signed_order);
+  summary.set_submitted_by(order.submitted_by);
+  summary.set_submitted_unix_nanos(order.submitted_unix_nanos);
+  for (v1::OrderOutcome& outcome : outcomes) {
+    ++(*summary.mutable_counts())[v1::OrderOutcome::State_Name(outcome.state())];
+    *response->add_outcomes() = std::move(outcome);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace cordon::controller

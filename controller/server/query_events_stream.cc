@@ -1,0 +1,71 @@
+#include "controller/server/query_events_stream.h"
+
+#include <utility>
+
+#include "common/base/status.h"
+#include "common/base/text.h"
+#include "common/rpc/status.h"
+#include "controller/server/authorize.h"
+#include "controller/server/bounds.h"
+
+namespace cordon::controller {
+namespace {
+
+EventQuery QueryOf(const v1::QueryEventsRequest& request) {
+  EventQuery query;
+  query.target = request.target();
+  query.every_host = !request.has_target() || request.target().all();
+  query.since_unix_nanos = request.since_unix_nanos();
+  query.until_unix_nanos = request.until_unix_nanos();
+  for (const int event_class : request.classes())
+    query.classes.push_back(static_cast<v1::EventClass>(event_class));
+  query.limit = request.limit();
+  return query;
+}
+
+}  // namespace
+
+QueryEventsStream::QueryEventsStream(grpc::CallbackServerContext& context, ServerParts& parts,
+                                     Identity caller, v1::QueryEventsRequest request)
+    : OutStream(context, parts.streams),
+      parts_(parts),
+      caller_(std::move(caller)),
+      request_(std::move(request)) {}
+
+void QueryEventsStream::Start() {
+  const bool accepted =
+      parts_.readers.Post([self = shared_from_this()] { self->End(ToGrpcStatus(self->Run())); });
+  if (!accepted) {
+    EndNow({grpc::StatusCode::RESOURCE_EXHAUSTED,
+            "too many event queries and exports at once: end one, or try later"});
+  }
+}
+
+absl::Status QueryEventsStream::Run() {
+  CORDON_RETURN_IF_ERROR(CheckQueryEvents(request_));
+  CORDON_RETURN_IF_ERROR(parts_.store.AppendAudit({ActorName(caller_), "events.query", "events",
+                                                   StrCat(request_.follow() ? "follow, " : "", "target ",
+                                                          Printable(request_.target().ShortDebugString()))}));
+  if (request_.follow()) parts_.commits.Subscribe(shared_from_this());
+  const EventQuery query = QueryOf(request_);
+  CORDON_ASSIGN_OR_RETURN(const int64_t position, parts_.store.NewestPosition());
+  CORDON_RETURN_IF_ERROR(parts_.store.QueryEvents(
+      query, position, [this](v1::QueryEventsResponse&& event) { return SendWhenRoom(std::move(event)); }));
+  return request_.follow() ? Follow(query, position) : absl::OkStatus();
+}
+
+absl::Status QueryEventsStream::Follow(const EventQuery& query, int64_t position) {
+  do {
+    CORDON_ASSIGN_OR_RETURN(
+        position, parts_.store.EventsAfter(position, query, [this](v1::QueryEventsResponse&& event) {
+          return SendWhenRoom(std::move(event));
+        }));
+  } while (WaitUntil([this] { return std::exchange(news_, false); }));
+  return absl::OkStatus();
+}
+
+void QueryEventsStream::OnCommit() {
+  Wake([this] { news_ = true; });
+}
+
+}  // namespace cordon::controller

@@ -1,0 +1,141 @@
+#include "controller/server/server.h"
+
+#include <absl/status/status.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "common/base/status.h"
+#include "common/rpc/tls.h"
+#include "controller/server/caller.h"
+#include "controller/server/housekeeper.h"
+#include "controller/server/server_parts.h"
+#include "controller/server/services.h"
+#include "platform/api/system.h"
+
+namespace cordon::controller {
+namespace {
+
+constexpr int kMaxReceiveBytes = 5 * 1024 * 1024;  // a signed order of 4 MiB, with room
+constexpr int kMaxStreamsPerConnection = 64;
+constexpr int kMaxMetadataBytes = 16 * 1024;
+constexpr int kHandshakeTimeoutMs = 10'000;
+constexpr int kKeepaliveMs = 20'000;
+constexpr int kKeepaliveTimeoutMs = 10'000;
+constexpr int kMinPingIntervalMs = 5'000;  // clients ping every 10 s (design.md §4)
+constexpr size_t kMemoryQuota = 1024ULL * 1024 * 1024;
+constexpr uint64_t kEnoughFiles = 65'536;
+constexpr std::chrono::seconds kStopPatience{2};
+
+void LimitConnections(grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  // A second controller on the same port must fail, not take half of the hosts.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  grpc::ResourceQuota quota("controller");
+  quota.Resize(kMemoryQuota);
+  builder.SetResourceQuota(quota);
+}
+
+// A peer that exhausts the descriptors would stop the listener (CVE-2023-4785).
+void MakeRoomForConnections() {
+  const uint64_t limit = platform::RaiseOpenFileLimit();
+  if (limit >= kEnoughFiles) return;
+  spdlog::warn(
+      "this process may open {} files only, a few for each host; for a large fleet set LimitNOFILE=1048576 "
+      "in its "
+      "unit, or 'ulimit -n 1048576'",
+      limit);
+}
+
+}  // namespace
+
+class Server::Parts {
+ public:
+  Parts(const ServerOptions& options, Store& store, const Pki& pki, const Clock& clock)
+      : shared_(options, store, pki, clock), gateway_(shared_), operator_(shared_) {}
+
+  absl::Status Listen() {
+    const Pki& pki = shared_.pki;
+    const std::shared_ptr<grpc::ServerCredentials> credentials =
+        MakeServerCredentials({pki.CaPem(), pki.ControllerCertificatePem(), pki.ControllerKeyPem()});
+    credentials->SetAuthMetadataProcessor(std::make_shared<CallGate>(pki.Organisation()));
+    grpc::ServerBuilder builder;
+    LimitConnections(builder);
+    builder.AddListeningPort(shared_.options.listen, credentials, &port_);
+    builder.RegisterService(&gateway_);
+    builder.RegisterService(&operator_);
+    server_ = builder.BuildAndStart();
+    if (!server_ || port_ == 0) {
+      server_.reset();
+      return absl::UnavailableError(StrCat("cannot listen on ", shared_.options.listen,
+                                           ": is the address this machine's, and the port free?"));
+    }
+    housekeeper_.emplace(
+        shared_, [this](bool serving) { server_->GetHealthCheckService()->SetServingStatus(serving); });
+    return absl::OkStatus();
+  }
+
+  int Port() const { return port_; }
+
+  // In this order: no new calls, open ones end, what they left is committed.
+  void Stop() {
+    if (!server_) return;
+    shared_.streams.EndAll({grpc::StatusCode::UNAVAILABLE, "the controller is stopping: connect again"});
+    server_->Shutdown(std::chrono::system_clock::now() + kStopPatience);
+    housekeeper_->Stop();
+    shared_.readers.Stop();
+    shared_.workers.Stop();
+    shared_.batches.Stop();
+    shared_.reports.Stop();
+    server_.reset();
+  }
+
+ private:
+  ServerParts shared_;
+  AgentGatewayService gateway_;
+  OperatorService operator_;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+  std::optional<Housekeeper> housekeeper_;
+};
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, Store& store, Pki& pki,
+                                                      const Clock& clock) {
+  MakeRoomForConnections();
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  auto parts = std::make_unique<Parts>(options, store, pki, clock);
+  CORDON_RETURN_IF_ERROR(parts->Listen());
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Server::~Server() {
+  Stop();
+}
+
+int Server::Port() const {
+  return parts_->Port();
+}
+
+void Server::Stop() {
+  parts_->Stop();
+}
+
+}  // namespace cordon::controller

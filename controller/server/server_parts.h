@@ -1,0 +1,45 @@
+#pragma once
+
+#include "common/base/clock.h"
+#include "controller/pki/pki.h"
+#include "controller/server/commit.h"
+#include "controller/server/feeds.h"
+#include "controller/server/live_streams.h"
+#include "controller/server/server.h"
+#include "controller/server/sessions.h"
+#include "controller/server/workers.h"
+#include "controller/store/store.h"
+
+namespace cordon::controller {
+
+// What the calls of one server share. Made and stopped by Server, in the order of its members.
+struct ServerParts {
+  ServerParts(const ServerOptions& options_, Store& store_, const Pki& pki_, const Clock& clock_)
+      : options(options_), store(store_), pki(pki_), clock(clock_) {}
+
+  const ServerOptions options;
+  Store& store;
+  const Pki& pki;
+  const Clock& clock;
+
+  LiveStreams streams;
+  Sessions sessions;
+  OutcomeFeed outcomes;
+  CommitFeed commits;
+  HealthPolls polls;
+
+  Workers workers{options.workers};  // short calls of the store
+  Readers readers{kReaders};         // long answers, each at the pace of its reader
+  BatchQueue batches{kBatchesAtATime, [this](std::vector<BatchToCommit> group) {
+                       CommitBatchGroup(store, commits, outcomes, std::move(group));
+                     }};
+  ReportQueue reports{kReportsAtATime, [this](std::vector<ReportToRecord> group) {
+                        RecordReportGroup(store, outcomes, std::move(group));
+                      }};
+
+  static constexpr int kReaders = 16;
+  static constexpr size_t kBatchesAtATime = 256;
+  static constexpr size_t kReportsAtATime = 4'096;
+};
+
+}  // namespace cordon::controller

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <grpcpp/server_context.h>
+
+#include <memory>
+#include <utility>
+
+#include "controller/server/server_parts.h"
+
+namespace cordon::controller {
+
+// Makes the stream, gives it to LiveStreams, which owns it from now on, and starts it.
+template <typename Stream, typename... Arguments>
+Stream* StartStream(grpc::CallbackServerContext& context, ServerParts& parts, Arguments&&... arguments) {
+  const auto stream = std::make_shared<Stream>(context, parts, std::forward<Arguments>(arguments)...);
+  parts.streams.Add(stream);
+  stream->Start();
+  return stream.get();
+}
+
+}  // namespace cordon::controller

@@ -1,0 +1,101 @@
+#include "controller/server/telemetry_stream.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "common/base/status.h"
+#include "common/base/text.h"
+#include "common/rpc/status.h"
+#include "controller/server/host_calls.h"
+
+namespace cordon::controller {
+
+TelemetryStream::TelemetryStream(grpc::CallbackServerContext& context, ServerParts& parts,
+                                 std::string host_id)
+    : OutStream(context, parts.streams, std::move(host_id)), parts_(parts) {}
+
+void TelemetryStream::Start() {
+  parts_.workers.Post([self = shared_from_this()] { self->SendPosition(); });
+}
+
+void TelemetryStream::SendPosition() {
+  absl::StatusOr<v1::TelemetryPosition> position = TelemetryPositionOf(parts_, HostId());
+  if (!position.ok()) {
+    EndNow(ToGrpcStatus(position.status()));
+    return;
+  }
+  v1::TelemetryResponse response;
+  *response.mutable_position() = *std::move(position);
+  Send(std::move(response));
+  ReadIfRoom();
+}
+
+void TelemetryStream::ReadIfRoom() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (reading_ || half_closed_ || uncommitted_ >= kMaxUncommitted) return;
+    reading_ = true;
+  }
+  IfOpen([this] { StartRead(&request_); });
+}
+
+void TelemetryStream::OnReadDone(bool ok) {
+  bool finished = false;
+  {
+    const std::lock_guard lock(mutex_);
+    reading_ = false;
+    half_closed_ = half_closed_ || !ok;
+    finished = half_closed_ && uncommitted_ == 0;
+    if (ok) ++uncommitted_;
+  }
+  if (finished) End(grpc::Status::OK);
+  if (!ok) return;
+  const uint64_t first_sequence = request_.batch().first_sequence();
+  parts_.batches.Add({{HostId(), std::move(*request_.mutable_batch())},
+                      [self = shared_from_this(), first_sequence](const absl::StatusOr<BatchResult>& result) {
+                        self->OnCommitted(first_sequence, result);
+                      }});
+  request_.Clear();
+  ReadIfRoom();
+}
+
+// On the commit thread; nothing here waits.
+void TelemetryStream::OnCommitted(uint64_t first_sequence, const absl::StatusOr<BatchResult>& result) {
+  if (!result.ok()) {
+    EndNow(
+        ToGrpcStatus(result.status()));  // the controller's trouble: the host keeps the batch and comes again
+    return;
+  }
+  if (result->verdict == BatchResult::Verdict::kRefused) {
+    Refuse(first_sequence, result->reason);
+    return;
+  }
+  v1::TelemetryResponse response;
+  response.mutable_acknowledgement()->set_chain_id(result->position.chain_id);
+  response.mutable_acknowledgement()->set_last_sequence(result->position.acknowledged_sequence);
+  Send(std::move(response));
+  bool finished = false;
+  {
+    const std::lock_guard lock(mutex_);
+    --uncommitted_;
+    finished = half_closed_ && uncommitted_ == 0;
+  }
+  if (finished) {
+    End(grpc::Status::OK);
+  } else {
+    ReadIfRoom();
+  }
+}
+
+// What is wrong with the batch is said by name (TEL-3).
+void TelemetryStream::Refuse(uint64_t first_sequence, const std::string& reason) {
+  spdlog::warn("batch {} of host {} is refused: {}", first_sequence, HostId(), Printable(reason));
+  v1::TelemetryResponse response;
+  response.mutable_refused()->set_first_sequence(first_sequence);
+  response.mutable_refused()->set_reason(reason);
+  Send(std::move(response));
+  End({grpc::StatusCode::INVALID_ARGUMENT, reason});
+}
+
+}  // namespace cordon::controller

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "controller/server/out_stream.h"
+#include "controller/server/server_parts.h"
+#include "cordon/v1/gateway.pb.h"
+
+namespace cordon::controller {
+
+// One host's Telemetry stream: its position first, then batches up and acknowledgements down. A batch is
+// acknowledged when the store has committed it and not before (TEL-2). While kMaxUncommitted batches of the
+// host wait for the store, no more are read: flow control holds the host back.
+class TelemetryStream final
+    : public OutStream<grpc::ServerBidiReactor<v1::TelemetryRequest, v1::TelemetryResponse>,
+                       v1::TelemetryResponse>,
+      public std::enable_shared_from_this<TelemetryStream> {
+ public:
+  static constexpr int kMaxUncommitted = 4;
+
+  TelemetryStream(grpc::CallbackServerContext& context, ServerParts& parts, std::string host_id);
+
+  // Sends the position, then reads. Call once, after the stream was added to LiveStreams.
+  void Start();
+
+ private:
+  void OnReadDone(bool ok) override;
+  void SendPosition();  // in a worker
+  void OnCommitted(uint64_t first_sequence, const absl::StatusOr<BatchResult>& result);
+  void Refuse(uint64_t first_sequence, const std::string& reason);
+  void ReadIfRoom();
+
+  ServerParts& parts_;
+  v1::TelemetryRequest request_;  // of the one read at a time
+
+  std::mutex mutex_;
+  int uncommitted_ = 0;
+  bool reading_ = false;
+  bool half_closed_ = false;  // the host sends no more; what it sent is still acknowledged
+};
+
+}  // namespace cordon::controller

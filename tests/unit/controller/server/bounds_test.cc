@@ -1,0 +1,129 @@
+#include "controller/server/bounds.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+
+#include "common/base/clock.h"
+#include "common/base/status.h"
+#include "controller/server/reports.h"
+
+namespace cordon::controller {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* kOrderId = "11111111-2222-4333-8444-555555555555";
+
+v1::HostFacts GoodFacts() {
+  v1::HostFacts facts;
+  facts.set_host_name("reception-1");
+  facts.set_os("Debian GNU/Linux 12 (bookworm)");
+  return facts;
+}
+
+v1::EnrollRequest GoodEnroll() {
+  v1::EnrollRequest request;
+  request.set_enrollment_id(kOrderId);
+  request.set_token(std::string(32, 't'));
+  request.set_csr_der("csr");
+  *request.mutable_facts() = GoodFacts();
+  return request;
+}
+
+std::string Refusal(const absl::Status& status) {
+  return std::string(Message(status));
+}
+
+TEST(Bounds, AnEnrolmentWithinThemPasses) {
+  EXPECT_TRUE(CheckEnroll(GoodEnroll()).ok());
+}
+
+TEST(Bounds, NameTheFieldOfAnEnrolmentThatIsWrong) {
+  const auto refusal_after = [](const std::function<void(v1::EnrollRequest&)>& spoil) {
+    v1::EnrollRequest request = GoodEnroll();
+    spoil(request);
+    return Refusal(CheckEnroll(request));
+  };
+  EXPECT_THAT(refusal_after([](auto& r) { r.set_enrollment_id("x"); }), HasSubstr("enrollment_id"));
+  EXPECT_THAT(refusal_after([](auto& r) { r.set_token("short"); }), HasSubstr("token"));
+  EXPECT_THAT(refusal_after([](auto& r) { r.set_csr_der(std::string(16 * 1024 + 1, 'x')); }),
+              HasSubstr("csr_der"));
+  EXPECT_THAT(refusal_after([](auto& r) { r.mutable_facts()->clear_host_name(); }),
+              HasSubstr("facts.host_name"));
+  EXPECT_THAT(refusal_after([](auto& r) { r.mutable_facts()->set_host_name(std::string(254, 'h')); }),
+              HasSubstr("facts.host_name"));
+  EXPECT_THAT(refusal_after([](auto& r) { r.mutable_facts()->set_os("a\nb"); }), HasSubstr("facts.os"));
+  EXPECT_THAT(refusal_after([](auto& r) {
+                for (int i = 0; i < 65; ++i) r.mutable_facts()->add_addresses("10.0.0.1");
+              }),
+              HasSubstr("facts.addresses"));
+}
+
+TEST(Bounds, AHostCannotCallItsOrderPendingOrUseAStateThatIsNone) {
+  v1::OrderOutcome outcome;
+  outcome.set_order_id(kOrderId);
+  outcome.set_state(v1::OrderOutcome::STATE_DONE);
+  EXPECT_TRUE(CheckOutcome(outcome).ok());
+  outcome.set_state(v1::OrderOutcome::STATE_PENDING);
+  EXPECT_FALSE(CheckOutcome(outcome).ok());
+  outcome.set_state(static_cast<v1::OrderOutcome::State>(99));
+  EXPECT_FALSE(CheckOutcome(outcome).ok());
+}
+
+TEST(Bounds, OfAnEnrolmentFileAreThoseOfTheContract) {
+  v1::CreateEnrollmentRequest request;
+  request.set_site("leeds");
+  request.set_uses(40);
+  request.set_length_nanos(7 * 24 * 3600 * kNanosPerSecond);
+  EXPECT_TRUE(CheckCreateEnrollment(request).ok());
+  request.set_uses(0);
+  EXPECT_THAT(Refusal(CheckCreateEnrollment(request)), HasSubstr("uses is 0"));
+  request.set_uses(1);
+  request.set_length_nanos(kNanosPerSecond);
+  EXPECT_THAT(Refusal(CheckCreateEnrollment(request)), HasSubstr("length_nanos"));
+  request.set_site("Leeds!");
+  EXPECT_THAT(Refusal(CheckCreateEnrollment(request)), HasSubstr("site"));
+}
+
+TEST(Bounds, APollWaitsAMinuteAtMost) {
+  v1::PollHealthRequest request;
+  EXPECT_TRUE(CheckPollHealth(request).ok());
+  request.set_timeout_nanos(61 * kNanosPerSecond);
+  EXPECT_THAT(Refusal(CheckPollHealth(request)), HasSubstr("timeout_nanos"));
+}
+
+TEST(Bounds, ASelectionMayNameHostsByIdOrName) {
+  v1::Target target;
+  target.add_hosts()->set_name("reception-1");
+  target.add_hosts()->set_host_id(kOrderId);
+  EXPECT_TRUE(CheckSelection(target).ok());
+  target.add_hosts();
+  EXPECT_THAT(Refusal(CheckSelection(target)), HasSubstr("neither id nor name"));
+}
+
+TEST(Reports, AUT2_AReportIsOfTheCertificatesHostWhateverItSays) {
+  v1::OrderOutcome outcome;
+  outcome.set_order_id(kOrderId);
+  outcome.set_host_id("another host");
+  outcome.set_state(v1::OrderOutcome::STATE_DONE);
+  const absl::StatusOr<ReportToRecord> report = OutcomeReport("this host", outcome, 1);
+  ASSERT_TRUE(report.ok());
+  EXPECT_EQ(report->outcome.host_id(), "this host");
+}
+
+TEST(Reports, ProgressIsAnOrderThatRuns) {
+  v1::ScanProgress progress;
+  progress.set_order_id(kOrderId);
+  progress.set_files_done(3);
+  const absl::StatusOr<ReportToRecord> report = ProgressReport("host", progress, 42);
+  ASSERT_TRUE(report.ok());
+  EXPECT_EQ(report->outcome.state(), v1::OrderOutcome::STATE_RUNNING);
+  EXPECT_EQ(report->outcome.progress().files_done(), 3U);
+  EXPECT_EQ(report->outcome.time_unix_nanos(), 42);
+}
+
+}  // namespace
+}  // namespace cordon::controller
