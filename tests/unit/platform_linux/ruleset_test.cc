@@ -1,0 +1,133 @@
+#include "platform/linux/packet_filter/ruleset.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "common/base/strings.h"
+#include "platform/linux/packet_filter/intervals.h"
+#include "platform/linux/packet_filter/listing.h"
+#include "tests/support/build_paths.h"
+#include "tests/support/policies.h"
+
+namespace cordon::platform {
+namespace {
+
+using ::cordon::testing::ClinicPolicy;
+using ::cordon::testing::LevelName;
+
+const std::vector<Uplink> kUplinks = {{"wlan0", 3}, {"eth0", 2}};
+
+// Compares with a file that a person can review; scripts/update-goldens writes them anew.
+class RulesetGolden : public ::testing::TestWithParam<Level> {};
+
+TEST_P(RulesetGolden, IsAsReviewed) {
+  const std::string path =
+      StrCat(testing::kSourceDir, "/tests/unit/platform_linux/golden/", LevelName(GetParam()), ".nft");
+  const std::string text = FormatTransaction(MakeRuleset(ClinicPolicy(GetParam()), kUplinks));
+  if (std::getenv("CORDON_UPDATE_GOLDENS") != nullptr) {
+    std::ofstream(path) << text;
+    return;
+  }
+  std::ifstream file(path);
+  std::stringstream golden;
+  golden << file.rdbuf();
+  EXPECT_EQ(text, golden.str()) << "run scripts/update-goldens and review the difference";
+}
+
+INSTANTIATE_TEST_SUITE_P(Levels, RulesetGolden, ::testing::ValuesIn(testing::kAllLevels),
+                         [](const auto& level) {
+                           std::string name = LevelName(level.param);
+                           std::erase(name, '-');
+                           return name;
+                         });
+
+TEST(Ruleset, DoesNotDependOnTheOrderOfUplinks) {
+  const FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  EXPECT_EQ(MakeRuleset(policy, {{"a", 1}, {"b", 2}}), MakeRuleset(policy, {{"b", 2}, {"a", 1}}));
+}
+
+TEST(Ruleset, NoRuleAsksForTheStateOfAConnection) {
+  for (const Level level : testing::kAllLevels) {
+    EXPECT_EQ(FormatTransaction(MakeRuleset(ClinicPolicy(level), kUplinks)).find(" ct "), std::string::npos);
+  }
+}
+
+TEST(Ruleset, NamesThatCouldLeaveTheirQuotesAreNotHooked) {
+  for (const char* name : {"e\"vil", "eth*", "a\\b", "", "tab\t", "nl\n", "$x"}) {
+    EXPECT_FALSE(CanHook({name, 1})) << name;
+    EXPECT_EQ(MakeRuleset(ClinicPolicy(Level::kDark), {{name, 1}}),
+              MakeRuleset(ClinicPolicy(Level::kDark), {}));
+  }
+  EXPECT_TRUE(CanHook({"eth0", 1})) << "the positive control";
+}
+
+TEST(Intervals, JoinsOverlappingAndTouchingNetworks) {
+  const auto text = [](const std::vector<std::string>& networks, bool v6 = false) {
+    std::vector<Network> parsed;
+    for (const std::string& network : networks) parsed.push_back(ParseNetwork(network).value());
+    return AddressSetText(parsed, v6);
+  };
+  EXPECT_EQ(text({"10.0.0.0/8", "10.1.0.0/16"}), "10.0.0.0/8");
+  EXPECT_EQ(text({"10.0.0.0/25", "10.0.0.128/25"}), "10.0.0.0/24");
+  EXPECT_EQ(text({"10.0.0.3", "10.0.0.1", "10.0.0.2"}), "10.0.0.1-10.0.0.3");
+  EXPECT_EQ(text({"192.0.2.1", "10.0.0.1"}), "{ 10.0.0.1, 192.0.2.1 }");
+  EXPECT_EQ(text({"0.0.0.0/0", "10.0.0.1"}), "{ 0.0.0.0/1, 128.0.0.0/1 }");
+  EXPECT_EQ(text({"255.255.255.255", "255.255.255.254"}), "255.255.255.254/31");
+  EXPECT_EQ(text({"10.0.0.1"}, true), "");
+  EXPECT_EQ(text({"2001:db8::/33", "2001:db8:8000::/33"}, true), "2001:db8::/32");
+}
+
+TEST(Intervals, JoinsPorts) {
+  EXPECT_EQ(PortSetText(JoinPorts({{80, 90}, {85, 95}, {96, 96}, {443, 443}})), "{ 80-96, 443 }");
+  EXPECT_EQ(PortSetText(JoinPorts({{65535, 65535}, {1, 65534}})), "1-65535");
+  EXPECT_EQ(PortSetText({}), "");
+}
+
+TEST(Listing, ReadsWhatItWroteAndLeavesCountersOut) {
+  for (const Table& table : MakeRuleset(ClinicPolicy(Level::kNoLateral), kUplinks)) {
+    std::string text = FormatTables({table});
+    for (size_t at = text.find("counter drop"); at != std::string::npos;
+         at = text.find("counter drop", at + 1)) {
+      text.insert(at + 7, " packets 3 bytes 200");
+    }
+    const auto listing = ParseListing(text);
+    ASSERT_TRUE(listing.ok()) << listing.status();
+    EXPECT_EQ(Differences(Canonical(table), listing->table), std::vector<std::string>{});
+    EXPECT_GT(listing->dropped_packets, 0U);
+    EXPECT_EQ(listing->dropped_packets % 3, 0U);
+  }
+}
+
+// ISO-7: no single line can go, come or change without a difference.
+TEST(Listing, ISO7_EveryAlteredLineIsADifference) {
+  for (const Table& table : MakeRuleset(ClinicPolicy(Level::kEssential), kUplinks)) {
+    const Table intended = Canonical(table);
+    for (size_t chain = 0; chain < table.chains.size(); ++chain) {
+      for (size_t rule = 0; rule < table.chains[chain].rules.size(); ++rule) {
+        const auto differs = [&](auto change) {
+          Table altered = table;
+          change(altered.chains[chain].rules);
+          const auto listing = ParseListing(FormatTables({altered}));
+          return !listing.ok() || !Differences(intended, listing->table).empty();
+        };
+        const auto at = static_cast<std::ptrdiff_t>(rule);
+        EXPECT_TRUE(differs([&](auto& rules) { rules.erase(rules.begin() + at); }));
+        EXPECT_TRUE(differs([&](auto& rules) { rules.insert(rules.begin() + at, "accept"); }));
+        EXPECT_TRUE(differs([&](auto& rules) { rules[rule] += " comment \"x\""; }));
+      }
+    }
+  }
+}
+
+TEST(Listing, RefusesTextOfAnotherShape) {
+  for (const char* text : {"", "table inet cordon {", "table inet other {\n}", "}",
+                           "table inet cordon {\nchain x {\n}", "error: no such table"}) {
+    EXPECT_FALSE(ParseListing(text).ok()) << text;
+  }
+}
+
+}  // namespace
+}  // namespace cordon::platform
