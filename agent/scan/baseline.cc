@@ -1,0 +1,244 @@
+#include "agent/scan/baseline.h"
+
+#include <utility>
+
+#include "common/base/status.h"
+#include "common/crypto/digest.h"
+
+namespace cordon::agent {
+namespace {
+
+constexpr size_t kRowsPerTransaction = 2000;
+
+// Rows are found by folder, so that a scan reads one range per folder. Paths are bytes, not text.
+constexpr std::string_view kSchema = R"(
+  CREATE TABLE file(folder BLOB NOT NULL, name BLOB NOT NULL, type INTEGER NOT NULL, size INTEGER NOT NULL,
+    mode INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL, mtime INTEGER NOT NULL, ctime INTEGER NOT NULL,
+    inode INTEGER NOT NULL, sha256 BLOB NOT NULL, link BLOB NOT NULL, PRIMARY KEY(folder, name)) WITHOUT ROWID;
+  CREATE TABLE fresh_file(folder BLOB NOT NULL, name BLOB NOT NULL, type INTEGER NOT NULL, size INTEGER NOT NULL,
+    mode INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL, mtime INTEGER NOT NULL, ctime INTEGER NOT NULL,
+    inode INTEGER NOT NULL, sha256 BLOB NOT NULL, link BLOB NOT NULL, PRIMARY KEY(folder, name)) WITHOUT ROWID;
+  CREATE TABLE covered(root BLOB PRIMARY KEY, made INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE job(order_id TEXT PRIMARY KEY, began INTEGER NOT NULL) WITHOUT ROWID;
+)";
+constexpr std::string_view kSteps[] = {kSchema};
+constexpr std::string_view kColumns =
+    "folder, name, type, size, mode, uid, gid, mtime, ctime, inode, sha256, link";
+
+struct Key {
+  std::string folder;
+  std::string name;
+};
+
+// "/" itself has neither.
+Key KeyOf(const std::string& path) {
+  if (path == "/") return {};
+  const size_t slash = path.rfind('/');
+  return {.folder = slash == 0 ? "/" : path.substr(0, slash), .name = path.substr(slash + 1)};
+}
+
+std::string PathOf(std::string_view folder, std::string_view name) {
+  if (folder.empty()) return "/";
+  return StrCat(folder, folder == "/" ? "" : "/", name);
+}
+
+// Folders strictly below `folder` as a range of keys: from "folder/" to "folder0" ('0' is the byte after
+// '/').
+std::string BelowFrom(const std::string& folder) {
+  return folder == "/" ? "/" : folder + "/";
+}
+std::string BelowTo(const std::string& folder) {
+  return folder == "/" ? "0" : folder + "0";
+}
+
+FileRecord ReadRow(const Statement& row) {
+  FileRecord record;
+  record.path = PathOf(row.Bytes(0), row.Bytes(1));
+  record.metadata.type = static_cast<platform::FileType>(row.Int(2));
+  record.metadata.size = row.Unsigned(3);
+  record.metadata.mode = static_cast<uint32_t>(row.Int(4));
+  record.metadata.uid = static_cast<uint32_t>(row.Int(5));
+  record.metadata.gid = static_cast<uint32_t>(row.Int(6));
+  record.metadata.mtime_unix_nanos = row.Int(7);
+  record.metadata.ctime_unix_nanos = row.Int(8);
+  record.metadata.inode = row.Unsigned(9);
+  record.sha256 = std::string(row.Bytes(10));
+  record.metadata.link_target = std::string(row.Bytes(11));
+  return record;
+}
+
+absl::Status Insert(Statement& insert, const FileRecord& record) {
+  const Key key = KeyOf(record.path);
+  const platform::FileMetadata& metadata = record.metadata;
+  return insert.BindBlob(1, key.folder)
+      .BindBlob(2, key.name)
+      .Bind(3, static_cast<int64_t>(metadata.type))
+      .BindUnsigned(4, metadata.size)
+      .Bind(5, metadata.mode)
+      .Bind(6, metadata.uid)
+      .Bind(7, metadata.gid)
+      .Bind(8, metadata.mtime_unix_nanos)
+      .Bind(9, metadata.ctime_unix_nanos)
+      .Bind(10, static_cast<int64_t>(metadata.inode))
+      .BindBlob(11, record.sha256)
+      .BindBlob(12, metadata.link_target)
+      .Run();
+}
+
+absl::Status RunAtAndBelow(Database& database, std::string_view verb, const std::string& root) {
+  const Key key = KeyOf(root);
+  CORDON_ASSIGN_OR_RETURN(Statement at, database.Prepare(StrCat(verb, " WHERE folder = ? AND name = ?")));
+  CORDON_RETURN_IF_ERROR(at.BindBlob(1, key.folder).BindBlob(2, key.name).Run());
+  CORDON_ASSIGN_OR_RETURN(Statement in, database.Prepare(StrCat(verb, " WHERE folder = ?")));
+  CORDON_RETURN_IF_ERROR(in.BindBlob(1, root).Run());
+  CORDON_ASSIGN_OR_RETURN(Statement below,
+                          database.Prepare(StrCat(verb, " WHERE folder >= ? AND folder < ?")));
+  return below.BindBlob(1, BelowFrom(root)).BindBlob(2, BelowTo(root)).Run();
+}
+
+void HashRecord(const FileRecord& record, Sha256Stream& digest) {
+  const auto text = [&](std::string_view bytes) {
+    digest.UpdateU32(static_cast<uint32_t>(bytes.size()));
+    digest.Update(bytes);
+  };
+  text(record.path);
+  digest.UpdateU32(static_cast<uint32_t>(record.metadata.type));
+  digest.UpdateU64(record.metadata.type == platform::FileType::kFile ? record.metadata.size : 0);
+  digest.UpdateU32(record.metadata.mode);
+  digest.UpdateU32(record.metadata.uid);
+  digest.UpdateU32(record.metadata.gid);
+  text(record.sha256);
+  text(record.metadata.link_target);
+}
+
+}  // namespace
+
+absl::StatusOr<Baseline> Baseline::Open(const std::filesystem::path& path, std::string* notice) {
+  CORDON_ASSIGN_OR_RETURN(OpenedDatabase opened, OpenOrSetAside(path, Database::Durability::kNormal));
+  if (opened.set_aside.has_value()) {
+    *notice = StrCat("the baseline was damaged and set aside as ", opened.set_aside->string(), " (",
+                     opened.damage, "); make a new one with a scan");
+  }
+  CORDON_RETURN_IF_ERROR(opened.database.Migrate(kSteps));
+  return Baseline(std::move(opened.database));
+}
+
+absl::StatusOr<bool> Baseline::Covers(const std::string& path) {
+  CORDON_ASSIGN_OR_RETURN(Statement roots, database_.Prepare("SELECT root FROM covered"));
+  while (true) {
+    CORDON_ASSIGN_OR_RETURN(const bool row, roots.Step());
+    if (!row) return false;
+    const std::string root(roots.Bytes(0));
+    if (path == root || path.starts_with(BelowFrom(root))) return true;
+  }
+}
+
+absl::Status Baseline::ClearFresh() {
+  fresh_.clear();
+  return database_.Execute("DELETE FROM fresh_file");
+}
+
+absl::Status Baseline::Add(const FileRecord& record) {
+  fresh_.push_back(record);
+  return fresh_.size() < kRowsPerTransaction ? absl::OkStatus() : FlushFresh();
+}
+
+absl::Status Baseline::FlushFresh() {
+  CORDON_ASSIGN_OR_RETURN(Statement insert,
+                          database_.Prepare(StrCat("INSERT OR REPLACE INTO fresh_file(", kColumns,
+                                                   ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")));
+  CORDON_RETURN_IF_ERROR(database_.Transaction([&]() -> absl::Status {
+    for (const FileRecord& record : fresh_) CORDON_RETURN_IF_ERROR(Insert(insert, record));
+    return absl::OkStatus();
+  }));
+  fresh_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status Baseline::Replace(const std::vector<std::string>& roots, int64_t time_unix_nanos) {
+  CORDON_RETURN_IF_ERROR(FlushFresh());
+  CORDON_ASSIGN_OR_RETURN(Statement cover, database_.Prepare("INSERT OR REPLACE INTO covered VALUES(?, ?)"));
+  return database_.Transaction([&]() -> absl::Status {
+    for (const std::string& root : roots) {
+      CORDON_RETURN_IF_ERROR(RunAtAndBelow(database_, "DELETE FROM file", root));
+      CORDON_RETURN_IF_ERROR(cover.BindBlob(1, root).Bind(2, time_unix_nanos).Run());
+    }
+    return database_.Execute("INSERT OR REPLACE INTO file SELECT * FROM fresh_file; DELETE FROM fresh_file");
+  });
+}
+
+absl::StatusOr<std::optional<FileRecord>> Baseline::Find(const std::string& path) {
+  const Key key = KeyOf(path);
+  CORDON_ASSIGN_OR_RETURN(
+      Statement find,
+      database_.Prepare(StrCat("SELECT ", kColumns, " FROM file WHERE folder = ? AND name = ?")));
+  CORDON_ASSIGN_OR_RETURN(const bool row, find.BindBlob(1, key.folder).BindBlob(2, key.name).Step());
+  if (!row) return std::nullopt;
+  return ReadRow(find);
+}
+
+absl::StatusOr<std::vector<FileRecord>> Baseline::Children(const std::string& folder) {
+  CORDON_ASSIGN_OR_RETURN(Statement find,
+                          database_.Prepare(StrCat("SELECT ", kColumns, " FROM file WHERE folder = ?")));
+  find.BindBlob(1, folder);
+  std::vector<FileRecord> records;
+  while (true) {
+    CORDON_ASSIGN_OR_RETURN(const bool row, find.Step());
+    if (!row) return records;
+    records.push_back(ReadRow(find));
+  }
+}
+
+absl::Status Baseline::ForEachBelow(const std::string& folder,
+                                    const std::function<absl::Status(FileRecord)>& visit) {
+  CORDON_ASSIGN_OR_RETURN(
+      Statement find,
+      database_.Prepare(StrCat("SELECT ", kColumns, " FROM file WHERE (folder = ? OR (folder >= ? AND ",
+                               "folder < ?)) AND name != x'' ORDER BY folder, name")));
+  find.BindBlob(1, folder).BindBlob(2, BelowFrom(folder)).BindBlob(3, BelowTo(folder));
+  while (true) {
+    CORDON_ASSIGN_OR_RETURN(const bool row, find.Step());
+    if (!row) return absl::OkStatus();
+    CORDON_RETURN_IF_ERROR(visit(ReadRow(find)));
+  }
+}
+
+absl::StatusOr<uint64_t> Baseline::CountBelow(const std::string& root) {
+  CORDON_ASSIGN_OR_RETURN(Statement count,
+                          database_.Prepare("SELECT count(*) FROM file WHERE (folder = ? OR (folder >= ? AND "
+                                            "folder < ?)) AND type = 1"));
+  CORDON_ASSIGN_OR_RETURN(
+      const bool row, count.BindBlob(1, root).BindBlob(2, BelowFrom(root)).BindBlob(3, BelowTo(root)).Step());
+  return row ? count.Unsigned(0) : 0;
+}
+
+absl::StatusOr<std::string> Baseline::Hash(const std::vector<std::string>& roots) {
+  Sha256Stream digest;
+  for (const std::string& root : roots) {
+    CORDON_ASSIGN_OR_RETURN(const std::optional<FileRecord> at, Find(root));
+    if (at.has_value()) HashRecord(*at, digest);
+    CORDON_RETURN_IF_ERROR(ForEachBelow(root, [&](const FileRecord& record) {
+      HashRecord(record, digest);
+      return absl::OkStatus();
+    }));
+  }
+  return digest.Finish();
+}
+
+absl::Status Baseline::JobBegins(const std::string& order_id, int64_t time_unix_nanos) {
+  CORDON_ASSIGN_OR_RETURN(Statement insert, database_.Prepare("INSERT OR REPLACE INTO job VALUES(?, ?)"));
+  return insert.BindText(1, order_id).Bind(2, time_unix_nanos).Run();
+}
+
+absl::Status Baseline::JobEnds() {
+  return database_.Execute("DELETE FROM job");
+}
+
+absl::StatusOr<std::optional<std::string>> Baseline::UnfinishedJob() {
+  CORDON_ASSIGN_OR_RETURN(Statement find, database_.Prepare("SELECT order_id FROM job"));
+  CORDON_ASSIGN_OR_RETURN(const bool row, find.Step());
+  if (!row) return std::nullopt;
+  return std::string(find.Bytes(0));
+}
+
+}  // namespace cordon::agent

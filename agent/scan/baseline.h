@@ -1,0 +1,57 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/scan/file_record.h"
+#include "common/sqlite/database.h"
+
+namespace cordon::agent {
+
+// The recorded state of files, on disk (baseline.db). A new baseline is collected beside the old one and
+// takes its place in one transaction: a job that is cancelled or killed leaves the old one whole. Not
+// thread-safe.
+class Baseline {
+ public:
+  // A damaged file is set aside; `*notice` then says so.
+  static absl::StatusOr<Baseline> Open(const std::filesystem::path& database, std::string* notice);
+
+  // `path` lies at or below a root that has a baseline.
+  absl::StatusOr<bool> Covers(const std::string& path);
+
+  // --- making: Clear, Add …, Replace ---
+  absl::Status ClearFresh();
+  absl::Status Add(const FileRecord& record);
+  // What was added becomes the baseline of `roots`; what is recorded elsewhere stays.
+  absl::Status Replace(const std::vector<std::string>& roots, int64_t time_unix_nanos);
+
+  // --- checking ---
+  absl::StatusOr<std::optional<FileRecord>> Find(const std::string& path);
+  // The entries of a folder.
+  absl::StatusOr<std::vector<FileRecord>> Children(const std::string& folder);
+  // All that is recorded below `folder`, in the order of their folders.
+  absl::Status ForEachBelow(const std::string& folder, const std::function<absl::Status(FileRecord)>& visit);
+  absl::StatusOr<uint64_t> CountBelow(const std::string& root);
+  // Over all that is recorded at and below the roots: equal baselines, equal hashes.
+  absl::StatusOr<std::string> Hash(const std::vector<std::string>& roots);
+
+  // --- the job that runs, for the case that the agent dies ---
+  absl::Status JobBegins(const std::string& order_id, int64_t time_unix_nanos);
+  absl::Status JobEnds();
+  absl::StatusOr<std::optional<std::string>> UnfinishedJob();
+
+ private:
+  explicit Baseline(Database database) : database_(std::move(database)) {}
+  absl::Status FlushFresh();
+
+  Database database_;
+  std::vector<FileRecord> fresh_;
+};
+
+}  // namespace cordon::agent

@@ -1,0 +1,98 @@
+#include "agent/scan/file_record.h"
+
+#include <string_view>
+
+#include "agent/event/file_state.h"
+#include "common/base/strings.h"
+#include "common/base/text.h"
+
+namespace cordon::agent {
+namespace {
+
+using platform::FileMetadata;
+using platform::FileType;
+
+std::string_view TypeName(FileType type) {
+  switch (type) {
+    case FileType::kFile:
+      return "file";
+    case FileType::kDirectory:
+      return "folder";
+    case FileType::kSymlink:
+      return "link";
+    case FileType::kOther:
+      break;
+  }
+  return "special file";
+}
+
+void Note(std::string* detail, const std::string& difference) {
+  StrAppend(detail, detail->empty() ? "" : ", ", difference);
+}
+
+std::string MetadataDifferences(const FileMetadata& before, const FileMetadata& after) {
+  std::string detail;
+  if (before.type != after.type)
+    Note(&detail, StrCat("type ", TypeName(before.type), " -> ", TypeName(after.type)));
+  if (before.mode != after.mode) Note(&detail, fmt::format("mode {:04o} -> {:04o}", before.mode, after.mode));
+  if (before.uid != after.uid) Note(&detail, StrCat("owner ", before.uid, " -> ", after.uid));
+  if (before.gid != after.gid) Note(&detail, StrCat("group ", before.gid, " -> ", after.gid));
+  if (before.link_target != after.link_target) {
+    Note(&detail,
+         StrCat("link target ", EscapeToUtf8(before.link_target), " -> ", EscapeToUtf8(after.link_target)));
+  }
+  return detail;
+}
+
+bool ContentDiffers(const FileRecord& before, const FileRecord& after) {
+  if (before.metadata.type != FileType::kFile || after.metadata.type != FileType::kFile) return false;
+  if (before.metadata.size != after.metadata.size) return true;
+  return !before.sha256.empty() && !after.sha256.empty() && before.sha256 != after.sha256;
+}
+
+}  // namespace
+
+bool LooksUntouched(const FileMetadata& before, const FileMetadata& after) {
+  return before.type == after.type && before.size == after.size && before.inode == after.inode &&
+         before.mtime_unix_nanos == after.mtime_unix_nanos &&
+         before.ctime_unix_nanos == after.ctime_unix_nanos;
+}
+
+std::optional<v1::Finding> Compare(const FileRecord& before, const FileRecord& after) {
+  std::string detail = MetadataDifferences(before.metadata, after.metadata);
+  const bool content = ContentDiffers(before, after);
+  if (!content && detail.empty()) return std::nullopt;
+  if (content) {
+    detail = StrCat(before.metadata.size == after.metadata.size
+                        ? std::string("content differs, same size")
+                        : StrCat("size ", before.metadata.size, " -> ", after.metadata.size),
+                    detail.empty() ? "" : ", ", detail);
+  }
+  v1::Finding finding;
+  finding.set_kind(content ? v1::Finding::KIND_CONTENT : v1::Finding::KIND_METADATA);
+  finding.set_path(EventPath(after.path));
+  finding.set_detail(detail);
+  *finding.mutable_before() = EventFileState(before.metadata, before.sha256);
+  *finding.mutable_after() = EventFileState(after.metadata, after.sha256);
+  return finding;
+}
+
+v1::Finding AddedFinding(const FileRecord& after) {
+  v1::Finding finding;
+  finding.set_kind(v1::Finding::KIND_ADDED);
+  finding.set_path(EventPath(after.path));
+  finding.set_detail(StrCat(TypeName(after.metadata.type), " is not in the baseline"));
+  *finding.mutable_after() = EventFileState(after.metadata, after.sha256);
+  return finding;
+}
+
+v1::Finding RemovedFinding(const FileRecord& before) {
+  v1::Finding finding;
+  finding.set_kind(v1::Finding::KIND_REMOVED);
+  finding.set_path(EventPath(before.path));
+  finding.set_detail(StrCat(TypeName(before.metadata.type), " is gone"));
+  *finding.mutable_before() = EventFileState(before.metadata, before.sha256);
+  return finding;
+}
+
+}  // namespace cordon::agent

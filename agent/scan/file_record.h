@@ -1,0 +1,29 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cordon/v1/scan.pb.h"
+#include "platform/api/file_tree.h"
+
+namespace cordon::agent {
+
+// One path as the baseline keeps it.
+struct FileRecord {
+  std::string path;  // bytes as the system has them
+  platform::FileMetadata metadata;
+  std::string sha256;  // of a file that could be read
+};
+
+// Nothing that a program can do to a file's content leaves all of these as they were (short of writing to the
+// disk below the file system, or setting the clock back while it writes): no need to read it.
+bool LooksUntouched(const platform::FileMetadata& before, const platform::FileMetadata& after);
+
+// What differs, as a finding; nothing when the two are the same in all that counts. Times and inode numbers
+// alone do not. Pure.
+std::optional<v1::Finding> Compare(const FileRecord& before, const FileRecord& after);
+
+v1::Finding AddedFinding(const FileRecord& after);
+v1::Finding RemovedFinding(const FileRecord& before);
+
+}  // namespace cordon::agent

@@ -1,0 +1,93 @@
+#include "agent/scan/file_record.h"
+
+#include <gtest/gtest.h>
+
+#include "agent/scan/scan_runner.h"
+
+namespace cordon::agent {
+namespace {
+
+FileRecord Record() {
+  FileRecord record{.path = "/etc/passwd", .metadata = {}, .sha256 = std::string(32, 'a')};
+  record.metadata.type = platform::FileType::kFile;
+  record.metadata.size = 10;
+  record.metadata.mode = 0644;
+  record.metadata.mtime_unix_nanos = 1;
+  record.metadata.ctime_unix_nanos = 1;
+  record.metadata.inode = 5;
+  return record;
+}
+
+TEST(Compare, TheSameIsNoFindingAndNeitherAreTimesAlone) {
+  FileRecord after = Record();
+  EXPECT_FALSE(Compare(Record(), after).has_value());
+  after.metadata.mtime_unix_nanos = 2;
+  after.metadata.ctime_unix_nanos = 2;
+  after.metadata.inode = 6;
+  EXPECT_FALSE(Compare(Record(), after).has_value());
+}
+
+TEST(Compare, OtherBytesOfTheSameSizeAreContent) {
+  FileRecord after = Record();
+  after.sha256 = std::string(32, 'b');
+  const auto finding = Compare(Record(), after);
+  ASSERT_TRUE(finding.has_value());
+  EXPECT_EQ(finding->kind(), v1::Finding::KIND_CONTENT);
+  EXPECT_EQ(finding->detail(), "content differs, same size");
+  EXPECT_EQ(finding->before().sha256(), Record().sha256);
+  EXPECT_EQ(finding->after().sha256(), after.sha256);
+}
+
+TEST(Compare, ModeOwnerTypeAndTargetAreMetadata) {
+  FileRecord after = Record();
+  after.metadata.mode = 04755;
+  after.metadata.uid = 1000;
+  auto finding = Compare(Record(), after);
+  ASSERT_TRUE(finding.has_value());
+  EXPECT_EQ(finding->kind(), v1::Finding::KIND_METADATA);
+  EXPECT_EQ(finding->detail(), "mode 0644 -> 4755, owner 0 -> 1000");
+  after = Record();
+  after.metadata.type = platform::FileType::kSymlink;
+  after.metadata.link_target = "/tmp/x";
+  finding = Compare(Record(), after);
+  ASSERT_TRUE(finding.has_value());
+  EXPECT_EQ(finding->detail(), "type file -> link, link target  -> /tmp/x");
+}
+
+TEST(Compare, AFileThatCouldNotBeReadIsNotCalledChanged) {
+  FileRecord after = Record();
+  after.sha256.clear();
+  EXPECT_FALSE(Compare(Record(), after).has_value());
+}
+
+TEST(LooksUntouched, AsksForChangeTimeAndInodeToo) {
+  const platform::FileMetadata before = Record().metadata;
+  EXPECT_TRUE(LooksUntouched(before, before));
+  platform::FileMetadata after = before;
+  after.ctime_unix_nanos = 2;  // content written and mtime set back
+  EXPECT_FALSE(LooksUntouched(before, after));
+  after = before;
+  after.inode = 6;
+  EXPECT_FALSE(LooksUntouched(before, after));
+}
+
+TEST(ScanSpec, WhatCannotBeDoneIsRefusedByField) {
+  v1::ScanSpec spec;
+  EXPECT_EQ(CheckScanSpec(spec).code(), absl::StatusCode::kInvalidArgument);
+  spec.mutable_integrity();
+  EXPECT_TRUE(CheckScanSpec(spec).ok());
+  for (const char* path : {"", "etc", "/etc/../root"}) {
+    v1::ScanSpec bad = spec;
+    bad.add_paths(path);
+    EXPECT_EQ(CheckScanSpec(bad).code(), absl::StatusCode::kInvalidArgument) << path;
+  }
+  v1::ScanSpec many = spec;
+  for (int i = 0; i < 65; ++i) many.add_paths("/etc");
+  EXPECT_EQ(CheckScanSpec(many).code(), absl::StatusCode::kInvalidArgument);
+  v1::ScanSpec indicators = spec;
+  indicators.mutable_indicators()->add_path_patterns("*");
+  EXPECT_EQ(CheckScanSpec(indicators).code(), absl::StatusCode::kUnimplemented);
+}
+
+}  // namespace
+}  // namespace cordon::agent
