@@ -1,0 +1,70 @@
+#include "platform/linux/files/folder_cache.h"
+
+#include <gtest/gtest.h>
+
+#include "common/base/text.h"
+
+namespace cordon::platform {
+namespace {
+
+const WatchScope& Scope() {
+  static const WatchScope scope(
+      {.roots = {"/etc", "/home"}, .excluded = {"/home/ann/tmp"}, .canary = "/var/c"});
+  return scope;
+}
+
+TEST(WatchScope, RootsMinusExcludedPlusCanary) {
+  EXPECT_TRUE(Scope().Contains("/etc"));
+  EXPECT_TRUE(Scope().Contains("/etc/ssh/x"));
+  EXPECT_FALSE(Scope().Contains("/etcetera"));
+  EXPECT_FALSE(Scope().Contains("/home/ann/tmp/x"));
+  EXPECT_TRUE(Scope().Contains("/home/ann/tmpx"));
+  EXPECT_TRUE(Scope().Contains("/var/c/probe"));
+  EXPECT_FALSE(Scope().Contains("/"));
+}
+
+TEST(WatchScope, AFolderIsJudgedOnceForAllItsNames) {
+  EXPECT_EQ(Scope().NamesIn("/etc/ssh"), WatchScope::Names::kAllInside);
+  EXPECT_EQ(Scope().NamesIn("/tmp"), WatchScope::Names::kAllOutside);
+  EXPECT_EQ(Scope().NamesIn("/"), WatchScope::Names::kMixed);
+  EXPECT_EQ(Scope().NamesIn("/home/ann"), WatchScope::Names::kMixed);
+  EXPECT_EQ(Scope().NamesIn("/home/ann/tmp"), WatchScope::Names::kAllOutside);
+}
+
+TEST(FolderCache, TheLeastRecentlyUsedGoesAndPinnedOnesStay) {
+  FolderCache cache(Scope(), 2);
+  cache.Put("pinned", "/etc/p", true);
+  cache.Put("a", "/etc/a", false);
+  cache.Put("b", "/etc/b", false);
+  EXPECT_NE(cache.Find("a"), nullptr);
+  cache.Put("c", "/etc/c", false);
+  EXPECT_EQ(cache.Find("b"), nullptr);
+  EXPECT_NE(cache.Find("a"), nullptr);
+  EXPECT_NE(cache.Find("pinned"), nullptr);
+  cache.Unpin("pinned");
+  EXPECT_EQ(cache.Size(), 2U);
+}
+
+TEST(FolderCache, ARenameMovesAllBelow) {
+  FolderCache cache(Scope(), 10);
+  cache.Put("a", "/etc/a", false);
+  cache.Put("ab", "/etc/a/b", false);
+  cache.Put("ax", "/etc/ax", false);
+  cache.Rename("/etc/a", "/tmp/z");
+  EXPECT_EQ(cache.Find("ab")->path, "/tmp/z/b");
+  EXPECT_EQ(cache.Find("ab")->names, WatchScope::Names::kAllOutside);
+  EXPECT_EQ(cache.Find("ax")->path, "/etc/ax");
+}
+
+TEST(EscapeToUtf8, IsValidAndReversible) {
+  for (const std::string bytes :
+       {std::string("/plain"), std::string("/bad\xff\xfe"), std::string("/lit\\xff"),
+        std::string("\\\\x41\\x4"), std::string("/ümlaut\\n"), std::string("\xc3")}) {
+    EXPECT_EQ(UnescapeFromUtf8(EscapeToUtf8(bytes)), bytes);
+  }
+  EXPECT_EQ(EscapeToUtf8("/bad\xff"), "/bad\\xff");
+  EXPECT_EQ(EscapeToUtf8("/C:\\dir"), "/C:\\dir");
+}
+
+}  // namespace
+}  // namespace cordon::platform
