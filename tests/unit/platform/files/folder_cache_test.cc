@@ -57,7 +57,7 @@ TEST(FolderCache, ARenameMovesAllBelow) {
 }
 
 TEST(EscapeToUtf8, IsValidAndReversible) {
-  for (const std::string bytes :
+  for (const std::string& bytes :
        {std::string("/plain"), std::string("/bad\xff\xfe"), std::string("/lit\\xff"),
         std::string("\\\\x41\\x4"), std::string("/ümlaut\\n"), std::string("\xc3")}) {
     EXPECT_EQ(UnescapeFromUtf8(EscapeToUtf8(bytes)), bytes);
