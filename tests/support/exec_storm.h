@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+
+namespace cordon::testing {
+
+// The program that a storm starts: static, without libc, exits at once (tests/support/tiny_program.c).
+std::string TinyProgram();
+
+struct StormResult {
+  double seconds = 0;
+  int failed = 0;  // could not be started
+};
+
+// Starts TinyProgram `count` times with posix_spawn, as fast as it goes on `workers` threads, each waiting
+// for its child. Its arguments are "storm", `tag` and the number, from 0.
+StormResult RunExecStorm(int count, const std::string& tag, int workers = 2);
+
+}  // namespace cordon::testing
