@@ -158,6 +158,7 @@ class ConnectorProcessSource::Impl {
       for (const ConnectorEvent& event : DecodeConnector({buffer_.data(), static_cast<size_t>(got)}))
         Take(event);
     }
+    ReleaseEnds();
     DeliverBatch();
   }
 
@@ -168,24 +169,45 @@ class ConnectorProcessSource::Impl {
         return TakeFork(event, when);
       case ConnectorEvent::kExec:
         return TakeExec(event, when);
-      case ConnectorEvent::kExit: {
-        RawExit exit{.process = Learn(event.pid, 0, when).key};
-        SetWaitStatus(event.status, &exit);
-        known_.erase(event.pid);
-        return Add(when, exit);
-      }
+      case ConnectorEvent::kExit:
+        return TakeExit(event, when);
     }
+  }
+
+  // The first thread has ended. The process goes on when it has others, or when another one has called exec
+  // and takes the first one's place; then its end is held back until it is true.
+  void TakeExit(const ConnectorEvent& event, int64_t when) {
+    RawExit exit{.process = Learn(event.pid, 0, when).key};
+    SetWaitStatus(event.status, &exit);
+    held_ends_[event.pid] = {when, exit};
+    ReleaseEnd(event.pid, IsProcAlive(event.pid));
+  }
+
+  void ReleaseEnd(uint32_t pid, bool alive) {
+    const auto held = held_ends_.find(pid);
+    if (alive || held == held_ends_.end()) return;
+    Add(held->second.first, held->second.second);
+    held_ends_.erase(held);
+    known_.erase(pid);
+  }
+
+  void ReleaseEnds() {
+    std::vector<uint32_t> pids;
+    for (const auto& held : held_ends_) pids.push_back(held.first);
+    for (const uint32_t pid : pids) ReleaseEnd(pid, IsProcAlive(pid));
   }
 
   void TakeFork(const ConnectorEvent& event, int64_t when) {
     const auto known = known_.find(event.pid);
     if (known != known_.end() && when <= known->second.in_snapshot_at) return;
+    ReleaseEnd(event.pid, false);
     known_.erase(event.pid);  // an end that was lost
     const Known& child = Learn(event.pid, event.parent_pid, when);
     Add(when, RawFork{.child = child.key, .parent = child.parent});
   }
 
   void TakeExec(const ConnectorEvent& event, int64_t when) {
+    held_ends_.erase(event.pid);
     const Known known = Learn(event.pid, 0, when);
     if (when <= known.in_snapshot_at) return;
     auto exec = ReadProcProcess(event.pid);
@@ -232,6 +254,7 @@ class ConnectorProcessSource::Impl {
 
   // The reader thread's own.
   std::unordered_map<uint32_t, Known> known_;  // processes that run
+  std::unordered_map<uint32_t, std::pair<int64_t, RawExit>> held_ends_;
   std::vector<RawProcessEvent> batch_;
   std::array<char, 8192> buffer_{};
   int64_t suspended_ = 0;
@@ -261,7 +284,7 @@ ProcessSourceInfo ConnectorProcessSource::Info() const {
       "/proc after the fact.",
       "Arguments, folder and user are those at the time of reading and may belong to a later exec.",
       "CPU time and peak memory of ended processes are not known.",
-      "A process whose first thread ends before the others counts as ended then.",
+      "The end of a process is seen up to a second late.",
       "When the kernel's buffer overflows, how many events were lost is not known.",
   };
   if (!InInitialPidNamespace()) {

@@ -2,6 +2,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <signal.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -63,6 +64,23 @@ absl::Status LoadError(int error, std::string_view what) {
              " (kernel 5.10 or later is needed): ", std::system_category().message(error)));
 }
 
+// The kernel gives up checking a program (EAGAIN) when a signal waits for the loading thread, such as a
+// SIGCHLD that another thread, in the middle of posix_spawn, does not take.
+class SignalsHeldBack {
+ public:
+  SignalsHeldBack() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before_);
+  }
+  SignalsHeldBack(const SignalsHeldBack&) = delete;
+  SignalsHeldBack& operator=(const SignalsHeldBack&) = delete;
+  ~SignalsHeldBack() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+};
+
 struct SkeletonDeleter {
   void operator()(processes_bpf* skeleton) const { processes_bpf__destroy(skeleton); }
 };
@@ -117,6 +135,7 @@ class EbpfProcessSource::Impl {
 
  private:
   absl::Status Load() {
+    const SignalsHeldBack held_back;
     // libbpf prints to standard error by default; what matters is in the status.
     libbpf_set_print(nullptr);
     skeleton_.reset(processes_bpf__open());

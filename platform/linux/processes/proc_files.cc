@@ -112,13 +112,14 @@ int64_t TicksToNanos(uint64_t ticks) {
 std::optional<ProcStat> ParseProcStat(std::string_view text) {
   const size_t name_end = text.rfind(')');
   if (name_end == std::string_view::npos) return std::nullopt;
-  // From field 3 (state) on: 4 = parent, 9 = flags, 22 = start.
+  // From field 3 (state) on: 4 = parent, 9 = flags, 20 = threads, 22 = start.
   const std::vector<std::string_view> fields = Words(text.substr(name_end + 1));
   ProcStat stat;
   if (fields.size() < 20 || !Number(fields[1], &stat.parent_pid) || !Number(fields[6], &stat.flags) ||
-      !Number(fields[19], &stat.start_ticks)) {
+      !Number(fields[17], &stat.threads) || !Number(fields[19], &stat.start_ticks)) {
     return std::nullopt;
   }
+  stat.state = fields[0].front();
   return stat;
 }
 
@@ -173,6 +174,14 @@ std::vector<uint32_t> ListProcPids() {
     if (Number(std::string_view(entry->d_name), &pid)) pids.push_back(pid);
   }
   return pids;
+}
+
+bool IsProcAlive(uint32_t pid) {
+  const auto text = ReadUpTo(ProcPath(pid, "stat"), 4096);
+  const auto stat = text.has_value() ? ParseProcStat(*text) : std::nullopt;
+  if (!stat.has_value()) return false;
+  const bool first_ended = stat->state == 'Z' || stat->state == 'X';
+  return !first_ended || stat->threads > 1;
 }
 
 std::optional<int64_t> ReadProcStart(uint32_t pid) {

@@ -24,7 +24,9 @@ std::vector<std::string> SplitArguments(std::string_view area);
 void SetWaitStatus(uint32_t status, RawExit* exit);
 
 struct ProcStat {
+  char state = 0;
   uint32_t parent_pid = 0;
+  uint32_t threads = 0;
   uint64_t start_ticks = 0;  // since boot
   uint32_t flags = 0;
 };
@@ -56,6 +58,8 @@ std::vector<uint32_t> ListProcPids();
 // Everything the fallback can learn of a running process; nullopt when it is gone. Start times are rounded
 // down to 10 ms ticks by /proc.
 std::optional<RawExec> ReadProcProcess(uint32_t pid);
+// True while a thread of the process runs, also when its first one has ended.
+bool IsProcAlive(uint32_t pid);
 // Its start time alone.
 std::optional<int64_t> ReadProcStart(uint32_t pid);
 

@@ -1,0 +1,186 @@
+// What every process source of this system promises (platform/api/process_source.h), on the real kernel.
+
+#include "platform/api/process_source.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "tests/support/build_paths.h"
+#include "tests/support/exec_storm.h"
+#include "tests/support/process_recorder.h"
+#include "tests/support/subprocess.h"
+
+namespace cordon::platform {
+namespace {
+
+using ::cordon::testing::ProcessRecorder;
+using ::cordon::testing::Subprocess;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class ProcessSourceContract : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root: the kernel tells nobody else about all processes";
+  }
+  void Start() {
+    const absl::Status started = source_->Start([this](auto events) { recorder_.Take(events); });
+    ASSERT_TRUE(started.ok()) << started;
+    source_->Flush();
+  }
+  // Runs it to its end; returns its pid once its end was delivered.
+  uint32_t Run(std::vector<std::string> args, testing::SubprocessOptions options = {}) {
+    Subprocess child(std::move(args), std::move(options));
+    const auto pid = static_cast<uint32_t>(child.Pid());
+    EXPECT_TRUE(child.Wait().has_value());
+    EXPECT_TRUE(recorder_.WaitForEndOf(pid));
+    return pid;
+  }
+
+  ProcessRecorder recorder_;
+  std::unique_ptr<ProcessSource> source_ = MakeProcessSource(GetParam());
+};
+
+INSTANTIATE_TEST_SUITE_P(All, ProcessSourceContract, ::testing::Values("ebpf", "proc-connector"),
+                         [](const auto& one) { return one.param == "ebpf" ? "Ebpf" : "ProcConnector"; });
+
+TEST_P(ProcessSourceContract, SeesAProgramWithItsArgumentsAndFolder) {
+  Start();
+  // It lives until it was seen, so that also a source that asks /proc has time.
+  Subprocess child({"/bin/sleep", "0.2"}, {.working_dir = "/usr"});
+  const auto pid = static_cast<uint32_t>(child.Pid());
+  ASSERT_EQ(child.Wait(), 0);
+  ASSERT_TRUE(recorder_.WaitForEndOf(pid));
+  const auto execs = recorder_.Of<RawExec>(pid);
+  ASSERT_THAT(execs, SizeIs(::testing::Ge(1)));
+  const RawExec& exec = execs.back();
+  EXPECT_THAT(exec.argv, ElementsAre("/bin/sleep", "0.2"));
+  EXPECT_TRUE(exec.argv_complete);
+  EXPECT_EQ(exec.executable, std::filesystem::canonical("/bin/sleep"));
+  EXPECT_EQ(exec.cwd, "/usr");
+  EXPECT_EQ(exec.uid, 0);
+  EXPECT_EQ(exec.parent.pid, static_cast<uint32_t>(getpid()));
+  EXPECT_TRUE(exec.cgroup.starts_with('/'));
+  EXPECT_FALSE(exec.from_snapshot);
+}
+
+TEST_P(ProcessSourceContract, SeesAChildThatOnlyForks) {
+  Start();
+  const pid_t pid = fork();
+  if (pid == 0) _exit(7);
+  int status = 0;
+  ASSERT_EQ(waitpid(pid, &status, 0), pid);
+  ASSERT_TRUE(recorder_.WaitForEndOf(static_cast<uint32_t>(pid)));
+  const auto forks = recorder_.Of<RawFork>(static_cast<uint32_t>(pid));
+  ASSERT_THAT(forks, SizeIs(1));
+  EXPECT_EQ(forks[0].parent.pid, static_cast<uint32_t>(getpid()));
+  EXPECT_THAT(recorder_.Of<RawExec>(static_cast<uint32_t>(pid)), IsEmpty());
+  const auto ends = recorder_.Of<RawExit>(static_cast<uint32_t>(pid));
+  ASSERT_THAT(ends, SizeIs(1));
+  EXPECT_EQ(ends[0].process, forks[0].child);
+  EXPECT_EQ(ends[0].exit_code, 7);
+}
+
+TEST_P(ProcessSourceContract, SeesExitCodeAndSignal) {
+  Start();
+  const auto with_code = recorder_.Of<RawExit>(Run({"/bin/sh", "-c", "exit 42"}));
+  ASSERT_THAT(with_code, SizeIs(1));
+  EXPECT_EQ(with_code[0].exit_code, 42);
+  EXPECT_EQ(with_code[0].signal, 0);
+  const auto with_signal = recorder_.Of<RawExit>(Run({"/bin/sh", "-c", "kill -9 $$"}));
+  ASSERT_THAT(with_signal, SizeIs(1));
+  EXPECT_EQ(with_signal[0].exit_code, 0);
+  EXPECT_EQ(with_signal[0].signal, SIGKILL);
+}
+
+TEST_P(ProcessSourceContract, SeesOneProcessWhenASecondThreadExecs) {
+  Start();
+  const std::string program = std::string(testing::kBinaryDir) + "/tests/process_thread_exec";
+  const uint32_t pid = Run({program, "/bin/sleep", "0.1"});
+  const auto execs = recorder_.Of<RawExec>(pid);
+  ASSERT_THAT(execs, SizeIs(2));
+  EXPECT_EQ(execs[0].process, execs[1].process);
+  EXPECT_THAT(execs[1].argv, ElementsAre("/bin/sleep", "0.1"));
+  EXPECT_THAT(recorder_.Of<RawExit>(pid), SizeIs(1));
+}
+
+TEST_P(ProcessSourceContract, GivesWhatRunsAlreadyOnceAndFirst) {
+  Subprocess before({"/bin/sleep", "60"});
+  Start();
+  const auto pid = static_cast<uint32_t>(before.Pid());
+  const auto execs = recorder_.Of<RawExec>(pid);
+  ASSERT_THAT(execs, SizeIs(1));
+  EXPECT_TRUE(execs[0].from_snapshot);
+  EXPECT_THAT(execs[0].argv, ElementsAre("/bin/sleep", "60"));
+  EXPECT_THAT(recorder_.Of<RawFork>(pid), IsEmpty());
+  before.Kill();
+  ASSERT_TRUE(recorder_.WaitForEndOf(pid));
+  const auto ends = recorder_.Of<RawExit>(pid);
+  ASSERT_THAT(ends, SizeIs(1));
+  EXPECT_EQ(ends[0].process, execs[0].process);
+}
+
+TEST_P(ProcessSourceContract, MissesNobodyAndRepeatsNobodyWhoIsBornWhileItStarts) {
+  std::jthread storm([] { testing::RunExecStorm(2000, "during-start", 1); });
+  Start();
+  storm.join();
+  source_->Flush();
+  std::set<ProcessKey> known;
+  // Who was born before the source began to listen and ended before it looked around lives not through Start.
+  std::optional<int64_t> listens_since;
+  for (const RawProcessEvent& event : recorder_.Events()) {
+    if (const auto* fork = std::get_if<RawFork>(&event.fact)) {
+      if (!listens_since.has_value()) listens_since = fork->child.start_boottime_nanos;
+      EXPECT_TRUE(known.insert(fork->child).second) << fork->child.pid << " was born twice";
+    } else if (const auto* exec = std::get_if<RawExec>(&event.fact); exec != nullptr && exec->from_snapshot) {
+      EXPECT_TRUE(known.insert(exec->process).second) << exec->process.pid << " is twice in the snapshot";
+    } else if (exec != nullptr && listens_since.has_value() &&
+               exec->process.start_boottime_nanos >= *listens_since) {
+      EXPECT_TRUE(known.contains(exec->process)) << exec->process.pid << " was never born";
+    }
+  }
+}
+
+TEST_P(ProcessSourceContract, DeliversWhatHappenedBeforeAFlushIsAsked) {
+  Start();
+  const absl::StatusOr<uint32_t> pid = RunTinyProgram();
+  ASSERT_TRUE(pid.ok()) << pid.status();
+  source_->Flush();
+  EXPECT_THAT(recorder_.Of<RawExec>(*pid), SizeIs(1));
+  EXPECT_THAT(recorder_.Of<RawExit>(*pid), SizeIs(1));
+}
+
+TEST_P(ProcessSourceContract, DeliversNothingAfterStop) {
+  Start();
+  source_->Stop();
+  const size_t before = recorder_.Events().size();
+  ASSERT_TRUE(RunTinyProgram().ok());
+  source_->Flush();
+  EXPECT_EQ(recorder_.Events().size(), before);
+}
+
+TEST(ProcessSources, TheBestOneIsNoFallbackHere) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  const auto source = MakeProcessSource();
+  ASSERT_TRUE(source->Start([](auto) {}).ok());
+  EXPECT_EQ(source->Info().name, "ebpf");
+  EXPECT_FALSE(source->Info().fallback);
+}
+
+TEST(ProcessSources, AnUnknownNameIsNoSource) {
+  EXPECT_EQ(MakeProcessSource("sysmon"), nullptr);
+}
+
+}  // namespace
+}  // namespace cordon::platform

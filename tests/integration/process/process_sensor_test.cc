@@ -1,0 +1,114 @@
+// The process sensor on the real kernel, from fork to event.
+
+#include "agent/process/process_sensor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "platform/api/system.h"
+#include "tests/fakes/recording_sink.h"
+#include "tests/support/exec_storm.h"
+#include "tests/support/subprocess.h"
+
+namespace cordon::agent {
+namespace {
+
+using ::cordon::testing::RecordedEvent;
+using ::cordon::testing::RecordingSink;
+
+class ProcessSensorOnTheKernel : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root for eBPF";
+    const absl::Status started = sensor_.Start();
+    ASSERT_TRUE(started.ok()) << started;
+    source_->Flush();
+  }
+
+  RecordingSink sink_;
+  const std::unique_ptr<Clock> clock_ = platform::MakeSystemClock();
+  const std::unique_ptr<platform::ProcessSource> source_ = platform::MakeProcessSource("ebpf");
+  ProcessSensor sensor_{*source_, sink_, *clock_, "host", "boot"};
+};
+
+TEST_F(ProcessSensorOnTheKernel, ProvesItselfWithACanary) {
+  EXPECT_FALSE(sensor_.State().serving);
+  sensor_.Prove();
+  EXPECT_TRUE(sensor_.State().serving) << sensor_.State().detail;
+  EXPECT_GT(sensor_.State().last_proof_unix_nanos, 0);
+}
+
+TEST_F(ProcessSensorOnTheKernel, SeesEveryOneOfTwentyThousandPrograms) {
+  constexpr int kCount = 20'000;
+  ASSERT_EQ(testing::RunExecStorm(kCount, "twenty-thousand").failed, 0);
+  sensor_.Stop();
+  std::set<int> started;
+  std::map<std::string, int> ends;
+  std::set<std::string> guids;
+  for (const RecordedEvent& recorded : sink_.Events()) {
+    if (recorded.event.has_process_ended()) ++ends[recorded.event.process_ended().process_guid()];
+    const v1::ProcessStarted& start = recorded.event.process_started();
+    if (start.argv_size() != 3 || start.argv(1) != "twenty-thousand") continue;
+    EXPECT_EQ(start.argv(0), "storm");
+    EXPECT_EQ(start.executable(), testing::TinyProgram());
+    EXPECT_TRUE(started.insert(std::stoi(start.argv(2))).second) << start.argv(2) << " started twice";
+    EXPECT_TRUE(guids.insert(start.process_guid()).second) << "two processes share a guid";
+  }
+  EXPECT_EQ(sensor_.Lost(), 0);
+  EXPECT_EQ(started.size(), kCount);
+  for (const std::string& guid : guids) ASSERT_EQ(ends[guid], 1);
+}
+
+TEST_F(ProcessSensorOnTheKernel, NamesTheParentsOfShortLivedProcesses) {
+  const std::string tiny = testing::TinyProgram();
+  // sh -> subshell -> program: all of them gone before anybody could look.
+  testing::MustRun({"/bin/sh", "-c", "(" + tiny + " of-subshell; true); true"});
+  sensor_.Stop();
+  std::map<std::string, v1::Event> announced;
+  std::string chain;
+  for (const RecordedEvent& recorded : sink_.Events()) {
+    const v1::Event& event = recorded.event;
+    if (event.has_process_forked()) announced[event.process_forked().process_guid()] = event;
+    if (!event.has_process_started()) continue;
+    const v1::ProcessStarted& start = event.process_started();
+    announced[start.process_guid()] = event;
+    if (start.argv_size() != 2 || start.argv(1) != "of-subshell") continue;
+    const v1::Event& subshell = announced[start.parent_guid()];
+    ASSERT_TRUE(subshell.has_process_forked());
+    const v1::Event& shell = announced[subshell.process_forked().parent_guid()];
+    ASSERT_TRUE(shell.has_process_started());
+    EXPECT_EQ(shell.process_started().argv(0), "/bin/sh");
+    EXPECT_EQ(shell.process_started().parent_pid(), static_cast<uint32_t>(getpid()));
+    chain = "found";
+  }
+  EXPECT_EQ(chain, "found");
+}
+
+TEST_F(ProcessSensorOnTheKernel, KnowsWhoAProcessWasThatIsGoneAlready) {
+  const absl::StatusOr<uint32_t> pid = platform::RunTinyProgram();
+  ASSERT_TRUE(pid.ok());
+  const auto found = sensor_.Find(*pid, clock_->BootNanos());
+  ASSERT_TRUE(found.has_value());
+  EXPECT_TRUE(found->executable.ends_with("/true")) << found->executable;
+}
+
+TEST_F(ProcessSensorOnTheKernel, MasksASecretBeforeItLeaves) {
+  testing::MustRun({"/bin/true", "--password", "hunter2", "--host", "pms"});
+  sensor_.Stop();
+  bool seen = false;
+  for (const RecordedEvent& recorded : sink_.Events()) {
+    EXPECT_EQ(recorded.event.SerializeAsString().find("hunter2"), std::string::npos);
+    const v1::ProcessStarted& start = recorded.event.process_started();
+    seen = seen || (start.argv_size() == 5 && start.argv(1) == "--password" && start.argv(2) == "***");
+  }
+  EXPECT_TRUE(seen);
+}
+
+}  // namespace
+}  // namespace cordon::agent
