@@ -1,0 +1,87 @@
+#include <CLI/CLI.hpp>
+#include <fstream>
+
+#include "common/base/hex.h"
+#include "common/base/status.h"
+#include "common/base/strings.h"
+#include "common/wire/audit_chain.h"
+#include "controller/cordonctl/audit_file.h"
+#include "controller/cordonctl/commands.h"
+#include "controller/cordonctl/table.h"
+
+namespace cordon::ctl {
+namespace {
+
+ExitCode ShowGood(const Tool& tool, const AuditChainCheck& check) {
+  if (tool.Json()) {
+    tool.Print({{"ok", true}, {"entries", check.Index()}, {"last_hash", HexEncode(check.Hash())}});
+  } else {
+    tool.Print(StrCat("the audit log is whole: ", check.Index(), check.Index() == 1 ? " entry" : " entries",
+                      ", last hash ", HexEncode(check.Hash()),
+                      "\nKeep both: a later check that has fewer entries, or another hash at "
+                      "this one, shows that the end was cut off.\n"));
+  }
+  return ExitCode::kDone;
+}
+
+absl::StatusOr<ExitCode> VerifyFile(const Tool& tool, const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return absl::NotFoundError(StrCat("cannot read ", path));
+  AuditChainCheck check;
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    const absl::StatusOr<v1::AuditEntry> entry = ParseAuditLine(line);
+    if (!entry.ok()) {
+      return absl::DataLossError(StrCat(path, ":", number, ": ", Message(entry.status())));
+    }
+    CORDON_RETURN_IF_ERROR(Annotate(check.Next(*entry), StrCat(path, ":", number)));
+  }
+  if (check.Index() == 0) return absl::DataLossError(StrCat(path, " holds no audit entry"));
+  return ShowGood(tool, check);
+}
+
+// Checks the controller's log as it arrives, and writes it to `path` unless that is empty.
+absl::StatusOr<ExitCode> VerifyOnline(Tool& tool, const std::string& path) {
+  CORDON_ASSIGN_OR_RETURN(const Client* const client, tool.Controller());
+  std::ofstream file;
+  if (!path.empty()) {
+    file.open(path, std::ios::trunc);
+    if (!file) return absl::FailedPreconditionError(StrCat("cannot write ", path));
+  }
+  AuditChainCheck check;
+  absl::Status broken;
+  CORDON_RETURN_IF_ERROR((client->Read<v1::ExportAuditRequest, v1::ExportAuditResponse>(
+      &Client::Stub::ExportAudit, v1::ExportAuditRequest(), std::chrono::nanoseconds(0),
+      [&](const v1::ExportAuditResponse& message) {
+        if (file.is_open()) file << FormatAuditLine(message.entry());  // a broken log is written whole too
+        if (broken.ok()) broken = check.Next(message.entry());
+        return broken.ok() || file.is_open();
+      })));
+  file.flush();
+  if (!path.empty() && !file) return absl::DataLossError(StrCat("cannot write ", path, " to its end"));
+  CORDON_RETURN_IF_ERROR(broken);
+  return ShowGood(tool, check);
+}
+
+}  // namespace
+
+void AddAudit(CLI::App* app, Command* chosen) {
+  CLI::App* const audit = app->add_subcommand("audit", "The log of what operators and agents did");
+  audit->require_subcommand(1);
+  const auto file = std::make_shared<std::string>();
+  const auto copy = std::make_shared<std::string>();
+  CLI::App* const verify =
+      audit->add_subcommand("verify", "Check the chain: the controller's, or that of FILE");
+  CLI::Option* const given =
+      verify->add_option("FILE", *file, "An exported log, checked without the controller");
+  verify->add_option("--export", *copy, "Also write the controller's log to this file")->excludes(given);
+  verify->callback([=] {
+    *chosen = [=](Tool& tool) { return file->empty() ? VerifyOnline(tool, *copy) : VerifyFile(tool, *file); };
+  });
+  CLI::App* const exporting =
+      audit->add_subcommand("export", "Write the controller's log to FILE, and check it");
+  exporting->add_option("FILE", *copy, "File to write, one JSON object per line")->required();
+  exporting->callback([=] { *chosen = [=](Tool& tool) { return VerifyOnline(tool, *copy); }; });
+}
+
+}  // namespace cordon::ctl

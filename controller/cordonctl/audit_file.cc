@@ -1,0 +1,70 @@
+#include "controller/cordonctl/audit_file.h"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "common/base/hex.h"
+#include "common/base/status.h"
+#include "common/base/strings.h"
+#include "common/wire/json.h"
+
+namespace cordon::ctl {
+namespace {
+
+absl::Status Bad(std::string_view field) {
+  return absl::InvalidArgumentError(StrCat("no audit entry: ", field, " is missing or of the wrong kind"));
+}
+
+absl::Status Number(const boost::json::object& line, const char* field, uint64_t* value) {
+  const boost::json::value* const found = line.if_contains(field);
+  if (found == nullptr) return Bad(field);
+  boost::json::error_code error;
+  *value = found->to_number<uint64_t>(error);
+  return error ? Bad(field) : absl::OkStatus();
+}
+
+absl::Status Text(const boost::json::object& line, const char* field, std::string* value) {
+  const boost::json::value* const found = line.if_contains(field);
+  if (found == nullptr || !found->is_string()) return Bad(field);
+  value->assign(found->get_string().data(), found->get_string().size());
+  return absl::OkStatus();
+}
+
+absl::Status Bytes(const boost::json::object& line, const char* field, std::string* value) {
+  CORDON_RETURN_IF_ERROR(Text(line, field, value));
+  const absl::StatusOr<std::string> bytes = HexDecode(*value);
+  if (!bytes.ok()) return Bad(field);
+  *value = *bytes;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string FormatAuditLine(const v1::AuditEntry& entry) {
+  return boost::json::serialize(ToJson(entry)) + "\n";
+}
+
+absl::StatusOr<v1::AuditEntry> ParseAuditLine(std::string_view line) {
+  if (line.size() > kMaxAuditLineBytes)
+    return absl::InvalidArgumentError("no audit entry: the line is too long");
+  boost::json::error_code error;
+  const boost::json::value parsed = boost::json::parse({line.data(), line.size()}, error);
+  if (error || !parsed.is_object()) return absl::InvalidArgumentError("no audit entry: not a JSON object");
+  const boost::json::object& object = parsed.get_object();
+  v1::AuditEntry entry;
+  uint64_t index = 0;
+  uint64_t time = 0;
+  CORDON_RETURN_IF_ERROR(Number(object, "index", &index));
+  CORDON_RETURN_IF_ERROR(Number(object, "time_unix_nanos", &time));
+  entry.set_index(index);
+  entry.set_time_unix_nanos(static_cast<int64_t>(time));
+  CORDON_RETURN_IF_ERROR(Text(object, "actor", entry.mutable_actor()));
+  CORDON_RETURN_IF_ERROR(Text(object, "action", entry.mutable_action()));
+  CORDON_RETURN_IF_ERROR(Text(object, "subject", entry.mutable_subject()));
+  CORDON_RETURN_IF_ERROR(Text(object, "detail", entry.mutable_detail()));
+  CORDON_RETURN_IF_ERROR(Bytes(object, "previous_hash", entry.mutable_previous_hash()));
+  CORDON_RETURN_IF_ERROR(Bytes(object, "hash", entry.mutable_hash()));
+  return entry;
+}
+
+}  // namespace cordon::ctl

@@ -1,0 +1,24 @@
+#pragma once
+
+// The commands of cordonctl, one file each. Add…() puts a command into the command line; when it was chosen,
+// it sets `*chosen` to what is to be done.
+
+#include "controller/cordonctl/tool.h"
+
+namespace CLI {
+class App;
+}
+
+namespace cordon::ctl {
+
+void AddHosts(CLI::App* app, Command* chosen);
+void AddEnrollment(CLI::App* app, Command* chosen);
+void AddIsolate(CLI::App* app, Command* chosen);
+void AddRelease(CLI::App* app, Command* chosen);
+void AddScan(CLI::App* app, Command* chosen);
+void AddOrders(CLI::App* app, Command* chosen);
+void AddEvents(CLI::App* app, Command* chosen);
+void AddHealth(CLI::App* app, Command* chosen);
+void AddAudit(CLI::App* app, Command* chosen);
+
+}  // namespace cordon::ctl

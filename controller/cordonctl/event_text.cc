@@ -1,0 +1,180 @@
+#include "controller/cordonctl/event_text.h"
+
+#include "common/base/strings.h"
+#include "common/base/text.h"
+#include "common/wire/json.h"
+#include "controller/cordonctl/order_text.h"
+#include "controller/cordonctl/table.h"
+
+namespace cordon::ctl {
+namespace {
+
+constexpr size_t kMaxCommandShown = 400;
+
+std::string CommandLine(const v1::ProcessStarted& started) {
+  std::string line;
+  for (const std::string& arg : started.argv()) {
+    const bool plain = !arg.empty() && arg.find_first_of(" \t\n'\"\\") == std::string::npos;
+    StrAppend(&line, line.empty() ? "" : " ", plain ? arg : StrCat("'", arg, "'"));
+    if (line.size() > kMaxCommandShown) return line.substr(0, kMaxCommandShown) + " …";
+  }
+  return line.empty() ? started.executable() : line;
+}
+
+std::string Describe(const v1::ProcessStarted& started) {
+  std::string text = StrCat(
+      started.from_snapshot() ? "process was running: " : "process started: ", CommandLine(started), "  [",
+      started.executable(), "] pid ", started.pid(), ", by ", started.parent_pid(), ", uid ", started.uid());
+  if (!started.container_id().empty()) StrAppend(&text, ", container ", started.container_id().substr(0, 12));
+  return text;
+}
+
+std::string Describe(const v1::ProcessEnded& ended) {
+  const std::string how = ended.signal() != 0 ? StrCat("killed by signal ", ended.signal())
+                                              : StrCat("exit status ", ended.exit_code());
+  return StrCat("process ended: pid ", ended.pid(), ", ", how);
+}
+
+std::string Describe(const v1::FileChanged& changed) {
+  std::string text = StrCat("file ", WordOf(changed.change()), ": ");
+  if (!changed.old_path().empty()) StrAppend(&text, changed.old_path(), " -> ");
+  StrAppend(&text, changed.path());
+  if (changed.has_state() && changed.state().type() == v1::FileState::TYPE_FILE) {
+    StrAppend(&text, " (", FormatBytes(changed.state().size()), ")");
+  }
+  if (!changed.executable().empty()) {
+    StrAppend(&text, "  by ", changed.executable(), " pid ", changed.pid());
+  } else {
+    StrAppend(
+        &text, "  by an unknown process",
+        changed.process_unknown_reason().empty() ? "" : StrCat(" (", changed.process_unknown_reason(), ")"));
+  }
+  if (changed.repeats() > 1) StrAppend(&text, ", ", changed.repeats(), " times");
+  return text;
+}
+
+std::string CauseInWords(v1::Gap::Cause cause) {
+  switch (cause) {
+    case v1::Gap::CAUSE_KERNEL_BUFFER_FULL:
+      return "the kernel's buffer was full";
+    case v1::Gap::CAUSE_SPOOL_FULL:
+      return "the spool was full";
+    case v1::Gap::CAUSE_SPOOL_AGE:
+      return "they waited too long in the spool";
+    case v1::Gap::CAUSE_AGENT_STOPPED_UNCLEANLY:
+      return "the agent was killed or crashed";
+    case v1::Gap::CAUSE_SENSOR_DOWN:
+      return "a sensor did not run";
+    case v1::Gap::CAUSE_STATE_DAMAGED:
+      return "the state database was damaged and set aside";
+    case v1::Gap::CAUSE_QUEUE_FULL:
+      return "a queue inside the agent was full";
+    case v1::Gap::CAUSE_AGENT_NOT_RUNNING:
+      return "the agent did not run";
+    case v1::Gap::CAUSE_FALLBACK_SENSOR:
+      return "a lesser sensor is in use";
+    default:
+      return WordOf(cause);
+  }
+}
+
+std::string Describe(const v1::Gap& gap) {
+  const std::string kind =
+      gap.event_class() == v1::EVENT_CLASS_UNSPECIFIED ? "" : StrCat(WordOf(gap.event_class()), " ");
+  const std::string count = gap.count_unknown()    ? StrCat("an unknown number of ", kind, "events")
+                            : gap.count_is_bound() ? StrCat("at most ", Count(gap.count(), kind + "event"))
+                                                   : Count(gap.count(), kind + "event");
+  std::string text = StrCat("GAP: ", count, " lost, because ", CauseInWords(gap.cause()));
+  if (gap.first_time_unix_nanos() != 0) {
+    StrAppend(&text, ", from ", FormatTime(gap.first_time_unix_nanos()), " to ",
+              FormatTime(gap.last_time_unix_nanos()));
+  }
+  if (!gap.detail().empty()) StrAppend(&text, ": ", gap.detail());
+  return text;
+}
+
+std::string Describe(const v1::OrderOutcome& outcome) {
+  std::string text = StrCat("order ", outcome.order_id(), " ", WordOf(outcome.state()));
+  if (!outcome.message().empty()) StrAppend(&text, ": ", outcome.message());
+  if (outcome.has_receipt()) StrAppend(&text, ": ", DescribeReceipt(outcome.receipt()));
+  if (outcome.has_progress()) {
+    StrAppend(&text, ": ", outcome.progress().files_done(), " files, ", outcome.progress().findings(),
+              " findings");
+  }
+  return text;
+}
+
+std::string Describe(const v1::Finding& finding) {
+  std::string text = StrCat("finding, ", WordOf(finding.kind()), ": ", finding.path());
+  if (!finding.detail().empty()) StrAppend(&text, " (", finding.detail(), ")");
+  return text;
+}
+
+std::string Describe(const v1::AgentLifecycle& lifecycle) {
+  std::string text = StrCat("agent ", WordOf(lifecycle.state()));
+  if (!lifecycle.agent_version().empty()) StrAppend(&text, ", version ", lifecycle.agent_version());
+  if (!lifecycle.detail().empty()) StrAppend(&text, ": ", lifecycle.detail());
+  return text;
+}
+
+std::string Describe(const v1::PartChanged& changed) {
+  std::string text = StrCat("part ", changed.part(), changed.serving() ? " serves" : " does NOT serve");
+  if (!changed.reason().empty()) StrAppend(&text, ": ", changed.reason());
+  return text;
+}
+
+std::string InWords(const v1::Event& event) {
+  switch (event.kind_case()) {
+    case v1::Event::kProcessForked:
+      return StrCat("process forked: pid ", event.process_forked().pid());
+    case v1::Event::kProcessStarted:
+      return Describe(event.process_started());
+    case v1::Event::kProcessEnded:
+      return Describe(event.process_ended());
+    case v1::Event::kFileChanged:
+      return Describe(event.file_changed());
+    case v1::Event::kGap:
+      return Describe(event.gap());
+    case v1::Event::kIsolationChanged:
+      return StrCat("isolation: ", DescribeReceipt(event.isolation_changed().receipt()), "  (",
+                    event.isolation_changed().cause(), ")");
+    case v1::Event::kOrderOutcome:
+      return Describe(event.order_outcome());
+    case v1::Event::kFinding:
+      return Describe(event.finding());
+    case v1::Event::kAgentLifecycle:
+      return Describe(event.agent_lifecycle());
+    case v1::Event::kPartChanged:
+      return Describe(event.part_changed());
+    case v1::Event::KIND_NOT_SET:
+      break;
+  }
+  return "an event of a kind that this version does not know";
+}
+
+}  // namespace
+
+std::string DescribeEvent(const v1::Event& event) {
+  return Printable(InWords(event));
+}
+
+std::string EventKind(const v1::Event& event) {
+  const auto* const field =
+      event.GetReflection()->GetOneofFieldDescriptor(event, event.GetDescriptor()->FindOneofByName("kind"));
+  return field == nullptr ? "" : field->name();
+}
+
+boost::json::object EventJson(const v1::QueryEventsResponse& event) {
+  const std::string kind = EventKind(event.event());
+  boost::json::object line = {{"host_id", event.host_id()},
+                              {"host", event.host_name()},
+                              {"sequence", event.sequence()},
+                              {"time", FormatTime(event.time_unix_nanos())},
+                              {"time_unix_nanos", event.time_unix_nanos()},
+                              {"class", WordOf(event.event_class())},
+                              {"kind", kind}};
+  if (!kind.empty()) line[kind] = ToJson(event.event()).at(kind);
+  return line;
+}
+
+}  // namespace cordon::ctl

@@ -1,0 +1,188 @@
+#include "controller/cordonctl/order_flow.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <istream>
+#include <ostream>
+
+#include "common/base/clock.h"
+#include "common/base/status.h"
+#include "common/base/strings.h"
+#include "common/base/text.h"
+#include "common/base/uuid.h"
+#include "common/wire/json.h"
+#include "common/wire/order.h"
+#include "common/wire/trust.h"
+#include "controller/cordonctl/order_text.h"
+#include "controller/cordonctl/sequence.h"
+#include "controller/cordonctl/table.h"
+#include "controller/cordonctl/wait.h"
+
+namespace cordon::ctl {
+namespace {
+
+constexpr int64_t kClockToleranceNanos = 300 * kNanosPerSecond;
+
+std::string Sentence(const v1::Order& order, const std::vector<v1::Host>& hosts) {
+  const auto offline = std::ranges::count_if(
+      hosts, [](const v1::Host& host) { return host.state() != v1::HOST_STATE_CONNECTED; });
+  std::string text = StrCat(DescribeAction(order), " on ", DescribeHosts(hosts));
+  if (offline > 0) {
+    StrAppend(&text, "; ", offline, " of them offline now, which get it when they return (until ",
+              FormatTime(order.expiry_unix_nanos()), ")");
+  }
+  return text;
+}
+
+absl::StatusOr<ExitCode> ShowDryRun(const Tool& tool, const v1::Order& order,
+                                    const std::vector<v1::Host>& hosts) {
+  if (tool.Json()) {
+    boost::json::object shown;
+    shown["dry_run"] = true;
+    shown["order"] = ToJson(order);
+    boost::json::array& list = shown["hosts"].emplace_array();
+    for (const v1::Host& host : hosts) {
+      list.push_back({{"host_id", host.host_id()},
+                      {"host", host.facts().host_name()},
+                      {"site", host.site()},
+                      {"state", WordOf(host.state())}});
+    }
+    tool.Print(shown);
+    return ExitCode::kDone;
+  }
+  tool.Print(StrCat("Nothing was sent. This order would be signed:\n  ", Printable(Sentence(order, hosts)),
+                    "\n  target ", Printable(DescribeTarget(order.target())), ", reason \"",
+                    Printable(order.reason()), "\"\n"));
+  if (order.isolate().has_profile()) {
+    for (const v1::AllowRule& rule : order.isolate().profile().allow()) {
+      std::string line = StrCat("  stays open: ", WordOf(rule.direction()), " ", WordOf(rule.protocol()));
+      for (const std::string& network : rule.networks()) StrAppend(&line, " ", network);
+      for (const std::string& name : rule.names()) StrAppend(&line, " ", name);
+      for (const v1::PortRange& range : rule.ports()) {
+        StrAppend(&line, range.first() == range.last() ? StrCat(" :", range.first())
+                                                       : StrCat(" :", range.first(), "-", range.last()));
+      }
+      if (!rule.comment().empty()) StrAppend(&line, "  (", rule.comment(), ")");
+      tool.Print(Printable(line) + "\n");
+    }
+  }
+  Table table({"HOST", "SITE", "STATE", "NOW"});
+  for (const v1::Host& host : hosts) {
+    table.Add({host.facts().host_name(), host.site(), WordOf(host.state()),
+               host.has_receipt() ? DescribeReceipt(host.receipt()) : ""});
+  }
+  tool.Print(table.Text());
+  return ExitCode::kDone;
+}
+
+// INVALID_ARGUMENT when nobody can be asked; ABORTED when the answer is no.
+absl::Status AskConsent(const Tool& tool, const OrderOptions& options, const std::string& sentence) {
+  tool.Say(sentence);
+  if (options.yes) return absl::OkStatus();
+  const Environment& world = tool.World();
+  if (!world.input_is_terminal || !world.error_is_terminal) {
+    return absl::InvalidArgumentError(
+        "nothing was sent: without a terminal to ask on, this target needs --yes");
+  }
+  world.err << "Go on? [y/N] " << std::flush;
+  std::string answer;
+  std::getline(world.in, answer);
+  if (answer == "y" || answer == "Y" || answer == "yes") return absl::OkStatus();
+  return absl::AbortedError("nothing was sent");
+}
+
+absl::StatusOr<v1::SignedOrder> SignedBy(const Client& client, const v1::Order& order) {
+  v1::SignedOrder signed_order;
+  signed_order.set_order(order.SerializeAsString());
+  if (signed_order.order().size() > kMaxOrderBytes) {
+    return absl::InvalidArgumentError(StrCat("the order has ", FormatBytes(signed_order.order().size()),
+                                             ", at most ", FormatBytes(kMaxOrderBytes),
+                                             ": use a smaller profile"));
+  }
+  CORDON_ASSIGN_OR_RETURN(
+      *signed_order.add_signatures(),
+      SignOrder(signed_order.order(), client.Identity().operator_id(), client.SigningKey()));
+  return signed_order;
+}
+
+void ShowAccepted(const Tool& tool, const v1::Order& order, const v1::SubmitOrderResponse& accepted) {
+  if (tool.Json()) {
+    tool.Print(
+        {{"order_id", order.order_id()}, {"hosts", accepted.hosts()}, {"action", DescribeAction(order)}});
+    return;
+  }
+  tool.Print(StrCat("order ", order.order_id(), " for ", Count(accepted.hosts(), "host"), ": ",
+                    Printable(DescribeAction(order)), "\n"));
+}
+
+absl::StatusOr<int64_t> DurationOr(const std::string& text, std::string_view flag, int64_t otherwise) {
+  if (text.empty()) return otherwise;
+  const absl::StatusOr<int64_t> nanos = ParseDuration(text);
+  if (!nanos.ok()) return Annotate(nanos.status(), flag);
+  return nanos;
+}
+
+}  // namespace
+
+void AddOrderFlags(CLI::App* command, OrderOptions* options) {
+  command->add_option("--reason", options->reason, "Why; stands in the audit log")->required();
+  command->add_option("--incident", options->incident, "Number or name of the incident");
+  command->add_option("--valid-for", options->valid_for, "How long a host that is offline may take it later")
+      ->default_str("7d");
+  command->add_option("--timeout", options->timeout, "How long --wait waits");
+  command->add_flag("--wait", options->wait, "Wait for every host's outcome");
+  command->add_flag("--dry-run", options->dry_run,
+                    "Show what would be signed and whom it hits; send nothing");
+  command->add_flag("--yes", options->yes, "Do not ask");
+}
+
+absl::StatusOr<v1::Order> CompleteOrder(v1::Order draft, const Envelope& envelope) {
+  draft.set_order_id(NewUuid());
+  draft.set_fleet_id(envelope.fleet_id);
+  draft.set_not_before_unix_nanos(std::max<int64_t>(envelope.now_unix_nanos - kClockToleranceNanos, 0));
+  draft.set_expiry_unix_nanos(envelope.now_unix_nanos + envelope.valid_for_nanos);
+  CORDON_ASSIGN_OR_RETURN(const uint64_t sequence,
+                          NextSequence(envelope.now_unix_nanos, envelope.newest_sequence));
+  draft.set_sequence(sequence);
+  CORDON_RETURN_IF_ERROR(CheckOrder(draft));
+  return draft;
+}
+
+bool NeedsConsent(const v1::Target& target, size_t hosts) {
+  return hosts > 1 || target.all() || !target.sites().empty() || !target.labels().empty();
+}
+
+absl::StatusOr<ExitCode> GiveOrder(Tool& tool, const OrderOptions& options, v1::Order draft) {
+  constexpr int64_t kWeek = 7LL * 24 * 3600 * kNanosPerSecond;
+  Envelope envelope;
+  CORDON_ASSIGN_OR_RETURN(envelope.valid_for_nanos, DurationOr(options.valid_for, "--valid-for", kWeek));
+  CORDON_ASSIGN_OR_RETURN(const int64_t timeout,
+                          DurationOr(options.timeout, "--timeout", options.default_timeout_nanos));
+  CORDON_ASSIGN_OR_RETURN(Client* const client, tool.Controller());
+  CORDON_ASSIGN_OR_RETURN(const std::vector<v1::Host> fleet, client->ListHosts());
+  envelope.fleet_id = client->Identity().fleet_id();
+  envelope.now_unix_nanos = tool.Now();
+  envelope.newest_sequence = client->Fleet().newest_sequence();
+  if (!draft.has_target()) {
+    CORDON_ASSIGN_OR_RETURN(*draft.mutable_target(), BuildTarget(options.target, fleet, tool.Now()));
+  }
+  draft.set_reason(options.reason);
+  draft.set_incident(options.incident);
+  CORDON_ASSIGN_OR_RETURN(const v1::Order order, CompleteOrder(std::move(draft), envelope));
+  const std::vector<v1::Host> hosts = Matching(order.target(), fleet);
+  if (hosts.empty()) return absl::NotFoundError("no host matches the target; nothing was sent");
+  if (options.dry_run) return ShowDryRun(tool, order, hosts);
+  if (NeedsConsent(order.target(), hosts.size())) {
+    CORDON_RETURN_IF_ERROR(AskConsent(tool, options, Sentence(order, hosts)));
+  }
+  v1::SubmitOrderRequest request;
+  CORDON_ASSIGN_OR_RETURN(*request.mutable_order(), SignedBy(*client, order));
+  CORDON_ASSIGN_OR_RETURN(const v1::SubmitOrderResponse accepted,
+                          client->Call(&Client::Stub::SubmitOrder, request));
+  ShowAccepted(tool, order, accepted);
+  if (!options.wait) return ExitCode::kDone;
+  return WaitForOrder(tool, *client, order.order_id(), hosts, timeout);
+}
+
+}  // namespace cordon::ctl

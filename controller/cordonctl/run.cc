@@ -1,0 +1,56 @@
+#include "controller/cordonctl/run.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "common/base/status.h"
+#include "controller/cordonctl/commands.h"
+
+namespace cordon::ctl {
+namespace {
+
+constexpr const char* kVersion = "0.1.0";
+
+void AddGlobalOptions(CLI::App* app, GlobalOptions* options, std::string* output) {
+  app->set_version_flag("--version", kVersion);
+  app->add_option("--identity", options->identity,
+                  "Operator identity (else CORDON_IDENTITY, else ~/.config/cordon/identity)");
+  app->add_option("--controller", options->controller, "HOST:PORT instead of those in the identity");
+  app->add_option("-o,--output", *output, "table or json (one object per line)")
+      ->check(CLI::IsMember({"table", "json"}));
+}
+
+int Status(ExitCode code) {
+  return static_cast<int>(code);
+}
+
+}  // namespace
+
+int Run(std::vector<std::string> args, const Environment& environment) {
+  CLI::App app("Cordon's operator tool: contains an incident without closing the clinics", "cordonctl");
+  GlobalOptions options;
+  std::string output = "table";
+  Command chosen;
+  app.fallthrough();  // the global options may stand behind a command too
+  AddGlobalOptions(&app, &options, &output);
+  app.require_subcommand(1);
+  for (const auto add : {AddHosts, AddEnrollment, AddIsolate, AddRelease, AddScan, AddOrders, AddEvents,
+                         AddHealth, AddAudit}) {
+    add(&app, &chosen);
+  }
+  try {
+    std::ranges::reverse(args);  // CLI11 takes them from the back
+    app.parse(args);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error, environment.out, environment.err) == 0 ? Status(ExitCode::kDone)
+                                                                  : Status(ExitCode::kBadUsage);
+  }
+  options.json = output == "json";
+  Tool tool(environment, options);
+  const absl::StatusOr<ExitCode> result = chosen(tool);
+  if (result.ok()) return Status(*result);
+  tool.Say(Message(result.status()));
+  return Status(absl::IsInvalidArgument(result.status()) ? ExitCode::kBadUsage : ExitCode::kFailed);
+}
+
+}  // namespace cordon::ctl

@@ -1,0 +1,69 @@
+#pragma once
+
+// What every command of cordonctl stands on: where it prints, what time it is, and the controller.
+
+#include <absl/status/statusor.h>
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "controller/cordonctl/client.h"
+
+namespace cordon::ctl {
+
+// design.md §11
+enum class ExitCode : int { kDone = 0, kFailed = 1, kBadUsage = 2, kNotAllAnswered = 3 };
+
+// The world around the program; tests bring their own.
+struct Environment {
+  std::istream& in;
+  std::ostream& out;
+  std::ostream& err;
+  bool input_is_terminal = false;
+  bool output_is_terminal = false;
+  bool error_is_terminal = false;
+  int columns = 80;
+  std::function<const char*(const char*)> getenv;
+  std::function<int64_t()> now_unix_nanos;
+};
+
+struct GlobalOptions {
+  std::string identity;    // --identity
+  std::string controller;  // --controller
+  bool json = false;       // -o json
+};
+
+class Tool {
+ public:
+  Tool(const Environment& environment, GlobalOptions options)
+      : environment_(environment), options_(std::move(options)) {}
+
+  // Reads the identity and connects, once.
+  absl::StatusOr<Client*> Controller();
+
+  const Environment& World() const { return environment_; }
+  int64_t Now() const { return environment_.now_unix_nanos(); }
+  bool Json() const { return options_.json; }
+
+  // To standard output: a line of JSON, or text as it is.
+  void Print(const boost::json::object& object) const;
+  void Print(std::string_view text) const;
+  // To standard error: a sentence for a person, whatever -o says.
+  void Say(std::string_view sentence) const;
+
+ private:
+  const Environment& environment_;
+  GlobalOptions options_;
+  std::unique_ptr<Client> client_;
+};
+
+// What a command does once the command line is read. INVALID_ARGUMENT ends with kBadUsage, other errors with
+// kFailed.
+using Command = std::function<absl::StatusOr<ExitCode>(Tool&)>;
+
+}  // namespace cordon::ctl

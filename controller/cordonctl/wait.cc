@@ -1,0 +1,199 @@
+#include "controller/cordonctl/wait.h"
+
+#include <algorithm>
+#include <ostream>
+#include <thread>
+
+#include "common/base/clock.h"
+#include "common/base/status.h"
+#include "common/base/strings.h"
+#include "common/base/text.h"
+#include "common/wire/json.h"
+#include "controller/cordonctl/order_text.h"
+#include "controller/cordonctl/table.h"
+
+namespace cordon::ctl {
+namespace {
+
+constexpr auto kPauseBeforeRetry = std::chrono::milliseconds(500);
+
+// One line on a terminal that is drawn again and again; nothing in a pipe.
+class ProgressLine {
+ public:
+  explicit ProgressLine(const Environment& world) : world_(world) {}
+  ~ProgressLine() { Draw(""); }
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+
+  void Draw(const std::string& text) {
+    if (!world_.error_is_terminal) return;
+    std::string line = Printable(text);
+    const auto columns = static_cast<size_t>(std::max(world_.columns - 1, 1));
+    while (DisplayWidth(line) > columns) line.pop_back();
+    world_.err << '\r' << line << "\x1b[K" << std::flush;  // to the start, and clear what is behind
+  }
+
+ private:
+  const Environment& world_;
+};
+
+std::string Detail(const v1::OrderOutcome& outcome) {
+  std::string text = outcome.message();
+  if (outcome.has_receipt()) StrAppend(&text, text.empty() ? "" : "; ", DescribeReceipt(outcome.receipt()));
+  if (outcome.has_progress()) {
+    const v1::ScanProgress& progress = outcome.progress();
+    StrAppend(&text, text.empty() ? "" : "; ", progress.files_done(), " files, ", progress.findings(),
+              " findings, ", progress.not_scanned_count(), " not scanned");
+  }
+  return text;
+}
+
+// DONE, and for isolation nothing but what was ordered.
+bool IsClean(const v1::OrderOutcome& outcome) {
+  if (outcome.state() != v1::OrderOutcome::STATE_DONE) return false;
+  const v1::Containment containment = outcome.receipt().containment();
+  return !outcome.has_receipt() || containment == v1::CONTAINMENT_CONTAINED ||
+         containment == v1::CONTAINMENT_OPEN;
+}
+
+void ShowJson(const Tool& tool, const OrderProgress& progress, const std::string& order_id) {
+  for (const auto& [id, host] : progress.Hosts()) {
+    boost::json::object line = ToJson(host.outcome);
+    line["order_id"] = order_id;
+    line["host_id"] = id;
+    line["host"] = host.name;
+    if (host.outcome.state() == v1::OrderOutcome::STATE_UNSPECIFIED) line["state"] = "pending";
+    tool.Print(line);
+  }
+}
+
+void ShowTable(const Tool& tool, const OrderProgress& progress) {
+  tool.Print(progress.Line() + "\n");
+  Table table({"HOST", "STATE", "DETAIL"});
+  size_t rows = 0;
+  for (const auto& [id, host] : progress.Hosts()) {
+    const bool alone = progress.Hosts().size() == 1;  // then it is told in full
+    if (IsClean(host.outcome) && !alone) continue;
+    const auto state = host.outcome.state();
+    table.Add({host.name.empty() ? id : host.name,
+               state == v1::OrderOutcome::STATE_UNSPECIFIED ? "pending" : WordOf(state),
+               Detail(host.outcome)});
+    ++rows;
+  }
+  if (rows > 0) tool.Print(table.Text());
+}
+
+}  // namespace
+
+bool IsFinal(v1::OrderOutcome::State state) {
+  return state >= v1::OrderOutcome::STATE_DONE && state <= v1::OrderOutcome::STATE_CANCELLED;
+}
+
+OrderProgress::OrderProgress(std::span<const v1::Host> hosts)
+    : expected_(static_cast<uint32_t>(hosts.size())) {
+  for (const v1::Host& host : hosts) hosts_[host.host_id()].name = host.facts().host_name();
+}
+
+void OrderProgress::Apply(const v1::WatchOrderResponse& message) {
+  expected_ = std::max(expected_, message.hosts());
+  if (!message.has_outcome() || message.outcome().host_id().empty()) return;
+  HostOutcome& host = hosts_[message.outcome().host_id()];
+  if (!IsFinal(host.outcome.state())) host.outcome = message.outcome();
+}
+
+bool OrderProgress::Finished() const {
+  const auto ended =
+      std::ranges::count_if(hosts_, [](const auto& entry) { return IsFinal(entry.second.outcome.state()); });
+  return std::cmp_greater_equal(ended, std::max<size_t>(expected_, hosts_.size()));
+}
+
+ExitCode OrderProgress::Result() const {
+  const auto not_done = [](const auto& entry) {
+    const v1::OrderOutcome::State state = entry.second.outcome.state();
+    return IsFinal(state) && state != v1::OrderOutcome::STATE_DONE;
+  };
+  if (std::ranges::any_of(hosts_, not_done)) return ExitCode::kFailed;
+  return Finished() ? ExitCode::kDone : ExitCode::kNotAllAnswered;
+}
+
+std::string OrderProgress::Line() const {
+  std::map<v1::OrderOutcome::State, size_t> counts;
+  size_t ended = 0;
+  for (const auto& [id, host] : hosts_) {
+    ++counts[host.outcome.state()];
+    if (IsFinal(host.outcome.state())) ++ended;
+  }
+  const size_t total = std::max<size_t>(expected_, hosts_.size());
+  std::string line = StrCat(counts[v1::OrderOutcome::STATE_DONE], " of ", Count(total, "host"), " done");
+  for (const auto& [state, count] : counts) {
+    if (IsFinal(state) && state != v1::OrderOutcome::STATE_DONE)
+      StrAppend(&line, ", ", count, " ", WordOf(state));
+  }
+  if (ended == total) return line;
+  StrAppend(&line, ", ", total - ended, " waiting");
+  if (const size_t running = counts[v1::OrderOutcome::STATE_RUNNING]; running > 0) {
+    StrAppend(&line, " (", running, " running)");
+  }
+  return line + Slowest();
+}
+
+std::string OrderProgress::Slowest() const {
+  const HostOutcome* slowest = nullptr;
+  for (const auto& [id, host] : hosts_) {
+    if (IsFinal(host.outcome.state())) continue;
+    const auto left = [](const HostOutcome& each) { return each.outcome.progress().remaining_nanos(); };
+    if (slowest == nullptr || left(host) > left(*slowest)) slowest = &host;
+  }
+  if (slowest == nullptr || slowest->name.empty()) return "";
+  std::string text = StrCat("; slowest: ", slowest->name);
+  const v1::ScanProgress& scan = slowest->outcome.progress();
+  if (scan.bytes_total() > 0) {
+    StrAppend(&text, " ",
+              static_cast<int>(100.0 * static_cast<double>(scan.bytes_done()) /
+                               static_cast<double>(scan.bytes_total())),
+              " %");
+  } else if (scan.files_done() > 0) {
+    StrAppend(&text, " ", scan.files_done(), " files");
+  }
+  if (scan.remaining_nanos() > 0) StrAppend(&text, ", ", FormatDuration(scan.remaining_nanos()), " left");
+  return text;
+}
+
+absl::StatusOr<ExitCode> WaitForOrder(const Tool& tool, const Client& client, const std::string& order_id,
+                                      std::span<const v1::Host> hosts, int64_t timeout_nanos) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::nanoseconds(timeout_nanos);
+  OrderProgress progress(hosts);
+  v1::WatchOrderRequest request;
+  request.set_order_id(order_id);
+  {
+    ProgressLine line(tool.World());
+    line.Draw(progress.Line());
+    while (!progress.Finished()) {
+      const std::chrono::nanoseconds left =
+          timeout_nanos == 0 ? std::chrono::nanoseconds(0) : deadline - std::chrono::steady_clock::now();
+      if (timeout_nanos != 0 && left.count() <= 0) break;
+      const absl::Status watched = client.Read<v1::WatchOrderRequest, v1::WatchOrderResponse>(
+          &Client::Stub::WatchOrder, request, left, [&](const v1::WatchOrderResponse& message) {
+            progress.Apply(message);
+            line.Draw(progress.Line());
+            return !progress.Finished();
+          });
+      if (absl::IsDeadlineExceeded(watched)) break;
+      if (watched.ok()) {
+        // The controller holds the order for ended.
+        break;
+      }
+      if (!absl::IsUnavailable(watched)) return watched;
+      line.Draw(StrCat(progress.Line(), " (the controller is away; trying again)"));
+      std::this_thread::sleep_for(kPauseBeforeRetry);
+    }
+  }
+  if (tool.Json()) {
+    ShowJson(tool, progress, order_id);
+  } else {
+    ShowTable(tool, progress);
+  }
+  return progress.Result();
+}
+
+}  // namespace cordon::ctl

@@ -1,0 +1,51 @@
+#pragma once
+
+// --wait: following an order until every host has ended it.
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+
+#include "controller/cordonctl/tool.h"
+
+namespace cordon::ctl {
+
+// True when nothing more will come from the host.
+bool IsFinal(v1::OrderOutcome::State state);
+
+// What is known of one order so far. Pure.
+class OrderProgress {
+ public:
+  explicit OrderProgress(std::span<const v1::Host> hosts);
+
+  void Apply(const v1::WatchOrderResponse& message);
+
+  bool Finished() const;
+  ExitCode Result() const;
+
+  // "12 of 40 done, 1 refused, 27 waiting (2 running); slowest: vet-2 43 %, 2m10s left".
+  std::string Line() const;
+
+  struct HostOutcome {
+    std::string name;
+    v1::OrderOutcome outcome;  // UNSPECIFIED: nothing yet
+  };
+  const std::map<std::string, HostOutcome>& Hosts() const { return hosts_; }
+
+ private:
+  std::string Slowest() const;
+
+  std::map<std::string, HostOutcome> hosts_;  // by id
+  uint32_t expected_ = 0;
+};
+
+// Follows the order to its end or for `timeout_nanos` (0 = without end), through restarts of the controller.
+// A line is redrawn on a terminal; at the end come the outcomes of every host (JSON) or a table of those that
+// are not done.
+absl::StatusOr<ExitCode> WaitForOrder(const Tool& tool, const Client& client, const std::string& order_id,
+                                      std::span<const v1::Host> hosts, int64_t timeout_nanos);
+
+}  // namespace cordon::ctl
