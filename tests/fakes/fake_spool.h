@@ -50,6 +50,13 @@ class FakeSpool final : public agent::Spool {
   absl::StatusOr<uint64_t> Reconcile(const v1::TelemetryPosition& controller) override {
     return controller.acknowledged_sequence();
   }
+  absl::Status GiveUp(uint64_t first_sequence, const std::string& /*reason*/) override {
+    const std::lock_guard lock(mutex_);
+    for (v1::Batch& batch : batches_) {
+      if (batch.first_sequence() == first_sequence) batch.clear_payload();
+    }
+    return absl::OkStatus();
+  }
   std::string ChainId() const override { return kChain; }
   agent::SpoolStats Stats() const override {
     const std::lock_guard lock(mutex_);
