@@ -15,11 +15,12 @@ absl::Status Bad(std::string_view field) {
   return absl::InvalidArgumentError(StrCat("no audit entry: ", field, " is missing or of the wrong kind"));
 }
 
-absl::Status Number(const boost::json::object& line, const char* field, uint64_t* value) {
+template <typename Integer>
+absl::Status Number(const boost::json::object& line, const char* field, Integer* value) {
   const boost::json::value* const found = line.if_contains(field);
   if (found == nullptr) return Bad(field);
   boost::json::error_code error;
-  *value = found->to_number<uint64_t>(error);
+  *value = found->to_number<Integer>(error);
   return error ? Bad(field) : absl::OkStatus();
 }
 
@@ -53,11 +54,11 @@ absl::StatusOr<v1::AuditEntry> ParseAuditLine(std::string_view line) {
   const boost::json::object& object = parsed.get_object();
   v1::AuditEntry entry;
   uint64_t index = 0;
-  uint64_t time = 0;
+  int64_t time = 0;
   CORDON_RETURN_IF_ERROR(Number(object, "index", &index));
   CORDON_RETURN_IF_ERROR(Number(object, "time_unix_nanos", &time));
   entry.set_index(index);
-  entry.set_time_unix_nanos(static_cast<int64_t>(time));
+  entry.set_time_unix_nanos(time);
   CORDON_RETURN_IF_ERROR(Text(object, "actor", entry.mutable_actor()));
   CORDON_RETURN_IF_ERROR(Text(object, "action", entry.mutable_action()));
   CORDON_RETURN_IF_ERROR(Text(object, "subject", entry.mutable_subject()));

@@ -1,3 +1,5 @@
+#include <grpc/support/log.h>
+
 #include <cstdlib>
 #include <iostream>
 
@@ -7,11 +9,21 @@
 #include "controller/cordonctl/run.h"
 #include "platform/api/terminal.h"
 
+namespace {
+
+// gRPC tells on standard error what cordonctl tells in its own words; who wants both sets GRPC_VERBOSITY.
+void SilenceGrpc() {
+  if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_function([](gpr_log_func_args*) {});
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   if (const absl::Status status = cordon::RequireTls13(); !status.ok()) {
     std::cerr << "cordonctl: " << cordon::Message(status) << '\n';
     return static_cast<int>(cordon::ctl::ExitCode::kFailed);
   }
+  SilenceGrpc();
   const cordon::ctl::Environment environment{
       .in = std::cin,
       .out = std::cout,

@@ -110,7 +110,7 @@ agent() { on front-desk unshare --uts -- sh -c 'hostname front-desk && exec "$@"
 
 agent_up() {
   in_background agent agent run --config "$clinic/agent.toml"
-  wait_until 20 "the agent's first report" sh -c "$(declare -f on cordonctl); clinic='$clinic'; clinic_bin='$clinic_bin'; cordonctl hosts -o json | grep -q CONNECTED"
+  wait_until 20 "the agent's first report" sh -c "$(declare -f on cordonctl); clinic='$clinic'; clinic_bin='$clinic_bin'; cordonctl hosts -o json | grep -qw connected"
 }
 
 clinic_down() {
