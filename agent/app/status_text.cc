@@ -1,11 +1,11 @@
 #include "agent/app/status_text.h"
 
-#include <google/protobuf/util/json_util.h>
-
 #include <algorithm>
+#include <boost/json/serialize.hpp>
 
 #include "common/base/strings.h"
 #include "common/base/text.h"
+#include "common/wire/json.h"
 
 namespace cordon::agent {
 namespace {
@@ -16,18 +16,8 @@ void Line(std::string* out, std::string_view name, std::string_view text) {
   StrAppend(out, fmt::format("{:<{}}{}\n", name, kNameWidth, Printable(text)));
 }
 
-// "LEVEL_NO_LATERAL" -> "no-lateral".
-std::string Word(std::string name, std::string_view prefix) {
-  name.erase(0, prefix.size());
-  std::ranges::transform(name, name.begin(), [](char c) {
-    if (c == '_') return '-';
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return name;
-}
-
 std::string LevelWord(v1::Level level) {
-  return level == v1::LEVEL_UNSPECIFIED ? "unknown" : Word(v1::Level_Name(level), "LEVEL_");
+  return level == v1::LEVEL_UNSPECIFIED ? "unknown" : WordOf(level);
 }
 
 std::string Ago(int64_t then, int64_t now) {
@@ -35,9 +25,7 @@ std::string Ago(int64_t then, int64_t now) {
 }
 
 void Isolation(std::string* out, const v1::Receipt& receipt) {
-  Line(out, "isolation",
-       StrCat(LevelWord(receipt.intended_level()), ", ",
-              Word(v1::Containment_Name(receipt.containment()), "CONTAINMENT_")));
+  Line(out, "isolation", StrCat(LevelWord(receipt.intended_level()), ", ", WordOf(receipt.containment())));
   if (receipt.enforced_level() != receipt.intended_level())
     Line(out, "  enforced", LevelWord(receipt.enforced_level()));
   for (const std::string& reason : receipt.reasons()) Line(out, "  because", reason);
@@ -102,13 +90,7 @@ std::string StatusText(const v1::GetStatusResponse& status, int64_t now_unix_nan
 }
 
 std::string StatusJson(const v1::GetStatusResponse& status) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.always_print_primitive_fields = true;
-  options.preserve_proto_field_names = true;
-  std::string json;
-  static_cast<void>(
-      google::protobuf::util::MessageToJsonString(status, &json, options));  // our own message: cannot fail
-  return json;
+  return boost::json::serialize(ToJson(status));
 }
 
 }  // namespace cordon::agent

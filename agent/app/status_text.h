@@ -10,7 +10,7 @@ namespace cordon::agent {
 // the spool.
 std::string StatusText(const v1::GetStatusResponse& status, int64_t now_unix_nanos);
 
-// The same as one line of JSON, names as in the proto, every field always there.
+// The same as one line of JSON, in the form of common/wire/json.h.
 std::string StatusJson(const v1::GetStatusResponse& status);
 
 }  // namespace cordon::agent

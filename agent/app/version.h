@@ -2,6 +2,6 @@
 
 namespace cordon::agent {
 
-inline constexpr const char* kVersion = "0.1.0";
+inline constexpr const char* kVersion = CORDON_VERSION;
 
 }  // namespace cordon::agent

@@ -131,6 +131,14 @@ TEST_F(LinkTest, ComesBackWhenTheControllerIsKilledAndStartedAgain) {
   EXPECT_EQ(sessions.size(), 1U) << "a reconnect is the same run of the agent, no clone";
 }
 
+TEST_F(LinkTest, TheNextControllerIsTriedWhenOneIsDown) {
+  Enrol(gateway_.Address());
+  state_.controllers.insert(state_.controllers.begin(), {{"127.0.0.1", 1}, {"127.0.0.1", 2}});
+  StartLink();
+  ASSERT_TRUE(Eventually([&] { return link_->State().serving; })) << link_->Status().last_error;
+  EXPECT_EQ(link_->Status().controller, gateway_.Address());
+}
+
 TEST_F(LinkTest, ABlackHoleIsNoticedByTheHeartbeatsDeadline) {
   settings_.keepalive_interval = 1h;  // so that it is not HTTP/2's keepalive that notices
   Relay relay(static_cast<uint16_t>(gateway_.Port()));
