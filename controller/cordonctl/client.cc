@@ -17,6 +17,9 @@ namespace {
 
 constexpr int kKeepaliveMillis = 10'000;
 constexpr int kKeepaliveTimeoutMillis = 5'000;
+// Lists of orders hold whole profiles; the controller is checked by its certificate before it can send
+// anything.
+constexpr int kMaxReceiveBytes = 256 * 1024 * 1024;
 constexpr uint32_t kPageSize = 1'000;
 constexpr int kMaxPages = 10'000;
 
@@ -70,6 +73,7 @@ Client::Client(v1::OperatorIdentity identity, std::string address, KeyPtr signin
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMillis);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   const TlsIdentity tls{identity_.ca_pem(), identity_.certificate_pem(), identity_.key_pem()};
   stub_ = v1::Operator::NewStub(grpc::CreateCustomChannel(address_, MakeChannelCredentials(tls), arguments));
 }

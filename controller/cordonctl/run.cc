@@ -9,10 +9,8 @@
 namespace cordon::ctl {
 namespace {
 
-constexpr const char* kVersion = "0.1.0";
-
 void AddGlobalOptions(CLI::App* app, GlobalOptions* options, std::string* output) {
-  app->set_version_flag("--version", kVersion);
+  app->set_version_flag("--version", CORDON_VERSION);
   app->add_option("--identity", options->identity,
                   "Operator identity (else CORDON_IDENTITY, else ~/.config/cordon/identity)");
   app->add_option("--controller", options->controller, "HOST:PORT instead of those in the identity");
