@@ -70,6 +70,7 @@ class Agent {
   void StopWatching();
   void WaitForLoop();
   void StopLinkWhenSent(int64_t deadline_boot_nanos);
+  void StopAnswering();
   absl::Status Finish();
 
   v1::Policy DefaultWatchPolicy() const;

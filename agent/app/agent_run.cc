@@ -129,7 +129,7 @@ void Agent::StopLinkWhenSent(int64_t deadline_boot_nanos) {
   const SpoolStats spool = spool_->Stats();
   const bool sent = spool.acknowledged_sequence == spool.last_sequence;
   if (sent || !link_->Status().connected || clock_->BootNanos() > deadline_boot_nanos) {
-    link_->Stop([this] { work_.reset(); });
+    link_->Stop([this] { StopAnswering(); });
     return;
   }
   const auto timer = std::make_shared<boost::asio::steady_timer>(loop_, kLook);
@@ -138,9 +138,18 @@ void Agent::StopLinkWhenSent(int64_t deadline_boot_nanos) {
   });
 }
 
+// Proofs that are under way may still need the loop: it runs until they have ended.
+void Agent::StopAnswering() {
+  stopper_.join();
+  stopper_ = std::thread([this] {
+    local_.reset();
+    health_.reset();
+    boost::asio::post(loop_, [this] { work_.reset(); });
+  });
+}
+
 absl::Status Agent::Finish() {
   stopper_.join();
-  local_.reset();
   return Annotate(flushed_, "events of the last moments may be lost, which the next start will report");
 }
 

@@ -69,6 +69,11 @@ absl::Status FileSensor::Watch(const v1::Policy& policy) {
 
 void FileSensor::Stop() {
   const std::lock_guard lock(policy_mutex_);
+  {
+    const std::lock_guard state_lock(mutex_);
+    stopped_ = true;  // a canary that is under way will not come back
+    canary_back_.notify_all();
+  }
   if (source_ != nullptr) source_->Stop();
   pipeline_->Finish();
   SetState(false, "stopped");
@@ -98,13 +103,15 @@ void FileSensor::Prove() {
   const std::lock_guard prove_lock(prove_mutex_);
   {
     const std::lock_guard lock(mutex_);
-    if (source_ == nullptr) return;  // State() says why
+    if (source_ == nullptr || stopped_) return;  // State() says why
   }
   std::string wanted;
   const absl::Status written = WriteCanary(&wanted);
   if (!written.ok()) return SetState(false, std::string(Message(written)));
   std::unique_lock lock(mutex_);
-  const bool back = canary_back_.wait_for(lock, config_.proof_wait, [&] { return canary_seen_ == wanted; });
+  const bool back =
+      canary_back_.wait_for(lock, config_.proof_wait, [&] { return stopped_ || canary_seen_ == wanted; });
+  if (stopped_) return;
   lock.unlock();
   if (!back) {
     return SetState(false, StrCat("a change of ", (canary_ / "probe").string(), " was not seen within ",

@@ -85,6 +85,7 @@ class FileSensor final : public HealthPart {
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable canary_back_;
   std::string canary_seen_;  // SHA-256 of the last canary that came back
+  bool stopped_ = false;
   PartState state_;
   std::unique_ptr<platform::FileSource> source_;  // replaced under policy_mutex_ and mutex_
   std::unique_ptr<Pipeline> pipeline_;

@@ -198,7 +198,8 @@ void Link::Impl::SetError(const std::string& controller, const absl::Status& why
   const std::string text = Printable(Message(why));
   const std::lock_guard lock(mutex_);
   outbox_.ForgetAnswers();
-  if (status_.connected || status_.last_error != text) spdlog::warn("link: {}: {}", controller, text);
+  if (!stopped_ && (status_.connected || status_.last_error != text))
+    spdlog::warn("link: {}: {}", controller, text);
   if (status_.connected) status_.since_unix_nanos = parts_.clock.WallNanos();
   status_.connected = false;
   status_.controller = controller;
