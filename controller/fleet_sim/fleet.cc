@@ -28,6 +28,7 @@ class Enroller {
   absl::StatusOr<std::vector<AgentIdentity>> Run() {
     {
       std::vector<std::jthread> threads;
+      threads.reserve(static_cast<size_t>(options_.threads));
       for (int i = 0; i < options_.threads; ++i) threads.emplace_back([this] { Work(); });
     }
     if (!error_.ok()) return error_;
