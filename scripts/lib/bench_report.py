@@ -81,7 +81,7 @@ def storm():
 
 def losses():
     lost = sum(int(gap.get("count", 0)) for line in read("control-events") for gap in find(json.loads(line), "gap")
-               if gap.get("cause") == "CAUSE_KERNEL_BUFFER_FULL")
+               if gap.get("cause") == "kernel-buffer-full")
     return [("exec storm: events that gap events report lost", str(lost), "0")]
 
 

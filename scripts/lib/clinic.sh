@@ -100,13 +100,13 @@ agent_config() {  # what the workstation watches: folders of the clinic's own, b
   cat >"$clinic/agent.toml" <<TOML
 [agent]
 state_dir = "$clinic/agent"
+host_name = "front-desk"  # the namespaces share the machine's own name
 [watch]
 paths = ["$clinic/front-desk"]
 TOML
 }
 
-# The namespaces share the machine's name; a UTS namespace of its own gives the workstation another.
-agent() { on front-desk unshare --uts -- sh -c 'hostname front-desk && exec "$@"' agent "$clinic_bin/cordon-agent" "$@"; }
+agent() { on front-desk "$clinic_bin/cordon-agent" "$@"; }
 
 agent_up() {
   in_background agent agent run --config "$clinic/agent.toml"
