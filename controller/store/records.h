@@ -75,15 +75,6 @@ struct HostReceipt {
   v1::Receipt receipt;
 };
 
-// The lanes in which sequences rise (ISO-9).
-inline constexpr std::string_view kIsolationLane = "isolation";
-inline constexpr std::string_view kScanLane = "scan";
-inline constexpr std::string_view kPolicyLane = "policy";
-inline constexpr std::string_view kTrustLane = "trust";
-
-// The lane of an order; empty when it has no action.
-std::string_view LaneOf(const v1::Order& order);
-
 struct OrderRecord {
   std::string order_id;
   std::string lane;

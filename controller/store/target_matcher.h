@@ -3,6 +3,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "cordon/v1/order.pb.h"
@@ -20,8 +21,8 @@ class TargetMatcher {
 
  private:
   bool all_;
-  std::unordered_set<std::string> host_ids_;
-  std::unordered_set<std::string> names_;
+  std::unordered_map<std::string, std::string> names_by_id_;  // lower case; empty = any name
+  std::unordered_set<std::string> names_;                     // of entries without an id
   std::unordered_set<std::string> sites_;
   std::unordered_set<std::string> labels_;  // key, zero byte, value
 };

@@ -1,0 +1,32 @@
+#pragma once
+
+// The rules of a host's chain of batches (TEL-2, TEL-3). Pure.
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "controller/store/records.h"
+#include "cordon/v1/event.pb.h"
+
+namespace cordon::controller {
+
+// A batch whose fields and payload hold by themselves, with what the store needs of its content.
+struct CheckedBatch {
+  int64_t first_time_unix_nanos = 0;  // of its events; of its header when it was dropped
+  int64_t last_time_unix_nanos = 0;
+  v1::EventList control_events;  // of a batch of class CONTROL; else empty
+};
+
+// INVALID_ARGUMENT names the field that is out of bounds, or says that the payload was altered or cannot be
+// decoded.
+absl::StatusOr<CheckedBatch> CheckBatch(const v1::Batch& batch);
+
+// Where the batch stands in the chain of which `position` is the end. On kCommitted the position is the new
+// one, else the old one. A batch of another chain counts as the first of a new one; that the chain is really
+// new, the store knows. `batch` has passed CheckBatch.
+BatchResult JudgeBatch(std::string_view host_id, const ChainPosition& position, const v1::Batch& batch);
+
+}  // namespace cordon::controller

@@ -1,0 +1,101 @@
+#include "controller/store/event_merge.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "common/base/status.h"
+#include "common/crypto/digest.h"
+#include "common/wire/batch_codec.h"
+
+namespace cordon::controller {
+namespace {
+
+v1::QueryEventsResponse RowOf(const StoredBatch& stored, uint64_t sequence, int64_t time) {
+  v1::QueryEventsResponse row;
+  row.set_host_id(stored.host_id);
+  row.set_host_name(stored.host_name);
+  row.set_sequence(sequence);
+  row.set_time_unix_nanos(time);
+  row.set_event_class(stored.batch.event_class());
+  return row;
+}
+
+v1::QueryEventsResponse GapOf(const StoredBatch& stored) {
+  const v1::Batch& batch = stored.batch;
+  v1::QueryEventsResponse row = RowOf(stored, batch.first_sequence(), stored.first_time_unix_nanos);
+  v1::Gap* gap = row.mutable_event()->mutable_gap();
+  gap->set_cause(batch.dropped());
+  gap->set_event_class(batch.event_class());
+  gap->set_count(batch.event_count());
+  gap->set_first_time_unix_nanos(batch.first_time_unix_nanos());
+  gap->set_last_time_unix_nanos(batch.last_time_unix_nanos());
+  gap->set_first_sequence(batch.first_sequence());
+  gap->set_detail("the spool gave this batch up");
+  return row;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<v1::QueryEventsResponse>> EventsOf(const StoredBatch& stored) {
+  if (stored.batch.dropped() != v1::Gap::CAUSE_UNSPECIFIED) return std::vector{GapOf(stored)};
+  const auto damaged = [&](std::string_view why) {
+    return absl::DataLossError(
+        StrCat("batch ", stored.batch.first_sequence(), " of host ", stored.host_id, ": ", why));
+  };
+  if (Sha256(stored.batch.payload()) != stored.batch.payload_sha256())
+    return damaged("its payload was altered");
+  absl::StatusOr<v1::EventList> events = DecodeEvents(stored.batch.payload(), stored.batch.event_count());
+  if (!events.ok()) return damaged(Message(events.status()));
+  std::vector<v1::QueryEventsResponse> rows;
+  rows.reserve(static_cast<size_t>(events->events_size()));
+  for (v1::Event& event : *events->mutable_events()) {
+    const int64_t time =
+        events->base_time_unix_nanos() + event.time_offset_nanos();  // checked when it was stored
+    v1::QueryEventsResponse& row =
+        rows.emplace_back(RowOf(stored, stored.batch.first_sequence() + rows.size(), time));
+    *row.mutable_event() = std::move(event);
+    row.mutable_event()->clear_time_offset_nanos();  // says nothing without its batch
+  }
+  return rows;
+}
+
+bool IsAskedFor(const EventQuery& query, const v1::QueryEventsResponse& event) {
+  if (event.time_unix_nanos() < query.since_unix_nanos) return false;
+  if (query.until_unix_nanos != 0 && event.time_unix_nanos() >= query.until_unix_nanos) return false;
+  return query.classes.empty() ||
+         std::ranges::find(query.classes, event.event_class()) != query.classes.end();
+}
+
+bool EventMerge::Later::operator()(const Held& a, const Held& b) const {
+  return std::tuple(a.event.time_unix_nanos(), a.position, a.event.sequence()) >
+         std::tuple(b.event.time_unix_nanos(), b.position, b.event.sequence());
+}
+
+bool EventMerge::ReleaseFirst() {
+  std::ranges::pop_heap(heap_, Later());
+  v1::QueryEventsResponse event = std::move(heap_.back().event);
+  heap_.pop_back();
+  return callback_(std::move(event));
+}
+
+bool EventMerge::ReleaseBefore(int64_t time) {
+  while (!heap_.empty() && heap_.front().event.time_unix_nanos() < time) {
+    if (!ReleaseFirst()) return false;
+  }
+  return true;
+}
+
+bool EventMerge::ReleaseAll() {
+  while (!heap_.empty()) {
+    if (!ReleaseFirst()) return false;
+  }
+  return true;
+}
+
+bool EventMerge::Add(int64_t position, v1::QueryEventsResponse event) {
+  heap_.push_back({position, std::move(event)});
+  std::ranges::push_heap(heap_, Later());
+  return heap_.size() <= max_held_ || ReleaseFirst();
+}
+
+}  // namespace cordon::controller

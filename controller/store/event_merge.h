@@ -1,0 +1,59 @@
+#pragma once
+
+// Turns stored batches, which come by the time of their first event, into events by time.
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "controller/store/records.h"
+
+namespace cordon::controller {
+
+struct StoredBatch {
+  int64_t position = 0;
+  std::string host_id;
+  std::string host_name;
+  int64_t first_time_unix_nanos = 0;
+  v1::Batch batch;
+};
+
+// The events of a batch as a query shows them; a dropped batch is one Gap (TEL-1). DATA_LOSS when the payload
+// is not what was stored.
+absl::StatusOr<std::vector<v1::QueryEventsResponse>> EventsOf(const StoredBatch& stored);
+
+// Within [since, until) and of a class that is asked for.
+bool IsAskedFor(const EventQuery& query, const v1::QueryEventsResponse& event);
+
+// Holds back events until none can come before them. Not thread-safe.
+class EventMerge {
+ public:
+  // Called per event; false ends the query.
+  using Callback = std::function<bool(v1::QueryEventsResponse&& event)>;
+  EventMerge(size_t max_held, Callback callback) : max_held_(max_held), callback_(std::move(callback)) {}
+
+  // No event before `time` comes any more. False when the callback ended the query.
+  bool ReleaseBefore(int64_t time);
+  bool ReleaseAll();
+  // False when the callback ended the query.
+  bool Add(int64_t position, v1::QueryEventsResponse event);
+
+ private:
+  struct Held {
+    int64_t position;
+    v1::QueryEventsResponse event;
+  };
+  struct Later {
+    bool operator()(const Held& a, const Held& b) const;
+  };
+  bool ReleaseFirst();
+
+  size_t max_held_;
+  Callback callback_;
+  std::vector<Held> heap_;  // the earliest on top
+};
+
+}  // namespace cordon::controller

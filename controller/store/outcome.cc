@@ -1,0 +1,42 @@
+#include "controller/store/outcome.h"
+
+namespace cordon::controller {
+namespace {
+
+using v1::OrderOutcome;
+
+// How far along a state is. Only a higher stage follows a lower one.
+int Stage(OrderOutcome::State state) {
+  switch (state) {
+    case OrderOutcome::STATE_PENDING:
+      return 1;
+    case OrderOutcome::STATE_DELIVERED:
+      return 2;
+    case OrderOutcome::STATE_SUPERSEDED:
+    case OrderOutcome::STATE_EXPIRED:
+      return 3;  // concluded, perhaps without knowing what the host did meanwhile
+    case OrderOutcome::STATE_RUNNING:
+      return 4;
+    case OrderOutcome::STATE_DONE:
+    case OrderOutcome::STATE_REFUSED:
+    case OrderOutcome::STATE_FAILED:
+    case OrderOutcome::STATE_CANCELLED:
+      return 5;
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
+bool MayBecome(OrderOutcome::State from, OrderOutcome::State to) {
+  if (Stage(from) == 0 || Stage(to) == 0) return false;
+  if (from == OrderOutcome::STATE_RUNNING) return to != from ? Stage(to) > Stage(from) : true;
+  return Stage(to) > Stage(from);
+}
+
+bool IsFinal(OrderOutcome::State state) {
+  return Stage(state) == 3 || Stage(state) == 5;
+}
+
+}  // namespace cordon::controller

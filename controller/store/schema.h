@@ -1,0 +1,112 @@
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace cordon::controller {
+
+// One element per schema version; only ever appended to.
+inline constexpr std::array<std::string_view, 1> kSchema = {R"sql(
+CREATE TABLE fleet(
+  one INTEGER PRIMARY KEY CHECK(one = 1),
+  fleet_id TEXT NOT NULL,
+  organisation TEXT NOT NULL,
+  trust_bundle BLOB NOT NULL);
+
+CREATE TABLE hosts(
+  host_id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  site TEXT NOT NULL,
+  labels BLOB NOT NULL,            -- a Target with nothing but labels
+  facts BLOB NOT NULL,
+  enrollment_id TEXT NOT NULL,
+  enrolled INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL,
+  receipt BLOB,
+  receipt_time INTEGER NOT NULL DEFAULT 0,
+  revoked INTEGER NOT NULL DEFAULT 0,
+  serial TEXT NOT NULL,
+  not_before INTEGER NOT NULL,
+  not_after INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE certificates(
+  serial TEXT PRIMARY KEY,
+  identity TEXT NOT NULL,          -- "host/<id>", "bootstrap/<id>"
+  not_before INTEGER NOT NULL,
+  not_after INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE enrollments(
+  enrollment_id TEXT PRIMARY KEY,
+  site TEXT NOT NULL,
+  labels BLOB NOT NULL,
+  uses INTEGER NOT NULL,
+  used INTEGER NOT NULL DEFAULT 0 CHECK(used <= uses),
+  expiry INTEGER NOT NULL,
+  created INTEGER NOT NULL,
+  created_by TEXT NOT NULL,
+  revoked INTEGER NOT NULL DEFAULT 0,
+  token_sha256 BLOB NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE orders(
+  number INTEGER PRIMARY KEY,      -- in order of submission
+  order_id TEXT NOT NULL UNIQUE,
+  lane TEXT NOT NULL,
+  sequence INTEGER NOT NULL,
+  not_before INTEGER NOT NULL,
+  expiry INTEGER NOT NULL,
+  submitted_by TEXT NOT NULL,
+  submitted INTEGER NOT NULL,
+  wide_target BLOB,                -- sites, labels, all: what hosts that enrol later can match; NULL = none
+  swept INTEGER NOT NULL DEFAULT 0,  -- expiry has been marked on its outcomes
+  signed_order BLOB NOT NULL);     -- as submitted
+CREATE INDEX orders_expiry ON orders(expiry) WHERE swept = 0;
+CREATE INDEX orders_sequence ON orders(sequence);
+
+CREATE TABLE outcomes(
+  order_id TEXT NOT NULL REFERENCES orders(order_id),
+  host_id TEXT NOT NULL REFERENCES hosts(host_id),
+  lane TEXT NOT NULL,
+  sequence INTEGER NOT NULL,
+  state INTEGER NOT NULL,          -- OrderOutcome.State
+  outcome BLOB NOT NULL,           -- OrderOutcome
+  PRIMARY KEY(order_id, host_id)) WITHOUT ROWID;
+CREATE INDEX outcomes_host ON outcomes(host_id, lane, sequence);
+
+CREATE TABLE chains(
+  host_id TEXT NOT NULL REFERENCES hosts(host_id),
+  chain_id TEXT NOT NULL,
+  current INTEGER NOT NULL,        -- 0: ended, nothing is taken for it any more
+  acknowledged_sequence INTEGER NOT NULL,
+  last_hash BLOB NOT NULL,
+  PRIMARY KEY(host_id, chain_id)) WITHOUT ROWID;
+
+CREATE TABLE batches(
+  position INTEGER PRIMARY KEY AUTOINCREMENT,
+  host_id TEXT NOT NULL,
+  chain_id TEXT NOT NULL,
+  first_sequence INTEGER NOT NULL,
+  event_count INTEGER NOT NULL,
+  event_class INTEGER NOT NULL,
+  first_time INTEGER NOT NULL,
+  last_time INTEGER NOT NULL,
+  dropped INTEGER NOT NULL,        -- Gap.Cause; 0 = not dropped
+  previous_hash BLOB NOT NULL,
+  payload_sha256 BLOB NOT NULL,
+  payload BLOB NOT NULL,
+  UNIQUE(host_id, chain_id, first_sequence));
+CREATE INDEX batches_time ON batches(first_time, position, last_time, event_class, event_count, host_id);
+
+CREATE TABLE audit(
+  entry_index INTEGER PRIMARY KEY,
+  time INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  action TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  previous_hash BLOB NOT NULL,
+  hash BLOB NOT NULL);
+CREATE TRIGGER audit_is_append_only_1 BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
+CREATE TRIGGER audit_is_append_only_2 BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
+)sql"};
+
+}  // namespace cordon::controller

@@ -1,0 +1,112 @@
+#pragma once
+
+// The store on SQLite. Private to this folder; its methods stand by subject in store_hosts.cc,
+// store_orders.cc, …
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "common/base/clock.h"
+#include "common/sqlite/database.h"
+#include "controller/store/reader_pool.h"
+#include "controller/store/store.h"
+#include "platform/api/files.h"
+
+namespace cordon::controller {
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(std::string path, std::unique_ptr<platform::FileLock> lock, Database writer,
+              std::unique_ptr<ReaderPool> readers, const Clock& clock)
+      : path_(std::move(path)),
+        lock_(std::move(lock)),
+        clock_(clock),
+        readers_(std::move(readers)),
+        writer_(std::move(writer)) {}
+
+  absl::StatusOr<Fleet> GetFleet() override;
+
+  absl::StatusOr<HostRecord> GetHost(std::string_view host_id) override;
+  absl::StatusOr<HostPage> ListHosts(const v1::Target* target, uint32_t page_size,
+                                     std::string_view page_token) override;
+  absl::Status TouchHosts(std::span<const HostSeen> seen) override;
+  absl::Status UpdateFacts(std::string_view host_id, const v1::HostFacts& facts) override;
+  absl::Status RecordReceipts(std::span<const HostReceipt> receipts) override;
+  absl::Status RenewCertificate(std::string_view host_id, const CertificateRecord& certificate,
+                                const AuditNote& note) override;
+  absl::Status RevokeHost(std::string_view host_id, const AuditNote& note) override;
+
+  absl::Status CreateEnrollment(const NewEnrollment& enrollment, const AuditNote& note) override;
+  absl::StatusOr<std::vector<v1::Enrollment>> ListEnrollments() override;
+  absl::Status RevokeEnrollment(std::string_view enrollment_id, const AuditNote& note) override;
+  absl::StatusOr<HostRecord> EnrollHost(std::string_view enrollment_id, std::string_view token,
+                                        const NewHost& host) override;
+
+  absl::StatusOr<SubmittedOrder> SubmitOrder(const v1::SignedOrder& signed_order, const v1::Order& order,
+                                             std::string_view submitted_by, const AuditNote& note) override;
+  absl::StatusOr<std::vector<OrderRecord>> OrdersFor(std::string_view host_id,
+                                                     std::span<const v1::LaneState> lanes) override;
+  absl::StatusOr<std::vector<v1::OrderOutcome>> RecordOutcomes(
+      std::span<const v1::OrderOutcome> outcomes) override;
+  absl::StatusOr<std::vector<v1::OrderOutcome>> ExpireOrders() override;
+  absl::StatusOr<OrderRecord> GetOrder(std::string_view order_id) override;
+  absl::StatusOr<std::vector<v1::OrderOutcome>> OutcomesOf(std::string_view order_id) override;
+  absl::StatusOr<std::vector<v1::OrderSummary>> ListOrders(uint32_t limit) override;
+  absl::StatusOr<uint64_t> NewestOrderSequence() override;
+
+  absl::StatusOr<CommitResult> CommitBatches(std::span<const HostBatch> batches) override;
+  absl::StatusOr<ChainPosition> PositionOf(std::string_view host_id) override;
+  absl::Status QueryEvents(const EventQuery& query, int64_t position, const EventCallback& callback) override;
+  absl::StatusOr<int64_t> NewestPosition() override;
+  absl::StatusOr<int64_t> EventsAfter(int64_t position, const EventQuery& query,
+                                      const EventCallback& callback) override;
+
+  absl::Status AppendAudit(const AuditNote& note) override;
+  absl::Status ReadAudit(uint64_t from_index,
+                         const std::function<bool(v1::AuditEntry&& entry)>& callback) override;
+
+ private:
+  // Runs `body` in one transaction of the writer.
+  absl::Status Write(const std::function<absl::Status(Database&)>& body);
+  // Runs `body` on a reader.
+  absl::Status Read(const std::function<absl::Status(Database&)>& body);
+  // Adds to a DATA_LOSS which file it is and what to do.
+  absl::Status Explain(absl::Status status) const;
+
+  const std::string path_;
+  const std::unique_ptr<platform::FileLock> lock_;  // no second controller on this store
+  const Clock& clock_;
+  const std::unique_ptr<ReaderPool> readers_;
+  std::mutex writer_mutex_;
+  Database writer_;  // guarded by writer_mutex_
+};
+
+// Pieces of transactions that several subjects need. `database` is the writer, inside a transaction.
+
+// Appends to the audit log.
+absl::Status AppendAuditEntry(Database& database, int64_t now, const AuditNote& note);
+// Keeps a record of a certificate given out.
+absl::Status RecordCertificate(Database& database, std::string_view identity,
+                               const CertificateRecord& certificate);
+// Keeps `receipt` unless a newer one is there.
+absl::Status RecordReceipt(Database& database, std::string_view host_id, const v1::Receipt& receipt);
+// Applies an outcome where MayBecome allows; appends it to `changed` when it did.
+absl::Status ApplyOutcome(Database& database, const v1::OrderOutcome& outcome,
+                          std::vector<v1::OrderOutcome>* changed);
+// Gives a host that has just been enrolled the unexpired orders that name its site, its labels or everybody.
+absl::Status AdoptOrders(Database& database, int64_t now, const HostRecord& host);
+
+// Labels as they stand in a column.
+std::string PackLabels(std::span<const v1::Label> labels);
+absl::StatusOr<std::vector<v1::Label>> UnpackLabels(std::string_view bytes);
+
+// A stored message; DATA_LOSS when it cannot be read.
+template <typename T>
+absl::Status ParseStored(std::string_view bytes, T* message) {
+  if (message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return absl::OkStatus();
+  return absl::DataLossError("a stored " + message->GetTypeName() + " cannot be read");
+}
+
+}  // namespace cordon::controller

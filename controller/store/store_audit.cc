@@ -1,0 +1,87 @@
+#include "common/base/status.h"
+#include "common/wire/audit_chain.h"
+#include "controller/store/sqlite_store_impl.h"
+
+namespace cordon::controller {
+namespace {
+
+constexpr int kPage = 500;
+
+v1::AuditEntry EntryFrom(const Statement& row) {
+  v1::AuditEntry entry;
+  entry.set_index(row.Unsigned(0));
+  entry.set_time_unix_nanos(row.Int(1));
+  entry.set_actor(std::string(row.Bytes(2)));
+  entry.set_action(std::string(row.Bytes(3)));
+  entry.set_subject(std::string(row.Bytes(4)));
+  entry.set_detail(std::string(row.Bytes(5)));
+  entry.set_previous_hash(std::string(row.Bytes(6)));
+  entry.set_hash(std::string(row.Bytes(7)));
+  return entry;
+}
+
+// The end of the log: index 0 and zeroes while it is empty.
+absl::StatusOr<AuditChainCheck> EndOfLog(Database& database) {
+  CORDON_ASSIGN_OR_RETURN(
+      Statement last,
+      database.Prepare("SELECT entry_index, hash FROM audit ORDER BY entry_index DESC LIMIT 1"));
+  CORDON_ASSIGN_OR_RETURN(const bool found, last.Step());
+  if (!found) return AuditChainCheck();
+  return AuditChainCheck(last.Unsigned(0), std::string(last.Bytes(1)));
+}
+
+}  // namespace
+
+absl::Status AppendAuditEntry(Database& database, int64_t now, const AuditNote& note) {
+  CORDON_ASSIGN_OR_RETURN(const AuditChainCheck end, EndOfLog(database));
+  v1::AuditEntry entry;
+  entry.set_index(end.Index() + 1);
+  entry.set_time_unix_nanos(now);
+  entry.set_actor(note.actor);
+  entry.set_action(note.action);
+  entry.set_subject(note.subject);
+  entry.set_detail(note.detail);
+  entry.set_previous_hash(end.Hash());
+  CORDON_ASSIGN_OR_RETURN(Statement insert,
+                          database.Prepare("INSERT INTO audit VALUES(?, ?, ?, ?, ?, ?, ?, ?)"));
+  return insert.BindUnsigned(1, entry.index())
+      .Bind(2, now)
+      .BindText(3, note.actor)
+      .BindText(4, note.action)
+      .BindText(5, note.subject)
+      .BindText(6, note.detail)
+      .BindBlob(7, entry.previous_hash())
+      .BindBlob(8, AuditHash(entry))
+      .Run();
+}
+
+absl::Status SqliteStore::AppendAudit(const AuditNote& note) {
+  return Write([&](Database& database) { return AppendAuditEntry(database, clock_.WallNanos(), note); });
+}
+
+absl::Status SqliteStore::ReadAudit(uint64_t from_index,
+                                    const std::function<bool(v1::AuditEntry&& entry)>& callback) {
+  std::vector<v1::AuditEntry> page;
+  do {
+    page.clear();
+    CORDON_RETURN_IF_ERROR(Read([&](Database& database) -> absl::Status {
+      CORDON_ASSIGN_OR_RETURN(
+          Statement query,
+          database.Prepare("SELECT entry_index, time, actor, action, subject, detail, previous_hash, hash "
+                           "FROM audit WHERE entry_index >= ? ORDER BY entry_index LIMIT ?"));
+      query.BindUnsigned(1, from_index).Bind(2, kPage);
+      while (true) {
+        CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
+        if (!row) return absl::OkStatus();
+        page.push_back(EntryFrom(query));
+      }
+    }));
+    for (v1::AuditEntry& entry : page) {
+      from_index = entry.index() + 1;
+      if (!callback(std::move(entry))) return absl::OkStatus();
+    }
+  } while (!page.empty());
+  return absl::OkStatus();
+}
+
+}  // namespace cordon::controller

@@ -1,0 +1,223 @@
+#include <algorithm>
+#include <deque>
+#include <limits>
+
+#include "common/base/status.h"
+#include "controller/store/event_merge.h"
+#include "controller/store/sqlite_store_impl.h"
+#include "controller/store/target_matcher.h"
+
+namespace cordon::controller {
+namespace {
+
+constexpr int kPageBatches = 16;
+constexpr size_t kMaxHeldEvents = 200'000;
+
+constexpr std::string_view kSelectBatch =
+    "SELECT b.position, b.host_id, h.name, h.site, h.labels, b.first_time, b.chain_id, b.first_sequence, "
+    "b.event_count, "
+    "b.event_class, b.last_time, b.dropped, b.previous_hash, b.payload_sha256, b.payload "
+    "FROM batches b JOIN hosts h USING(host_id) ";
+
+StoredBatch BatchFrom(const Statement& row) {
+  StoredBatch stored;
+  stored.position = row.Int(0);
+  stored.host_id = row.Bytes(1);
+  stored.host_name = row.Bytes(2);
+  stored.first_time_unix_nanos = row.Int(5);
+  stored.batch.set_chain_id(std::string(row.Bytes(6)));
+  stored.batch.set_first_sequence(row.Unsigned(7));
+  stored.batch.set_event_count(static_cast<uint32_t>(row.Int(8)));
+  stored.batch.set_event_class(static_cast<v1::EventClass>(row.Int(9)));
+  stored.batch.set_first_time_unix_nanos(row.Int(5));
+  stored.batch.set_last_time_unix_nanos(row.Int(10));
+  stored.batch.set_dropped(static_cast<v1::Gap::Cause>(row.Int(11)));
+  stored.batch.set_previous_hash(std::string(row.Bytes(12)));
+  stored.batch.set_payload_sha256(std::string(row.Bytes(13)));
+  stored.batch.set_payload(std::string(row.Bytes(14)));
+  return stored;
+}
+
+// Which hosts and classes a query wants, judged by columns alone.
+class RowFilter {
+ public:
+  explicit RowFilter(const EventQuery& query) : query_(query), matcher_(query.target) {}
+
+  absl::StatusOr<bool> Wants(const Statement& row) const {
+    const auto event_class = static_cast<v1::EventClass>(row.Int(9));
+    if (!query_.classes.empty() && std::ranges::find(query_.classes, event_class) == query_.classes.end())
+      return false;
+    if (query_.every_host) return true;
+    CORDON_ASSIGN_OR_RETURN(const std::vector<v1::Label> labels, UnpackLabels(row.Bytes(4)));
+    return matcher_.Matches(row.Bytes(1), row.Bytes(2), row.Bytes(3), labels);
+  }
+
+ private:
+  const EventQuery& query_;
+  TargetMatcher matcher_;
+};
+
+struct Page {
+  std::vector<StoredBatch> batches;
+  bool end = false;  // nothing comes after it
+};
+
+// Fills a page from a statement that is bound.
+absl::StatusOr<Page> ReadPage(Statement& query, const RowFilter& filter) {
+  Page page;
+  while (page.batches.size() < kPageBatches) {
+    CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
+    if (!row) {
+      page.end = true;
+      break;
+    }
+    CORDON_ASSIGN_OR_RETURN(const bool wanted, filter.Wants(query));
+    if (wanted) page.batches.push_back(BatchFrom(query));
+  }
+  return page;
+}
+
+int64_t EndOf(const EventQuery& query) {
+  return query.until_unix_nanos == 0 ? std::numeric_limits<int64_t>::max() : query.until_unix_nanos;
+}
+
+// A time at or after which at least query.limit events are asked for; the query's own since when there are
+// fewer.
+absl::StatusOr<int64_t> SinceForLimit(Database& database, const EventQuery& query, int64_t position,
+                                      const RowFilter& filter) {
+  // Without the payload, and in the column order of kSelectBatch.
+  CORDON_ASSIGN_OR_RETURN(
+      Statement rows,
+      database.Prepare(
+          "SELECT b.position, b.host_id, h.name, h.site, h.labels, b.first_time, 0, 0, b.event_count, "
+          "b.event_class, b.last_time, b.dropped FROM batches b JOIN hosts h USING(host_id) "
+          "WHERE b.first_time >= ? AND b.last_time < ? AND b.position <= ? ORDER BY b.first_time DESC"));
+  rows.Bind(1, query.since_unix_nanos).Bind(2, EndOf(query)).Bind(3, position);
+  uint64_t events = 0;
+  while (true) {
+    CORDON_ASSIGN_OR_RETURN(const bool row, rows.Step());
+    if (!row) return query.since_unix_nanos;
+    CORDON_ASSIGN_OR_RETURN(const bool wanted, filter.Wants(rows));
+    if (wanted) events += rows.Int(11) != 0 ? 1 : rows.Unsigned(8);
+    if (events >= query.limit) return rows.Int(5);
+  }
+}
+
+// Passes on the newest `limit` events; all at once, at the end.
+class Newest {
+ public:
+  explicit Newest(uint64_t limit) : limit_(limit) {}
+
+  void Add(v1::QueryEventsResponse&& event) {
+    events_.push_back(std::move(event));
+    if (events_.size() > limit_) events_.pop_front();
+  }
+
+  void PassOn(const Store::EventCallback& callback) {
+    for (v1::QueryEventsResponse& event : events_) {
+      if (!callback(std::move(event))) return;
+    }
+  }
+
+ private:
+  uint64_t limit_;
+  std::deque<v1::QueryEventsResponse> events_;
+};
+
+// Adds one batch's events to the merge. False when the callback ended the query.
+absl::StatusOr<bool> MergeBatch(const StoredBatch& stored, const EventQuery& query, EventMerge& merge) {
+  CORDON_ASSIGN_OR_RETURN(std::vector<v1::QueryEventsResponse> events, EventsOf(stored));
+  if (!merge.ReleaseBefore(stored.first_time_unix_nanos)) return false;
+  for (v1::QueryEventsResponse& event : events) {
+    if (IsAskedFor(query, event) && !merge.Add(stored.position, std::move(event))) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+absl::Status SqliteStore::QueryEvents(const EventQuery& asked, int64_t position,
+                                      const EventCallback& callback) {
+  EventQuery query = asked;
+  const RowFilter filter(query);
+  if (query.limit != 0) {
+    CORDON_RETURN_IF_ERROR(Read([&](Database& database) -> absl::Status {
+      CORDON_ASSIGN_OR_RETURN(query.since_unix_nanos, SinceForLimit(database, query, position, filter));
+      return absl::OkStatus();
+    }));
+  }
+  Newest newest(query.limit);
+  EventMerge merge(kMaxHeldEvents, [&](v1::QueryEventsResponse&& event) {
+    if (query.limit == 0) return callback(std::move(event));
+    newest.Add(std::move(event));
+    return true;
+  });
+  int64_t last_time = std::numeric_limits<int64_t>::min();
+  int64_t last_position = 0;
+  Page page;
+  while (!page.end) {
+    // The reader is given back between pages: a slow caller holds up neither writers nor the log's
+    // checkpoints.
+    CORDON_RETURN_IF_ERROR(Read([&](Database& database) -> absl::Status {
+      CORDON_ASSIGN_OR_RETURN(
+          Statement rows,
+          database.Prepare(StrCat(kSelectBatch,
+                                  "WHERE (b.first_time, b.position) > (?, ?) AND b.first_time < ? "
+                                  "AND b.last_time >= ? AND b.position <= ? "
+                                  "ORDER BY b.first_time, b.position")));
+      rows.Bind(1, last_time).Bind(2, last_position).Bind(3, EndOf(query)).Bind(4, query.since_unix_nanos);
+      rows.Bind(5, position);
+      CORDON_ASSIGN_OR_RETURN(page, ReadPage(rows, filter));
+      return absl::OkStatus();
+    }));
+    for (const StoredBatch& stored : page.batches) {
+      last_time = stored.first_time_unix_nanos;
+      last_position = stored.position;
+      const absl::StatusOr<bool> more = MergeBatch(stored, query, merge);
+      if (!more.ok()) return Explain(more.status());
+      if (!*more) return absl::OkStatus();
+    }
+  }
+  if (merge.ReleaseAll() && query.limit != 0) newest.PassOn(callback);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> SqliteStore::NewestPosition() {
+  int64_t position = 0;
+  CORDON_RETURN_IF_ERROR(Read([&](Database& database) -> absl::Status {
+    CORDON_ASSIGN_OR_RETURN(Statement query, database.Prepare("SELECT max(position) FROM batches"));
+    CORDON_RETURN_IF_ERROR(query.Step().status());
+    position = query.Int(0);
+    return absl::OkStatus();
+  }));
+  return position;
+}
+
+absl::StatusOr<int64_t> SqliteStore::EventsAfter(int64_t position, const EventQuery& query,
+                                                 const EventCallback& callback) {
+  // Everything up to here is looked at, whether it is asked for or not.
+  CORDON_ASSIGN_OR_RETURN(const int64_t end, NewestPosition());
+  const RowFilter filter(query);
+  Page page;
+  while (!page.end) {
+    CORDON_RETURN_IF_ERROR(Read([&](Database& database) -> absl::Status {
+      CORDON_ASSIGN_OR_RETURN(
+          Statement rows, database.Prepare(StrCat(
+                              kSelectBatch, "WHERE b.position > ? AND b.position <= ? ORDER BY b.position")));
+      rows.Bind(1, position).Bind(2, end);
+      CORDON_ASSIGN_OR_RETURN(page, ReadPage(rows, filter));
+      return absl::OkStatus();
+    }));
+    for (const StoredBatch& stored : page.batches) {
+      position = stored.position;
+      absl::StatusOr<std::vector<v1::QueryEventsResponse>> events = EventsOf(stored);
+      if (!events.ok()) return Explain(events.status());
+      for (v1::QueryEventsResponse& event : *events) {
+        if (IsAskedFor(query, event) && !callback(std::move(event))) return position;
+      }
+    }
+  }
+  return std::max(position, end);
+}
+
+}  // namespace cordon::controller
