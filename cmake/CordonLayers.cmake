@@ -27,6 +27,7 @@ set(CORDON_LAYERS
   controller_store            5
   controller_pki              5
   controller_server          7
+  controller_app              8
   controller_main             9
   cordonctl                   8
   cordonctl_main              9

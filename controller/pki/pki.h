@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/base/clock.h"
@@ -79,7 +80,8 @@ class Pki {
 
  private:
   Pki(PkiOptions options, const Clock& clock) : options_(std::move(options)), clock_(clock) {}
-  absl::StatusOr<IssuedKeyPair> IssueController() const;
+  // Reads what the server shows, or makes it anew.
+  absl::Status LoadOwn(const std::filesystem::path& folder);
 
   PkiOptions options_;
   const Clock& clock_;

@@ -1,0 +1,85 @@
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "common/base/status.h"
+#include "common/rpc/tls.h"
+#include "controller/app/init.h"
+#include "controller/app/serve.h"
+#include "platform/api/system.h"
+
+namespace {
+
+using namespace cordon;  // NOLINT: main speaks of nothing else
+
+constexpr int kFailed = 1;
+constexpr int kBadUsage = 2;
+
+int Fail(const absl::Status& why) {
+  fmt::print(stderr, "cordon-controller: {}\n", Message(why));
+  return absl::IsInvalidArgument(why) ? kBadUsage : kFailed;
+}
+
+int InitCommand(controller::InitOptions options) {
+  if (options.operator_out.empty()) options.operator_out = StrCat(options.operator_name, ".operator");
+  const absl::StatusOr<controller::InitResult> made =
+      controller::InitFleet(options, *platform::MakeSystemClock());
+  if (!made.ok()) return Fail(made.status());
+  fmt::print("Made fleet {} in {}\n", made->fleet_id, options.data.string());
+  fmt::print("Made the identity of operator '{}' in {}\n", options.operator_name,
+             options.operator_out.string());
+  fmt::print(
+      "  It holds the key that signs orders. Move it to the operator's machine, as\n"
+      "  ~/.config/cordon/identity; the controller does not need it and must not keep it.\n");
+  fmt::print("Next: cordon-controller serve --data {} --listen 0.0.0.0:{}\n", options.data.string(),
+             options.port);
+  return 0;
+}
+
+int ServeCommand(const controller::ServeOptions& options) {
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("cordon-controller"));
+  spdlog::set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%l: %v" : "%Y-%m-%dT%H:%M:%S.%eZ %l: %v",
+                      spdlog::pattern_time_type::utc);
+  if (const absl::Status tls = RequireTls13(); !tls.ok()) return Fail(tls);
+  const absl::Status served = controller::Serve(options);
+  return served.ok() ? 0 : Fail(served);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Cordon's controller: relays signed orders, keeps the evidence", "cordon-controller");
+  app.set_version_flag("--version", CORDON_VERSION);
+  app.require_subcommand(1);
+
+  controller::InitOptions init_options;
+  init_options.operator_name = "admin";
+  CLI::App* const init = app.add_subcommand("init", "Make a fleet: CA, store, the first operator's identity");
+  init->add_option("--data", init_options.data, "Folder to make")->required()->envname("CORDON_DATA");
+  init->add_option("--name", init_options.names, "DNS name or IP address that hosts reach the controller by")
+      ->required()
+      ->allow_extra_args(false);
+  init->add_option("--port", init_options.port, "Port that hosts reach it on (default 8443)");
+  init->add_option("--operator", init_options.operator_name, "Name of the first operator (default admin)");
+  init->add_option("--operator-out", init_options.operator_out,
+                   "The operator's identity file (default NAME.operator)");
+
+  controller::ServeOptions serve_options;
+  CLI::App* const serve = app.add_subcommand("serve", "Serve agents and operators until told to stop");
+  serve->set_config("--config", "", "TOML file with settings named as these flags");
+  serve->add_option("--data", serve_options.data, "Folder made by init")->required()->envname("CORDON_DATA");
+  serve->add_option("--listen", serve_options.listen, "ADDRESS:PORT (default 0.0.0.0:8443)")
+      ->envname("CORDON_LISTEN");
+  serve->add_option("--store", serve_options.store, "sqlite (default)")->envname("CORDON_STORE");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kBadUsage;
+  }
+  return init->parsed() ? InitCommand(init_options) : ServeCommand(serve_options);
+}

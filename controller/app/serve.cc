@@ -1,0 +1,51 @@
+#include "controller/app/serve.h"
+
+#include <spdlog/spdlog.h>
+
+#include <future>
+#include <memory>
+
+#include "common/base/network.h"
+#include "common/base/status.h"
+#include "controller/app/init.h"
+#include "controller/pki/pki.h"
+#include "controller/server/server.h"
+#include "controller/store/sqlite_store.h"
+#include "platform/api/system.h"
+
+namespace cordon::controller {
+
+absl::Status Serve(const ServeOptions& options) {
+  if (options.store != "sqlite") {
+    return absl::InvalidArgumentError(
+        StrCat("--store: '", options.store, "' is not known to this version; use sqlite"));
+  }
+  const absl::StatusOr<HostPort> listen = ParseHostPort(options.listen);
+  if (!listen.ok()) return Annotate(listen.status(), "--listen");
+
+  // Before any other thread runs: they inherit which signals wait for this one.
+  std::promise<void> asked;
+  const auto stop_watch = platform::OnStopRequest([&] { asked.set_value(); });
+
+  const std::unique_ptr<Clock> clock = platform::MakeSystemClock();
+  CORDON_ASSIGN_OR_RETURN(const std::unique_ptr<Pki> pki, Pki::Load(PkiFolder(options.data), *clock));
+  CORDON_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
+                          OpenSqliteStore(StoreFile(options.data), *clock));
+
+  ServerOptions server_options{.listen = options.listen};
+  // Hosts come to the port that is listened on, at the names that the certificate carries.
+  for (const std::string& name : pki->Names()) {
+    server_options.controllers.push_back(ControllerAddress(name, listen->port));
+  }
+  CORDON_ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
+                          Server::Start(server_options, *store, *pki, *clock));
+  spdlog::info("fleet {}: serving on {}", pki->FleetId(), options.listen);
+  platform::NotifyServiceReady();
+  asked.get_future().wait();
+  platform::NotifyServiceStopping();
+  server->Stop();
+  spdlog::info("stopped");
+  return absl::OkStatus();
+}
+
+}  // namespace cordon::controller

@@ -1,0 +1,23 @@
+#pragma once
+
+// `cordon-controller serve`: the server until it is told to stop.
+
+#include <absl/status/status.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace cordon::controller {
+
+struct ServeOptions {
+  std::filesystem::path data;
+  std::string listen = "0.0.0.0:8443";
+  std::string store = "sqlite";  // the only one so far
+};
+
+// Returns when the system asks to stop (then OK), or when the server cannot start: INVALID_ARGUMENT for a bad
+// option, else what is missing or damaged.
+absl::Status Serve(const ServeOptions& options);
+
+}  // namespace cordon::controller
