@@ -58,6 +58,14 @@ absl::Status FillFromEnrollment(const std::filesystem::path& path, const v1::Enr
   return absl::OkStatus();
 }
 
+// The certificate must be of the CA that the enrolment file pinned (AUT-1). Its time is not judged: an agent
+// whose certificate has lapsed still isolates, and says so.
+absl::Status CheckIssuer(const std::filesystem::path& path, const HostState& state) {
+  const absl::Status issued = CheckCertificate(state.credentials.certificate_pem, state.ca_pem,
+                                               state.credentials.not_before_unix_nanos);
+  return issued.ok() ? issued : Damaged(path, Message(issued));
+}
+
 }  // namespace
 
 bool IsEnrolled(const std::filesystem::path& state_dir) {
@@ -88,6 +96,7 @@ absl::StatusOr<HostState> LoadHostState(const std::filesystem::path& state_dir) 
   v1::EnrollmentFile enrollment;
   if (!enrollment.ParseFromString(enrollment_bytes)) return Damaged(enrollment_path, "it cannot be parsed");
   CORDON_RETURN_IF_ERROR(FillFromEnrollment(enrollment_path, enrollment, &state));
+  CORDON_RETURN_IF_ERROR(CheckIssuer(state_dir / kHostCertificateFile, state));
 
   CORDON_ASSIGN_OR_RETURN(const std::string trust_bytes, ReadPart(state_dir / kTrustFile, kMaxTrustBytes));
   if (!state.trust.ParseFromString(trust_bytes))

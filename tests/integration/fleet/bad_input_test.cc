@@ -120,6 +120,7 @@ TEST(BadInput, DamagedStateOfAnIsolatedHostIsSetAsideReportedAndTheBlockHolds) {
   ASSERT_FALSE(Fleet::Connects(fleet.Host(), "10.77.0.66", 8080));
   fleet.KillAgent();
   Damage(fleet.Folder("agent") / "agent.db");
+  WriteFile(fleet.Folder("agent") / "agent.db-wal", Noise(4096));  // else SQLite mends the file from it
   Damage(fleet.Folder("agent") / "isolation.state");
   fleet.StartAgent();
   EXPECT_FALSE(Fleet::Connects(fleet.Host(), "10.77.0.66", 8080));
