@@ -83,7 +83,8 @@ std::vector<Candidate> AddressBook::Candidates() const {
         candidates.push_back({{known, controller.port}, controller.host});
     }
   }
-  std::ranges::stable_partition(candidates, [this](const Candidate& c) { return c.endpoint == preferred_; });
+  const auto preferred = std::ranges::find(candidates, preferred_, &Candidate::endpoint);
+  if (preferred != candidates.end()) std::rotate(candidates.begin(), preferred, preferred + 1);
   return candidates;
 }
 
