@@ -83,8 +83,9 @@ class ProcessSource {
   virtual absl::Status Start(std::function<void(std::span<RawProcessEvent>)> deliver) = 0;
   // Returns after the last call of `deliver`.
   virtual void Stop() = 0;
-  // Returns when everything that happened before the call has been delivered, or after a second, or when the source is
-  // stopped. Any thread but the delivering one. For whoever must know a process by the pid in an event at hand.
+  // Returns when everything that happened before the call has been delivered, or after a second, or when the
+  // source is stopped. Any thread but the delivering one. For whoever must know a process by the pid in an
+  // event at hand.
   virtual void Flush() = 0;
   virtual ProcessSourceInfo Info() const = 0;
 };
@@ -95,8 +96,8 @@ std::unique_ptr<ProcessSource> MakeProcessSource();
 // By name, for tests and for the setting `process.source`; nullptr for an unknown one.
 std::unique_ptr<ProcessSource> MakeProcessSource(std::string_view name);
 
-// Starts the smallest program that every machine has, waits for its end and returns the pid it had: the canary of the
-// process sensor. UNAVAILABLE when there is none.
+// Starts the smallest program that every machine has, waits for its end and returns the pid it had: the
+// canary of the process sensor. UNAVAILABLE when there is none.
 absl::StatusOr<uint32_t> RunTinyProgram();
 
 }  // namespace cordon::platform

@@ -34,8 +34,8 @@ struct OwnResourceUse {
 };
 OwnResourceUse ReadOwnResourceUse();
 
-// Raises the number of files and connections that this process may have open to what the system allows it; returns
-// the number that holds now, 0 when it cannot be told.
+// Raises the number of files and connections that this process may have open to what the system allows it;
+// returns the number that holds now, 0 when it cannot be told.
 uint64_t RaiseOpenFileLimit();
 
 // Lowest CPU and I/O class for the calling thread, for scans with default manners.

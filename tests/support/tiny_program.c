@@ -1,5 +1,5 @@
-/* The smallest program there is: for storms of processes, where the time to load libc would be what is measured.
- * Static, without libc: exits with 0. */
+/* The smallest program there is: for storms of processes, where the time to load libc would be what is
+ * measured. Static, without libc: exits with 0. */
 __attribute__((force_align_arg_pointer, noreturn)) void _start(void) {
 #if defined(__x86_64__)
   __asm__ volatile("syscall" : : "a"(231L), "D"(0L) : "rcx", "r11", "memory"); /* exit_group */

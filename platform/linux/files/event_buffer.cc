@@ -29,7 +29,8 @@ bool EventBuffer::Pop(Chunk* chunk) {
 
 bool EventBuffer::PopWithin(int millis, Chunk* chunk) {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, std::chrono::milliseconds(millis), [&] { return closed_ || lost_ > 0 || !chunks_.empty(); });
+  changed_.wait_for(lock, std::chrono::milliseconds(millis),
+                    [&] { return closed_ || lost_ > 0 || !chunks_.empty(); });
   return TakeFirst(chunk);
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 
-/* Process starts and ends as the kernel sees them: one record per fork of a process, exec and exit. BTF tracepoints
- * need neither tracefs nor bpffs. TEL-1: a record that does not fit into the ring is counted, never forgotten. */
-
-#include "kernel_types.h"
-
-#include <bpf/bpf_helpers.h>
+/* Process starts and ends as the kernel sees them: one record per fork of a process, exec and exit. BTF
+ * tracepoints need neither tracefs nor bpffs. TEL-1: a record that does not fit into the ring is counted,
+ * never forgotten. */
 
 #include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+
+#include "kernel_types.h"
 
 #undef offsetof /* libbpf's is no constant expression */
 #define offsetof(type, member) __builtin_offsetof(type, member)
@@ -33,8 +33,8 @@ struct {
   __uint(max_entries, 1 << 20); /* resized before loading */
 } ring SEC(".maps");
 
-/* Exec records are built here. Tracepoint programs run with preemption off, so one per CPU is enough for them; the
- * snapshot's iterator can be preempted by one and has its own. */
+/* Exec records are built here. Tracepoint programs run with preemption off, so one per CPU is enough for
+ * them; the snapshot's iterator can be preempted by one and has its own. */
 enum { SCRATCH_LIVE = 0, SCRATCH_SNAPSHOT = 1 };
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -43,13 +43,15 @@ struct {
   __type(value, struct cordon_exec);
 } scratch SEC(".maps");
 
-/* The reader wakes by itself several times a second; it is woken only when the ring fills faster than that. */
+/* The reader wakes by itself several times a second; it is woken only when the ring fills faster than that.
+ */
 static __always_inline __u64 wake_flag(void) {
-  return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= wake_at_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+  return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= wake_at_bytes ? BPF_RB_FORCE_WAKEUP
+                                                                      : BPF_RB_NO_WAKEUP;
 }
 
-static __always_inline void submit(void *record, __u64 size, __u32 kind, __u64 now) {
-  struct cordon_loss *own = &loss[kind & (CORDON_KINDS - 1)];
+static __always_inline void submit(void* record, __u64 size, __u32 kind, __u64 now) {
+  struct cordon_loss* own = &loss[kind & (CORDON_KINDS - 1)];
   __sync_fetch_and_add(&own->attempted, 1);
   if (bpf_ringbuf_output(&ring, record, size, wake_flag()) == 0) return;
   if (own->first_boottime == 0) own->first_boottime = now;
@@ -57,14 +59,15 @@ static __always_inline void submit(void *record, __u64 size, __u32 kind, __u64 n
   __sync_fetch_and_add(&own->lost, 1);
 }
 
-static __always_inline void fill_key(struct cordon_key *key, struct task_struct *task) {
-  struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+static __always_inline void fill_key(struct cordon_key* key, struct task_struct* task) {
+  struct task_struct* leader = BPF_CORE_READ(task, group_leader);
   key->pid = BPF_CORE_READ(leader, tgid);
   key->reserved = 0;
   key->start_boottime = BPF_CORE_READ(leader, start_boottime);
 }
 
-static __always_inline void fill_head(struct cordon_head *head, __u32 kind, __u32 size, struct task_struct *task) {
+static __always_inline void fill_head(struct cordon_head* head, __u32 kind, __u32 size,
+                                      struct task_struct* task) {
   head->kind = kind;
   head->size = size;
   head->boottime = bpf_ktime_get_boot_ns();
@@ -73,7 +76,7 @@ static __always_inline void fill_head(struct cordon_head *head, __u32 kind, __u3
 }
 
 /* Appends one name at text[at]; returns the new end, or `at` when there is no room. */
-static __always_inline __u32 append_name(struct cordon_exec *record, __u32 at, const void *name) {
+static __always_inline __u32 append_name(struct cordon_exec* record, __u32 at, const void* name) {
   __u64 offset = at;
   SEEN_BY_VERIFIER(offset);
   if (offset > CORDON_TEXT_KEPT - CORDON_NAME_KEPT) return at;
@@ -81,27 +84,29 @@ static __always_inline __u32 append_name(struct cordon_exec *record, __u32 at, c
   return size > 0 ? at + (__u32)size : at;
 }
 
-/* Appends the names from a dentry up to the root of the process. A global function is verified once, by itself; that
- * is why its pointers travel as numbers. Returns the new end of the text, with the top bit set when the walk was cut. */
+/* Appends the names from a dentry up to the root of the process. A global function is verified once, by
+ * itself; that is why its pointers travel as numbers. Returns the new end of the text, with the top bit set
+ * when the walk was cut. */
 #define WALK_CUT 0x80000000u
-__noinline __u32 append_path(__u32 which, __u32 at, __u64 dentry_address, __u64 mnt_address, __u64 fs_address) {
-  struct cordon_exec *record = bpf_map_lookup_elem(&scratch, &which);
+__noinline __u32 append_path(__u32 which, __u32 at, __u64 dentry_address, __u64 mnt_address,
+                             __u64 fs_address) {
+  struct cordon_exec* record = bpf_map_lookup_elem(&scratch, &which);
   if (!record) return at;
-  struct dentry *dentry = (struct dentry *)dentry_address;
-  struct vfsmount *mnt = (struct vfsmount *)mnt_address;
-  struct fs_struct *fs = (struct fs_struct *)fs_address;
-  struct dentry *root = BPF_CORE_READ(fs, root.dentry);
-  struct vfsmount *root_mnt = BPF_CORE_READ(fs, root.mnt);
+  struct dentry* dentry = (struct dentry*)dentry_address;
+  struct vfsmount* mnt = (struct vfsmount*)mnt_address;
+  struct fs_struct* fs = (struct fs_struct*)fs_address;
+  struct dentry* root = BPF_CORE_READ(fs, root.dentry);
+  struct vfsmount* root_mnt = BPF_CORE_READ(fs, root.mnt);
   __u32 begin = at;
   for (int i = 0; i < CORDON_PATH_COMPONENTS; ++i) {
     if (dentry == root && mnt == root_mnt) return at;
-    struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+    struct dentry* parent = BPF_CORE_READ(dentry, d_parent);
     if (dentry == BPF_CORE_READ(mnt, mnt_root)) {
-      struct mount *self = (struct mount *)((char *)mnt - bpf_core_field_offset(struct mount, mnt));
-      struct mount *up = BPF_CORE_READ(self, mnt_parent);
+      struct mount* self = (struct mount*)((char*)mnt - bpf_core_field_offset(struct mount, mnt));
+      struct mount* up = BPF_CORE_READ(self, mnt_parent);
       if (up == self) return at; /* the top of all mounts: outside of a chroot, or the root itself */
       dentry = BPF_CORE_READ(self, mnt_mountpoint);
-      mnt = (struct vfsmount *)((char *)up + bpf_core_field_offset(struct mount, mnt));
+      mnt = (struct vfsmount*)((char*)up + bpf_core_field_offset(struct mount, mnt));
       continue;
     }
     if (at - begin > CORDON_PATH_KEPT - CORDON_NAME_KEPT) break;
@@ -112,32 +117,33 @@ __noinline __u32 append_path(__u32 which, __u32 at, __u64 dentry_address, __u64 
   return at | WALK_CUT;
 }
 
-static __always_inline struct kernfs_node *parent_of(struct kernfs_node *node) {
+static __always_inline struct kernfs_node* parent_of(struct kernfs_node* node) {
   if (bpf_core_field_exists(node->__parent)) return BPF_CORE_READ(node, __parent);
-  return BPF_CORE_READ((struct kernfs_node___before_6_15 *)node, parent);
+  return BPF_CORE_READ((struct kernfs_node___before_6_15*)node, parent);
 }
 
-/* The names of the cgroup: of the unified hierarchy, or on hosts that keep processes in version 1 alone, of the memory
- * or pids controller. */
+/* The names of the cgroup: of the unified hierarchy, or on hosts that keep processes in version 1 alone, of
+ * the memory or pids controller. */
 __noinline __u32 append_cgroup(__u32 which, __u32 at, __u64 set_address) {
-  struct cordon_exec *record = bpf_map_lookup_elem(&scratch, &which);
+  struct cordon_exec* record = bpf_map_lookup_elem(&scratch, &which);
   if (!record) return at;
-  struct css_set *set = (struct css_set *)set_address;
-  struct cgroup *group = BPF_CORE_READ(set, dfl_cgrp);
+  struct css_set* set = (struct css_set*)set_address;
+  struct cgroup* group = BPF_CORE_READ(set, dfl_cgrp);
   if (BPF_CORE_READ(group, level) == 0 && bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id)) {
-    struct cgroup_subsys_state *css = 0;
-    bpf_core_read(&css, sizeof(css), &set->subsys[bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id)]);
+    struct cgroup_subsys_state* css = 0;
+    bpf_core_read(&css, sizeof(css),
+                  &set->subsys[bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id)]);
     group = BPF_CORE_READ(css, cgroup);
   }
   if (BPF_CORE_READ(group, level) == 0 && bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id)) {
-    struct cgroup_subsys_state *css = 0;
+    struct cgroup_subsys_state* css = 0;
     bpf_core_read(&css, sizeof(css), &set->subsys[bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id)]);
     group = BPF_CORE_READ(css, cgroup);
   }
-  struct kernfs_node *node = BPF_CORE_READ(group, kn);
+  struct kernfs_node* node = BPF_CORE_READ(group, kn);
   __u32 begin = at;
   for (int i = 0; i < CORDON_PATH_COMPONENTS; ++i) {
-    struct kernfs_node *parent = parent_of(node);
+    struct kernfs_node* parent = parent_of(node);
     if (!parent || at - begin > CORDON_PATH_KEPT - CORDON_NAME_KEPT) break;
     at = append_name(record, at, BPF_CORE_READ(node, name));
     node = parent;
@@ -145,7 +151,7 @@ __noinline __u32 append_cgroup(__u32 which, __u32 at, __u64 set_address) {
   return at;
 }
 
-static __always_inline void fill_identity(struct cordon_exec *record, struct task_struct *task) {
+static __always_inline void fill_identity(struct cordon_exec* record, struct task_struct* task) {
   record->uid = BPF_CORE_READ(task, cred, uid.val);
   record->gid = BPF_CORE_READ(task, cred, gid.val);
   record->login_uid = NO_LOGIN;
@@ -157,11 +163,13 @@ static __always_inline void fill_identity(struct cordon_exec *record, struct tas
   BPF_CORE_READ_INTO(&record->comm, task, comm);
 }
 
-/* Fills what both the exec tracepoint and the snapshot know; `at` is where the text goes on. Returns the record's size. */
-static __always_inline __u64 finish_exec(struct cordon_exec *record, __u32 which, __u32 at, struct task_struct *task) {
-  struct mm_struct *mm = BPF_CORE_READ(task, mm);
-  struct file *file = BPF_CORE_READ(mm, exe_file);
-  struct fs_struct *fs = BPF_CORE_READ(task, fs);
+/* Fills what both the exec tracepoint and the snapshot know; `at` is where the text goes on. Returns the
+ * record's size. */
+static __always_inline __u64 finish_exec(struct cordon_exec* record, __u32 which, __u32 at,
+                                         struct task_struct* task) {
+  struct mm_struct* mm = BPF_CORE_READ(task, mm);
+  struct file* file = BPF_CORE_READ(mm, exe_file);
+  struct fs_struct* fs = BPF_CORE_READ(task, fs);
   record->executable_size = 0;
   record->cwd_size = 0;
   if (file) {
@@ -171,7 +179,8 @@ static __always_inline __u64 finish_exec(struct cordon_exec *record, __u32 which
     end &= ~WALK_CUT;
     record->executable_size = end - at;
     at = end;
-    end = append_path(which, at, (__u64)BPF_CORE_READ(fs, pwd.dentry), (__u64)BPF_CORE_READ(fs, pwd.mnt), (__u64)fs);
+    end = append_path(which, at, (__u64)BPF_CORE_READ(fs, pwd.dentry), (__u64)BPF_CORE_READ(fs, pwd.mnt),
+                      (__u64)fs);
     if (end & WALK_CUT) record->flags |= CORDON_CWD_CUT;
     end &= ~WALK_CUT;
     record->cwd_size = end - at;
@@ -187,7 +196,7 @@ static __always_inline __u64 finish_exec(struct cordon_exec *record, __u32 which
 }
 
 SEC("tp_btf/sched_process_fork")
-int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child) {
+int BPF_PROG(on_fork, struct task_struct* parent, struct task_struct* child) {
   if (child->pid != child->tgid) return 0; /* a thread */
   struct cordon_fork record;
   fill_head(&record.head, CORDON_FORK, sizeof(record), child);
@@ -197,9 +206,9 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child) {
 
 /* Whichever thread called exec, it is the group's leader by now and the others are gone. */
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task) {
+int BPF_PROG(on_exec, struct task_struct* task) {
   __u32 which = SCRATCH_LIVE;
-  struct cordon_exec *record = bpf_map_lookup_elem(&scratch, &which);
+  struct cordon_exec* record = bpf_map_lookup_elem(&scratch, &which);
   if (!record) return 0; /* never: an array has its entries */
   record->flags = 0;
   fill_identity(record, task);
@@ -210,7 +219,7 @@ int BPF_PROG(on_exec, struct task_struct *task) {
   __u64 kept = total;
   SEEN_BY_VERIFIER(kept);
   if (kept > CORDON_ARGV_KEPT) kept = CORDON_ARGV_KEPT;
-  if (bpf_probe_read_user(record->text, kept, (void *)begin) != 0) {
+  if (bpf_probe_read_user(record->text, kept, (void*)begin) != 0) {
     kept = 0;
     record->flags |= CORDON_ARGV_UNREADABLE;
   }
@@ -224,17 +233,17 @@ int BPF_PROG(on_exec, struct task_struct *task) {
   return 0;
 }
 
-/* Called for each thread; the process ends with its last one. Two threads that end at the same moment can both see
- * themselves as last; the user side drops the repeat. */
+/* Called for each thread; the process ends with its last one. Two threads that end at the same moment can
+ * both see themselves as last; the user side drops the repeat. */
 SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_exit, struct task_struct *task) {
-  struct signal_struct *signal = BPF_CORE_READ(task, signal);
+int BPF_PROG(on_exit, struct task_struct* task) {
+  struct signal_struct* signal = BPF_CORE_READ(task, signal);
   if (BPF_CORE_READ(signal, live.counter) > 0) return 0;
-  struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+  struct task_struct* leader = BPF_CORE_READ(task, group_leader);
   struct cordon_exit record;
   fill_head(&record.head, CORDON_EXIT, sizeof(record), task);
   record.status = BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT ? BPF_CORE_READ(signal, group_exit_code)
-                                                                    : BPF_CORE_READ(leader, exit_code);
+                                                                   : BPF_CORE_READ(leader, exit_code);
   record.reserved = 0;
   /* Threads that were reaped, this one, and a leader that ended before it. */
   record.cpu_nanos = BPF_CORE_READ(signal, sum_sched_runtime) + BPF_CORE_READ(task, se.sum_exec_runtime);
@@ -246,12 +255,12 @@ int BPF_PROG(on_exit, struct task_struct *task) {
 
 /* What runs already, with the exact start times that /proc rounds. The user side adds argv. */
 SEC("iter/task")
-int snapshot(struct bpf_iter__task *ctx) {
-  struct task_struct *task = ctx->task;
+int snapshot(struct bpf_iter__task* ctx) {
+  struct task_struct* task = ctx->task;
   if (!task || task->pid != task->tgid) return 0;
   if (BPF_CORE_READ(task, signal, live.counter) == 0) return 0; /* a zombie */
   __u32 which = SCRATCH_SNAPSHOT;
-  struct cordon_exec *record = bpf_map_lookup_elem(&scratch, &which);
+  struct cordon_exec* record = bpf_map_lookup_elem(&scratch, &which);
   if (!record) return 0;
   record->flags = CORDON_FROM_SNAPSHOT;
   if (task->flags & PF_KTHREAD) record->flags |= CORDON_KERNEL_THREAD;

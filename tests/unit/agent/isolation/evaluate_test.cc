@@ -74,7 +74,8 @@ TEST(Evaluate, EssentialOpensTheProfileInItsDirectionOnly) {
 }
 
 TEST(Evaluate, NoLateralBlocksTheProtocolsOfIntrudersInPrivateNetworksBothWays) {
-  for (const uint16_t port : std::initializer_list<uint16_t>{22, 135, 139, 445, 3389, 5900, 5938, 5985, 47001}) {
+  for (const uint16_t port :
+       std::initializer_list<uint16_t>{22, 135, 139, 445, 3389, 5900, 5938, 5985, 47001}) {
     EXPECT_FALSE(At(Level::kNoLateral, Out("192.168.1.7", port))) << port;
     EXPECT_FALSE(At(Level::kNoLateral, In("192.168.1.7", port))) << port;
     EXPECT_FALSE(At(Level::kNoLateral, Out("fd00::7", port))) << port;
