@@ -4,15 +4,18 @@
  * tracepoints need neither tracefs nor bpffs. TEL-1: a record that does not fit into the ring is counted,
  * never forgotten. */
 
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
-
+// clang-format off: the helpers need the kernel types before them
 #include "kernel_types.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
 
 #undef offsetof /* libbpf's is no constant expression */
 #define offsetof(type, member) __builtin_offsetof(type, member)
 #include "record.h"
+// clang-format on
 
 /* Keeps the compiler from moving a bounds check to a copy of the variable, where the verifier loses it. */
 #define SEEN_BY_VERIFIER(variable) asm volatile("" : "+r"(variable))
