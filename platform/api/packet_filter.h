@@ -6,8 +6,10 @@
 
 #include <absl/status/statusor.h>
 
+#include <boost/asio/ip/address.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,14 +29,37 @@ struct PortRange {
   friend auto operator<=>(const PortRange&, const PortRange&) = default;
 };
 
-// One allowed kind of flow; `networks` never empty, `ports` empty = all. Ports are those of the accepting
-// side.
+// One allowed kind of flow. Peers are `networks` and the addresses of `name_set`, at least one of the two;
+// `ports` empty = all. Ports are those of the accepting side.
 struct FilterRule {
   FlowDirection direction = FlowDirection::kOut;
   FlowProtocol protocol = FlowProtocol::kTcp;
   std::vector<Network> networks;
   std::vector<PortRange> ports;
+  std::optional<size_t> name_set;  // place in FilterPolicy::name_sets
+  std::optional<size_t> program;   // place in FilterPolicy::programs: only that program's sockets match
   friend bool operator==(const FilterRule&, const FilterRule&) = default;
+};
+
+// What the names of a rule stand for now; sorted, without repeats. May be empty.
+struct NameSet {
+  std::vector<boost::asio::ip::address> addresses;
+  friend bool operator==(const NameSet&, const NameSet&) = default;
+};
+
+// A program whose sockets may be allowed what others are not.
+struct ProgramIdentity {
+  std::string path;    // absolute
+  std::string sha256;  // 32 bytes, or empty: whatever stands at `path`
+  friend bool operator==(const ProgramIdentity&, const ProgramIdentity&) = default;
+};
+
+// While it is set, whatever any program of this host sends to port 53 reaches the guard on this port of
+// loopback and nothing else; only the agent's own sockets reach the resolvers.
+struct DnsRedirect {
+  uint16_t guard_port = 0;
+  std::vector<Endpoint> resolvers;
+  friend bool operator==(const DnsRedirect&, const DnsRedirect&) = default;
 };
 
 // All that decides about a packet. Equal policies give equal rulesets.
@@ -43,6 +68,9 @@ struct FilterPolicy {
   std::vector<FilterRule> allow;  // for kNoLateral (exceptions) and kEssential
   std::vector<Endpoint>
       controllers;  // reachable by the agent's own sockets (tagged, see socket_tag.h) and no others
+  std::vector<NameSet> name_sets;
+  std::vector<ProgramIdentity> programs;
+  std::optional<DnsRedirect> dns;
   friend bool operator==(const FilterPolicy&, const FilterPolicy&) = default;
 };
 
