@@ -92,6 +92,8 @@ void ControlStream::Handle() {
     case v1::ControlRequest::kHello:
       EndNow({grpc::StatusCode::FAILED_PRECONDITION, "a second Hello in one Control stream"});
       return;
+    case v1::ControlRequest::kRehearsal:
+    case v1::ControlRequest::kInboundProbe:
     case v1::ControlRequest::KIND_NOT_SET:
       Read();  // of a newer agent: what this controller does not know it leaves alone
       return;
