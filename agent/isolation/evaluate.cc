@@ -46,6 +46,21 @@ bool Matches(const platform::FilterRule& rule, const Connection& flow) {
          (rule.ports.empty() || Contains(rule.ports, AcceptingPort(flow)));
 }
 
+// The DHCP client's own datagrams, as the base permits of docs/levels.md have them.
+bool IsAddressConfiguration(const Connection& flow) {
+  if (flow.protocol != FlowProtocol::kUdp) return false;
+  const auto& peer = flow.remote.address;
+  const bool out = flow.direction == FlowDirection::kOut;
+  const auto ports = [&](uint16_t client, uint16_t server) {
+    return flow.local.port == client && flow.remote.port == server;
+  };
+  if (peer.is_v4()) {
+    return ports(68, 67) && (!out || peer.to_v4() == boost::asio::ip::address_v4::broadcast());
+  }
+  static const boost::asio::ip::address kAllDhcpServers = boost::asio::ip::make_address("ff02::1:2");
+  return ports(546, 547) && (out ? peer == kAllDhcpServers : peer.to_v6().is_link_local());
+}
+
 bool IsLateral(const Connection& flow) {
   if (!Contains(platform::PrivateNetworks(), flow.remote.address)) return false;
   const uint16_t port = AcceptingPort(flow);
@@ -55,14 +70,23 @@ bool IsLateral(const Connection& flow) {
 
 }  // namespace
 
-bool Allows(const platform::FilterPolicy& policy, const Connection& flow) {
-  if (policy.level == Level::kObserve || StaysOnHost(flow)) return true;
-  if (policy.level != Level::kDark && IsController(policy, flow)) return true;
-  if (policy.level == Level::kNoLateral || policy.level == Level::kEssential) {
-    const auto matches = [&](const platform::FilterRule& rule) { return Matches(rule, flow); };
-    if (std::any_of(policy.allow.begin(), policy.allow.end(), matches)) return true;
+Verdict Judge(const platform::FilterPolicy& policy, const Connection& flow) {
+  if (policy.level == Level::kObserve) return {true, VerdictReason::kObserve};
+  if (StaysOnHost(flow)) return {true, VerdictReason::kStaysOnHost};
+  if (policy.level != Level::kDark) {
+    if (IsController(policy, flow)) return {true, VerdictReason::kController};
+    if (IsAddressConfiguration(flow)) return {true, VerdictReason::kAddressConfiguration};
   }
-  return policy.level == Level::kNoLateral && !IsLateral(flow);
+  if (policy.level == Level::kNoLateral || policy.level == Level::kEssential) {
+    const auto rule = std::find_if(policy.allow.begin(), policy.allow.end(),
+                                   [&](const platform::FilterRule& each) { return Matches(each, flow); });
+    if (rule != policy.allow.end()) {
+      return {true, VerdictReason::kRule, static_cast<size_t>(rule - policy.allow.begin())};
+    }
+  }
+  if (policy.level != Level::kNoLateral) return {false, VerdictReason::kLevel};
+  if (IsLateral(flow)) return {false, VerdictReason::kLateral};
+  return {true, VerdictReason::kNotLateral};
 }
 
 }  // namespace cordon::agent

@@ -71,6 +71,7 @@ std::optional<DiagSocket> ParseDiagSocket(const void* payload, size_t bytes, Flo
   connection.uid = message.idiag_uid;
   connection.cookie = (uint64_t{message.id.idiag_cookie[1]} << 32) | message.id.idiag_cookie[0];
   connection.interface_index = message.id.idiag_if;
+  connection.owner_key = message.idiag_inode;
   const uint32_t mark = MarkOf(static_cast<const char*>(payload) + sizeof(message), bytes - sizeof(message));
   connection.agent_owned = mark == agent_mark;
   socket.listening = connection.remote.port == 0;

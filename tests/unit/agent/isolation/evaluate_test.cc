@@ -85,6 +85,35 @@ TEST(Evaluate, NoLateralBlocksTheProtocolsOfIntrudersInPrivateNetworksBothWays) 
   EXPECT_TRUE(At(Level::kNoLateral, In("10.4.0.9", 3389))) << "an exception of the profile";
 }
 
+TEST(Evaluate, AnAddressIsKeptAtEveryLevelButDark) {
+  Connection discover = Out("255.255.255.255", 67, FlowProtocol::kUdp);
+  discover.local = testing::At("0.0.0.0", 68);
+  Connection offer = In("10.2.0.1", 68, FlowProtocol::kUdp);
+  offer.remote.port = 67;
+  Connection solicit = Out("ff02::1:2", 547, FlowProtocol::kUdp);
+  solicit.local.port = 546;
+  for (const Connection& flow : {discover, offer, solicit}) {
+    EXPECT_TRUE(At(Level::kControllerOnly, flow));
+    EXPECT_FALSE(At(Level::kDark, flow));
+  }
+  Connection tunnel = discover;
+  tunnel.remote = testing::At("198.51.100.7", 67);
+  EXPECT_FALSE(At(Level::kControllerOnly, tunnel)) << "port 67 to any address";
+  tunnel = discover;
+  tunnel.local.port = 40'000;
+  EXPECT_FALSE(At(Level::kControllerOnly, tunnel)) << "not from the client's port";
+}
+
+TEST(Evaluate, SaysWhichRuleLetsAFlowPass) {
+  const Verdict console = Judge(ClinicPolicy(Level::kEssential), In("10.4.0.9", 3389));
+  EXPECT_TRUE(console.allowed);
+  EXPECT_EQ(console.reason, VerdictReason::kRule);
+  EXPECT_EQ(console.rule, 2U);
+  EXPECT_EQ(Judge(ClinicPolicy(Level::kEssential), In("10.5.0.9", 3389)).reason, VerdictReason::kLevel);
+  EXPECT_EQ(Judge(ClinicPolicy(Level::kNoLateral), In("10.5.0.9", 3389)).reason, VerdictReason::kLateral);
+  EXPECT_EQ(Judge(ClinicPolicy(Level::kNoLateral), Out("10.5.0.9", 80)).reason, VerdictReason::kNotLateral);
+}
+
 TEST(Evaluate, AHigherLevelNeverAllowsMore) {
   for (const char* address :
        {"127.0.0.1", "10.2.9.9", "192.168.1.7", "192.0.2.7", "10.4.0.9", "2001:db8:2::1"}) {
