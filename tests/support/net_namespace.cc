@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -18,9 +19,12 @@
 namespace cordon::testing {
 namespace {
 
+// Begins with the name of the run, if there is one: scripts/test looks for what its run has left behind.
 std::string NewName(std::string_view label) {
   static std::atomic<unsigned> next = 0;
-  return StrCat("cordon-", getpid(), "-", label, next++);
+  const char* run = std::getenv("CORDON_TEST_RUN");
+  const std::string_view name = run != nullptr ? run : "";
+  return StrCat("cordon-", name, name.empty() ? "" : "-", getpid(), "-", label, next++);
 }
 
 std::vector<std::string> Words(std::string_view text) {
