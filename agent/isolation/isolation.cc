@@ -277,6 +277,9 @@ void Isolation::Impl::OnLinksChanged() {
 }
 
 void Isolation::Impl::Tick() {
+  if (const absl::Status tidied = parts_.filter->Tidy(); !tidied.ok()) {
+    spdlog::warn("isolation: {}", Message(tidied));
+  }
   if (!HasLease(state_)) return;
   CountLease(&state_, options_.boot_id, *parts_.clock);
   if (LeaseEnded(state_)) return EndLease();

@@ -100,6 +100,11 @@ class PacketFilter {
   // in the kernel stays when the process dies (ISO-5).
   virtual absl::Status Apply(const FilterPolicy& policy) = 0;
 
+  // Deletes what the last changes have left standing unused, so that packets which were on their way kept
+  // their rules. Changes no verdict; nothing happens when there is nothing to do. Call it from time to time;
+  // Apply and ReadBack do not depend on it.
+  virtual absl::Status Tidy() = 0;
+
   // Compares the kernel's rules with those that Apply(intended) would make (ISO-7).
   virtual absl::StatusOr<FilterReadback> ReadBack(const FilterPolicy& intended) = 0;
 

@@ -42,6 +42,8 @@ class FakePacketFilter final : public platform::PacketFilter {
     return absl::OkStatus();
   }
 
+  absl::Status Tidy() override { return absl::OkStatus(); }
+
   absl::StatusOr<platform::FilterReadback> ReadBack(const platform::FilterPolicy& intended) override {
     if (!read_error_.ok()) return read_error_;
     platform::FilterReadback readback;

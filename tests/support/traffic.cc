@@ -18,37 +18,18 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/support/socket_address.h"
+
 namespace cordon::testing {
 namespace {
 
 using platform::Fd;
 using std::chrono::milliseconds;
 
-struct Address {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-  const sockaddr* Get() const { return reinterpret_cast<const sockaddr*>(&storage); }
-  int Family() const { return storage.ss_family; }
-};
+using Address = SocketAddress;
 
 Address Make(const std::string& text, uint16_t port) {
-  Address address;
-  sockaddr_in v4{};
-  sockaddr_in6 v6{};
-  if (inet_pton(AF_INET, text.c_str(), &v4.sin_addr) == 1) {
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(port);
-    std::memcpy(&address.storage, &v4, sizeof(v4));
-    address.size = sizeof(v4);
-  } else if (inet_pton(AF_INET6, text.c_str(), &v6.sin6_addr) == 1) {
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(port);
-    std::memcpy(&address.storage, &v6, sizeof(v6));
-    address.size = sizeof(v6);
-  } else {
-    throw std::runtime_error("not an address: " + text);
-  }
-  return address;
+  return MakeSocketAddress(text, port);
 }
 
 // A socket stays in the namespace in which it was made.

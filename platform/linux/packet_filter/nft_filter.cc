@@ -1,8 +1,13 @@
-#include <nftables/libnftables.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -12,44 +17,22 @@
 #include "platform/api/packet_filter.h"
 #include "platform/linux/links/link_table.h"
 #include "platform/linux/packet_filter/listing.h"
+#include "platform/linux/packet_filter/nft.h"
 #include "platform/linux/packet_filter/ruleset.h"
+#include "platform/linux/packet_filter/transaction.h"
 
 namespace cordon::platform {
 namespace {
 
 constexpr int kTries = 5;  // an interface may go between listing the interfaces and the transaction
-constexpr size_t kMaxErrorText = 500;
+constexpr int kTriesInPlace = 3;
+constexpr std::chrono::milliseconds kMoment(20);  // far longer than a packet is on its way through the rules
 
-struct FreeContext {
-  void operator()(nft_ctx* context) const { nft_ctx_free(context); }
-};
-
-// libnftables in this process: no nft program is started, one netlink transaction per run.
-class Nft {
- public:
-  Nft() : context_(nft_ctx_new(NFT_CTX_DEFAULT)) {
-    if (context_ == nullptr) return;
-    nft_ctx_buffer_output(context_.get());
-    nft_ctx_buffer_error(context_.get());
-  }
-
-  // What the commands print.
-  absl::StatusOr<std::string> Run(const std::string& commands) {
-    if (context_ == nullptr) return absl::ResourceExhaustedError("libnftables cannot be started");
-    const int result = nft_run_cmd_from_buffer(context_.get(), commands.c_str());
-    std::string output = nft_ctx_get_output_buffer(context_.get());
-    const std::string_view error = nft_ctx_get_error_buffer(context_.get());
-    if (result == 0) return output;
-    const std::string text = Printable(error.substr(0, std::min(error.find('\n'), kMaxErrorText)));
-    if (error.find("Operation not permitted") != std::string_view::npos) {
-      return absl::PermissionDeniedError(StrCat("nftables: ", text, " (needs CAP_NET_ADMIN)"));
-    }
-    return absl::InternalError(StrCat("nftables: ", text));
-  }
-
- private:
-  std::unique_ptr<nft_ctx, FreeContext> context_;
-};
+// Returns when no packet is on its way any more through rules that it met before this call: the kernel walks
+// them inside an RCU section, and this call waits for a grace period.
+void WaitForPacketsOnTheirWay() {
+  if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) std::this_thread::sleep_for(kMoment);
+}
 
 // "interface" for people, with what is strange about its name visible.
 std::string NotHooked(const Uplink& uplink) {
@@ -67,36 +50,59 @@ class NftFilter final : public PacketFilter {
   absl::Status Apply(const FilterPolicy& policy) override {
     absl::Status status;
     for (int attempt = 0; attempt < kTries; ++attempt) {
-      CORDON_ASSIGN_OR_RETURN(const std::string transaction, Describe(policy));
-      status = nft_.Run(transaction).status();
+      if (attempt > 0) standing_.reset();
+      status = policy.level == Level::kObserve ? Remove() : Change(policy, attempt < kTriesInPlace);
       if (status.ok() || absl::IsPermissionDenied(status)) break;
     }
+    if (!status.ok()) standing_.reset();
     return Annotate(status, "cannot change the packet filter");
+  }
+
+  absl::Status Tidy() override {
+    if (!untidy_) return absl::OkStatus();
+    CORDON_RETURN_IF_ERROR(LearnWhatStands());
+    const std::optional<Slot> live = LiveSlot(*standing_);
+    if (!live.has_value()) return absl::OkStatus();  // drift: it is ReadBack's to tell and Apply's to repair
+    std::vector<Table> kept = *standing_;
+    for (Table& table : kept) {
+      std::erase_if(table.chains, [&](const Chain& chain) { return IsOfSlot(chain, Other(*live)); });
+    }
+    const std::string deletions = FormatTidy(*standing_, kept);
+    if (!deletions.empty()) {
+      WaitForPacketsOnTheirWay();
+      if (const absl::Status done = nft_.Run(deletions).status(); !done.ok()) {
+        standing_.reset();
+        return Annotate(done, "cannot delete rules that are no longer in use");
+      }
+    }
+    standing_ = std::move(kept);
+    untidy_ = false;
+    return absl::OkStatus();
   }
 
   absl::StatusOr<FilterReadback> ReadBack(const FilterPolicy& intended) override {
     CORDON_ASSIGN_OR_RETURN(const std::vector<Uplink> uplinks, Uplinks());
-    const std::vector<Table> wanted = MakeRuleset(intended, uplinks);
+    CORDON_ASSIGN_OR_RETURN(const std::vector<Listing> found, ListTables());
     FilterReadback readback;
-    readback.ruleset_sha256 = Sha256(FormatTables(wanted));
-    CORDON_ASSIGN_OR_RETURN(const std::vector<std::string> present, PresentFamilies());
-    readback.absent = present.empty();
-    for (const std::string& family : {std::string("inet"), std::string("netdev")}) {
-      const bool is_there = std::find(present.begin(), present.end(), family) != present.end();
-      CORDON_RETURN_IF_ERROR(ReadTable(family, is_there, wanted, uplinks, &readback));
-    }
+    readback.ruleset_sha256 = Sha256(FormatTables(MakeRuleset(intended, uplinks)));
+    readback.absent = found.empty();
+    const Slot live = LiveSlot(TablesOf(found)).value_or(Slot::kA);
+    const std::vector<Table> wanted = MakeRuleset(intended, uplinks, live);
+    for (const std::string& family : Families()) Compare(family, found, wanted, live, &readback);
+    readback.uplinks = HookedUplinks(wanted, found, uplinks, live);
     if (intended.level != Level::kObserve) {
       for (const Uplink& uplink : uplinks) {
         if (!CanHook(uplink)) readback.differences.push_back(NotHooked(uplink));
       }
     }
     readback.matches = readback.differences.empty();
+    if (!readback.matches) standing_.reset();
     return readback;
   }
 
   absl::StatusOr<std::string> Describe(const FilterPolicy& policy) override {
     CORDON_ASSIGN_OR_RETURN(std::vector<Uplink> uplinks, Uplinks());
-    return FormatTransaction(MakeRuleset(policy, std::move(uplinks)));
+    return FormatFresh(MakeRuleset(policy, std::move(uplinks)));
   }
 
  private:
@@ -110,70 +116,143 @@ class NftFilter final : public PacketFilter {
     return uplinks;
   }
 
-  // The families in which a table of Cordon's stands.
-  absl::StatusOr<std::vector<std::string>> PresentFamilies() {
+  static std::vector<std::string> Families() { return {"inet", "netdev"}; }
+
+  // Everything that Cordon's tables hold, as tables. A table that cannot be read has an empty name of its
+  // family's chains and says why in its header: it differs from every table that Cordon makes.
+  absl::StatusOr<std::vector<Listing>> ListTables() {
     CORDON_ASSIGN_OR_RETURN(const std::string tables, nft_.Run("list tables"));
-    std::vector<std::string> families;
-    for (const std::string& family : {std::string("inet"), std::string("netdev")}) {
-      if (tables.find(StrCat("table ", family, " cordon\n")) != std::string::npos) families.push_back(family);
+    std::vector<Listing> found;
+    for (const std::string& family : Families()) {
+      const std::string name = StrCat("table ", family, " cordon");
+      if (tables.find(name + "\n") == std::string::npos) continue;
+      CORDON_ASSIGN_OR_RETURN(const std::string text, nft_.Run("list " + name));
+      absl::StatusOr<Listing> listing = ParseListing(text);
+      if (!listing.ok()) {
+        listing = Listing{
+            .table = {.family = family, .header = std::string(Message(listing.status())), .chains = {}},
+            .dropped_packets = 0};
+      }
+      found.push_back(*std::move(listing));
     }
-    return families;
+    return found;
   }
 
-  absl::Status ReadTable(const std::string& family, bool is_there, const std::vector<Table>& wanted,
-                         const std::vector<Uplink>& uplinks, FilterReadback* readback) {
-    const auto want =
-        std::find_if(wanted.begin(), wanted.end(), [&](const Table& t) { return t.family == family; });
-    const std::string name = StrCat("table ", family, " cordon");
-    if (!is_there) {
-      if (want != wanted.end()) readback->differences.push_back(name + " is missing");
-      return absl::OkStatus();
-    }
-    CORDON_ASSIGN_OR_RETURN(const std::string text, nft_.Run("list " + name));
-    const absl::StatusOr<Listing> listing = ParseListing(text);
-    if (!listing.ok()) {
-      readback->differences.emplace_back(Message(listing.status()));
-      return absl::OkStatus();
-    }
-    readback->dropped_packets += listing->dropped_packets;
-    if (want == wanted.end()) {
-      readback->differences.push_back(name + " still stands");
-      return absl::OkStatus();
-    }
-    const Table intended = Canonical(*want);
-    const Table found = WithoutVanished(listing->table, intended);
-    for (std::string& difference : Differences(intended, found)) {
-      readback->differences.push_back(std::move(difference));
-    }
-    if (family == "netdev") readback->uplinks = HookedUplinks(intended, found, uplinks);
+  static std::vector<Table> TablesOf(const std::vector<Listing>& found) {
+    std::vector<Table> tables;
+    tables.reserve(found.size());
+    for (const Listing& listing : found) tables.push_back(listing.table);
+    return tables;
+  }
+
+  absl::Status LearnWhatStands() {
+    if (standing_.has_value()) return absl::OkStatus();
+    CORDON_ASSIGN_OR_RETURN(const std::vector<Listing> found, ListTables());
+    standing_ = TablesOf(found);
     return absl::OkStatus();
   }
 
-  // Kernels from 6.16 on keep the chain of an interface that has gone; it holds nothing then, and hooks the
-  // interface again when it returns.
-  static Table WithoutVanished(Table found, const Table& intended) {
+  // True when what stands is of the form that Cordon gives it, whatever the rules of its slots say: then a
+  // change in place leaves nothing behind that is not wanted.
+  static bool IsOfOurForm(const std::vector<Table>& standing) {
+    if (standing.empty()) return true;
+    const bool plain = std::all_of(standing.begin(), standing.end(),
+                                   [](const Table& table) { return table.header.empty(); });
+    return plain && LiveSlot(standing).has_value();
+  }
+
+  // To the policy's rules, in place where that is possible.
+  absl::Status Change(const FilterPolicy& policy, bool in_place) {
+    CORDON_ASSIGN_OR_RETURN(const std::vector<Uplink> uplinks, Uplinks());
+    if (in_place) CORDON_RETURN_IF_ERROR(LearnWhatStands());
+    if (!in_place || !IsOfOurForm(*standing_)) {
+      std::vector<Table> wanted = MakeRuleset(policy, uplinks);
+      CORDON_RETURN_IF_ERROR(nft_.Run(FormatFresh(wanted)).status());
+      standing_ = std::move(wanted);
+      return absl::OkStatus();
+    }
+    const Slot slot = Other(LiveSlot(*standing_).value_or(Slot::kB));
+    std::vector<Table> wanted = MakeRuleset(policy, uplinks, slot);
+    if (untidy_) WaitForPacketsOnTheirWay();  // the slot that is filled now was live a moment ago
+    untidy_ = true;
+    CORDON_RETURN_IF_ERROR(nft_.Run(FormatFill(*standing_, wanted)).status());
+    CORDON_RETURN_IF_ERROR(nft_.Run(FormatTurn(*standing_, wanted)).status());
+    standing_ = AfterTurn(*standing_, std::move(wanted));
+    return absl::OkStatus();
+  }
+
+  // The hooks go first: sets must not go while packets are still judged by rules that look into them (ISO-1).
+  absl::Status Remove() {
+    CORDON_RETURN_IF_ERROR(LearnWhatStands());
+    if (standing_->empty()) return absl::OkStatus();
+    if (const std::string unhook = FormatUnhook(*standing_); !unhook.empty()) {
+      CORDON_RETURN_IF_ERROR(nft_.Run(unhook).status());
+      WaitForPacketsOnTheirWay();
+    }
+    CORDON_RETURN_IF_ERROR(nft_.Run(FormatRemoval()).status());
+    standing_.emplace();
+    untidy_ = false;
+    return absl::OkStatus();
+  }
+
+  static const Listing* OfFamily(const std::vector<Listing>& found, const std::string& family) {
+    const auto at = std::find_if(found.begin(), found.end(),
+                                 [&](const Listing& listing) { return listing.table.family == family; });
+    return at == found.end() ? nullptr : &*at;
+  }
+
+  static void Compare(const std::string& family, const std::vector<Listing>& found,
+                      const std::vector<Table>& wanted, Slot live, FilterReadback* readback) {
+    const auto want =
+        std::find_if(wanted.begin(), wanted.end(), [&](const Table& t) { return t.family == family; });
+    const Listing* const have = OfFamily(found, family);
+    const std::string name = StrCat("table ", family, " cordon");
+    if (have == nullptr) {
+      if (want != wanted.end()) readback->differences.push_back(name + " is missing");
+      return;
+    }
+    readback->dropped_packets += have->dropped_packets;
+    if (want == wanted.end()) {
+      readback->differences.push_back(name + " still stands");
+      return;
+    }
+    const Table intended = Canonical(*want);
+    for (std::string& difference : Differences(intended, WithoutIdle(have->table, intended, live))) {
+      readback->differences.push_back(std::move(difference));
+    }
+  }
+
+  // Without what judges no packet: the slot that is not live, and chains of interfaces that have gone
+  // (kernels from 6.16 on keep them, and hook the interface again when it returns).
+  static Table WithoutIdle(Table found, const Table& intended, Slot live) {
     std::erase_if(found.chains, [&](const Chain& chain) {
+      if (IsOfSlot(chain, Other(live))) return true;
       const bool of_uplink = chain.name.starts_with("ingress/") || chain.name.starts_with("egress/");
       const bool wanted = std::any_of(intended.chains.begin(), intended.chains.end(),
                                       [&](const Chain& other) { return other.name == chain.name; });
-      const bool harmless = chain.rules == std::vector<std::string>{"jump into-host"} ||
-                            chain.rules == std::vector<std::string>{"jump out-of-host"};
+      const bool harmless = chain.rules == std::vector<std::string>{"jump " + SlotChain("into-host", live)} ||
+                            chain.rules == std::vector<std::string>{"jump " + SlotChain("out-of-host", live)};
       return of_uplink && !wanted && harmless;
     });
     return found;
   }
 
   // Uplinks whose two chains, and the rules they jump to, are as intended.
-  static std::vector<std::string> HookedUplinks(const Table& intended, const Table& found,
-                                                const std::vector<Uplink>& uplinks) {
+  static std::vector<std::string> HookedUplinks(const std::vector<Table>& wanted,
+                                                const std::vector<Listing>& found,
+                                                const std::vector<Uplink>& uplinks, Slot live) {
+    std::vector<std::string> hooked;
+    const Listing* const have = OfFamily(found, "netdev");
+    if (wanted.empty() || have == nullptr) return hooked;
+    const Table intended = Canonical(wanted.back());
     const auto as_intended = [&](const std::string& name) {
       const auto named = [&](const Chain& chain) { return chain.name == name; };
       const auto want = std::find_if(intended.chains.begin(), intended.chains.end(), named);
-      const auto have = std::find_if(found.chains.begin(), found.chains.end(), named);
-      return want != intended.chains.end() && have != found.chains.end() && *want == *have;
+      const auto is = std::find_if(have->table.chains.begin(), have->table.chains.end(), named);
+      return want != intended.chains.end() && is != have->table.chains.end() && *want == *is;
     };
-    std::vector<std::string> hooked;
-    if (!as_intended("into-host") || !as_intended("out-of-host")) return hooked;
+    if (!as_intended(SlotChain("into-host", live)) || !as_intended(SlotChain("out-of-host", live)))
+      return hooked;
     for (const Uplink& uplink : uplinks) {
       if (as_intended(IngressChain(uplink)) && as_intended(EgressChain(uplink)))
         hooked.push_back(uplink.name);
@@ -185,6 +264,11 @@ class NftFilter final : public PacketFilter {
   Nft nft_;
   LinkTable links_;
   absl::Status links_open_;
+  // What the kernel holds, as far as this object wrote it or read it; nothing when that is not known. A guess
+  // that has become wrong costs nothing but the precision of ISO-1: the transaction fails, or ReadBack tells
+  // what is left.
+  std::optional<std::vector<Table>> standing_;
+  bool untidy_ = true;  // a slot that is not live may still stand
 };
 
 }  // namespace

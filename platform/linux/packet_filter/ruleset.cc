@@ -10,8 +10,8 @@ namespace cordon::platform {
 namespace {
 
 // Before every other chain of a hook. "policy accept" with a last rule that drops, and not "policy drop":
-// while a transaction is committed an outgoing chain stands for a moment without its rules, and a dropping
-// policy would then drop what both levels allow (ISO-1).
+// a chain is hooked a moment before its rules are in force, and a dropping policy would then drop what both
+// levels allow (ISO-1).
 constexpr std::string_view kWhere = "priority -500; policy accept;";
 
 void Append(std::vector<std::string>* to, const std::vector<std::string>& lines) {
@@ -55,33 +55,36 @@ std::vector<std::string> ForwardRules(const FilterPolicy& policy) {
   return rules;
 }
 
-Table MakeInetTable(const FilterPolicy& policy) {
-  const auto hook = [](std::string_view name) { return StrCat("type filter hook ", name, " ", kWhere); };
-  return {.family = "inet",
-          .header = "",
-          .chains = {
-              {.name = "input",
-               .hook = hook("input"),
-               .rules = WithLoopback("iif \"lo\" accept", RulesOf(policy, &Lines::in, false))},
-              {.name = "output",
-               .hook = hook("output"),
-               .rules = WithLoopback("oif \"lo\" accept", RulesOf(policy, &Lines::out, false))},
-              {.name = "forward", .hook = hook("forward"), .rules = ForwardRules(policy)},
-          }};
+std::string Hook(std::string_view hook, std::string_view device = "") {
+  const std::string where = device.empty() ? "" : StrCat(" device \"", device, "\"");
+  return StrCat("type filter hook ", hook, where, " ", kWhere);
 }
 
-Table MakeNetdevTable(const FilterPolicy& policy, const std::vector<Uplink>& uplinks) {
+Table MakeInetTable(const FilterPolicy& policy, Slot slot) {
+  Table table{.family = "inet", .header = "", .chains = {}};
+  const auto add = [&](std::string_view name, std::vector<std::string> rules) {
+    table.chains.push_back({.name = SlotChain(name, slot), .hook = "", .rules = std::move(rules)});
+  };
+  add("input", WithLoopback("iif \"lo\" accept", RulesOf(policy, &Lines::in, false)));
+  add("output", WithLoopback("oif \"lo\" accept", RulesOf(policy, &Lines::out, false)));
+  add("forward", ForwardRules(policy));
+  for (const std::string name : {"input", "output", "forward"}) {
+    table.chains.push_back({.name = name, .hook = Hook(name), .rules = {"jump " + SlotChain(name, slot)}});
+  }
+  return table;
+}
+
+Table MakeNetdevTable(const FilterPolicy& policy, const std::vector<Uplink>& uplinks, Slot slot) {
   Table table{.family = "netdev", .header = "", .chains = {}};
-  table.chains.push_back({.name = "into-host", .hook = "", .rules = RulesOf(policy, &Lines::in, true)});
-  table.chains.push_back({.name = "out-of-host", .hook = "", .rules = RulesOf(policy, &Lines::out, true)});
+  const std::string in = SlotChain("into-host", slot);
+  const std::string out = SlotChain("out-of-host", slot);
+  table.chains.push_back({.name = in, .hook = "", .rules = RulesOf(policy, &Lines::in, true)});
+  table.chains.push_back({.name = out, .hook = "", .rules = RulesOf(policy, &Lines::out, true)});
   for (const Uplink& uplink : uplinks) {
-    const auto hook = [&](std::string_view way) {
-      return StrCat("type filter hook ", way, " device \"", uplink.name, "\" ", kWhere);
-    };
     table.chains.push_back(
-        {.name = IngressChain(uplink), .hook = hook("ingress"), .rules = {"jump into-host"}});
+        {.name = IngressChain(uplink), .hook = Hook("ingress", uplink.name), .rules = {"jump " + in}});
     table.chains.push_back(
-        {.name = EgressChain(uplink), .hook = hook("egress"), .rules = {"jump out-of-host"}});
+        {.name = EgressChain(uplink), .hook = Hook("egress", uplink.name), .rules = {"jump " + out}});
   }
   return table;
 }
@@ -113,11 +116,34 @@ std::string EgressChain(const Uplink& uplink) {
   return ChainName("egress", uplink);
 }
 
-std::vector<Table> MakeRuleset(const FilterPolicy& policy, std::vector<Uplink> uplinks) {
+std::string SlotChain(std::string_view name, Slot slot) {
+  return StrCat(name, "-", std::string(1, static_cast<char>(slot)));
+}
+
+bool IsOfSlot(const Chain& chain, Slot slot) {
+  return chain.hook.empty() && chain.name.ends_with(SlotChain("", slot));
+}
+
+std::optional<Slot> LiveSlot(const std::vector<Table>& tables) {
+  std::optional<Slot> live;
+  for (const Table& table : tables) {
+    for (const Chain& chain : table.chains) {
+      if (chain.hook.empty()) continue;
+      if (chain.rules.size() != 1 || !chain.rules.front().starts_with("jump ")) return std::nullopt;
+      const std::string& rule = chain.rules.front();
+      const Slot slot = rule.ends_with(SlotChain("", Slot::kB)) ? Slot::kB : Slot::kA;
+      if (!rule.ends_with(SlotChain("", slot)) || live.value_or(slot) != slot) return std::nullopt;
+      live = slot;
+    }
+  }
+  return live;
+}
+
+std::vector<Table> MakeRuleset(const FilterPolicy& policy, std::vector<Uplink> uplinks, Slot slot) {
   if (policy.level == Level::kObserve) return {};
   std::erase_if(uplinks, [](const Uplink& uplink) { return !CanHook(uplink); });
   std::sort(uplinks.begin(), uplinks.end(), [](const Uplink& a, const Uplink& b) { return a.name < b.name; });
-  return {MakeInetTable(policy), MakeNetdevTable(policy, uplinks)};
+  return {MakeInetTable(policy, slot), MakeNetdevTable(policy, uplinks, slot)};
 }
 
 std::string FormatTables(const std::vector<Table>& tables) {
@@ -133,16 +159,6 @@ std::string FormatTables(const std::vector<Table>& tables) {
     StrAppend(&text, "}\n");
   }
   return text;
-}
-
-std::string FormatTransaction(const std::vector<Table>& tables) {
-  // A table that does not exist cannot be deleted, so it is added first; one that exists is left as it is by
-  // that.
-  std::string text;
-  for (const std::string_view family : {"inet", "netdev"}) {
-    StrAppend(&text, "add table ", family, " cordon\ndelete table ", family, " cordon\n");
-  }
-  return text + FormatTables(tables);
 }
 
 }  // namespace cordon::platform

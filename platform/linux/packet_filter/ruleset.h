@@ -3,7 +3,9 @@
 // The pure half of the Linux packet filter: policy and uplinks to nftables rules. What each level opens, with
 // the reasons, is in docs/levels.md.
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "platform/api/packet_filter.h"
@@ -32,9 +34,29 @@ struct Uplink {
   uint32_t index = 0;
 };
 
+// The rules of a policy stand in chains of one of two slots; the hooked chains jump into them. A change fills
+// the other slot and turns the jumps, all in one transaction, and leaves the slot that it turns away from as
+// it is. Packets that are on their way through the old rules at that moment so meet them whole: in a set that
+// the transaction deletes the kernel would find nothing from the moment of the commit on, even for rules of
+// before (ISO-1).
+enum class Slot : char { kA = 'a', kB = 'b' };
+inline Slot Other(Slot slot) {
+  return slot == Slot::kA ? Slot::kB : Slot::kA;
+}
+
+// "input-a"
+std::string SlotChain(std::string_view name, Slot slot);
+
+// True for a chain that is jumped to and belongs to `slot`.
+bool IsOfSlot(const Chain& chain, Slot slot);
+
+// The slot into which the hooked chains of `tables` jump; nothing when they do not agree or do something
+// else.
+std::optional<Slot> LiveSlot(const std::vector<Table>& tables);
+
 // The tables `inet cordon` and `netdev cordon`; none for kObserve. Equal input gives equal output; the order
 // of `uplinks` does not matter. Uplinks whose names nftables has no way to write are left out (see CanHook).
-std::vector<Table> MakeRuleset(const FilterPolicy& policy, std::vector<Uplink> uplinks);
+std::vector<Table> MakeRuleset(const FilterPolicy& policy, std::vector<Uplink> uplinks, Slot slot = Slot::kA);
 
 // False for names with quotation marks and other characters that nftables' grammar has no way to write.
 bool CanHook(const Uplink& uplink);
@@ -45,8 +67,5 @@ std::string EgressChain(const Uplink& uplink);
 
 // The tables as nftables text.
 std::string FormatTables(const std::vector<Table>& tables);
-
-// One transaction from whatever stands to `tables`.
-std::string FormatTransaction(const std::vector<Table>& tables);
 
 }  // namespace cordon::platform

@@ -130,6 +130,28 @@ TEST_F(NativeFilter, MatchesAfterAnInterfaceWentAndCameBack) {
   EXPECT_TRUE(ReadBack(policy).matches) << ::testing::PrintToString(ReadBack(policy).differences);
 }
 
+// A slot that is left over after a change judges nothing; it goes with the next Tidy, or with the next
+// change.
+TEST_F(NativeFilter, LeavesTheOldSlotUntilItIsTidied) {
+  const auto slots = [&] {
+    const std::string rules = host_.Run({"nft", "list", "ruleset"});
+    return std::make_pair(rules.find("chain output-a {") != std::string::npos,
+                          rules.find("chain output-b {") != std::string::npos);
+  };
+  ASSERT_TRUE(filter_->Apply(ClinicPolicy(Level::kNoLateral)).ok());
+  EXPECT_EQ(slots(), std::make_pair(true, false));
+  ASSERT_TRUE(filter_->Apply(ClinicPolicy(Level::kDark)).ok());
+  EXPECT_EQ(slots(), std::make_pair(true, true));
+  EXPECT_TRUE(ReadBack(ClinicPolicy(Level::kDark)).matches);
+  filter_ = platform::MakePacketFilter();  // as after a restart: it finds what stands
+  ASSERT_TRUE(filter_->Tidy().ok());
+  EXPECT_EQ(slots(), std::make_pair(false, true));
+  EXPECT_TRUE(ReadBack(ClinicPolicy(Level::kDark)).matches);
+  ASSERT_TRUE(filter_->Apply(ClinicPolicy(Level::kEssential)).ok());
+  ASSERT_TRUE(filter_->Apply(ClinicPolicy(Level::kNoLateral)).ok()) << "over what is left, without Tidy";
+  EXPECT_TRUE(ReadBack(ClinicPolicy(Level::kNoLateral)).matches);
+}
+
 // ISO-7: whatever an intruder or an administrator does to the rules shows.
 TEST_F(NativeFilter, ISO7_NoticesEveryKindOfChange) {
   const FilterPolicy policy = ClinicPolicy(Level::kEssential);
@@ -137,20 +159,22 @@ TEST_F(NativeFilter, ISO7_NoticesEveryKindOfChange) {
       "insert rule inet cordon output accept",
       "insert rule inet cordon input ip saddr 198.51.100.1 accept",
       "flush chain inet cordon output",
+      "flush chain inet cordon output-a",
       "delete table inet cordon",
       "delete table netdev cordon",
-      "flush chain netdev cordon into-host",
+      "flush chain netdev cordon into-host-a",
       "flush chain netdev cordon egress/eth0",
       "insert rule netdev cordon egress/eth0 accept",
       "add chain inet cordon extra",
       "add set inet cordon extra { type ipv4_addr; }",
       "table inet cordon { flags dormant; }",
       "flush table inet cordon",
-      "insert rule netdev cordon out-of-host meta mark 7 accept",
+      "insert rule netdev cordon out-of-host-a meta mark 7 accept",
       "flush ruleset",
   };
   for (const char* change : changes) {
     SCOPED_TRACE(change);
+    ASSERT_TRUE(filter_->Apply({.level = Level::kObserve}).ok());  // so that slot a is the live one
     ASSERT_TRUE(filter_->Apply(policy).ok());
     ASSERT_TRUE(ReadBack(policy).matches) << "the positive control";
     host_.Run({"nft", change});

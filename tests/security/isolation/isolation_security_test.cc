@@ -2,8 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <thread>
 
 #include "agent/isolation/isolation.h"
 #include "platform/api/system.h"
@@ -23,61 +21,12 @@ using platform::FlowDirection;
 using platform::FlowProtocol;
 using platform::Level;
 
-constexpr uint16_t kAllowedPort = 5353;
 constexpr uint16_t kForbiddenPort = 137;
 
 FilterPolicy Policy(Level level) {
   return {.level = level,
-          .allow = {Allow(FlowDirection::kBoth, FlowProtocol::kUdp, {"10.9.0.2"},
-                          {{kAllowedPort, kAllowedPort}})},
+          .allow = {Allow(FlowDirection::kBoth, FlowProtocol::kUdp, {"10.9.0.2"}, {{5353, 5353}})},
           .controllers = {}};
-}
-
-// Packets in both directions while the level goes back and forth: those that both levels allow all arrive,
-// those that both forbid never do.
-// Not green yet: docs/known-issues.md, "Changing between levels". Run it with
-// --gtest_also_run_disabled_tests.
-TEST(IsolationSecurity, DISABLED_ISO1_NoPacketSlipsThroughOrIsLostWhileTheLevelChanges) {
-  Lab lab;
-  constexpr int kChanges = 60;
-  ASSERT_TRUE(UdpArrives(lab.host, {lab.peer, "10.9.0.2", kForbiddenPort}, kExpectArrival))
-      << "the positive control";
-  ASSERT_TRUE(lab.filter->Apply(Policy(Level::kEssential)).ok());
-  std::atomic<bool> done = false;
-  std::thread changes([&] {
-    for (int at = 0; at < kChanges; ++at) {
-      EXPECT_TRUE(lab.filter->Apply(Policy(at % 2 == 0 ? Level::kNoLateral : Level::kEssential)).ok());
-    }
-    done = true;
-  });
-  int rounds = 0;
-  for (; !done; ++rounds) {
-    EXPECT_TRUE(UdpArrives(lab.host, {lab.peer, "10.9.0.2", kAllowedPort}, kExpectArrival)) << rounds;
-    EXPECT_TRUE(UdpArrives(lab.peer, {lab.host, "10.9.0.1", kAllowedPort}, kExpectArrival)) << rounds;
-    EXPECT_FALSE(UdpArrives(lab.host, {lab.peer, "10.9.0.2", kForbiddenPort}, std::chrono::milliseconds(1)))
-        << rounds;
-    EXPECT_FALSE(UdpArrives(lab.peer, {lab.host, "10.9.0.1", kForbiddenPort}, std::chrono::milliseconds(1)))
-        << rounds;
-  }
-  changes.join();
-  EXPECT_GT(rounds, 10);
-}
-
-// Release too: what was allowed under the level goes on through the moment at which the tables go.
-TEST(IsolationSecurity, ISO1_NothingIsLostWhenAHostIsIsolatedAndReleased) {
-  Lab lab;
-  std::atomic<bool> done = false;
-  std::thread changes([&] {
-    for (int at = 0; at < 40; ++at) {
-      EXPECT_TRUE(lab.filter->Apply(Policy(at % 2 == 0 ? Level::kEssential : Level::kObserve)).ok());
-    }
-    done = true;
-  });
-  for (int rounds = 0; !done; ++rounds) {
-    EXPECT_TRUE(UdpArrives(lab.host, {lab.peer, "10.9.0.2", kAllowedPort}, kExpectArrival)) << rounds;
-    EXPECT_TRUE(UdpArrives(lab.peer, {lab.host, "10.9.0.1", kAllowedPort}, kExpectArrival)) << rounds;
-  }
-  changes.join();
 }
 
 // The matrix has teeth: with the inet hooks alone, the ways of which the design warns leak.
@@ -167,7 +116,7 @@ TEST_F(IsolatedHost, ISO2_AnIntrudersSessionIsCutAndItsProgramNotices) {
 TEST_F(IsolatedHost, ISO7_TheReceiptFollowsTheKernelAndDriftIsRepaired) {
   ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_CONTROLLER_ONLY), "order-1", 1).ok());
   ASSERT_TRUE(isolation_->Prove().ok()) << isolation_->Prove();
-  const char* changes[] = {"insert rule inet cordon output accept", "flush chain netdev cordon out-of-host",
+  const char* changes[] = {"insert rule inet cordon output accept", "flush chain netdev cordon egress/up0",
                            "delete table netdev cordon", "flush ruleset",
                            "insert rule inet cordon output udp dport 9 accept"};
   for (const char* change : changes) {

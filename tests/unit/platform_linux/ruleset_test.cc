@@ -9,6 +9,7 @@
 #include "common/base/strings.h"
 #include "platform/linux/packet_filter/intervals.h"
 #include "platform/linux/packet_filter/listing.h"
+#include "platform/linux/packet_filter/transaction.h"
 #include "tests/support/build_paths.h"
 #include "tests/support/policies.h"
 
@@ -21,12 +22,8 @@ using ::cordon::testing::LevelName;
 const std::vector<Uplink> kUplinks = {{"wlan0", 3}, {"eth0", 2}};
 
 // Compares with a file that a person can review; scripts/update-goldens writes them anew.
-class RulesetGolden : public ::testing::TestWithParam<Level> {};
-
-TEST_P(RulesetGolden, IsAsReviewed) {
-  const std::string path =
-      StrCat(testing::kSourceDir, "/tests/unit/platform_linux/golden/", LevelName(GetParam()), ".nft");
-  const std::string text = FormatTransaction(MakeRuleset(ClinicPolicy(GetParam()), kUplinks));
+void ExpectGolden(const std::string& name, const std::string& text) {
+  const std::string path = StrCat(testing::kSourceDir, "/tests/unit/platform_linux/golden/", name);
   if (std::getenv("CORDON_UPDATE_GOLDENS") != nullptr) {
     std::ofstream(path) << text;
     return;
@@ -37,12 +34,69 @@ TEST_P(RulesetGolden, IsAsReviewed) {
   EXPECT_EQ(text, golden.str()) << "run scripts/update-goldens and review the difference";
 }
 
+class RulesetGolden : public ::testing::TestWithParam<Level> {};
+
+TEST_P(RulesetGolden, IsAsReviewed) {
+  ExpectGolden(LevelName(GetParam()) + ".nft", FormatFresh(MakeRuleset(ClinicPolicy(GetParam()), kUplinks)));
+}
+
 INSTANTIATE_TEST_SUITE_P(Levels, RulesetGolden, ::testing::ValuesIn(testing::kAllLevels),
                          [](const auto& level) {
                            std::string name = LevelName(level.param);
                            std::erase(name, '-');
                            return name;
                          });
+
+// The two transactions of a change, and the one that tidies up, for a host whose wlan0 has gone.
+TEST(Transaction, AChangeIsAsReviewed) {
+  const FilterPolicy before = ClinicPolicy(Level::kNoLateral);
+  const FilterPolicy after = ClinicPolicy(Level::kControllerOnly);
+  const std::vector<Table> standing = MakeRuleset(before, kUplinks, Slot::kA);
+  const std::vector<Table> wanted = MakeRuleset(after, {{"eth0", 2}}, Slot::kB);
+  const std::vector<Table> turned = AfterTurn(standing, wanted);
+  ExpectGolden("change.nft",
+               StrCat("# fill\n", FormatFill(standing, wanted), "# turn\n", FormatTurn(standing, wanted),
+                      "# tidy\n", FormatTidy(turned, wanted), "# unhook\n", FormatUnhook(turned)));
+}
+
+// ISO-1: the transaction that changes what is judged makes no set and deletes none.
+TEST(Transaction, ISO1_NoSetComesOrGoesWithTheTurn) {
+  for (const Level from : testing::kAllLevels) {
+    for (const Level to : testing::kAllLevels) {
+      const auto standing = MakeRuleset(ClinicPolicy(from), kUplinks, Slot::kA);
+      const auto wanted = MakeRuleset(ClinicPolicy(to), kUplinks, Slot::kB);
+      const std::string turn = FormatTurn(standing, wanted);
+      EXPECT_EQ(turn.find(" { 1"), std::string::npos) << turn;
+      EXPECT_EQ(turn.find("-a\n"), std::string::npos) << "the live slot stays as it is: " << turn;
+      EXPECT_EQ(FormatFill(standing, wanted).find("hook"), std::string::npos);
+    }
+  }
+}
+
+TEST(Transaction, FillsASlotThatIsLeftOverAnew) {
+  const auto standing = MakeRuleset(ClinicPolicy(Level::kEssential), kUplinks, Slot::kA);
+  const auto wanted = MakeRuleset(ClinicPolicy(Level::kDark), kUplinks, Slot::kB);
+  const auto turned = AfterTurn(standing, wanted);
+  EXPECT_EQ(LiveSlot(turned), Slot::kB);
+  const std::string again =
+      FormatFill(turned, MakeRuleset(ClinicPolicy(Level::kNoLateral), kUplinks, Slot::kA));
+  EXPECT_TRUE(again.starts_with("flush chain inet cordon input-a\n")) << again;
+  EXPECT_NE(again.find("delete chain netdev cordon out-of-host-a\n"), std::string::npos);
+}
+
+TEST(Ruleset, TheLiveSlotIsKnownOnlyWhenAllHooksAgree) {
+  auto tables = MakeRuleset(ClinicPolicy(Level::kDark), kUplinks, Slot::kB);
+  EXPECT_EQ(LiveSlot(tables), Slot::kB);
+  EXPECT_EQ(LiveSlot({}), std::nullopt);
+  for (Chain& chain : tables[1].chains) {
+    if (chain.name == "egress/eth0") chain.rules = {"jump out-of-host-a"};
+  }
+  EXPECT_EQ(LiveSlot(tables), std::nullopt);
+  for (Chain& chain : tables[1].chains) {
+    if (chain.name == "egress/eth0") chain.rules = {"accept"};
+  }
+  EXPECT_EQ(LiveSlot(tables), std::nullopt);
+}
 
 TEST(Ruleset, DoesNotDependOnTheOrderOfUplinks) {
   const FilterPolicy policy = ClinicPolicy(Level::kEssential);
@@ -51,7 +105,7 @@ TEST(Ruleset, DoesNotDependOnTheOrderOfUplinks) {
 
 TEST(Ruleset, NoRuleAsksForTheStateOfAConnection) {
   for (const Level level : testing::kAllLevels) {
-    EXPECT_EQ(FormatTransaction(MakeRuleset(ClinicPolicy(level), kUplinks)).find(" ct "), std::string::npos);
+    EXPECT_EQ(FormatFresh(MakeRuleset(ClinicPolicy(level), kUplinks)).find(" ct "), std::string::npos);
   }
 }
 
