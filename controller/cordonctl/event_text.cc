@@ -146,6 +146,7 @@ std::string InWords(const v1::Event& event) {
       return Describe(event.agent_lifecycle());
     case v1::Event::kPartChanged:
       return Describe(event.part_changed());
+    case v1::Event::kRulesDrift:
     case v1::Event::KIND_NOT_SET:
       break;
   }

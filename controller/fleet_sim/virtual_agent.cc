@@ -142,6 +142,8 @@ void VirtualAgent::Answer(const v1::ControlResponse& message) {
     case v1::ControlResponse::kOrder:
       AnswerOrder(message.order());
       return;
+    case v1::ControlResponse::kRehearsal:
+    case v1::ControlResponse::kInboundProbeSent:
     case v1::ControlResponse::KIND_NOT_SET:
       return;
   }
