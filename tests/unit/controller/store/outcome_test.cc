@@ -1,0 +1,69 @@
+#include "controller/store/outcome.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <set>
+
+namespace cordon::controller {
+namespace {
+
+using v1::OrderOutcome;
+using State = OrderOutcome::State;
+
+constexpr std::array kStates = {
+    OrderOutcome::STATE_PENDING,    OrderOutcome::STATE_DELIVERED, OrderOutcome::STATE_RUNNING,
+    OrderOutcome::STATE_DONE,       OrderOutcome::STATE_REFUSED,   OrderOutcome::STATE_FAILED,
+    OrderOutcome::STATE_SUPERSEDED, OrderOutcome::STATE_EXPIRED,   OrderOutcome::STATE_CANCELLED};
+
+std::set<State> After(State from) {
+  std::set<State> after;
+  for (const State to : kStates) {
+    if (MayBecome(from, to)) after.insert(to);
+  }
+  return after;
+}
+
+TEST(MayBecome, WhatAHostSaidIsFinal) {
+  for (const State last : {OrderOutcome::STATE_DONE, OrderOutcome::STATE_REFUSED, OrderOutcome::STATE_FAILED,
+                           OrderOutcome::STATE_CANCELLED}) {
+    EXPECT_EQ(After(last), std::set<State>());
+  }
+}
+
+TEST(MayBecome, WhatTheControllerConcludedYieldsToTheHostsLateWord) {
+  const std::set<State> late = {OrderOutcome::STATE_RUNNING, OrderOutcome::STATE_DONE,
+                                OrderOutcome::STATE_REFUSED, OrderOutcome::STATE_FAILED,
+                                OrderOutcome::STATE_CANCELLED};
+  EXPECT_EQ(After(OrderOutcome::STATE_EXPIRED), late);
+  EXPECT_EQ(After(OrderOutcome::STATE_SUPERSEDED), late);
+}
+
+TEST(MayBecome, ProgressMovesWhileItRuns) {
+  EXPECT_TRUE(MayBecome(OrderOutcome::STATE_RUNNING, OrderOutcome::STATE_RUNNING));
+  EXPECT_FALSE(MayBecome(OrderOutcome::STATE_DELIVERED, OrderOutcome::STATE_DELIVERED));
+  EXPECT_FALSE(MayBecome(OrderOutcome::STATE_RUNNING, OrderOutcome::STATE_EXPIRED));
+}
+
+TEST(MayBecome, NothingGoesBack) {
+  for (const State from : kStates) EXPECT_FALSE(MayBecome(from, OrderOutcome::STATE_PENDING)) << from;
+  EXPECT_EQ(After(OrderOutcome::STATE_PENDING).size(), kStates.size() - 1);
+}
+
+TEST(MayBecome, AStateThatIsNoneIsNeitherLeftNorReached) {
+  EXPECT_FALSE(MayBecome(OrderOutcome::STATE_PENDING, OrderOutcome::STATE_UNSPECIFIED));
+  EXPECT_FALSE(MayBecome(OrderOutcome::STATE_PENDING, static_cast<State>(99)));
+  EXPECT_FALSE(MayBecome(static_cast<State>(99), OrderOutcome::STATE_DONE));
+}
+
+TEST(IsFinal, WhenNoMoreWordIsExpected) {
+  std::set<State> open;
+  for (const State state : kStates) {
+    if (!IsFinal(state)) open.insert(state);
+  }
+  EXPECT_EQ(open, std::set<State>({OrderOutcome::STATE_PENDING, OrderOutcome::STATE_DELIVERED,
+                                   OrderOutcome::STATE_RUNNING}));
+}
+
+}  // namespace
+}  // namespace cordon::controller

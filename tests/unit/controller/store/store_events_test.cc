@@ -1,0 +1,300 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "common/sqlite/database.h"
+#include "controller/store/event_merge.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/store_box.h"
+#include "tests/support/test_batches.h"
+
+namespace cordon::controller {
+namespace {
+
+using testing::BatchChain;
+using ::testing::ElementsAre;
+using testing::Fails;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::IsOk;
+using testing::Must;
+using testing::Note;
+using ::testing::SizeIs;
+using testing::StartedEvent;
+using testing::StoreBox;
+using Verdict = BatchResult::Verdict;
+
+constexpr int64_t kNoon = BatchChain::kNoon;
+
+struct Fixture {
+  StoreBox box;
+  std::string host = box.AddHost("a");
+  BatchChain chain{host};
+
+  BatchResult Commit(const v1::Batch& batch) { return Commit(host, batch); }
+  BatchResult Commit(const std::string& host_id, const v1::Batch& batch) {
+    const std::vector<HostBatch> group = {{host_id, batch}};
+    return Must(box->CommitBatches(group)).batches.at(0);
+  }
+  void CommitEvents(const std::vector<v1::Event>& events, int64_t time = kNoon,
+                    v1::EventClass event_class = v1::EVENT_CLASS_PROCESS) {
+    ASSERT_EQ(Commit(chain.Next(events, event_class, time)).verdict, Verdict::kCommitted);
+  }
+  std::vector<uint32_t> Pids(const EventQuery& query = {}) {
+    std::vector<uint32_t> pids;
+    Must(box->QueryEvents(query, INT64_MAX, [&](v1::QueryEventsResponse&& event) {
+      pids.push_back(event.event().process_started().pid());
+      return true;
+    }));
+    return pids;
+  }
+};
+
+TEST(StoreBatches, TEL2_MoveThePositionAndARepeatIsStoredOnce) {
+  Fixture f;
+  EXPECT_EQ(Must(f.box->PositionOf(f.host)), (ChainPosition{"", 0, FirstPreviousHash()}));
+  const v1::Batch first = f.chain.Next({StartedEvent(1), StartedEvent(2)});
+  const v1::Batch second = f.chain.Next({StartedEvent(3)});
+  EXPECT_EQ(f.Commit(first).verdict, Verdict::kCommitted);
+  EXPECT_EQ(f.Commit(first).verdict, Verdict::kRepeat);
+  EXPECT_EQ(f.Commit(second).verdict, Verdict::kCommitted);
+  EXPECT_EQ(f.Commit(first).verdict, Verdict::kRepeat);
+  EXPECT_EQ(Must(f.box->PositionOf(f.host)), (ChainPosition{f.chain.Id(), 3, f.chain.Hash()}));
+  EXPECT_EQ(Must(f.box->GetHost(f.host)).acknowledged_sequence, 3U);
+  EXPECT_THAT(f.Pids(), ElementsAre(1, 2, 3));
+}
+
+TEST(StoreBatches, TEL2_ARepeatWithinOneCommitAndAcrossARestartIsStoredOnce) {
+  Fixture f;
+  const v1::Batch batch = f.chain.Next({StartedEvent(1)});
+  const std::vector<HostBatch> group = {{f.host, batch}, {f.host, batch}};
+  const CommitResult result = Must(f.box->CommitBatches(group));
+  EXPECT_EQ(result.batches.at(0).verdict, Verdict::kCommitted);
+  EXPECT_EQ(result.batches.at(1).verdict, Verdict::kRepeat);
+  f.box.Crash();
+  f.box.Start();
+  EXPECT_EQ(f.Commit(batch).verdict, Verdict::kRepeat);
+  EXPECT_THAT(f.Pids(), ElementsAre(1));
+}
+
+TEST(StoreBatches, ABadOneInAGroupHurtsNoOther) {
+  Fixture f;
+  const std::string other = f.box.AddHost("b");
+  BatchChain others(other);
+  v1::Batch altered = f.chain.Next({StartedEvent(1)});
+  altered.mutable_payload()->back() ^= 1;
+  const std::vector<HostBatch> group = {
+      {f.host, altered}, {other, others.Next({StartedEvent(7)})}, {f.host, f.chain.Next({StartedEvent(2)})}};
+  const CommitResult result = Must(f.box->CommitBatches(group));
+  EXPECT_EQ(result.batches[0].verdict, Verdict::kRefused);
+  EXPECT_THAT(result.batches[0].reason, HasSubstr("batch 1: the payload was altered"));
+  EXPECT_EQ(result.batches[1].verdict, Verdict::kCommitted);
+  EXPECT_EQ(result.batches[2].verdict, Verdict::kRefused);  // its predecessor is missing
+  EXPECT_THAT(f.Pids(), ElementsAre(7));
+  EXPECT_EQ(Must(f.box->PositionOf(f.host)).acknowledged_sequence, 0U);
+  EXPECT_THAT(Must(f.box->CommitBatches({})).batches, IsEmpty());
+}
+
+TEST(StoreBatches, OfAnUnknownOrRevokedHostAreRefused) {
+  Fixture f;
+  const v1::Batch batch = f.chain.Next({StartedEvent(1)});
+  EXPECT_THAT(f.Commit("99999999-2222-4333-8444-555555555555", batch).reason, HasSubstr("not known"));
+  ASSERT_THAT(f.box->RevokeHost(f.host, Note()), IsOk());
+  EXPECT_THAT(f.Commit(batch).reason, HasSubstr("revoked"));
+  EXPECT_THAT(f.Pids(), IsEmpty());
+}
+
+TEST(StoreBatches, ANewChainIsNotedAndTheOldOneHasEnded) {
+  Fixture f;
+  f.CommitEvents({StartedEvent(1)});
+  const v1::Batch late = f.chain.Next({StartedEvent(2)});
+  BatchChain fresh(f.host, 2);
+  EXPECT_EQ(f.Commit(fresh.Next({StartedEvent(3)})).verdict, Verdict::kCommitted);
+  EXPECT_EQ(f.box.Audit().back().action(), "telemetry.new_chain");
+  EXPECT_THAT(f.box.Audit().back().detail(), HasSubstr("ended at sequence 1"));
+  // An old copy of the host's state, or another machine with its key, cannot go on with the ended chain …
+  EXPECT_EQ(f.Commit(late).verdict, Verdict::kRefused);
+  // … nor begin it again.
+  v1::Batch again = late;
+  again.set_previous_hash(FirstPreviousHash());
+  EXPECT_THAT(f.Commit(again).reason, HasSubstr("has ended"));
+  EXPECT_EQ(f.Commit(fresh.Next({StartedEvent(4)})).verdict, Verdict::kCommitted);
+}
+
+TEST(StoreBatches, OutcomesAndReceiptsInThemTakeEffectWithThem) {
+  Fixture f;
+  const std::string other = f.box.AddHost("b");
+  const v1::Order order = f.box.Isolate({f.host, other}, 10);
+  ASSERT_THAT(f.box.Submit(order), IsOk());
+  v1::Event event;
+  *event.mutable_order_outcome() =
+      testing::Outcome(order.order_id(), other, v1::OrderOutcome::STATE_DONE);  // in another's name: AUT-2
+  v1::Event receipt;
+  receipt.mutable_isolation_changed()->mutable_receipt()->set_enforced_level(v1::LEVEL_DARK);
+  receipt.mutable_isolation_changed()->mutable_receipt()->set_read_back_time_unix_nanos(9);
+  const std::vector<HostBatch> group = {{f.host, f.chain.Next({event, receipt}, v1::EVENT_CLASS_CONTROL)}};
+  EXPECT_THAT(Must(f.box->CommitBatches(group)).changed_outcomes, SizeIs(1));
+  EXPECT_EQ(f.box.OutcomeOn(order.order_id(), f.host).state(), v1::OrderOutcome::STATE_DONE);
+  EXPECT_EQ(f.box.OutcomeOn(order.order_id(), other).state(), v1::OrderOutcome::STATE_PENDING);
+  EXPECT_EQ(Must(f.box->GetHost(f.host)).receipt.enforced_level(), v1::LEVEL_DARK);
+  EXPECT_THAT(Must(f.box->CommitBatches(group)).changed_outcomes, IsEmpty());  // a repeat changes nothing
+}
+
+TEST(StoreEvents, ComeOldestFirstAcrossBatchesThatOverlap) {
+  Fixture f;
+  f.CommitEvents({StartedEvent(1, 10), StartedEvent(4, 40)});
+  f.CommitEvents({StartedEvent(2, 20), StartedEvent(3, 30)});
+  f.CommitEvents({StartedEvent(0, 0)});
+  EXPECT_THAT(f.Pids(), ElementsAre(0, 1, 2, 3, 4));
+}
+
+TEST(StoreEvents, AreChosenByTimeClassHostAndNumber) {
+  Fixture f;
+  f.CommitEvents({StartedEvent(1, 10), StartedEvent(2, 20), StartedEvent(3, 30)});
+  f.CommitEvents({StartedEvent(4, 40)}, kNoon, v1::EVENT_CLASS_FILE);
+  const std::string york = f.box.AddHost("b", "york");
+  BatchChain others(york);
+  ASSERT_EQ(f.Commit(york, others.Next({StartedEvent(5, 50)})).verdict, Verdict::kCommitted);
+  EventQuery query;
+  query.since_unix_nanos = kNoon + 20;
+  query.until_unix_nanos = kNoon + 40;
+  EXPECT_THAT(f.Pids(query), ElementsAre(2, 3));
+  EventQuery files;
+  files.classes = {v1::EVENT_CLASS_FILE};
+  EXPECT_THAT(f.Pids(files), ElementsAre(4));
+  EventQuery at_york;
+  at_york.every_host = false;
+  at_york.target.add_sites("york");
+  EXPECT_THAT(f.Pids(at_york), ElementsAre(5));
+  EventQuery newest;
+  newest.limit = 2;
+  EXPECT_THAT(f.Pids(newest), ElementsAre(4, 5));
+  newest.limit = 100;
+  EXPECT_THAT(f.Pids(newest), ElementsAre(1, 2, 3, 4, 5));
+}
+
+TEST(StoreEvents, CarryHostSequenceAndTime) {
+  Fixture f;
+  f.CommitEvents({StartedEvent(1, 10), StartedEvent(2, 20)});
+  std::vector<v1::QueryEventsResponse> rows;
+  ASSERT_THAT(f.box->QueryEvents({}, INT64_MAX,
+                                 [&](v1::QueryEventsResponse&& row) {
+                                   rows.push_back(std::move(row));
+                                   return true;
+                                 }),
+              IsOk());
+  ASSERT_THAT(rows, SizeIs(2));
+  EXPECT_EQ(rows[1].host_id(), f.host);
+  EXPECT_EQ(rows[1].host_name(), "a");
+  EXPECT_EQ(rows[1].sequence(), 2U);
+  EXPECT_EQ(rows[1].time_unix_nanos(), kNoon + 20);
+  EXPECT_EQ(rows[1].event_class(), v1::EVENT_CLASS_PROCESS);
+}
+
+TEST(StoreEvents, TEL1_ABatchThatTheSpoolGaveUpIsAGap) {
+  Fixture f;
+  ASSERT_EQ(f.Commit(f.chain.Dropped(5, v1::Gap::CAUSE_SPOOL_FULL, kNoon, kNoon + 9)).verdict,
+            Verdict::kCommitted);
+  std::vector<v1::Gap> gaps;
+  ASSERT_THAT(f.box->QueryEvents({}, INT64_MAX,
+                                 [&](v1::QueryEventsResponse&& row) {
+                                   gaps.push_back(row.event().gap());
+                                   return true;
+                                 }),
+              IsOk());
+  ASSERT_THAT(gaps, SizeIs(1));
+  EXPECT_EQ(gaps[0].cause(), v1::Gap::CAUSE_SPOOL_FULL);
+  EXPECT_EQ(gaps[0].count(), 5U);
+  EXPECT_EQ(gaps[0].first_sequence(), 1U);
+  EXPECT_EQ(gaps[0].first_time_unix_nanos(), kNoon);
+  EXPECT_EQ(gaps[0].last_time_unix_nanos(), kNoon + 9);
+}
+
+TEST(StoreEvents, HistoryAndThenFollowGiveNothingTwiceAndMissNothing) {
+  Fixture f;
+  EXPECT_EQ(Must(f.box->NewestPosition()), 0);
+  f.CommitEvents({StartedEvent(1)});
+  const int64_t position = Must(f.box->NewestPosition());
+  f.CommitEvents({StartedEvent(2)});
+  std::vector<uint32_t> pids;
+  const auto keep = [&](v1::QueryEventsResponse&& event) {
+    pids.push_back(event.event().process_started().pid());
+    return true;
+  };
+  ASSERT_THAT(f.box->QueryEvents({}, position, keep), IsOk());
+  const int64_t next = Must(f.box->EventsAfter(position, {}, keep));
+  EXPECT_EQ(next, Must(f.box->NewestPosition()));
+  EXPECT_EQ(Must(f.box->EventsAfter(next, {}, keep)), next);
+  EXPECT_THAT(pids, ElementsAre(1, 2));
+}
+
+TEST(StoreEvents, ACallerWithEnoughEndsTheQuery) {
+  Fixture f;
+  f.CommitEvents({StartedEvent(1), StartedEvent(2), StartedEvent(3)});
+  int seen = 0;
+  const auto one = [&](v1::QueryEventsResponse&&) { return ++seen < 1; };
+  EXPECT_THAT(f.box->QueryEvents({}, INT64_MAX, one), IsOk());
+  EXPECT_EQ(seen, 1);
+  seen = 0;
+  EXPECT_THAT(f.box->EventsAfter(0, {}, one), IsOk());
+  EXPECT_EQ(seen, 1);
+}
+
+TEST(StoreEvents, MoreThanOnePageOfBatchesIsReadToItsEnd) {
+  Fixture f;
+  for (uint32_t pid = 1; pid <= 50; ++pid) f.CommitEvents({StartedEvent(pid, pid)});
+  EXPECT_THAT(f.Pids(), SizeIs(50));
+  EXPECT_TRUE(std::ranges::is_sorted(f.Pids()));
+}
+
+TEST(StoreEvents, TEL3_AnAlteredStoredBatchIsNamed) {
+  Fixture f;
+  f.CommitEvents({StartedEvent(1)});
+  f.CommitEvents({StartedEvent(2)});
+  f.box.Crash();
+  Must(Must(Database::Open(f.box.File(), Database::Durability::kNormal))
+           .Execute("UPDATE batches SET payload = x'00' WHERE first_sequence = 2"));
+  f.box.Start();
+  const auto all = [](v1::QueryEventsResponse&&) { return true; };
+  const std::string named = StrCat("batch 2 of host ", f.host);
+  EXPECT_THAT(f.box->QueryEvents({}, INT64_MAX, all), Fails(absl::StatusCode::kDataLoss, named));
+  EXPECT_THAT(f.box->EventsAfter(0, {}, all), Fails(absl::StatusCode::kDataLoss, named));
+}
+
+v1::QueryEventsResponse At(int64_t time) {
+  v1::QueryEventsResponse event;
+  event.set_time_unix_nanos(time);
+  return event;
+}
+
+TEST(EventMerge, HoldsBackUntilNothingEarlierCanCome) {
+  std::vector<int64_t> times;
+  EventMerge merge(10, [&](v1::QueryEventsResponse&& event) {
+    times.push_back(event.time_unix_nanos());
+    return true;
+  });
+  EXPECT_TRUE(merge.Add(1, At(30)));
+  EXPECT_TRUE(merge.Add(1, At(10)));
+  EXPECT_TRUE(merge.ReleaseBefore(30));
+  EXPECT_THAT(times, ElementsAre(10));
+  EXPECT_TRUE(merge.Add(2, At(20)));
+  EXPECT_TRUE(merge.ReleaseAll());
+  EXPECT_THAT(times, ElementsAre(10, 20, 30));
+}
+
+TEST(EventMerge, HoldsNoMoreThanItMay) {
+  std::vector<int64_t> times;
+  EventMerge merge(2, [&](v1::QueryEventsResponse&& event) {
+    times.push_back(event.time_unix_nanos());
+    return true;
+  });
+  for (const int64_t time : {50, 40, 30, 20}) EXPECT_TRUE(merge.Add(1, At(time)));
+  EXPECT_THAT(times, ElementsAre(30, 20));  // approximate beyond the limit, and nothing lost
+  EXPECT_TRUE(merge.ReleaseAll());
+  EXPECT_THAT(times, ElementsAre(30, 20, 40, 50));
+}
+
+}  // namespace
+}  // namespace cordon::controller
