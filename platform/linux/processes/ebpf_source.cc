@@ -2,7 +2,6 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <signal.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -27,6 +26,7 @@
 #include "platform/linux/processes/proc_files.h"
 #include "platform/linux/processes/record.h"
 #include "platform/linux/system/fd.h"
+#include "platform/linux/system/signals.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wold-style-cast"
@@ -63,23 +63,6 @@ absl::Status LoadError(int error, std::string_view what) {
       StrCat("eBPF process source: cannot ", what,
              " (kernel 5.10 or later is needed): ", std::system_category().message(error)));
 }
-
-// The kernel gives up checking a program (EAGAIN) when a signal waits for the loading thread, such as a
-// SIGCHLD that another thread, in the middle of posix_spawn, does not take.
-class SignalsHeldBack {
- public:
-  SignalsHeldBack() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before_);
-  }
-  SignalsHeldBack(const SignalsHeldBack&) = delete;
-  SignalsHeldBack& operator=(const SignalsHeldBack&) = delete;
-  ~SignalsHeldBack() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_{};
-};
 
 struct SkeletonDeleter {
   void operator()(processes_bpf* skeleton) const { processes_bpf__destroy(skeleton); }
