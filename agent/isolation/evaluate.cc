@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "platform/api/lateral.h"
+#include "platform/api/program_marks.h"
 
 namespace cordon::agent {
 namespace {
@@ -39,8 +40,16 @@ bool IsController(const platform::FilterPolicy& policy, const Connection& flow) 
              policy.controllers.end();
 }
 
-bool Matches(const platform::FilterRule& rule, const Connection& flow) {
-  return rule.protocol == flow.protocol &&
+// Of whose program nothing is known is none of a rule's program.
+bool IsOfProgram(const platform::FilterPolicy& policy, const platform::FilterRule& rule,
+                 const Connection& flow) {
+  if (!rule.program.has_value()) return true;
+  return *rule.program < policy.programs.size() &&
+         flow.program_tag == platform::ProgramTag(policy.programs[*rule.program]);
+}
+
+bool Matches(const platform::FilterPolicy& policy, const platform::FilterRule& rule, const Connection& flow) {
+  return rule.protocol == flow.protocol && IsOfProgram(policy, rule, flow) &&
          (rule.direction == FlowDirection::kBoth || rule.direction == flow.direction) &&
          Contains(rule.networks, flow.remote.address) &&
          (rule.ports.empty() || Contains(rule.ports, AcceptingPort(flow)));
@@ -78,8 +87,9 @@ Verdict Judge(const platform::FilterPolicy& policy, const Connection& flow) {
     if (IsAddressConfiguration(flow)) return {true, VerdictReason::kAddressConfiguration};
   }
   if (policy.level == Level::kNoLateral || policy.level == Level::kEssential) {
-    const auto rule = std::find_if(policy.allow.begin(), policy.allow.end(),
-                                   [&](const platform::FilterRule& each) { return Matches(each, flow); });
+    const auto rule =
+        std::find_if(policy.allow.begin(), policy.allow.end(),
+                     [&](const platform::FilterRule& each) { return Matches(policy, each, flow); });
     if (rule != policy.allow.end()) {
       return {true, VerdictReason::kRule, static_cast<size_t>(rule - policy.allow.begin())};
     }

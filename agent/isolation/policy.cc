@@ -11,19 +11,35 @@ namespace {
 constexpr int64_t kMinLeaseSeconds = 60;
 constexpr int64_t kMaxLeaseSeconds = int64_t{90} * 24 * 3600;
 
-// `from` is within bounds; names and programs need what this agent does not have yet, and a rule that is
+// The place of the rule's program among all of the policy.
+absl::StatusOr<size_t> AddProgram(const v1::AllowRule& rule,
+                                  std::vector<platform::ProgramIdentity>* programs) {
+  if (rule.protocol() == v1::TRANSPORT_PROTOCOL_ICMP && rule.direction() != v1::DIRECTION_OUT) {
+    return absl::InvalidArgumentError(
+        "program: the system itself answers an echo request, no program does; leave out the program or say "
+        "direction out");
+  }
+  const platform::ProgramIdentity wanted{.path = rule.program().path(), .sha256 = rule.program().sha256()};
+  for (size_t at = 0; at < programs->size(); ++at) {
+    if (programs->at(at) == wanted) return at;
+    if (programs->at(at).path == wanted.path) {
+      return absl::InvalidArgumentError(
+          StrCat("program: an earlier rule names ", wanted.path, " with another SHA-256, or without one"));
+    }
+  }
+  programs->push_back(wanted);
+  return programs->size() - 1;
+}
+
+// `from` is within bounds; names need what this agent does not have yet, and a rule that is
 // skipped silently would close what an operator believes open.
-absl::StatusOr<platform::FilterRule> RuleOf(const v1::AllowRule& from, int number) {
+absl::StatusOr<platform::FilterRule> RuleOf(const v1::AllowRule& from, int number,
+                                            std::vector<platform::ProgramIdentity>* programs) {
   const std::string comment = from.comment().empty() ? "" : StrCat(" (", from.comment(), ")");
   const std::string where = StrCat("profile rule ", number, comment);
   if (!from.names().empty()) {
     return absl::UnimplementedError(StrCat(
         where, " allows by host name, which this agent cannot enforce yet; name the addresses instead"));
-  }
-  if (from.has_program()) {
-    return absl::UnimplementedError(StrCat(
-        where,
-        " is for one program, which this agent cannot enforce yet; leave out the program or the rule"));
   }
   // The numbers of both sides are the same, and were checked.
   platform::FilterRule rule{.direction = static_cast<platform::FlowDirection>(from.direction()),
@@ -36,6 +52,11 @@ absl::StatusOr<platform::FilterRule> RuleOf(const v1::AllowRule& from, int numbe
   }
   for (const v1::PortRange& range : from.ports()) {
     rule.ports.push_back({static_cast<uint16_t>(range.first()), static_cast<uint16_t>(range.last())});
+  }
+  if (from.has_program()) {
+    const absl::StatusOr<size_t> program = AddProgram(from, programs);
+    if (!program.ok()) return Annotate(program.status(), where);
+    rule.program = *program;
   }
   return rule;
 }
@@ -72,7 +93,7 @@ absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::IsolateAction& action)
   platform::FilterPolicy policy{
       .level = static_cast<platform::Level>(action.level()), .allow = {}, .controllers = {}};
   for (int at = 0; at < profile.allow_size(); ++at) {
-    CORDON_ASSIGN_OR_RETURN(platform::FilterRule rule, RuleOf(profile.allow(at), at + 1));
+    CORDON_ASSIGN_OR_RETURN(platform::FilterRule rule, RuleOf(profile.allow(at), at + 1, &policy.programs));
     policy.allow.push_back(std::move(rule));
   }
   return policy;
@@ -80,7 +101,10 @@ absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::IsolateAction& action)
 
 platform::FilterPolicy AtLevel(platform::FilterPolicy policy, platform::Level level) {
   policy.level = level;
-  if (level != platform::Level::kNoLateral && level != platform::Level::kEssential) policy.allow.clear();
+  if (level != platform::Level::kNoLateral && level != platform::Level::kEssential) {
+    policy.allow.clear();
+    policy.programs.clear();
+  }
   if (level == platform::Level::kObserve || level == platform::Level::kDark) policy.controllers.clear();
   return policy;
 }

@@ -12,7 +12,7 @@
 namespace cordon::agent {
 
 // What `action` asks of the packet filter. Every field is checked: INVALID_ARGUMENT names the field and the
-// rule; UNIMPLEMENTED names a rule that needs host names or a program, which cannot be enforced yet and is
+// rule; UNIMPLEMENTED names a rule that needs host names, which cannot be enforced yet and is
 // not skipped silently.
 absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::IsolateAction& action);
 

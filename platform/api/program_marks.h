@@ -1,8 +1,8 @@
 #pragma once
 
 // What isolation needs of an operating system to tell one program's sockets from another's. Desired state
-// crosses this border: Apply is idempotent, needs no memory of earlier calls, and what it leaves in the kernel
-// works on when the process dies (ISO-5).
+// crosses this border: Apply is idempotent, needs no memory of earlier calls, and what it leaves in the
+// kernel works on when the process dies (ISO-5).
 
 #include <absl/status/statusor.h>
 
@@ -51,8 +51,9 @@ struct ProgramReadback {
 //   - an accepted socket carries the mark of the one that listens;
 //   - a socket that is handed on (fork, exec, SCM_RIGHTS) keeps its mark until somebody connects it anew;
 //   - sockets that a process of the program holds when Apply first marks it carry the mark from then on.
-// The program of a script is its interpreter. Another name for the same file (hard link, symbolic link) is the
-// same program; a copy is not. A file that changes in any way has no mark until Apply has looked at it again.
+// The program of a script is its interpreter. Another name for the same file (hard link, symbolic link) is
+// the same program; a copy is not. A file that changes in any way has no mark until Apply has looked at it
+// again.
 class ProgramMarks {
  public:
   virtual ~ProgramMarks() = default;

@@ -74,6 +74,7 @@ std::optional<DiagSocket> ParseDiagSocket(const void* payload, size_t bytes, Flo
   connection.owner_key = message.idiag_inode;
   const uint32_t mark = MarkOf(static_cast<const char*>(payload) + sizeof(message), bytes - sizeof(message));
   connection.agent_owned = mark == agent_mark;
+  if (!connection.agent_owned) connection.program_tag = mark;
   socket.listening = connection.remote.port == 0;
   return socket;
 }

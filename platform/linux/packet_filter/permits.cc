@@ -7,6 +7,7 @@
 
 #include "common/base/strings.h"
 #include "platform/api/lateral.h"
+#include "platform/api/program_marks.h"
 #include "platform/linux/packet_filter/intervals.h"
 #include "platform/linux/system/agent_mark.h"
 
@@ -28,19 +29,71 @@ std::string_view Name(FlowProtocol protocol) {
   return protocol == FlowProtocol::kTcp ? "tcp" : "udp";
 }
 
-// Packets of a flow towards the side that accepts it.
-std::string Forward(const std::string& address, FlowProtocol protocol, const std::vector<PortRange>& ports) {
-  if (ports.empty()) return StrCat(address, " meta l4proto ", Name(protocol), " accept");
-  return StrCat(address, " ", Name(protocol), " dport ", PortSetText(ports), " accept");
+// Packets of a flow towards the side that accepts it. `socket`: what is asked of the socket besides.
+std::string Forward(const std::string& address, FlowProtocol protocol, const std::vector<PortRange>& ports,
+                    std::string_view socket = {}) {
+  if (ports.empty()) return StrCat(address, " meta l4proto ", Name(protocol), socket, " accept");
+  return StrCat(address, " ", Name(protocol), " dport ", PortSetText(ports), socket, " accept");
 }
 
 // Packets of a flow from the side that accepted it.
-std::string Reply(const std::string& address, FlowProtocol protocol, const std::vector<PortRange>& ports) {
+std::string Reply(const std::string& address, FlowProtocol protocol, const std::vector<PortRange>& ports,
+                  std::string_view socket = {}) {
   const std::string from = ports.empty() ? "" : StrCat(" ", Name(protocol), " sport ", PortSetText(ports));
-  if (protocol == FlowProtocol::kTcp) return StrCat(address, from, kNotOpening, " accept");
+  if (protocol == FlowProtocol::kTcp) return StrCat(address, from, kNotOpening, socket, " accept");
   std::vector<PortRange> clients = ports;
   clients.push_back(kClientPorts);
-  return StrCat(address, from, " udp dport ", PortSetText(JoinPorts(std::move(clients))), " accept");
+  return StrCat(address, from, " udp dport ", PortSetText(JoinPorts(std::move(clients))), socket, " accept");
+}
+
+// A mark as nftables prints it.
+std::string MarkText(uint32_t mark) {
+  return fmt::format("0x{:08x}", mark);
+}
+
+// TCP packets that carry no data, for the moments at which the kernel has no whole socket to ask: the end of
+// a handshake, and the end of a connection that this host has closed. They open nothing, and what answers
+// them is asked for its mark.
+std::string WithoutData(const std::string& address, bool v6, bool from_accepting_side,
+                        const std::vector<PortRange>& ports) {
+  const std::string at =
+      ports.empty() ? "" : StrCat(" tcp ", from_accepting_side ? "sport " : "dport ", PortSetText(ports));
+  // Headers with the time stamp option.
+  return StrCat(address, at, kNotOpening, " meta length <= ", v6 ? 72 : 52, " accept");
+}
+
+// A flow of one program. What leaves carries its mark. What arrives is asked for its socket where that is
+// known, at the inet hooks; the hooks of the uplink let pass what those then judge.
+struct ProgramFlow {
+  uint32_t mark = 0;
+  bool host_opens = false;
+  FlowProtocol protocol = FlowProtocol::kTcp;
+  std::vector<PortRange> ports;
+  bool at_uplink = false;
+};
+
+void AddProgramFlow(Lines* lines, const ProgramFlow& flow, const std::vector<Network>& networks) {
+  const std::string socket = flow.at_uplink ? "" : StrCat(" socket mark ", MarkText(flow.mark));
+  for (const bool v6 : {false, true}) {
+    const std::string set = AddressSetText(networks, v6);
+    if (set.empty()) continue;
+    const std::string to = StrCat("meta mark ", MarkText(flow.mark), " ", AddressMatch(v6, true, set));
+    const std::string from = AddressMatch(v6, false, set);
+    if (flow.protocol == FlowProtocol::kIcmpEcho) {
+      // The answer belongs to no socket.
+      lines->out.push_back(StrCat(to, v6 ? " icmpv6" : " icmp", " type echo-request accept"));
+      lines->in.push_back(StrCat(from, v6 ? " icmpv6" : " icmp", " type echo-reply accept"));
+    } else if (flow.host_opens) {
+      lines->out.push_back(Forward(to, flow.protocol, flow.ports));
+      lines->in.push_back(Reply(from, flow.protocol, flow.ports, socket));
+    } else {
+      lines->in.push_back(Forward(from, flow.protocol, flow.ports, socket));
+      lines->out.push_back(Reply(to, flow.protocol, flow.ports));
+    }
+    if (flow.protocol == FlowProtocol::kTcp && !flow.at_uplink) {
+      lines->in.push_back(WithoutData(from, v6, flow.host_opens, flow.ports));
+    }
+  }
 }
 
 void AddFlow(Lines* lines, bool host_opens, FlowProtocol protocol, const std::vector<Network>& networks,
@@ -94,22 +147,28 @@ Lines NetworkUpkeep() {
   };
 }
 
-Lines ProfilePermits(const std::vector<FilterRule>& allow) {
+Lines ProfilePermits(const FilterPolicy& policy, bool at_uplink) {
   // Rules that differ only in their networks become one set: ten thousand addresses cost one look-up.
-  std::map<std::tuple<bool, FlowProtocol, std::vector<PortRange>>, std::vector<Network>> flows;
-  for (const FilterRule& rule : allow) {
+  // The mark 0 stands for every program.
+  std::map<std::tuple<uint32_t, bool, FlowProtocol, std::vector<PortRange>>, std::vector<Network>> flows;
+  for (const FilterRule& rule : policy.allow) {
+    const uint32_t mark = rule.program.has_value() ? ProgramTag(policy.programs.at(*rule.program)) : 0;
     const std::vector<PortRange> ports = JoinPorts(rule.ports);
     for (const bool host_opens : {true, false}) {
       const FlowDirection other = host_opens ? FlowDirection::kIn : FlowDirection::kOut;
       if (rule.direction == other) continue;
-      std::vector<Network>& networks = flows[{!host_opens, rule.protocol, ports}];
+      std::vector<Network>& networks = flows[{mark, !host_opens, rule.protocol, ports}];
       networks.insert(networks.end(), rule.networks.begin(), rule.networks.end());
     }
   }
   Lines lines;
   for (const auto& [key, networks] : flows) {
-    const auto& [peer_opens, protocol, ports] = key;
-    AddFlow(&lines, !peer_opens, protocol, networks, ports);
+    const auto& [mark, peer_opens, protocol, ports] = key;
+    if (mark == 0) {
+      AddFlow(&lines, !peer_opens, protocol, networks, ports);
+    } else {
+      AddProgramFlow(&lines, {mark, !peer_opens, protocol, ports, at_uplink}, networks);
+    }
   }
   return lines;
 }
@@ -118,7 +177,7 @@ Lines ControllerPermits(const std::vector<Endpoint>& controllers, bool at_uplink
   std::vector<Endpoint> sorted = controllers;
   std::sort(sorted.begin(), sorted.end());
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
-  const std::string mark = fmt::format("0x{:08x}", kAgentSocketMark);
+  const std::string mark = MarkText(kAgentSocketMark);
   Lines lines;
   for (const Endpoint& controller : sorted) {
     const bool v6 = controller.address.is_v6();

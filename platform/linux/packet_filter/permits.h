@@ -20,8 +20,10 @@ struct Lines {
 // DHCP, neighbour discovery and the multicast reports it needs, for inet and netdev hooks.
 Lines NetworkUpkeep();
 
-// The profile's rules: TCP replies never open a connection, UDP replies go to the ports where clients live.
-Lines ProfilePermits(const std::vector<FilterRule>& allow);
+// The profile's rules: TCP replies never open a connection, UDP replies go to the ports where clients live; a
+// rule for a program asks for the program's mark. `at_uplink`: for netdev hooks, where no socket is known on
+// the way in.
+Lines ProfilePermits(const FilterPolicy& policy, bool at_uplink);
 
 // The controllers, for the agent's sockets. `at_uplink`: for netdev hooks, where no socket is known on the
 // way in.

@@ -30,7 +30,7 @@ std::vector<std::string> RulesOf(const FilterPolicy& policy, std::vector<std::st
     Append(&rules, NetworkUpkeep().*own);
   }
   if (policy.level == Level::kNoLateral || policy.level == Level::kEssential) {
-    Append(&rules, ProfilePermits(policy.allow).*own);
+    Append(&rules, ProfilePermits(policy, at_uplink).*own);
   }
   if (policy.level == Level::kNoLateral) {
     Append(&rules, LateralDrops().*own);

@@ -110,7 +110,8 @@ std::vector<Key> KeysOf(int map) {
   std::vector<Key> keys;
   Key key{};
   for (int next = bpf_map_get_next_key(map, nullptr, &key);
-       next == 0 && keys.size() <= size_t{CORDON_MAX_PROGRAMS}; next = bpf_map_get_next_key(map, &key, &key)) {
+       next == 0 && keys.size() <= size_t{CORDON_MAX_PROGRAMS};
+       next = bpf_map_get_next_key(map, &key, &key)) {
     keys.push_back(key);
   }
   return keys;

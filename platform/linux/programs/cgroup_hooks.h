@@ -1,7 +1,7 @@
 #pragma once
 
-// The BPF programs that mark sockets, on the root of the unified cgroup hierarchy. They are attached without a
-// link, so they outlive the process that attached them (ISO-5).
+// The BPF programs that mark sockets, on the root of the unified cgroup hierarchy. They are attached without
+// a link, so they outlive the process that attached them (ISO-5).
 
 #include <absl/status/statusor.h>
 #include <bpf/bpf.h>

@@ -22,9 +22,11 @@ namespace {
 constexpr size_t kMaxProcFile = 16U << 20;
 
 absl::Status CannotRead(const std::string& path) {
-  const std::string why = StrCat("cannot read ", Printable(path), ": ", std::system_category().message(errno));
-  return errno == ENOENT || errno == ENOTDIR ? absl::NotFoundError(StrCat("there is no file ", Printable(path)))
-                                             : absl::FailedPreconditionError(why);
+  const std::string why =
+      StrCat("cannot read ", Printable(path), ": ", std::system_category().message(errno));
+  return errno == ENOENT || errno == ENOTDIR
+             ? absl::NotFoundError(StrCat("there is no file ", Printable(path)))
+             : absl::FailedPreconditionError(why);
 }
 
 bool Same(const struct stat& a, const struct stat& b) {
@@ -48,8 +50,7 @@ absl::StatusOr<std::string> HashOf(int fd, const std::string& path) {
 absl::StatusOr<cordon_executable> KeyOf(int fd, const struct stat& facts) {
   CORDON_ASSIGN_OR_RETURN(const std::string fdinfo,
                           ReadFileBounded(StrCat("/proc/self/fdinfo/", fd), kMaxProcFile));
-  CORDON_ASSIGN_OR_RETURN(const std::string mountinfo,
-                          ReadFileBounded("/proc/self/mountinfo", kMaxProcFile));
+  CORDON_ASSIGN_OR_RETURN(const std::string mountinfo, ReadFileBounded("/proc/self/mountinfo", kMaxProcFile));
   const auto mount = FdInfoNumber(fdinfo, "mnt_id");
   std::optional<uint32_t> device;
   if (mount.has_value()) device = DeviceOfMount(mountinfo, *mount);
@@ -75,7 +76,7 @@ absl::StatusOr<Executables::Seen> Executables::Look(const std::string& path, boo
   seen.executable.stat_inode = seen.facts.st_ino;
   if (!hash) return seen;
   CORDON_ASSIGN_OR_RETURN(seen.sha256, HashOf(fd.Get(), path));
-  struct stat after {};
+  struct stat after{};
   if (fstat(fd.Get(), &after) != 0 || !Same(seen.facts, after)) {
     return absl::UnavailableError(StrCat(Printable(path), " changed while it was read; it is read again"));
   }
@@ -83,7 +84,7 @@ absl::StatusOr<Executables::Seen> Executables::Look(const std::string& path, boo
 }
 
 absl::StatusOr<Executable> Executables::Find(const ProgramIdentity& program) {
-  struct stat now {};
+  struct stat now{};
   if (stat(program.path.c_str(), &now) != 0) {
     seen_.erase(program.path);
     return CannotRead(program.path);

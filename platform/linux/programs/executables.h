@@ -29,7 +29,7 @@ class Executables {
 
  private:
   struct Seen {
-    struct stat facts {};
+    struct stat facts{};
     Executable executable;
     std::string sha256;  // empty: not hashed
   };

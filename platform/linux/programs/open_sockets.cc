@@ -27,7 +27,7 @@ int NumberOf(const std::filesystem::path& entry) {
 }
 
 bool Runs(const std::filesystem::path& process, const Executable& executable) {
-  struct stat facts {};
+  struct stat facts{};
   return stat((process / "exe").c_str(), &facts) == 0 && facts.st_dev == executable.stat_device &&
          facts.st_ino == executable.stat_inode &&
          static_cast<uint64_t>(facts.st_ctim.tv_sec) == executable.key.ctime_sec &&
@@ -36,7 +36,7 @@ bool Runs(const std::filesystem::path& process, const Executable& executable) {
 
 bool IsOfNamespace(int socket, uint64_t net_namespace) {
   const Fd inside(ioctl(socket, SIOCGSKNS));
-  struct stat facts {};
+  struct stat facts{};
   return inside.Valid() && fstat(inside.Get(), &facts) == 0 && facts.st_ino == net_namespace;
 }
 

@@ -17,7 +17,7 @@ namespace cordon::platform {
 namespace {
 
 uint64_t OwnNetNamespace() {
-  struct stat facts {};
+  struct stat facts{};
   return stat("/proc/thread-self/ns/net", &facts) == 0 ? facts.st_ino : 0;
 }
 
@@ -39,8 +39,7 @@ absl::Status CheckTags(const std::vector<ProgramIdentity>& programs) {
 
 class CgroupProgramMarks final : public ProgramMarks {
  public:
-  CgroupProgramMarks()
-      : net_namespace_(OwnNetNamespace()), hooks_(static_cast<uint32_t>(net_namespace_)) {}
+  CgroupProgramMarks() : net_namespace_(OwnNetNamespace()), hooks_(static_cast<uint32_t>(net_namespace_)) {}
 
   absl::Status Apply(const std::vector<ProgramIdentity>& programs) override {
     CORDON_RETURN_IF_ERROR(CheckTags(programs));
@@ -113,8 +112,8 @@ class CgroupProgramMarks final : public ProgramMarks {
     for (const ProgramIdentity& program : programs) {
       const absl::StatusOr<Executable> found = executables_.Find(program);
       if (!found.ok()) {
-        wanted.unbound.push_back(StrCat("no program is allowed as ", Printable(program.path), ": ",
-                                        Message(found.status())));
+        wanted.unbound.push_back(
+            StrCat("no program is allowed as ", Printable(program.path), ": ", Message(found.status())));
         continue;
       }
       const auto [at, is_new] = wanted.marks.emplace(found->key, ProgramTag(program));
@@ -137,22 +136,22 @@ class CgroupProgramMarks final : public ProgramMarks {
         return at != marks.end() && at->second == mark;
       };
       if (is_same(wanted) || is_same(*applied_)) continue;
-      readback->differences.push_back(
-          StrCat("a program that the profile does not name (inode ", key.inode, " of device ",
-                 key.device >> 20, ":", key.device & 0xfffff, ") carries the mark of one that it names"));
+      readback->differences.push_back(StrCat("a program that the profile does not name (inode ", key.inode,
+                                             " of device ", key.device >> 20, ":", key.device & 0xfffff,
+                                             ") carries the mark of one that it names"));
     }
     for (const auto& [key, mark] : *applied_) {
       if (present.contains(key) || !wanted.contains(key)) continue;
-      readback->differences.push_back(
-          StrCat("the mark of a program (inode ", key.inode, ") was taken away"));
+      readback->differences.push_back(StrCat("the mark of a program (inode ", key.inode, ") was taken away"));
     }
   }
 
   void MarkHeld(const Executable& executable, uint32_t mark) const {
     const absl::Status marked = MarkOpenSockets(executable, mark, net_namespace_);
     if (marked.ok()) return;
-    spdlog::warn("rules for programs: sockets that were open before are cut, their program opens new ones: {}",
-                 Message(marked));
+    spdlog::warn(
+        "rules for programs: sockets that were open before are cut, their program opens new ones: {}",
+        Message(marked));
   }
 
   absl::Status DetachAllBut(const std::vector<HookSet>& attached, const HookSet* kept) {
