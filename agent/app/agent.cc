@@ -87,13 +87,15 @@ void Agent::RestoreIsolation(EventSink& events) {
   filter_ = platform::MakePacketFilter();
   connections_ = platform::MakeConnectionTable();
   escape_probe_ = MakeEscapeProbe();
+  program_marks_ = platform::MakeProgramMarks();
   isolation_ = std::make_unique<Isolation>(
       IsolationParts{.filter = filter_.get(),
                      .connections = connections_.get(),
                      .clock = clock_.get(),
                      .events = &events,
                      .escape = escape_probe_.get(),
-                     .channel = &channel_probe_},
+                     .channel = &channel_probe_,
+                     .marks = program_marks_.get()},
       IsolationOptions{.state_file = config_.state_dir / kIsolationState, .boot_id = facts_.boot_id});
   isolation_->OnReceipt([this](const v1::Receipt& receipt) {
     receipts_.Set(receipt);

@@ -36,6 +36,7 @@
 #include "platform/api/link_watcher.h"
 #include "platform/api/packet_filter.h"
 #include "platform/api/process_source.h"
+#include "platform/api/program_marks.h"
 #include "platform/api/system.h"
 
 namespace cordon::agent {
@@ -100,6 +101,7 @@ class Agent {
   std::unique_ptr<platform::PacketFilter> filter_;
   std::unique_ptr<platform::ConnectionTable> connections_;
   std::unique_ptr<EscapeProbe> escape_probe_;
+  std::unique_ptr<platform::ProgramMarks> program_marks_;
   LinkChannelProbe channel_probe_;
   ReceiptBox receipts_;
   std::unique_ptr<Isolation> isolation_;

@@ -8,6 +8,7 @@
 
 #include "agent/isolation/evaluate.h"
 #include "agent/isolation/policy.h"
+#include "agent/isolation/program_binding.h"
 #include "agent/isolation/receipt.h"
 #include "agent/isolation/state.h"
 #include "common/base/status.h"
@@ -44,13 +45,15 @@ Level FilterLevel(v1::Level level) {
 
 class Isolation::Impl {
  public:
-  Impl(IsolationParts parts, IsolationOptions options) : parts_(parts), options_(std::move(options)) {
+  Impl(IsolationParts parts, IsolationOptions options)
+      : parts_(parts), options_(std::move(options)), programs_(parts.marks) {
     state_.set_level(v1::LEVEL_OBSERVE);
   }
 
   void OnReceipt(std::function<void(const v1::Receipt&)> listener) { listener_ = std::move(listener); }
 
   absl::Status Restore();
+  absl::Status RestoreState();
   void SetControllers(std::vector<Endpoint> controllers);
   absl::StatusOr<v1::Receipt> Set(const v1::IsolateAction& action, const std::string& order_id,
                                   uint64_t sequence);
@@ -64,6 +67,7 @@ class Isolation::Impl {
  private:
   // What the state asks of the kernel now.
   FilterPolicy Policy() const;
+  void SettlePrograms();
   v1::Receipt ReceiptOf(const absl::StatusOr<FilterReadback>& readback) const;
 
   absl::Status CheckSequence(const std::string& order_id, uint64_t sequence) const;
@@ -87,6 +91,7 @@ class Isolation::Impl {
   std::function<void(const v1::Receipt&)> listener_;
   v1::IsolationState state_;
   FilterPolicy ordered_;  // of state_.action, at its own level
+  ProgramBinding programs_;
   std::vector<Endpoint> controllers_;
   std::string state_problem_;
   std::string escaped_;
@@ -108,7 +113,8 @@ v1::Receipt Isolation::Impl::ReceiptOf(const absl::StatusOr<FilterReadback>& rea
                       .apply_nanos = apply_nanos_,
                       .dropped_before = dropped_before_,
                       .escaped = escaped_,
-                      .state_problem = state_problem_});
+                      .state_problem = state_problem_,
+                      .programs = programs_.Facts(Policy().programs)});
 }
 
 absl::Status Isolation::Impl::Save(const v1::IsolationState& state) {
@@ -119,9 +125,19 @@ absl::Status Isolation::Impl::Save(const v1::IsolationState& state) {
 
 // Rules, then what the rules forbid is cut: in this order nothing can open anew in between (ISO-2).
 absl::Status Isolation::Impl::PutInForce() {
-  CORDON_RETURN_IF_ERROR(parts_.filter->Apply(Policy()));
+  const FilterPolicy policy = Policy();
+  // Without their marks the rules hold all the same, and the receipt says which program is shut out.
+  if (const absl::Status marked = programs_.Widen(policy.programs); !marked.ok())
+    spdlog::error("isolation: {}", Message(marked));
+  CORDON_RETURN_IF_ERROR(parts_.filter->Apply(policy));
+  SettlePrograms();
   CutForbiddenConnections();
   return absl::OkStatus();
+}
+
+void Isolation::Impl::SettlePrograms() {
+  const absl::Status settled = programs_.Settle(Policy().programs);
+  if (!settled.ok()) spdlog::warn("isolation: {}", Message(settled));
 }
 
 // Flows that connection tracking remembers need no forgetting: no rule asks for a flow's state.
@@ -169,12 +185,16 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Take(v1::IsolationState next, Filte
                                                   const std::string& cause) {
   const int64_t began = parts_.clock->BootNanos();
   for (const Endpoint& controller : controllers_) next.add_controllers(FormatEndpoint(controller));
-  CORDON_RETURN_IF_ERROR(Save(next));
+  if (absl::Status saved = Save(next); !saved.ok()) {
+    SettlePrograms();
+    return saved;
+  }
   const v1::IsolationState before = std::exchange(state_, std::move(next));
   const FilterPolicy ordered_before = std::exchange(ordered_, std::move(ordered));
   if (absl::Status applied = PutInForce(); !applied.ok()) {
     state_ = before;
     ordered_ = ordered_before;
+    SettlePrograms();
     if (const absl::Status undone = Save(state_); !undone.ok())
       spdlog::error("isolation: {}", Message(undone));
     return applied;
@@ -195,6 +215,7 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Set(const v1::IsolateAction& action
   if (absl::IsAlreadyExists(order)) return ReadReceipt();
   CORDON_RETURN_IF_ERROR(order);
   CORDON_ASSIGN_OR_RETURN(FilterPolicy policy, PolicyOf(action));
+  CORDON_RETURN_IF_ERROR(programs_.Widen(policy.programs));
   v1::IsolationState next;
   next.set_order_id(order_id);
   next.set_sequence(sequence);
@@ -280,6 +301,8 @@ void Isolation::Impl::Tick() {
   if (const absl::Status tidied = parts_.filter->Tidy(); !tidied.ok()) {
     spdlog::warn("isolation: {}", Message(tidied));
   }
+  std::string cause;
+  if (programs_.Refresh(Policy().programs, &cause)) Tell(cause);
   if (!HasLease(state_)) return;
   CountLease(&state_, options_.boot_id, *parts_.clock);
   if (LeaseEnded(state_)) return EndLease();
@@ -325,6 +348,12 @@ absl::Status Isolation::Impl::SetAside(const absl::Status& why) {
 }
 
 absl::Status Isolation::Impl::Restore() {
+  const absl::Status restored = RestoreState();
+  if (restored.ok()) SettlePrograms();  // an agent that died in between may have left some
+  return restored;
+}
+
+absl::Status Isolation::Impl::RestoreState() {
   const absl::StatusOr<std::string> bytes = platform::ReadFileBounded(options_.state_file, kMaxStateBytes);
   if (absl::IsNotFound(bytes.status())) {
     const auto readback = parts_.filter->ReadBack(Policy());

@@ -18,6 +18,7 @@
 #include "cordon/v1/order.pb.h"
 #include "platform/api/connections.h"
 #include "platform/api/packet_filter.h"
+#include "platform/api/program_marks.h"
 
 namespace cordon::agent {
 
@@ -29,6 +30,7 @@ struct IsolationParts {
   EventSink* events = nullptr;
   EscapeProbe* escape = nullptr;
   ChannelProbe* channel = nullptr;
+  platform::ProgramMarks* marks = nullptr;  // without it, rules for programs are refused
 };
 
 struct IsolationOptions {

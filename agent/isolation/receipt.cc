@@ -33,6 +33,16 @@ void Lower(v1::Receipt* receipt, v1::Containment to, const std::string& reason) 
   if (receipt->containment() > to) receipt->set_containment(to);
 }
 
+// A program that is not bound is shut out: that makes nothing worse than contained, but is no secret.
+void JudgePrograms(const ProgramFacts& programs, v1::Receipt* receipt) {
+  for (const std::string& unbound : programs.unbound) receipt->add_reasons(unbound);
+  for (const std::string& difference : programs.differences)
+    Lower(receipt, v1::CONTAINMENT_PARTIAL, difference);
+  if (programs.unreadable.empty()) return;
+  Lower(receipt, v1::CONTAINMENT_UNCERTAIN,
+        StrCat("what marks the sockets of programs could not be read back: ", programs.unreadable));
+}
+
 }  // namespace
 
 v1::Receipt MakeReceipt(const v1::IsolationState& state,
@@ -58,6 +68,7 @@ v1::Receipt MakeReceipt(const v1::IsolationState& state,
   Lower(&receipt, v1::CONTAINMENT_PARTIAL, below ? state.note() : "");
   Lower(&receipt, v1::CONTAINMENT_PARTIAL, facts.escaped);
   Lower(&receipt, v1::CONTAINMENT_UNCERTAIN, facts.state_problem);
+  JudgePrograms(facts.programs, &receipt);
   return receipt;
 }
 

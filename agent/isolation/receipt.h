@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "agent/isolation/program_binding.h"
 #include "cordon/v1/isolation.pb.h"
 #include "cordon/v1/local.pb.h"
 #include "platform/api/packet_filter.h"
@@ -17,6 +18,7 @@ struct ReceiptFacts {
   uint64_t dropped_before = 0;  // counted by rules that have been replaced at the same level
   std::string escaped;          // a forbidden packet that left, as a sentence; empty: none did
   std::string state_problem;    // what is wrong with isolation.state; empty: nothing
+  ProgramFacts programs;
 };
 
 // What may be said of the host (ISO-7): `contained` only when the kernel holds exactly what the order asks

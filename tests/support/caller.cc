@@ -9,6 +9,7 @@
 //   pass PATH                   PATH goes on with the socket, which it gets by SCM_RIGHTS
 //   ready                       print "ready" and wait for a line of input
 //   fd N · receive N            adopt a descriptor · receive one over it
+//   patience MILLISECONDS       of connect and hear
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -30,7 +31,7 @@
 
 namespace {
 
-constexpr int kPatienceMillis = 1500;
+constexpr int kPatienceMillis = 3000;
 
 struct Peer {
   sockaddr_storage storage{};
@@ -95,12 +96,12 @@ class Caller {
   void Await(short events, const char* what) const {
     pollfd wait{socket_, events, 0};
     errno = ETIMEDOUT;
-    if (poll(&wait, 1, kPatienceMillis) != 1) Fail(what);
+    if (poll(&wait, 1, patience_) != 1) Fail(what);
   }
 
   void Connect() {
     Peer peer = NextAddress();
-    timeval patience{.tv_sec = kPatienceMillis / 1000, .tv_usec = kPatienceMillis % 1000 * 1000};
+    timeval patience{.tv_sec = patience_ / 1000, .tv_usec = patience_ % 1000 * 1000};
     setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     if (connect(socket_, peer.Get(), peer.size) != 0) Fail("connect");
     Tell("connected");
@@ -137,7 +138,7 @@ class Caller {
   void Send() {
     Peer peer = NextAddress();
     // An echo request; as good as any datagram elsewhere.
-    const std::array<char, 9> bytes = {8, 0, 0, 0, 0, 1, 0, 1, 'x'};
+    const std::array<char, 9> bytes = {8, 0, 0x7f, static_cast<char>(0xfd), 0, 1, 0, 1, 'x'};
     if (sendto(socket_, bytes.data(), bytes.size(), 0, peer.Get(), peer.size) < 0) Fail("send");
     Tell("sent");
   }
@@ -234,6 +235,10 @@ class Caller {
     if (verb == "pass") return Pass();
     if (verb == "ready") return Ready();
     if (verb == "receive") return Receive();
+    if (verb == "patience") {
+      patience_ = std::stoi(Next());
+      return;
+    }
     if (verb == "fd") {
       socket_ = std::stoi(Next());
       return;
@@ -244,6 +249,7 @@ class Caller {
   std::vector<std::string> words_;
   size_t at_ = 0;
   int socket_ = -1;
+  int patience_ = kPatienceMillis;
   int listener_ = -1;  // stays open
   Peer from_{.storage = {}, .size = 0};
 };
