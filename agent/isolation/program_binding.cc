@@ -39,9 +39,10 @@ bool ProgramBinding::Refresh(const std::vector<ProgramIdentity>& wanted, std::st
   *cause = "a program of the profile changed";
   if (!before.ok()) *cause = StrCat("programs: ", Message(before.status()));
   if (before.ok() && !before->differences.empty()) *cause = StrCat("drift repaired: ", before->differences[0]);
+  const ProgramFacts told_before = told_;
   (void)Settle(wanted);  // what it could not do, Facts tells
-  const ProgramFacts told = std::exchange(told_, Facts(wanted));
-  return !(told == told_) || (before.ok() && !before->differences.empty());
+  told_ = Facts(wanted);
+  return !(told_before == told_) || (before.ok() && !before->differences.empty());
 }
 
 ProgramFacts ProgramBinding::Facts(const std::vector<ProgramIdentity>& wanted) const {

@@ -87,12 +87,14 @@ ProgramMaps OpenMaps(const ProgramFacts& facts) {
     uint32_t size = sizeof(info);
     if (!fd.Valid() || bpf_obj_get_info_by_fd(fd.Get(), &info, &size) != 0) continue;
     const std::string_view name = info.name;
-    if (name == "cordon_scope" && info.value_size == sizeof(cordon_scope)) maps.scope = std::move(fd);
-    if (name == "cordon_files" && info.key_size == sizeof(cordon_executable)) {
+    if (name == "cordon_scope" && info.value_size == sizeof(cordon_scope)) {
+      maps.scope = std::move(fd);
+    } else if (name == "cordon_files" && info.key_size == sizeof(cordon_executable)) {
       maps.files = std::move(fd);
       maps.files_id = info.id;
+    } else if (name == "cordon_marks" && info.key_size == sizeof(uint32_t)) {
+      maps.marks = std::move(fd);
     }
-    if (name == "cordon_marks" && info.key_size == sizeof(uint32_t)) maps.marks = std::move(fd);
   }
   return maps;
 }
@@ -138,9 +140,32 @@ absl::StatusOr<int> CgroupHooks::Root() {
   return root_.Get();
 }
 
+absl::Status CgroupHooks::AddIfOwn(bpf_attach_type hook, uint32_t id, SetsByMap* sets) const {
+  Fd program(bpf_prog_get_fd_by_id(id));
+  if (!program.Valid() && errno == ENOENT) return absl::OkStatus();  // gone in between
+  ProgramFacts facts;
+  if (!program.Valid() || !ReadProgram(program.Get(), &facts)) {
+    return Failed(errno, "read a program of the root cgroup");
+  }
+  if (!facts.name.starts_with("cordon_c")) return absl::OkStatus();
+  ProgramMaps maps = OpenMaps(facts);
+  cordon_scope scope{};
+  const uint32_t zero = 0;
+  if (!maps.scope.Valid() || bpf_map_lookup_elem(maps.scope.Get(), &zero, &scope) != 0) {
+    return absl::OkStatus();
+  }
+  if (scope.net_namespace != net_namespace_) return absl::OkStatus();
+  HookSet& set = (*sets)[maps.files_id];
+  set.programs[hook] = std::move(program);
+  set.version = scope.version;
+  if (maps.files.Valid()) set.files = std::move(maps.files);
+  if (maps.marks.Valid()) set.marks = std::move(maps.marks);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<HookSet>> CgroupHooks::Attached() {
   CORDON_ASSIGN_OR_RETURN(const int root, Root());
-  std::map<uint32_t, HookSet> sets;
+  SetsByMap sets;
   for (const bpf_attach_type hook : kHooks) {
     std::array<uint32_t, kMaxAttached> ids{};
     uint32_t count = kMaxAttached;
@@ -148,29 +173,10 @@ absl::StatusOr<std::vector<HookSet>> CgroupHooks::Attached() {
     if (bpf_prog_query(root, hook, 0, &flags, ids.data(), &count) != 0) {
       return Failed(errno, "list the programs of the root cgroup");
     }
-    for (uint32_t at = 0; at < count; ++at) {
-      Fd program(bpf_prog_get_fd_by_id(ids.at(at)));
-      if (!program.Valid() && errno == ENOENT) continue;  // gone in between
-      ProgramFacts facts;
-      if (!program.Valid() || !ReadProgram(program.Get(), &facts)) {
-        return Failed(errno, "read a program of the root cgroup");
-      }
-      if (!facts.name.starts_with("cordon_c")) continue;
-      ProgramMaps maps = OpenMaps(facts);
-      cordon_scope scope{};
-      const uint32_t zero = 0;
-      if (!maps.scope.Valid() || bpf_map_lookup_elem(maps.scope.Get(), &zero, &scope) != 0 ||
-          scope.net_namespace != net_namespace_) {
-        continue;
-      }
-      HookSet& set = sets[maps.files_id];
-      set.programs[hook] = std::move(program);
-      set.version = scope.version;
-      if (maps.files.Valid()) set.files = std::move(maps.files);
-      if (maps.marks.Valid()) set.marks = std::move(maps.marks);
-    }
+    for (uint32_t at = 0; at < count; ++at) CORDON_RETURN_IF_ERROR(AddIfOwn(hook, ids.at(at), &sets));
   }
   std::vector<HookSet> found;
+  found.reserve(sets.size());
   for (auto& [id, set] : sets) found.push_back(std::move(set));
   return found;
 }

@@ -49,7 +49,10 @@ class CgroupHooks {
   static absl::Status Write(const HookSet& set, const MarksByFile& wanted);
 
  private:
+  using SetsByMap = std::map<uint32_t, HookSet>;
+
   absl::StatusOr<int> Root();
+  absl::Status AddIfOwn(bpf_attach_type hook, uint32_t id, SetsByMap* sets) const;
 
   const uint32_t net_namespace_;
   Fd root_;

@@ -45,9 +45,9 @@ std::optional<Mount> ParseMount(std::string_view line) {
   for (size_t at = 6; at + 1 < fields.size(); ++at) {
     if (fields[at] != "-") continue;
     mount.type = fields[at + 1];
-    break;
+    return mount;
   }
-  return mount;
+  return std::nullopt;
 }
 
 // Blanks, tabs, newlines and backslashes of a path are written as \040 and so on.

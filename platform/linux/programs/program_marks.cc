@@ -130,12 +130,13 @@ class CgroupProgramMarks final : public ProgramMarks {
   // A key of an earlier content of a file is no difference; a key that never was this agent's is.
   void Compare(const MarksByFile& present, const MarksByFile& wanted, ProgramReadback* readback) const {
     if (!applied_.has_value()) return;
-    for (const auto& [key, mark] : present) {
-      const auto is_same = [&, &key = key, &mark = mark](const MarksByFile& marks) {
-        const auto at = marks.find(key);
-        return at != marks.end() && at->second == mark;
-      };
-      if (is_same(wanted) || is_same(*applied_)) continue;
+    const auto holds = [](const MarksByFile& marks, const MarksByFile::value_type& entry) {
+      const auto at = marks.find(entry.first);
+      return at != marks.end() && at->second == entry.second;
+    };
+    for (const auto& entry : present) {
+      if (holds(wanted, entry) || holds(*applied_, entry)) continue;
+      const cordon_executable& key = entry.first;
       readback->differences.push_back(StrCat("a program that the profile does not name (inode ", key.inode,
                                              " of device ", key.device >> 20, ":", key.device & 0xfffff,
                                              ") carries the mark of one that it names"));

@@ -4,6 +4,7 @@
 
 #include <initializer_list>
 
+#include "platform/api/program_marks.h"
 #include "tests/support/policies.h"
 
 namespace cordon::agent {
@@ -112,6 +113,27 @@ TEST(Evaluate, SaysWhichRuleLetsAFlowPass) {
   EXPECT_EQ(Judge(ClinicPolicy(Level::kEssential), In("10.5.0.9", 3389)).reason, VerdictReason::kLevel);
   EXPECT_EQ(Judge(ClinicPolicy(Level::kNoLateral), In("10.5.0.9", 3389)).reason, VerdictReason::kLateral);
   EXPECT_EQ(Judge(ClinicPolicy(Level::kNoLateral), Out("10.5.0.9", 80)).reason, VerdictReason::kNotLateral);
+}
+
+Connection Tagged(Connection flow, uint32_t tag) {
+  flow.program_tag = tag;
+  return flow;
+}
+
+// ISO-2: a rule for a program saves that program's connections and no other's.
+TEST(Evaluate, ISO2_ARuleForAProgramIsForItsFlowsAlone) {
+  const platform::FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  const uint32_t tag = platform::ProgramTag(policy.programs[0]);
+  const uint32_t other = platform::ProgramTag(policy.programs[1]);
+  for (const Connection& flow : {Out("10.9.0.7", 7777), In("fd09::7", 7777)}) {
+    EXPECT_TRUE(At(Level::kEssential, Tagged(flow, tag)));
+    EXPECT_FALSE(At(Level::kEssential, Tagged(flow, other)));
+    EXPECT_FALSE(At(Level::kEssential, flow));
+    EXPECT_FALSE(At(Level::kControllerOnly, Tagged(flow, tag)));
+  }
+  EXPECT_FALSE(At(Level::kEssential, Tagged(Out("10.9.0.7", 7776), tag)));
+  EXPECT_TRUE(At(Level::kEssential, Tagged(Out("10.2.0.7", 443), tag)))
+      << "it has what every program has, too";
 }
 
 TEST(Evaluate, AHigherLevelNeverAllowsMore) {

@@ -39,7 +39,7 @@ TEST(PolicyOf, RefusesAnOrderThatDoesNotSayWhichWayToFall) {
   EXPECT_NE(Refusal(Isolate(v1::LEVEL_DARK, v1::FALLBACK_UNSPECIFIED)).find("fallback"), std::string::npos);
 }
 
-TEST(PolicyOf, NamesTheRuleThatNeedsAHostNameOrAProgram) {
+TEST(PolicyOf, NamesTheRuleThatNeedsAHostName) {
   auto action =
       WithRule(Isolate(v1::LEVEL_ESSENTIAL), v1::DIRECTION_OUT, v1::TRANSPORT_PROTOCOL_TCP, {"10.0.0.1"});
   ASSERT_TRUE(PolicyOf(action).ok()) << "the positive control";
@@ -47,8 +47,52 @@ TEST(PolicyOf, NamesTheRuleThatNeedsAHostNameOrAProgram) {
   named.mutable_profile()->mutable_allow(0)->add_names("pms.example.vet");
   EXPECT_EQ(PolicyOf(named).status().code(), absl::StatusCode::kUnimplemented);
   EXPECT_NE(Refusal(named).find("rule 1"), std::string::npos);
-  action.mutable_profile()->mutable_allow(0)->mutable_program()->set_path("/usr/bin/pms");
-  EXPECT_EQ(PolicyOf(action).status().code(), absl::StatusCode::kUnimplemented);
+}
+
+v1::IsolateAction ForProgram(v1::IsolateAction action, const std::string& path,
+                             const std::string& sha256 = {}) {
+  v1::AllowRule& rule = *action.mutable_profile()->mutable_allow()->rbegin();
+  rule.mutable_program()->set_path(path);
+  rule.mutable_program()->set_sha256(sha256);
+  return action;
+}
+
+TEST(PolicyOf, BindsRulesToProgramsEachOfWhichIsNamedOnce) {
+  const auto rule = [](const v1::IsolateAction& action, const std::string& path,
+                       const std::string& sha256 = {}) {
+    return ForProgram(WithRule(action, v1::DIRECTION_OUT, v1::TRANSPORT_PROTOCOL_TCP, {"10.0.0.1"}, 443),
+                      path, sha256);
+  };
+  const std::string hash(32, 'h');
+  auto action =
+      WithRule(Isolate(v1::LEVEL_ESSENTIAL), v1::DIRECTION_OUT, v1::TRANSPORT_PROTOCOL_TCP, {"10.0.0.2"});
+  action = rule(rule(rule(action, "/usr/bin/pms", hash), "/usr/bin/phone"), "/usr/bin/pms", hash);
+  const auto policy = PolicyOf(action);
+  ASSERT_TRUE(policy.ok()) << policy.status();
+  EXPECT_EQ(policy->programs,
+            (std::vector<platform::ProgramIdentity>{{.path = "/usr/bin/pms", .sha256 = hash},
+                                                    {.path = "/usr/bin/phone", .sha256 = {}}}));
+  EXPECT_EQ(policy->allow.at(0).program, std::nullopt);
+  EXPECT_EQ(policy->allow.at(1).program, 0U);
+  EXPECT_EQ(policy->allow.at(2).program, 1U);
+  EXPECT_EQ(policy->allow.at(3).program, 0U);
+  EXPECT_TRUE(AtLevel(*policy, Level::kDark).programs.empty());
+  const std::string refusal = Refusal(rule(action, "/usr/bin/pms"));
+  EXPECT_NE(refusal.find("rule 5"), std::string::npos) << refusal;
+  EXPECT_NE(refusal.find("SHA-256"), std::string::npos) << refusal;
+}
+
+TEST(PolicyOf, LetsNoProgramAnswerAnEcho) {
+  const auto echo = [](v1::Direction direction) {
+    return PolicyOf(ForProgram(WithRule(Isolate(v1::LEVEL_ESSENTIAL), direction, v1::TRANSPORT_PROTOCOL_ICMP,
+                                        {"10.0.0.1"}),
+                               "/usr/bin/ping"))
+        .status()
+        .code();
+  };
+  EXPECT_EQ(echo(v1::DIRECTION_OUT), absl::StatusCode::kOk);
+  EXPECT_EQ(echo(v1::DIRECTION_IN), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(echo(v1::DIRECTION_BOTH), absl::StatusCode::kInvalidArgument);
 }
 
 TEST(PolicyOf, RefusesARuleOutOfBounds) {

@@ -44,10 +44,23 @@ TEST(Receipt, ISO7_NeverSaysContainedWhenSomethingIsAmiss) {
             v1::CONTAINMENT_OPEN);
   EXPECT_EQ(judge(Essential(), AsIntended(), {.escaped = "a packet left"}), v1::CONTAINMENT_PARTIAL);
   EXPECT_EQ(judge(Essential(), AsIntended(), {.state_problem = "damaged"}), v1::CONTAINMENT_UNCERTAIN);
+  EXPECT_EQ(judge(Essential(), AsIntended(), {.programs = {.differences = {"a foreign mark"}}}),
+            v1::CONTAINMENT_PARTIAL);
+  EXPECT_EQ(judge(Essential(), AsIntended(), {.programs = {.unreadable = "no answer"}}),
+            v1::CONTAINMENT_UNCERTAIN);
   v1::IsolationState stepped_down = Essential();
   stepped_down.set_level(v1::LEVEL_NO_LATERAL);
   stepped_down.set_note("stepped down");
   EXPECT_EQ(judge(stepped_down, AsIntended(), {}), v1::CONTAINMENT_PARTIAL);
+}
+
+// More is closed than was ordered: contained, with a reason.
+TEST(Receipt, TellsWhichProgramIsShutOut) {
+  const v1::Receipt receipt =
+      MakeReceipt(Essential(), AsIntended(), {.programs = {.unbound = {"no program is allowed as /x"}}});
+  EXPECT_EQ(receipt.containment(), v1::CONTAINMENT_CONTAINED);
+  ASSERT_EQ(receipt.reasons_size(), 1);
+  EXPECT_EQ(receipt.reasons(0), "no program is allowed as /x");
 }
 
 TEST(Receipt, SaysOpenWhenNothingIsOrdered) {
