@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/app/host_facts.h"
+#include "agent/app/host_names.h"
 #include "agent/app/instance_lock.h"
 #include "agent/app/lifecycle.h"
 #include "agent/app/version.h"
@@ -87,13 +88,15 @@ void Agent::RestoreIsolation(EventSink& events) {
   filter_ = platform::MakePacketFilter();
   connections_ = platform::MakeConnectionTable();
   escape_probe_ = MakeEscapeProbe();
+  names_ = MakeHostNames(loop_, *clock_, *connections_, config_, host_.controllers);
   isolation_ = std::make_unique<Isolation>(
       IsolationParts{.filter = filter_.get(),
                      .connections = connections_.get(),
                      .clock = clock_.get(),
                      .events = &events,
                      .escape = escape_probe_.get(),
-                     .channel = &channel_probe_},
+                     .channel = &channel_probe_,
+                     .names = names_.get()},
       IsolationOptions{.state_file = config_.state_dir / kIsolationState, .boot_id = facts_.boot_id});
   isolation_->OnReceipt([this](const v1::Receipt& receipt) {
     receipts_.Set(receipt);

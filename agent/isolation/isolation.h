@@ -11,6 +11,7 @@
 
 #include "agent/event/event_sink.h"
 #include "agent/isolation/probes.h"
+#include "agent/names/names.h"
 #include "common/base/clock.h"
 #include "common/base/network.h"
 #include "cordon/v1/gateway.pb.h"
@@ -29,6 +30,7 @@ struct IsolationParts {
   EventSink* events = nullptr;
   EscapeProbe* escape = nullptr;
   ChannelProbe* channel = nullptr;
+  Names* names = nullptr;  // without it, profiles with host names are refused
 };
 
 struct IsolationOptions {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "agent/names/name_list.h"
 #include "common/base/status.h"
 #include "common/wire/profile.h"
 
@@ -9,17 +10,14 @@ namespace cordon::agent {
 namespace {
 
 constexpr int64_t kMinLeaseSeconds = 60;
+constexpr size_t kMaxNameSets = 1'000;  // each is two sets in the kernel, twice
 constexpr int64_t kMaxLeaseSeconds = int64_t{90} * 24 * 3600;
 
-// `from` is within bounds; names and programs need what this agent does not have yet, and a rule that is
-// skipped silently would close what an operator believes open.
+// `from` is within bounds; programs need what this agent does not have yet, and a rule that is skipped
+// silently would close what an operator believes open.
 absl::StatusOr<platform::FilterRule> RuleOf(const v1::AllowRule& from, int number) {
   const std::string comment = from.comment().empty() ? "" : StrCat(" (", from.comment(), ")");
   const std::string where = StrCat("profile rule ", number, comment);
-  if (!from.names().empty()) {
-    return absl::UnimplementedError(StrCat(
-        where, " allows by host name, which this agent cannot enforce yet; name the addresses instead"));
-  }
   if (from.has_program()) {
     return absl::UnimplementedError(StrCat(
         where,
@@ -71,8 +69,16 @@ absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::IsolateAction& action)
   if (action.has_profile()) CORDON_RETURN_IF_ERROR(CheckProfile(profile));
   platform::FilterPolicy policy{
       .level = static_cast<platform::Level>(action.level()), .allow = {}, .controllers = {}};
+  const NameList names(profile);
+  if (names.SetCount() > kMaxNameSets) {
+    return absl::InvalidArgumentError(StrCat("the profile's rules have ", names.SetCount(),
+                                             " different lists of names, more than ", kMaxNameSets,
+                                             "; give rules the same list where that is right"));
+  }
+  policy.name_sets.resize(names.SetCount());
   for (int at = 0; at < profile.allow_size(); ++at) {
     CORDON_ASSIGN_OR_RETURN(platform::FilterRule rule, RuleOf(profile.allow(at), at + 1));
+    rule.name_set = names.SetOfRule(static_cast<size_t>(at));
     policy.allow.push_back(std::move(rule));
   }
   return policy;
@@ -80,7 +86,11 @@ absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::IsolateAction& action)
 
 platform::FilterPolicy AtLevel(platform::FilterPolicy policy, platform::Level level) {
   policy.level = level;
-  if (level != platform::Level::kNoLateral && level != platform::Level::kEssential) policy.allow.clear();
+  if (level != platform::Level::kNoLateral && level != platform::Level::kEssential) {
+    policy.allow.clear();
+    policy.name_sets.clear();
+  }
+  if (level != platform::Level::kEssential) policy.dns.reset();
   if (level == platform::Level::kObserve || level == platform::Level::kDark) policy.controllers.clear();
   return policy;
 }

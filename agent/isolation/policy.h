@@ -12,8 +12,8 @@
 namespace cordon::agent {
 
 // What `action` asks of the packet filter. Every field is checked: INVALID_ARGUMENT names the field and the
-// rule; UNIMPLEMENTED names a rule that needs host names or a program, which cannot be enforced yet and is
-// not skipped silently.
+// rule; UNIMPLEMENTED names a rule that needs a program, which cannot be enforced yet and is not skipped
+// silently. Rules by host name get a place in `name_sets`, which are still empty (agent/names/name_list.h).
 absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::IsolateAction& action);
 
 // The same policy at another level, with the rules that the level takes.

@@ -7,22 +7,23 @@
 
 namespace cordon::agent {
 
-Verdict Judge(std::string_view bytes, const NameList& list) {
+QueryVerdict JudgeQuery(std::string_view bytes, const NameList& list) {
   absl::StatusOr<DnsQuery> query = ParseQuery(bytes);
   if (!query.ok()) {
     std::string reply = MakeFormatError(bytes);
-    const Verdict::Kind kind = reply.empty() ? Verdict::kDrop : Verdict::kReply;
+    const QueryVerdict::Kind kind = reply.empty() ? QueryVerdict::kDrop : QueryVerdict::kReply;
     return {.kind = kind, .reply = std::move(reply), .query = {}, .match = {}};
   }
   const auto answered = [&](ResponseCode code) {
-    return Verdict{.kind = Verdict::kReply, .reply = MakeReply(*query, code), .query = *query, .match = {}};
+    return QueryVerdict{
+        .kind = QueryVerdict::kReply, .reply = MakeReply(*query, code), .query = *query, .match = {}};
   };
   NameList::Match match = list.Find(query->question.name);
   if (!match) return answered(ResponseCode::kRefused);
   switch (query->question.type) {
     case RecordType::kA:
     case RecordType::kAaaa:
-      return {.kind = Verdict::kAsk, .reply = {}, .query = *std::move(query), .match = std::move(match)};
+      return {.kind = QueryVerdict::kAsk, .reply = {}, .query = *std::move(query), .match = std::move(match)};
     case RecordType::kHttps:
     case RecordType::kSvcb:
       return answered(ResponseCode::kNoError);

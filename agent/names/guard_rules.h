@@ -11,7 +11,7 @@
 
 namespace cordon::agent {
 
-struct Verdict {
+struct QueryVerdict {
   enum Kind : uint8_t {
     kDrop,   // no query: an answer to it could start a circle
     kReply,  // answered here, with `reply`; no byte of it leaves the host
@@ -25,7 +25,7 @@ struct Verdict {
 
 // Refuses what is not listed at once; HTTPS and SVCB of listed names have no records here, so that clients go
 // on to the addresses; other types are refused: text and keys are what tunnels carry.
-Verdict Judge(std::string_view bytes, const NameList& list);
+QueryVerdict JudgeQuery(std::string_view bytes, const NameList& list);
 
 // How many bytes a client takes as one datagram.
 size_t DatagramLimit(const DnsQuery& query);

@@ -115,12 +115,12 @@ void NameService::Begin(const v1::IsolationState& state) {
   guard_problem_.clear();
   lookups_.Set(WantsLookups() ? list_.ExactNames() : std::vector<std::string>());
   if (!WantsLookups()) return;
+  own_addresses_ = parts_.own_addresses();
   if (!ReadResolvers() && resolvers_.empty()) {
     for (const std::string& text : state.resolvers()) {
       if (const auto parsed = ParseNetwork(text); parsed.ok()) resolvers_.push_back({parsed->address, 53});
     }
   }
-  own_addresses_ = parts_.own_addresses();
   looked_for_resolvers_ = now;
   if (WantsGuard()) OpenGuard();
 }
@@ -144,7 +144,10 @@ void NameService::OpenGuard() {
 bool NameService::ReadResolvers() {
   absl::StatusOr<std::vector<Endpoint>> read = parts_.resolvers();
   if (!read.ok()) spdlog::debug("names: {}", Message(read.status()));
-  if (!read.ok() || read->empty()) return false;
+  if (!read.ok()) return false;
+  // A resolver on this host would ask the guard in its turn.
+  std::erase_if(*read, [this](const Endpoint& at) { return own_addresses_.contains(at.address); });
+  if (read->empty()) return false;
   resolvers_ = *std::move(read);
   return true;
 }
@@ -188,8 +191,8 @@ std::vector<std::string> NameService::Notes() const {
 }
 
 void NameService::OnQuery(const std::string& bytes, bool datagram, GuardServer::Reply reply) {
-  Verdict verdict = Judge(bytes, list_);
-  if (verdict.kind != Verdict::kAsk) return reply(std::move(verdict.reply));
+  QueryVerdict verdict = JudgeQuery(bytes, list_);
+  if (verdict.kind != QueryVerdict::kAsk) return reply(std::move(verdict.reply));
   Waiting waiting{.query = std::move(verdict.query), .datagram = datagram, .reply = std::move(reply)};
   const DnsQuestion question = waiting.query.question;
   const int64_t now = parts_.clock.BootNanos();

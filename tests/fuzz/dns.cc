@@ -25,8 +25,8 @@ const NameList& List() {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
-  const Verdict verdict = Judge(input, List());
-  if (verdict.kind == Verdict::kAsk) {
+  const QueryVerdict verdict = JudgeQuery(input, List());
+  if (verdict.kind == QueryVerdict::kAsk) {
     const DnsQuestion& question = verdict.query.question;
     const auto query = MakeQuery(1, question, false);
     if (!query.ok() || !(ParseQuery(*query)->question == question)) std::abort();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -28,6 +29,17 @@ std::string_view Name(FlowProtocol protocol) {
   return protocol == FlowProtocol::kTcp ? "tcp" : "udp";
 }
 
+// A mark as nftables prints it.
+std::string MarkText(uint32_t mark) {
+  return fmt::format("0x{:08x}", mark);
+}
+
+std::vector<Endpoint> Sorted(std::vector<Endpoint> endpoints) {
+  std::sort(endpoints.begin(), endpoints.end());
+  endpoints.erase(std::unique(endpoints.begin(), endpoints.end()), endpoints.end());
+  return endpoints;
+}
+
 // Packets of a flow towards the side that accepts it.
 std::string Forward(const std::string& address, FlowProtocol protocol, const std::vector<PortRange>& ports) {
   if (ports.empty()) return StrCat(address, " meta l4proto ", Name(protocol), " accept");
@@ -43,10 +55,23 @@ std::string Reply(const std::string& address, FlowProtocol protocol, const std::
   return StrCat(address, from, " udp dport ", PortSetText(JoinPorts(std::move(clients))), " accept");
 }
 
-void AddFlow(Lines* lines, bool host_opens, FlowProtocol protocol, const std::vector<Network>& networks,
+// What follows `ip daddr` and `ip6 daddr` for the peers of a flow; empty where it has none.
+struct PeerTexts {
+  std::string v4;
+  std::string v6;
+};
+
+PeerTexts PeersOf(const std::vector<Network>& networks) {
+  return {AddressSetText(networks, false), AddressSetText(networks, true)};
+}
+PeerTexts PeersOf(size_t name_set, Slot slot) {
+  return {"@" + NameSetName(name_set, false, slot), "@" + NameSetName(name_set, true, slot)};
+}
+
+void AddFlow(Lines* lines, bool host_opens, FlowProtocol protocol, const PeerTexts& peers,
              const std::vector<PortRange>& ports) {
   for (const bool v6 : {false, true}) {
-    const std::string set = AddressSetText(networks, v6);
+    const std::string& set = v6 ? peers.v6 : peers.v4;
     if (set.empty()) continue;
     const std::string to = AddressMatch(v6, true, set);
     const std::string from = AddressMatch(v6, false, set);
@@ -94,33 +119,66 @@ Lines NetworkUpkeep() {
   };
 }
 
-Lines ProfilePermits(const std::vector<FilterRule>& allow) {
+Lines ProfilePermits(const FilterPolicy& policy, Slot slot) {
   // Rules that differ only in their networks become one set: ten thousand addresses cost one look-up.
-  std::map<std::tuple<bool, FlowProtocol, std::vector<PortRange>>, std::vector<Network>> flows;
-  for (const FilterRule& rule : allow) {
+  using Flow = std::tuple<bool, FlowProtocol, std::vector<PortRange>>;
+  std::map<Flow, std::vector<Network>> by_network;
+  std::set<std::pair<size_t, Flow>> by_name;
+  for (const FilterRule& rule : policy.allow) {
     const std::vector<PortRange> ports = JoinPorts(rule.ports);
     for (const bool host_opens : {true, false}) {
       const FlowDirection other = host_opens ? FlowDirection::kIn : FlowDirection::kOut;
       if (rule.direction == other) continue;
-      std::vector<Network>& networks = flows[{!host_opens, rule.protocol, ports}];
+      const Flow flow{!host_opens, rule.protocol, ports};
+      std::vector<Network>& networks = by_network[flow];
       networks.insert(networks.end(), rule.networks.begin(), rule.networks.end());
+      if (rule.name_set.has_value()) by_name.emplace(*rule.name_set, flow);
     }
   }
   Lines lines;
-  for (const auto& [key, networks] : flows) {
-    const auto& [peer_opens, protocol, ports] = key;
-    AddFlow(&lines, !peer_opens, protocol, networks, ports);
+  for (const auto& [flow, networks] : by_network) {
+    const auto& [peer_opens, protocol, ports] = flow;
+    AddFlow(&lines, !peer_opens, protocol, PeersOf(networks), ports);
+  }
+  for (const auto& [name_set, flow] : by_name) {
+    const auto& [peer_opens, protocol, ports] = flow;
+    AddFlow(&lines, !peer_opens, protocol, PeersOf(name_set, slot), ports);
   }
   return lines;
 }
 
-Lines ControllerPermits(const std::vector<Endpoint>& controllers, bool at_uplink) {
-  std::vector<Endpoint> sorted = controllers;
-  std::sort(sorted.begin(), sorted.end());
-  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
-  const std::string mark = fmt::format("0x{:08x}", kAgentSocketMark);
+Lines DnsPermits(const DnsRedirect& dns, bool at_uplink) {
+  const std::string mark = MarkText(kAgentSocketMark);
   Lines lines;
-  for (const Endpoint& controller : sorted) {
+  for (const Endpoint& resolver : Sorted(dns.resolvers)) {
+    const bool v6 = resolver.address.is_v6();
+    const std::string to =
+        StrCat("meta mark ", mark, " ", AddressMatch(v6, true, resolver.address.to_string()));
+    const std::string from = AddressMatch(v6, false, resolver.address.to_string());
+    const std::string own = at_uplink ? "" : StrCat(" socket mark ", mark);
+    lines.out.push_back(StrCat(to, " udp dport ", resolver.port, " accept"));
+    lines.out.push_back(StrCat(to, " tcp dport ", resolver.port, " accept"));
+    lines.in.push_back(
+        StrCat(from, " udp sport ", resolver.port, at_uplink ? " udp dport 1024-65535" : "", own, " accept"));
+    lines.in.push_back(StrCat(from, " tcp sport ", resolver.port, kNotOpening, own, " accept"));
+  }
+  for (const std::string_view protocol : {"udp", "tcp"}) {
+    lines.out.push_back(at_uplink ? StrCat(protocol, " dport 53 counter drop")
+                                  : StrCat("meta mark != ", mark, " ", protocol, " dport 53 accept"));
+  }
+  return lines;
+}
+
+std::vector<std::string> RedirectRules(const DnsRedirect& dns) {
+  return {StrCat("meta mark ", MarkText(kAgentSocketMark), " accept"),
+          StrCat("udp dport 53 redirect to :", dns.guard_port),
+          StrCat("tcp dport 53 redirect to :", dns.guard_port)};
+}
+
+Lines ControllerPermits(const std::vector<Endpoint>& controllers, bool at_uplink) {
+  const std::string mark = MarkText(kAgentSocketMark);
+  Lines lines;
+  for (const Endpoint& controller : Sorted(controllers)) {
     const bool v6 = controller.address.is_v6();
     const std::string address = controller.address.to_string();
     lines.out.push_back(StrCat("meta mark ", mark, " ", AddressMatch(v6, true, address), " tcp dport ",

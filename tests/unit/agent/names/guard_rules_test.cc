@@ -24,8 +24,8 @@ std::string Refusal(const std::string& name, uint16_t type) {
 TEST(GuardRules, AsksForAddressesOfListedNames) {
   for (const uint16_t type : {kTypeA, kTypeAaaa}) {
     for (const char* name : {"pms.example.vet", "PMS.EXAMPLE.VET", "x1.cloud.example.vet"}) {
-      const Verdict verdict = Judge(WireQuery(3, name, type), List());
-      EXPECT_EQ(verdict.kind, Verdict::kAsk) << name;
+      const QueryVerdict verdict = JudgeQuery(WireQuery(3, name, type), List());
+      EXPECT_EQ(verdict.kind, QueryVerdict::kAsk) << name;
       EXPECT_TRUE(verdict.match);
     }
   }
@@ -34,26 +34,26 @@ TEST(GuardRules, AsksForAddressesOfListedNames) {
 TEST(GuardRules, RefusesTheRestAtOnce) {
   for (const char* name : {"evil.example", "cloud.example.vet", "x.pms.example.vet", "", "vet",
                            "4a6f686e.tunnel.evil.example"}) {
-    const Verdict verdict = Judge(WireQuery(3, name, kTypeA), List());
-    EXPECT_EQ(verdict.kind, Verdict::kReply) << name;
+    const QueryVerdict verdict = JudgeQuery(WireQuery(3, name, kTypeA), List());
+    EXPECT_EQ(verdict.kind, QueryVerdict::kReply) << name;
     EXPECT_EQ(verdict.reply, Refusal(name, kTypeA));
   }
 }
 
 TEST(GuardRules, OtherTypesOfListedNamesLeaveNoHost) {
-  EXPECT_EQ(Judge(WireQuery(3, "pms.example.vet", kTypeHttps), List()).reply,
+  EXPECT_EQ(JudgeQuery(WireQuery(3, "pms.example.vet", kTypeHttps), List()).reply,
             WireHeader(3, 0x8180, 1, 0) + WireQuestion("pms.example.vet", kTypeHttps));
   for (const uint16_t type : {kTypeText, uint16_t{255}, uint16_t{10}, kTypeCname, uint16_t{0}}) {
-    const Verdict verdict = Judge(WireQuery(3, "pms.example.vet", type), List());
-    EXPECT_EQ(verdict.kind, Verdict::kReply);
+    const QueryVerdict verdict = JudgeQuery(WireQuery(3, "pms.example.vet", type), List());
+    EXPECT_EQ(verdict.kind, QueryVerdict::kReply);
     EXPECT_EQ(verdict.reply, Refusal("pms.example.vet", type)) << type;
   }
 }
 
 TEST(GuardRules, AnswersAreNotAnswered) {
-  EXPECT_EQ(Judge(WireAnswer(3, "pms.example.vet", kTypeA, {}), List()).kind, Verdict::kDrop);
-  EXPECT_EQ(Judge("garbage", List()).kind, Verdict::kDrop);
-  EXPECT_EQ(Judge(WireHeader(3, 0x0100, 7, 0), List()).reply, WireHeader(3, 0x8101, 0, 0));
+  EXPECT_EQ(JudgeQuery(WireAnswer(3, "pms.example.vet", kTypeA, {}), List()).kind, QueryVerdict::kDrop);
+  EXPECT_EQ(JudgeQuery("garbage", List()).kind, QueryVerdict::kDrop);
+  EXPECT_EQ(JudgeQuery(WireHeader(3, 0x0100, 7, 0), List()).reply, WireHeader(3, 0x8101, 0, 0));
 }
 
 TEST(GuardRules, DatagramsFitTheClientAndThePath) {
