@@ -86,7 +86,7 @@ struct DnsAsk {
   std::string name;
   uint16_t type = kTypeA;
   bool tcp = false;
-  std::chrono::milliseconds patience = std::chrono::seconds(8);
+  std::chrono::milliseconds patience = std::chrono::seconds(15);
 };
 
 // A program in `from` that sends its question to `ask.server` itself, as a tool with a resolver of its own

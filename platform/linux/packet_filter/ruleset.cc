@@ -80,14 +80,14 @@ Table MakeInetTable(const FilterPolicy& policy, Slot slot) {
     table.chains.push_back({.name = name, .hook = Hook(name), .rules = {"jump " + SlotChain(name, slot)}});
   }
   if (!policy.dns.has_value()) return table;
-  add("redirect", RedirectRules(*policy.dns));
-  add("after-redirect", AfterRedirectRules(*policy.dns));
-  table.chains.push_back({.name = "redirect",
+  add("to-guard", RedirectRules(*policy.dns));
+  add("past-guard", AfterRedirectRules(*policy.dns));
+  table.chains.push_back({.name = "to-guard",
                           .hook = "type nat hook output priority -100; policy accept;",
-                          .rules = {"jump " + SlotChain("redirect", slot)}});
-  table.chains.push_back({.name = "after-redirect",
+                          .rules = {"jump " + SlotChain("to-guard", slot)}});
+  table.chains.push_back({.name = "past-guard",
                           .hook = Hook("postrouting"),
-                          .rules = {"jump " + SlotChain("after-redirect", slot)}});
+                          .rules = {"jump " + SlotChain("past-guard", slot)}});
   return table;
 }
 

@@ -39,8 +39,8 @@ TEST_F(NamesTest, ISO3_ATunnelsQueriesAreRefusedAtOnceAndNoByteOfThemLeaves) {
   EXPECT_EQ(Ask(std::string("4a6f686e.") + kPms).code, 5);
   EXPECT_EQ(Ask("4a6f686e4a6f686e4a6f686e4a6f686e4a6f686e4a6f686e.cloud.example.vet").code, 5);
   EXPECT_EQ(Ask("4a6f686e.4a6f.686e.cloud.example.vet").code, 5);
-  for (const DnsServer* server :
-       {resolver_.get(), stranger_.get(), static_cast<const DnsServer*>(&stranger6)}) {
+  const std::vector<const DnsServer*> servers = {resolver_.get(), stranger_.get(), &stranger6};
+  for (const DnsServer* const server : servers) {
     EXPECT_EQ(server->AllBytes().find("4a6f"), std::string::npos);
     EXPECT_EQ(server->AllBytes().find("tunnel"), std::string::npos);
   }

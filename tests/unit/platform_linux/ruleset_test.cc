@@ -90,7 +90,7 @@ TEST(RulesetOfNames, ISO1_SetsOfTheLiveSlotStayThroughTheTurn) {
   EXPECT_EQ(fill.find("delete set"), std::string::npos);
   const std::string turn = FormatTurn(standing, wanted);
   EXPECT_EQ(turn.find("set names"), std::string::npos) << turn;
-  EXPECT_NE(turn.find("delete chain inet cordon redirect\n"), std::string::npos) << turn;
+  EXPECT_NE(turn.find("delete chain inet cordon to-guard\n"), std::string::npos) << turn;
   const auto turned = AfterTurn(standing, wanted);
   EXPECT_NE(FormatTidy(turned, wanted).find("delete set inet cordon names4-0-a\n"), std::string::npos);
   EXPECT_NE(FormatFill(turned, MakeRuleset(NamesPolicy(Level::kEssential), kUplinks, Slot::kA))
