@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/app/host_facts.h"
+#include "agent/app/host_names.h"
 #include "agent/app/instance_lock.h"
 #include "agent/app/lifecycle.h"
 #include "agent/app/version.h"
@@ -88,6 +89,7 @@ void Agent::RestoreIsolation(EventSink& events) {
   connections_ = platform::MakeConnectionTable();
   escape_probe_ = MakeEscapeProbe();
   program_marks_ = platform::MakeProgramMarks();
+  names_ = MakeHostNames(loop_, *clock_, *connections_, config_, host_.controllers);
   isolation_ = std::make_unique<Isolation>(
       IsolationParts{.filter = filter_.get(),
                      .connections = connections_.get(),
@@ -95,7 +97,8 @@ void Agent::RestoreIsolation(EventSink& events) {
                      .events = &events,
                      .escape = escape_probe_.get(),
                      .channel = &channel_probe_,
-                     .marks = program_marks_.get()},
+                     .marks = program_marks_.get(),
+                     .names = names_.get()},
       IsolationOptions{.state_file = config_.state_dir / kIsolationState, .boot_id = facts_.boot_id});
   isolation_->OnReceipt([this](const v1::Receipt& receipt) {
     receipts_.Set(receipt);

@@ -23,6 +23,7 @@
 #include "agent/isolation/isolation_part.h"
 #include "agent/link/link.h"
 #include "agent/link/local_server.h"
+#include "agent/names/names.h"
 #include "agent/orders/lane_store.h"
 #include "agent/orders/order_gate.h"
 #include "agent/process/process_sensor.h"
@@ -104,6 +105,7 @@ class Agent {
   std::unique_ptr<platform::ProgramMarks> program_marks_;
   LinkChannelProbe channel_probe_;
   ReceiptBox receipts_;
+  std::unique_ptr<Names> names_;
   std::unique_ptr<Isolation> isolation_;
   std::unique_ptr<IsolationPart> isolation_part_;
   std::unique_ptr<platform::LinkWatcher> link_watcher_;

@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kMaxFileBytes = 1024 * 1024;
 constexpr size_t kMaxPaths = 256;
+constexpr size_t kMaxResolvers = 8;
 constexpr size_t kMaxSocketPathBytes = 90;  // the system's limit is 107; a temporary name stands beside it
 constexpr size_t kMaxHostNameBytes = 253;
 constexpr std::array<std::string_view, 4> kLogLevels = {"debug", "info", "warn", "error"};
@@ -80,6 +81,7 @@ absl::StatusOr<AgentConfig> ParseConfig(std::string_view text, const std::string
     ReadAgent(root.Section("agent"), &config);
     ReadWatch(root.Section("watch"), &config);
     root.Section("process").OneOf("source", kProcessSources, &config.process_source);
+    root.Section("dns").Addresses("resolvers", kMaxResolvers, &config.dns_resolvers);
     ReadSpool(root.Section("spool"), &config);
   }));
   return config;

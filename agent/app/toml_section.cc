@@ -3,6 +3,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <boost/asio/ip/address.hpp>
 #include <filesystem>
 #include <set>
 #include <utility>
@@ -115,6 +116,20 @@ void TomlSection::AbsolutePaths(std::string_view key, size_t max_count, std::vec
   if (node == nullptr) return;
   if (!std::ranges::all_of(*values, IsAbsolute)) {
     impl_->Fail(*node, StrCat(impl_->prefix, key, " must be absolute paths"));
+  }
+}
+
+void TomlSection::Addresses(std::string_view key, size_t max_count, std::vector<std::string>* values) {
+  Texts(key, max_count, values);
+  const toml::node* const node = impl_->Find(key);
+  if (node == nullptr) return;
+  const auto is_address = [](const std::string& text) {
+    boost::system::error_code error;
+    boost::asio::ip::make_address(text, error);
+    return !error;
+  };
+  if (!std::ranges::all_of(*values, is_address)) {
+    impl_->Fail(*node, StrCat(impl_->prefix, key, " must be addresses"));
   }
 }
 

@@ -48,10 +48,30 @@ bool IsOfProgram(const platform::FilterPolicy& policy, const platform::FilterRul
          flow.program_tag == platform::ProgramTag(policy.programs[*rule.program]);
 }
 
+constexpr uint16_t kDnsPort = 53;
+
+// The agent asks the host's resolvers; whatever else goes to port 53 reaches the guard on this host.
+bool IsResolver(const platform::FilterPolicy& policy, const Connection& flow) {
+  return policy.dns.has_value() && flow.agent_owned && flow.direction == FlowDirection::kOut &&
+         std::ranges::find(policy.dns->resolvers, flow.remote) != policy.dns->resolvers.end();
+}
+
+bool GoesToTheGuard(const platform::FilterPolicy& policy, const Connection& flow) {
+  return policy.dns.has_value() && flow.direction == FlowDirection::kOut && flow.remote.port == kDnsPort &&
+         flow.protocol != FlowProtocol::kIcmpEcho;
+}
+
+bool IsPeer(const platform::FilterPolicy& policy, const platform::FilterRule& rule,
+            const boost::asio::ip::address& address) {
+  if (Contains(rule.networks, address)) return true;
+  return rule.name_set.has_value() && *rule.name_set < policy.name_sets.size() &&
+         std::ranges::binary_search(policy.name_sets[*rule.name_set].addresses, address);
+}
+
 bool Matches(const platform::FilterPolicy& policy, const platform::FilterRule& rule, const Connection& flow) {
   return rule.protocol == flow.protocol && IsOfProgram(policy, rule, flow) &&
          (rule.direction == FlowDirection::kBoth || rule.direction == flow.direction) &&
-         Contains(rule.networks, flow.remote.address) &&
+         IsPeer(policy, rule, flow.remote.address) &&
          (rule.ports.empty() || Contains(rule.ports, AcceptingPort(flow)));
 }
 
@@ -86,6 +106,8 @@ Verdict Judge(const platform::FilterPolicy& policy, const Connection& flow) {
     if (IsController(policy, flow)) return {true, VerdictReason::kController};
     if (IsAddressConfiguration(flow)) return {true, VerdictReason::kAddressConfiguration};
   }
+  if (IsResolver(policy, flow)) return {true, VerdictReason::kController};
+  if (GoesToTheGuard(policy, flow)) return {false, VerdictReason::kLevel};
   if (policy.level == Level::kNoLateral || policy.level == Level::kEssential) {
     const auto rule =
         std::find_if(policy.allow.begin(), policy.allow.end(),

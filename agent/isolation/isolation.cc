@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/isolation/evaluate.h"
+#include "agent/isolation/name_duty.h"
 #include "agent/isolation/policy.h"
 #include "agent/isolation/program_binding.h"
 #include "agent/isolation/receipt.h"
@@ -46,8 +47,13 @@ Level FilterLevel(v1::Level level) {
 class Isolation::Impl {
  public:
   Impl(IsolationParts parts, IsolationOptions options)
-      : parts_(parts), options_(std::move(options)), programs_(parts.marks) {
+      : parts_(parts),
+        options_(std::move(options)),
+        names_(parts.names, parts.clock),
+        programs_(parts.marks) {
     state_.set_level(v1::LEVEL_OBSERVE);
+    if (parts_.names != nullptr)
+      parts_.names->OnChange([this](Names::Change change) { return OnNamesChanged(change); });
   }
 
   void OnReceipt(std::function<void(const v1::Receipt&)> listener) { listener_ = std::move(listener); }
@@ -85,9 +91,12 @@ class Isolation::Impl {
   void StepDown(const absl::Status& why);
   void EndLease();
   std::string TryToEscape();
+  absl::Status OnNamesChanged(Names::Change change);
+  void SaveNamesIfDue(bool due);
 
   IsolationParts parts_;
   IsolationOptions options_;
+  NameDuty names_;
   std::function<void(const v1::Receipt&)> listener_;
   v1::IsolationState state_;
   FilterPolicy ordered_;  // of state_.action, at its own level
@@ -104,6 +113,7 @@ class Isolation::Impl {
 FilterPolicy Isolation::Impl::Policy() const {
   FilterPolicy policy = ordered_;
   policy.controllers = controllers_;
+  names_.Fill(&policy);
   return AtLevel(std::move(policy), FilterLevel(state_.level()));
 }
 
@@ -113,6 +123,7 @@ v1::Receipt Isolation::Impl::ReceiptOf(const absl::StatusOr<FilterReadback>& rea
                       .apply_nanos = apply_nanos_,
                       .dropped_before = dropped_before_,
                       .escaped = escaped_,
+                      .notes = names_.Notes(),
                       .state_problem = state_problem_,
                       .programs = programs_.Facts(Policy().programs)});
 }
@@ -131,6 +142,10 @@ absl::Status Isolation::Impl::PutInForce() {
     spdlog::error("isolation: {}", Message(marked));
   CORDON_RETURN_IF_ERROR(parts_.filter->Apply(policy));
   SettlePrograms();
+  if (names_.RedirectTurned(policy)) {
+    if (const absl::Status forgotten = parts_.connections->ForgetTrackedFlows(); !forgotten.ok())
+      spdlog::warn("isolation: lookups that are under way may fail for a while: {}", Message(forgotten));
+  }
   CutForbiddenConnections();
   return absl::OkStatus();
 }
@@ -140,7 +155,7 @@ void Isolation::Impl::SettlePrograms() {
   if (!settled.ok()) spdlog::warn("isolation: {}", Message(settled));
 }
 
-// Flows that connection tracking remembers need no forgetting: no rule asks for a flow's state.
+// Flows that connection tracking remembers need no forgetting here: no rule asks for a flow's state.
 void Isolation::Impl::CutForbiddenConnections() {
   const FilterPolicy policy = Policy();
   if (policy.level == Level::kObserve) return;
@@ -185,8 +200,11 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Take(v1::IsolationState next, Filte
                                                   const std::string& cause) {
   const int64_t began = parts_.clock->BootNanos();
   for (const Endpoint& controller : controllers_) next.add_controllers(FormatEndpoint(controller));
+  names_.Begin(&next);
   if (absl::Status saved = Save(next); !saved.ok()) {
     SettlePrograms();
+    names_.Begin(&state_);
+    names_.Settle();
     return saved;
   }
   const v1::IsolationState before = std::exchange(state_, std::move(next));
@@ -195,10 +213,13 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Take(v1::IsolationState next, Filte
     state_ = before;
     ordered_ = ordered_before;
     SettlePrograms();
+    names_.Begin(&state_);
+    names_.Settle();
     if (const absl::Status undone = Save(state_); !undone.ok())
       spdlog::error("isolation: {}", Message(undone));
     return applied;
   }
+  names_.Settle();
   ++generation_;
   state_problem_.clear();
   escaped_.clear();
@@ -215,6 +236,8 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Set(const v1::IsolateAction& action
   if (absl::IsAlreadyExists(order)) return ReadReceipt();
   CORDON_RETURN_IF_ERROR(order);
   CORDON_ASSIGN_OR_RETURN(FilterPolicy policy, PolicyOf(action));
+  if (!policy.name_sets.empty() && !names_.Possible())
+    return absl::UnimplementedError("the profile allows by host name, which this agent cannot enforce");
   CORDON_RETURN_IF_ERROR(programs_.Widen(policy.programs));
   v1::IsolationState next;
   next.set_order_id(order_id);
@@ -297,12 +320,31 @@ void Isolation::Impl::OnLinksChanged() {
   Tell("network interfaces changed");
 }
 
+// The kernel first; addresses are handed out only after this has returned OK.
+absl::Status Isolation::Impl::OnNamesChanged(Names::Change change) {
+  const FilterPolicy policy = Policy();
+  if (policy.level == Level::kObserve) return absl::OkStatus();
+  CORDON_RETURN_IF_ERROR(change == Names::Change::kAddresses ? parts_.filter->UpdateNames(policy)
+                                                             : parts_.filter->Apply(policy));
+  SaveNamesIfDue(names_.Changed(&state_));
+  return absl::OkStatus();
+}
+
+void Isolation::Impl::SaveNamesIfDue(bool due) {
+  if (!due) return;
+  if (const absl::Status saved = Save(state_); !saved.ok())
+    spdlog::error("isolation: opened addresses will be lost when the agent ends: {}", Message(saved));
+}
+
 void Isolation::Impl::Tick() {
   if (const absl::Status tidied = parts_.filter->Tidy(); !tidied.ok()) {
     spdlog::warn("isolation: {}", Message(tidied));
   }
   std::string cause;
   if (programs_.Refresh(Policy().programs, &cause)) Tell(cause);
+  names_.Tick();
+  SaveNamesIfDue(names_.SaveIsDue());
+  if (names_.NotesTurned()) Tell("names");
   if (!HasLease(state_)) return;
   CountLease(&state_, options_.boot_id, *parts_.clock);
   if (LeaseEnded(state_)) return EndLease();
@@ -385,7 +427,9 @@ absl::Status Isolation::Impl::RestoreState() {
     const auto readback = parts_.filter->ReadBack(Policy());
     if (readback.ok() && readback->matches) return absl::OkStatus();
   }
+  names_.Begin(&state_);
   CORDON_RETURN_IF_ERROR(PutInForce());
+  names_.Settle();
   Tell("agent start");
   ProveChannel();
   return absl::OkStatus();

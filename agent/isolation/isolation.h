@@ -11,6 +11,7 @@
 
 #include "agent/event/event_sink.h"
 #include "agent/isolation/probes.h"
+#include "agent/names/names.h"
 #include "common/base/clock.h"
 #include "common/base/network.h"
 #include "cordon/v1/gateway.pb.h"
@@ -31,6 +32,7 @@ struct IsolationParts {
   EscapeProbe* escape = nullptr;
   ChannelProbe* channel = nullptr;
   platform::ProgramMarks* marks = nullptr;  // without it, rules for programs are refused
+  Names* names = nullptr;  // without it, profiles with host names are refused
 };
 
 struct IsolationOptions {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "agent/names/name_list.h"
 #include "common/base/status.h"
 #include "common/wire/profile.h"
 
@@ -9,6 +10,7 @@ namespace cordon::agent {
 namespace {
 
 constexpr int64_t kMinLeaseSeconds = 60;
+constexpr size_t kMaxNameSets = 1'000;  // each is two sets in the kernel, twice
 constexpr int64_t kMaxLeaseSeconds = int64_t{90} * 24 * 3600;
 
 // The place of the rule's program among all of the policy.
@@ -31,16 +33,11 @@ absl::StatusOr<size_t> AddProgram(const v1::AllowRule& rule,
   return programs->size() - 1;
 }
 
-// `from` is within bounds; names need what this agent does not have yet, and a rule that is
-// skipped silently would close what an operator believes open.
+// `from` is within bounds.
 absl::StatusOr<platform::FilterRule> RuleOf(const v1::AllowRule& from, int number,
                                             std::vector<platform::ProgramIdentity>* programs) {
   const std::string comment = from.comment().empty() ? "" : StrCat(" (", from.comment(), ")");
   const std::string where = StrCat("profile rule ", number, comment);
-  if (!from.names().empty()) {
-    return absl::UnimplementedError(StrCat(
-        where, " allows by host name, which this agent cannot enforce yet; name the addresses instead"));
-  }
   // The numbers of both sides are the same, and were checked.
   platform::FilterRule rule{.direction = static_cast<platform::FlowDirection>(from.direction()),
                             .protocol = static_cast<platform::FlowProtocol>(from.protocol()),
@@ -92,8 +89,16 @@ absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::IsolateAction& action)
   if (action.has_profile()) CORDON_RETURN_IF_ERROR(CheckProfile(profile));
   platform::FilterPolicy policy{
       .level = static_cast<platform::Level>(action.level()), .allow = {}, .controllers = {}};
+  const NameList names(profile);
+  if (names.SetCount() > kMaxNameSets) {
+    return absl::InvalidArgumentError(StrCat("the profile's rules have ", names.SetCount(),
+                                             " different lists of names, more than ", kMaxNameSets,
+                                             "; give rules the same list where that is right"));
+  }
+  policy.name_sets.resize(names.SetCount());
   for (int at = 0; at < profile.allow_size(); ++at) {
     CORDON_ASSIGN_OR_RETURN(platform::FilterRule rule, RuleOf(profile.allow(at), at + 1, &policy.programs));
+    rule.name_set = names.SetOfRule(static_cast<size_t>(at));
     policy.allow.push_back(std::move(rule));
   }
   return policy;
@@ -104,7 +109,9 @@ platform::FilterPolicy AtLevel(platform::FilterPolicy policy, platform::Level le
   if (level != platform::Level::kNoLateral && level != platform::Level::kEssential) {
     policy.allow.clear();
     policy.programs.clear();
+    policy.name_sets.clear();
   }
+  if (level != platform::Level::kEssential) policy.dns.reset();
   if (level == platform::Level::kObserve || level == platform::Level::kDark) policy.controllers.clear();
   return policy;
 }

@@ -12,8 +12,7 @@
 namespace cordon::agent {
 
 // What `action` asks of the packet filter. Every field is checked: INVALID_ARGUMENT names the field and the
-// rule; UNIMPLEMENTED names a rule that needs host names, which cannot be enforced yet and is
-// not skipped silently.
+// rule. Rules by host name get a place in `name_sets`, which are still empty (agent/names/name_list.h).
 absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::IsolateAction& action);
 
 // The same policy at another level, with the rules that the level takes.

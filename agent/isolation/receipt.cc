@@ -69,6 +69,7 @@ v1::Receipt MakeReceipt(const v1::IsolationState& state,
   Lower(&receipt, v1::CONTAINMENT_PARTIAL, facts.escaped);
   Lower(&receipt, v1::CONTAINMENT_UNCERTAIN, facts.state_problem);
   JudgePrograms(facts.programs, &receipt);
+  for (const std::string& note : facts.notes) receipt.add_reasons(note);
   return receipt;
 }
 

@@ -3,6 +3,8 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "agent/isolation/program_binding.h"
 #include "cordon/v1/isolation.pb.h"
@@ -17,7 +19,9 @@ struct ReceiptFacts {
   int64_t apply_nanos = 0;
   uint64_t dropped_before = 0;  // counted by rules that have been replaced at the same level
   std::string escaped;          // a forbidden packet that left, as a sentence; empty: none did
-  std::string state_problem;    // what is wrong with isolation.state; empty: nothing
+  std::vector<std::string>
+      notes;                  // what an operator should know and what is no leak: names that lead nowhere
+  std::string state_problem;  // what is wrong with isolation.state; empty: nothing
   ProgramFacts programs;
 };
 

@@ -48,12 +48,6 @@ absl::StatusOr<ExitCode> Isolate(Tool& tool, const IsolateOptions& options) {
   action.set_user_message(options.message);
   if (!options.profile.empty()) {
     CORDON_ASSIGN_OR_RETURN(*action.mutable_profile(), ReadProfile(options.profile));
-    for (const v1::AllowRule& rule : action.profile().allow()) {
-      if (rule.names().empty()) continue;
-      tool.Say(
-          "warning: hosts of this version do not yet open flows by name; give addresses for what must work");
-      break;
-    }
   }
   if (!options.lease.empty()) {
     const absl::StatusOr<int64_t> length = ParseDuration(options.lease);

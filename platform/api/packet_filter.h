@@ -105,6 +105,11 @@ class PacketFilter {
   // Apply and ReadBack do not depend on it.
   virtual absl::Status Tidy() = 0;
 
+  // The addresses of `policy.name_sets` in one small transaction, where Apply(policy with other addresses) is
+  // in force; rules stay as they are. When this returns OK, packets to new addresses pass.
+  // FAILED_PRECONDITION when the kernel holds other sets: Apply puts that right.
+  virtual absl::Status UpdateNames(const FilterPolicy& policy) = 0;
+
   // Compares the kernel's rules with those that Apply(intended) would make (ISO-7).
   virtual absl::StatusOr<FilterReadback> ReadBack(const FilterPolicy& intended) = 0;
 

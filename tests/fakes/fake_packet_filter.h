@@ -17,6 +17,7 @@ class FakePacketFilter final : public platform::PacketFilter {
  public:
   // Verbs of a test.
   void FailApply(absl::Status status) { apply_error_ = std::move(status); }
+  void FailUpdateNames(absl::Status status) { update_error_ = std::move(status); }
   void FailReadBack(absl::Status status) { read_error_ = std::move(status); }
   void AddUplink(const std::string& name) { uplinks_.push_back(name); }
   // Somebody changes the rules behind the agent's back.
@@ -27,6 +28,7 @@ class FakePacketFilter final : public platform::PacketFilter {
 
   const std::optional<platform::FilterPolicy>& Held() const { return held_; }
   int Applications() const { return applications_; }
+  int NameUpdates() const { return updates_; }
   // Every policy that was in force, in order.
   const std::vector<platform::FilterPolicy>& History() const { return history_; }
 
@@ -43,6 +45,15 @@ class FakePacketFilter final : public platform::PacketFilter {
   }
 
   absl::Status Tidy() override { return absl::OkStatus(); }
+
+  absl::Status UpdateNames(const platform::FilterPolicy& policy) override {
+    if (!update_error_.ok()) return update_error_;
+    if (!held_.has_value() || held_->name_sets.size() != policy.name_sets.size())
+      return absl::FailedPreconditionError("the kernel holds other sets");
+    held_->name_sets = policy.name_sets;
+    ++updates_;
+    return absl::OkStatus();
+  }
 
   absl::StatusOr<platform::FilterReadback> ReadBack(const platform::FilterPolicy& intended) override {
     if (!read_error_.ok()) return read_error_;
@@ -86,6 +97,7 @@ class FakePacketFilter final : public platform::PacketFilter {
   }
 
   absl::Status apply_error_;
+  absl::Status update_error_;
   absl::Status read_error_;
   std::vector<std::string> uplinks_ = {"eth0"};
   std::vector<std::string> covered_;
@@ -94,6 +106,7 @@ class FakePacketFilter final : public platform::PacketFilter {
   std::vector<platform::FilterPolicy> history_;
   uint64_t dropped_ = 0;
   int applications_ = 0;
+  int updates_ = 0;
 };
 
 }  // namespace cordon::testing

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <utility>
 
 #include "common/base/status.h"
@@ -62,7 +63,7 @@ uint64_t TakeCounter(std::string* rule) {
   return packets;
 }
 
-std::string SortSet(std::string_view elements) {
+std::vector<std::string> SortedElements(std::string_view elements) {
   std::vector<std::string> sorted;
   while (!elements.empty()) {
     const size_t comma = std::min(elements.find(','), elements.size());
@@ -72,6 +73,11 @@ std::string SortSet(std::string_view elements) {
     elements.remove_prefix(std::min(comma + 1, elements.size()));
   }
   std::sort(sorted.begin(), sorted.end());
+  return sorted;
+}
+
+std::string SortSet(std::string_view elements) {
+  const std::vector<std::string> sorted = SortedElements(elements);
   std::string text;
   for (const std::string& element : sorted) StrAppend(&text, text.empty() ? "" : ", ", element);
   // The two halves of all addresses are listed as one element.
@@ -118,6 +124,62 @@ void CompareChains(const std::string& where, const Chain& intended, const Chain&
   }
 }
 
+// One of Cordon's own sets as a logical line: "set NAME { type ipv4_addr elements = { 192.0.2.1 } }". Nothing
+// for sets of any other form.
+std::optional<AddressSet> ParseSet(std::string_view line) {
+  const auto take = [&line](std::string_view prefix) {
+    if (!line.starts_with(prefix)) return false;
+    line.remove_prefix(prefix.size());
+    return true;
+  };
+  AddressSet set;
+  if (!take("set ")) return std::nullopt;
+  set.name = line.substr(0, line.find(' '));
+  line.remove_prefix(set.name.size());
+  if (!take(" { type ")) return std::nullopt;
+  set.v6 = line.starts_with("ipv6_addr");
+  if (!take(set.v6 ? "ipv6_addr" : "ipv4_addr")) return std::nullopt;
+  if (take(" elements = { ")) {
+    const size_t end = line.find(" }");
+    if (end == std::string_view::npos) return std::nullopt;
+    set.elements = SortedElements(line.substr(0, end));
+    line.remove_prefix(end + 2);
+  }
+  return line == " }" ? std::optional(std::move(set)) : std::nullopt;
+}
+
+void CompareSets(const std::string& where, const AddressSet& intended, const AddressSet& found,
+                 std::vector<std::string>* out) {
+  if (intended.v6 != found.v6) out->push_back(StrCat(where, " is for another kind of address"));
+  for (const std::string& element : found.elements) {
+    if (!std::ranges::binary_search(intended.elements, element))
+      out->push_back(StrCat(where, " has an address that is not Cordon's here: ", Quoted(element)));
+  }
+  for (const std::string& element : intended.elements) {
+    if (!std::ranges::binary_search(found.elements, element))
+      out->push_back(StrCat(where, " lacks the address ", element));
+  }
+}
+
+void CompareAllSets(const Table& intended, const Table& found, std::vector<std::string>* out) {
+  const std::string table = StrCat("table ", intended.family, " cordon");
+  const auto find = [](const Table& in, const std::string& name) {
+    return std::ranges::find(in.sets, name, &AddressSet::name);
+  };
+  for (const AddressSet& set : intended.sets) {
+    const std::string where = StrCat(table, ", set ", set.name);
+    if (const auto other = find(found, set.name); other != found.sets.end()) {
+      CompareSets(where, set, *other, out);
+    } else {
+      out->push_back(StrCat(where, " is missing"));
+    }
+  }
+  for (const AddressSet& set : found.sets) {
+    if (find(intended, set.name) == intended.sets.end())
+      out->push_back(StrCat(table, " has a set that is not Cordon's: ", Quoted(set.name)));
+  }
+}
+
 const Chain* Find(const Table& table, const std::string& name) {
   const auto found = std::find_if(table.chains.begin(), table.chains.end(),
                                   [&](const Chain& chain) { return chain.name == name; });
@@ -144,6 +206,8 @@ absl::StatusOr<Listing> ParseListing(std::string_view text) {
     if (chain == nullptr && line.starts_with("chain ") && line.ends_with(" {")) {
       chain = &listing.table.chains.emplace_back();
       chain->name = line.substr(6, line.size() - 8);
+    } else if (std::optional<AddressSet> set = chain == nullptr ? ParseSet(line) : std::nullopt) {
+      listing.table.sets.push_back(*std::move(set));
     } else if (chain == nullptr) {
       StrAppend(&listing.table.header, line, "\n");
     } else if (line == "}") {
@@ -164,6 +228,7 @@ Table Canonical(Table table) {
   for (Chain& chain : table.chains) {
     for (std::string& rule : chain.rules) rule = CanonicalRule(rule);
   }
+  for (AddressSet& set : table.sets) std::sort(set.elements.begin(), set.elements.end());
   return table;
 }
 
@@ -173,6 +238,7 @@ std::vector<std::string> Differences(const Table& intended, const Table& found) 
   if (intended.header != found.header) {
     out.push_back(StrCat(table, " holds something that is not Cordon's: ", Quoted(found.header)));
   }
+  CompareAllSets(intended, found, &out);
   for (const Chain& chain : intended.chains) {
     const std::string where = StrCat(table, ", chain ", chain.name);
     const Chain* const other = Find(found, chain.name);

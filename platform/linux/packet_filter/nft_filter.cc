@@ -66,6 +66,7 @@ class NftFilter final : public PacketFilter {
     std::vector<Table> kept = *standing_;
     for (Table& table : kept) {
       std::erase_if(table.chains, [&](const Chain& chain) { return IsOfSlot(chain, Other(*live)); });
+      std::erase_if(table.sets, [&](const AddressSet& set) { return IsOfSlot(set, Other(*live)); });
     }
     const std::string deletions = FormatTidy(*standing_, kept);
     if (!deletions.empty()) {
@@ -77,6 +78,35 @@ class NftFilter final : public PacketFilter {
     }
     standing_ = std::move(kept);
     untidy_ = false;
+    return absl::OkStatus();
+  }
+
+  absl::Status UpdateNames(const FilterPolicy& policy) override {
+    CORDON_RETURN_IF_ERROR(LearnWhatStands());
+    const std::optional<Slot> live = LiveSlot(*standing_);
+    const std::vector<AddressSet> sets = MakeNameSets(policy, live.value_or(Slot::kA));
+    const auto has_all = [&](const Table& table) {
+      return std::ranges::all_of(sets, [&](const AddressSet& set) {
+        return std::ranges::find(table.sets, set.name, &AddressSet::name) != table.sets.end();
+      });
+    };
+    if (!live.has_value() || standing_->size() != Families().size() ||
+        !std::ranges::all_of(*standing_, has_all)) {
+      standing_.reset();
+      return absl::FailedPreconditionError("the kernel's rules are not those that these names belong to");
+    }
+    const std::string update = FormatNameUpdate(policy, *live);
+    if (update.empty()) return absl::OkStatus();
+    const absl::Status done = nft_.Run(update).status();
+    if (!done.ok()) {
+      standing_.reset();
+      return absl::FailedPreconditionError(
+          StrCat("the addresses of names cannot be opened: ", Message(done)));
+    }
+    for (Table& table : *standing_) {
+      std::erase_if(table.sets, [&](const AddressSet& set) { return IsOfSlot(set, *live); });
+      table.sets.insert(table.sets.end(), sets.begin(), sets.end());
+    }
     return absl::OkStatus();
   }
 
@@ -129,9 +159,11 @@ class NftFilter final : public PacketFilter {
       CORDON_ASSIGN_OR_RETURN(const std::string text, nft_.Run("list " + name));
       absl::StatusOr<Listing> listing = ParseListing(text);
       if (!listing.ok()) {
-        listing = Listing{
-            .table = {.family = family, .header = std::string(Message(listing.status())), .chains = {}},
-            .dropped_packets = 0};
+        listing = Listing{.table = {.family = family,
+                                    .header = std::string(Message(listing.status())),
+                                    .chains = {},
+                                    .sets = {}},
+                          .dropped_packets = 0};
       }
       found.push_back(*std::move(listing));
     }
@@ -225,6 +257,7 @@ class NftFilter final : public PacketFilter {
   // Without what judges no packet: the slot that is not live, and chains of interfaces that have gone
   // (kernels from 6.16 on keep them, and hook the interface again when it returns).
   static Table WithoutIdle(Table found, const Table& intended, Slot live) {
+    std::erase_if(found.sets, [&](const AddressSet& set) { return IsOfSlot(set, Other(live)); });
     std::erase_if(found.chains, [&](const Chain& chain) {
       if (IsOfSlot(chain, Other(live))) return true;
       const bool of_uplink = chain.name.starts_with("ingress/") || chain.name.starts_with("egress/");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -29,6 +30,17 @@ std::string_view Name(FlowProtocol protocol) {
   return protocol == FlowProtocol::kTcp ? "tcp" : "udp";
 }
 
+// A mark as nftables prints it.
+std::string MarkText(uint32_t mark) {
+  return fmt::format("0x{:08x}", mark);
+}
+
+std::vector<Endpoint> Sorted(std::vector<Endpoint> endpoints) {
+  std::sort(endpoints.begin(), endpoints.end());
+  endpoints.erase(std::unique(endpoints.begin(), endpoints.end()), endpoints.end());
+  return endpoints;
+}
+
 // Packets of a flow towards the side that accepts it. `socket`: what is asked of the socket besides.
 std::string Forward(const std::string& address, FlowProtocol protocol, const std::vector<PortRange>& ports,
                     std::string_view socket = {}) {
@@ -46,11 +58,6 @@ std::string Reply(const std::string& address, FlowProtocol protocol, const std::
   return StrCat(address, from, " udp dport ", PortSetText(JoinPorts(std::move(clients))), socket, " accept");
 }
 
-// A mark as nftables prints it.
-std::string MarkText(uint32_t mark) {
-  return fmt::format("0x{:08x}", mark);
-}
-
 // TCP packets that carry no data, for the moments at which the kernel has no whole socket to ask: the end of
 // a handshake, and the end of a connection that this host has closed. They open nothing, and what answers
 // them is asked for its mark.
@@ -60,6 +67,19 @@ std::string WithoutData(const std::string& address, bool v6, bool from_accepting
       ports.empty() ? "" : StrCat(" tcp ", from_accepting_side ? "sport " : "dport ", PortSetText(ports));
   // Headers with the time stamp option.
   return StrCat(address, at, kNotOpening, " meta length <= ", v6 ? 72 : 52, " accept");
+}
+
+// What follows `ip daddr` and `ip6 daddr` for the peers of a flow; empty where it has none.
+struct PeerTexts {
+  std::string v4;
+  std::string v6;
+};
+
+PeerTexts PeersOf(const std::vector<Network>& networks) {
+  return {AddressSetText(networks, false), AddressSetText(networks, true)};
+}
+PeerTexts PeersOf(size_t name_set, Slot slot) {
+  return {"@" + NameSetName(name_set, false, slot), "@" + NameSetName(name_set, true, slot)};
 }
 
 // A flow of one program. What leaves carries its mark. What arrives is asked for its socket where that is
@@ -72,10 +92,10 @@ struct ProgramFlow {
   bool at_uplink = false;
 };
 
-void AddProgramFlow(Lines* lines, const ProgramFlow& flow, const std::vector<Network>& networks) {
+void AddProgramFlow(Lines* lines, const ProgramFlow& flow, const PeerTexts& peers) {
   const std::string socket = flow.at_uplink ? "" : StrCat(" socket mark ", MarkText(flow.mark));
   for (const bool v6 : {false, true}) {
-    const std::string set = AddressSetText(networks, v6);
+    const std::string& set = v6 ? peers.v6 : peers.v4;
     if (set.empty()) continue;
     const std::string to = StrCat("meta mark ", MarkText(flow.mark), " ", AddressMatch(v6, true, set));
     const std::string from = AddressMatch(v6, false, set);
@@ -96,10 +116,10 @@ void AddProgramFlow(Lines* lines, const ProgramFlow& flow, const std::vector<Net
   }
 }
 
-void AddFlow(Lines* lines, bool host_opens, FlowProtocol protocol, const std::vector<Network>& networks,
+void AddFlow(Lines* lines, bool host_opens, FlowProtocol protocol, const PeerTexts& peers,
              const std::vector<PortRange>& ports) {
   for (const bool v6 : {false, true}) {
-    const std::string set = AddressSetText(networks, v6);
+    const std::string& set = v6 ? peers.v6 : peers.v4;
     if (set.empty()) continue;
     const std::string to = AddressMatch(v6, true, set);
     const std::string from = AddressMatch(v6, false, set);
@@ -147,39 +167,76 @@ Lines NetworkUpkeep() {
   };
 }
 
-Lines ProfilePermits(const FilterPolicy& policy, bool at_uplink) {
+Lines ProfilePermits(const FilterPolicy& policy, Slot slot, bool at_uplink) {
   // Rules that differ only in their networks become one set: ten thousand addresses cost one look-up.
   // The mark 0 stands for every program.
-  std::map<std::tuple<uint32_t, bool, FlowProtocol, std::vector<PortRange>>, std::vector<Network>> flows;
+  using Flow = std::tuple<uint32_t, bool, FlowProtocol, std::vector<PortRange>>;
+  std::map<Flow, std::vector<Network>> by_network;
+  std::set<std::pair<size_t, Flow>> by_name;
   for (const FilterRule& rule : policy.allow) {
     const uint32_t mark = rule.program.has_value() ? ProgramTag(policy.programs.at(*rule.program)) : 0;
     const std::vector<PortRange> ports = JoinPorts(rule.ports);
     for (const bool host_opens : {true, false}) {
       const FlowDirection other = host_opens ? FlowDirection::kIn : FlowDirection::kOut;
       if (rule.direction == other) continue;
-      std::vector<Network>& networks = flows[{mark, !host_opens, rule.protocol, ports}];
+      const Flow flow{mark, !host_opens, rule.protocol, ports};
+      std::vector<Network>& networks = by_network[flow];
       networks.insert(networks.end(), rule.networks.begin(), rule.networks.end());
+      if (rule.name_set.has_value()) by_name.emplace(*rule.name_set, flow);
     }
   }
   Lines lines;
-  for (const auto& [key, networks] : flows) {
-    const auto& [mark, peer_opens, protocol, ports] = key;
+  const auto add = [&](const Flow& flow, const PeerTexts& peers) {
+    const auto& [mark, peer_opens, protocol, ports] = flow;
     if (mark == 0) {
-      AddFlow(&lines, !peer_opens, protocol, networks, ports);
+      AddFlow(&lines, !peer_opens, protocol, peers, ports);
     } else {
-      AddProgramFlow(&lines, {mark, !peer_opens, protocol, ports, at_uplink}, networks);
+      AddProgramFlow(&lines, {mark, !peer_opens, protocol, ports, at_uplink}, peers);
     }
+  };
+  for (const auto& [flow, networks] : by_network) add(flow, PeersOf(networks));
+  for (const auto& [name_set, flow] : by_name) add(flow, PeersOf(name_set, slot));
   }
   return lines;
 }
 
+  for (const auto& [flow, networks] : by_network) {
+    const auto& [peer_opens, protocol, ports] = flow;
+    AddFlow(&lines, !peer_opens, protocol, PeersOf(networks), ports);
+  }
+  for (const auto& [name_set, flow] : by_name) {
+    const auto& [peer_opens, protocol, ports] = flow;
+    AddFlow(&lines, !peer_opens, protocol, PeersOf(name_set, slot), ports);
+  Lines lines;
+  for (const Endpoint& resolver : Sorted(dns.resolvers)) {
+    const bool v6 = resolver.address.is_v6();
+    const std::string to =
+        StrCat("meta mark ", mark, " ", AddressMatch(v6, true, resolver.address.to_string()));
+    const std::string from = AddressMatch(v6, false, resolver.address.to_string());
+    const std::string own = at_uplink ? "" : StrCat(" socket mark ", mark);
+    lines.out.push_back(StrCat(to, " udp dport ", resolver.port, " accept"));
+    lines.out.push_back(StrCat(to, " tcp dport ", resolver.port, " accept"));
+    lines.in.push_back(
+        StrCat(from, " udp sport ", resolver.port, at_uplink ? " udp dport 1024-65535" : "", own, " accept"));
+    lines.in.push_back(StrCat(from, " tcp sport ", resolver.port, kNotOpening, own, " accept"));
+  }
+  for (const std::string_view protocol : {"udp", "tcp"}) {
+    lines.out.push_back(at_uplink ? StrCat(protocol, " dport 53 counter drop")
+                                  : StrCat("meta mark != ", mark, " ", protocol, " dport 53 accept"));
+  }
+  return lines;
+}
+
+std::vector<std::string> RedirectRules(const DnsRedirect& dns) {
+  return {StrCat("meta mark ", MarkText(kAgentSocketMark), " accept"),
+          StrCat("udp dport 53 redirect to :", dns.guard_port),
+          StrCat("tcp dport 53 redirect to :", dns.guard_port)};
+}
+
 Lines ControllerPermits(const std::vector<Endpoint>& controllers, bool at_uplink) {
-  std::vector<Endpoint> sorted = controllers;
-  std::sort(sorted.begin(), sorted.end());
-  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
   const std::string mark = MarkText(kAgentSocketMark);
   Lines lines;
-  for (const Endpoint& controller : sorted) {
+  for (const Endpoint& controller : Sorted(controllers)) {
     const bool v6 = controller.address.is_v6();
     const std::string address = controller.address.to_string();
     lines.out.push_back(StrCat("meta mark ", mark, " ", AddressMatch(v6, true, address), " tcp dport ",

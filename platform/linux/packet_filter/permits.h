@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "platform/api/packet_filter.h"
+#include "platform/linux/packet_filter/ruleset.h"
 
 namespace cordon::platform {
 
@@ -22,8 +23,15 @@ Lines NetworkUpkeep();
 
 // The profile's rules: TCP replies never open a connection, UDP replies go to the ports where clients live; a
 // rule for a program asks for the program's mark. `at_uplink`: for netdev hooks, where no socket is known on
-// the way in.
-Lines ProfilePermits(const FilterPolicy& policy, bool at_uplink);
+// the way in. Rules by host name look into the name sets of `slot`.
+Lines ProfilePermits(const FilterPolicy& policy, Slot slot, bool at_uplink);
+
+// The agent's questions to the host's resolvers; no other packet to port 53 leaves. At the inet hooks what
+// programs ask passes, because the redirect comes after them.
+Lines DnsPermits(const DnsRedirect& dns, bool at_uplink);
+
+// For the NAT chain: what programs ask is turned to the guard.
+std::vector<std::string> RedirectRules(const DnsRedirect& dns);
 
 // The controllers, for the agent's sockets. `at_uplink`: for netdev hooks, where no socket is known on the
 // way in.

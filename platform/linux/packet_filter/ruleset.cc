@@ -20,9 +20,10 @@ void Append(std::vector<std::string>* to, const std::vector<std::string>& lines)
 
 // The rules of one way, `own` being that way's part of each Lines.
 std::vector<std::string> RulesOf(const FilterPolicy& policy, std::vector<std::string> Lines::* own,
-                                 bool at_uplink) {
+                                 bool at_uplink, Slot slot) {
   std::vector<std::string> rules;
   if (policy.level != Level::kDark) Append(&rules, ControllerPermits(policy.controllers, at_uplink).*own);
+  if (policy.dns.has_value()) Append(&rules, DnsPermits(*policy.dns, at_uplink).*own);
   if (policy.level == Level::kEssential || policy.level == Level::kControllerOnly) {
     if (at_uplink) {
       rules.emplace_back("arp htype 1 arp ptype ip arp operation { request, reply } accept");
@@ -30,7 +31,7 @@ std::vector<std::string> RulesOf(const FilterPolicy& policy, std::vector<std::st
     Append(&rules, NetworkUpkeep().*own);
   }
   if (policy.level == Level::kNoLateral || policy.level == Level::kEssential) {
-    Append(&rules, ProfilePermits(policy, at_uplink).*own);
+    Append(&rules, ProfilePermits(policy, slot, at_uplink).*own);
   }
   if (policy.level == Level::kNoLateral) {
     Append(&rules, LateralDrops().*own);
@@ -55,31 +56,47 @@ std::vector<std::string> ForwardRules(const FilterPolicy& policy) {
   return rules;
 }
 
+// After the redirect the kernel has chosen a new way for the packet, and only then is asked where it leads.
+std::vector<std::string> AfterRedirectRules(const DnsRedirect& dns) {
+  std::vector<std::string> rules = {"oif \"lo\" accept"};
+  Append(&rules, DnsPermits(dns, true).out);
+  return rules;
+}
+
 std::string Hook(std::string_view hook, std::string_view device = "") {
   const std::string where = device.empty() ? "" : StrCat(" device \"", device, "\"");
   return StrCat("type filter hook ", hook, where, " ", kWhere);
 }
 
 Table MakeInetTable(const FilterPolicy& policy, Slot slot) {
-  Table table{.family = "inet", .header = "", .chains = {}};
+  Table table{.family = "inet", .header = "", .chains = {}, .sets = MakeNameSets(policy, slot)};
   const auto add = [&](std::string_view name, std::vector<std::string> rules) {
     table.chains.push_back({.name = SlotChain(name, slot), .hook = "", .rules = std::move(rules)});
   };
-  add("input", WithLoopback("iif \"lo\" accept", RulesOf(policy, &Lines::in, false)));
-  add("output", WithLoopback("oif \"lo\" accept", RulesOf(policy, &Lines::out, false)));
+  add("input", WithLoopback("iif \"lo\" accept", RulesOf(policy, &Lines::in, false, slot)));
+  add("output", WithLoopback("oif \"lo\" accept", RulesOf(policy, &Lines::out, false, slot)));
   add("forward", ForwardRules(policy));
   for (const std::string name : {"input", "output", "forward"}) {
     table.chains.push_back({.name = name, .hook = Hook(name), .rules = {"jump " + SlotChain(name, slot)}});
   }
+  if (!policy.dns.has_value()) return table;
+  add("to-guard", RedirectRules(*policy.dns));
+  add("past-guard", AfterRedirectRules(*policy.dns));
+  table.chains.push_back({.name = "to-guard",
+                          .hook = "type nat hook output priority -100; policy accept;",
+                          .rules = {"jump " + SlotChain("to-guard", slot)}});
+  table.chains.push_back({.name = "past-guard",
+                          .hook = Hook("postrouting"),
+                          .rules = {"jump " + SlotChain("past-guard", slot)}});
   return table;
 }
 
 Table MakeNetdevTable(const FilterPolicy& policy, const std::vector<Uplink>& uplinks, Slot slot) {
-  Table table{.family = "netdev", .header = "", .chains = {}};
+  Table table{.family = "netdev", .header = "", .chains = {}, .sets = MakeNameSets(policy, slot)};
   const std::string in = SlotChain("into-host", slot);
   const std::string out = SlotChain("out-of-host", slot);
-  table.chains.push_back({.name = in, .hook = "", .rules = RulesOf(policy, &Lines::in, true)});
-  table.chains.push_back({.name = out, .hook = "", .rules = RulesOf(policy, &Lines::out, true)});
+  table.chains.push_back({.name = in, .hook = "", .rules = RulesOf(policy, &Lines::in, true, slot)});
+  table.chains.push_back({.name = out, .hook = "", .rules = RulesOf(policy, &Lines::out, true, slot)});
   for (const Uplink& uplink : uplinks) {
     table.chains.push_back(
         {.name = IngressChain(uplink), .hook = Hook("ingress", uplink.name), .rules = {"jump " + in}});
@@ -120,6 +137,29 @@ std::string SlotChain(std::string_view name, Slot slot) {
   return StrCat(name, "-", std::string(1, static_cast<char>(slot)));
 }
 
+std::string NameSetName(size_t index, bool v6, Slot slot) {
+  return SlotChain(StrCat(v6 ? "names6-" : "names4-", index), slot);
+}
+
+std::vector<AddressSet> MakeNameSets(const FilterPolicy& policy, Slot slot) {
+  std::vector<AddressSet> sets;
+  if (policy.level != Level::kNoLateral && policy.level != Level::kEssential) return sets;
+  for (size_t at = 0; at < policy.name_sets.size(); ++at) {
+    for (const bool v6 : {false, true}) {
+      AddressSet& set =
+          sets.emplace_back(AddressSet{.name = NameSetName(at, v6, slot), .v6 = v6, .elements = {}});
+      for (const auto& address : policy.name_sets[at].addresses) {
+        if (address.is_v6() == v6) set.elements.push_back(address.to_string());
+      }
+    }
+  }
+  return sets;
+}
+
+bool IsOfSlot(const AddressSet& set, Slot slot) {
+  return set.name.ends_with(SlotChain("", slot));
+}
+
 bool IsOfSlot(const Chain& chain, Slot slot) {
   return chain.hook.empty() && chain.name.ends_with(SlotChain("", slot));
 }
@@ -150,6 +190,16 @@ std::string FormatTables(const std::vector<Table>& tables) {
   std::string text;
   for (const Table& table : tables) {
     StrAppend(&text, "table ", table.family, " cordon {\n", table.header);
+    for (const AddressSet& set : table.sets) {
+      StrAppend(&text, "\tset ", set.name, " {\n\t\ttype ", set.v6 ? "ipv6_addr" : "ipv4_addr", "\n");
+      if (!set.elements.empty()) {
+        text += "\t\telements = { ";
+        for (const std::string& element : set.elements)
+          StrAppend(&text, &element == set.elements.data() ? "" : ", ", element);
+        text += " }\n";
+      }
+      text += "\t}\n";
+    }
     for (const Chain& chain : table.chains) {
       StrAppend(&text, "\tchain ", chain.name, " {\n");
       if (!chain.hook.empty()) StrAppend(&text, "\t\t", chain.hook, "\n");

@@ -20,11 +20,20 @@ struct Chain {
   friend bool operator==(const Chain&, const Chain&) = default;
 };
 
+// A named set of addresses: those that a name of the profile stands for now.
+struct AddressSet {
+  std::string name;  // "names4-0-a"
+  bool v6 = false;
+  std::vector<std::string> elements;
+  friend bool operator==(const AddressSet&, const AddressSet&) = default;
+};
+
 struct Table {
   std::string family;  // "inet" or "netdev"
   std::string
-      header;  // anything before the chains: flags, sets, other objects. Cordon's own tables have none
+      header;  // anything before the chains that is no set: flags, other objects. Cordon's own have none
   std::vector<Chain> chains;
+  std::vector<AddressSet> sets;
   friend bool operator==(const Table&, const Table&) = default;
 };
 
@@ -47,8 +56,12 @@ inline Slot Other(Slot slot) {
 // "input-a"
 std::string SlotChain(std::string_view name, Slot slot);
 
-// True for a chain that is jumped to and belongs to `slot`.
+// "names4-0-a": the IPv4 addresses of FilterPolicy::name_sets[0].
+std::string NameSetName(size_t index, bool v6, Slot slot);
+
+// True for a chain that is jumped to, or a set, and belongs to `slot`.
 bool IsOfSlot(const Chain& chain, Slot slot);
+bool IsOfSlot(const AddressSet& set, Slot slot);
 
 // The slot into which the hooked chains of `tables` jump; nothing when they do not agree or do something
 // else.
@@ -57,6 +70,9 @@ std::optional<Slot> LiveSlot(const std::vector<Table>& tables);
 // The tables `inet cordon` and `netdev cordon`; none for kObserve. Equal input gives equal output; the order
 // of `uplinks` does not matter. Uplinks whose names nftables has no way to write are left out (see CanHook).
 std::vector<Table> MakeRuleset(const FilterPolicy& policy, std::vector<Uplink> uplinks, Slot slot = Slot::kA);
+
+// The sets of one table, as MakeRuleset makes them.
+std::vector<AddressSet> MakeNameSets(const FilterPolicy& policy, Slot slot);
 
 // False for names with quotation marks and other characters that nftables' grammar has no way to write.
 bool CanHook(const Uplink& uplink);

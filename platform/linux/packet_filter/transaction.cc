@@ -27,6 +27,25 @@ std::string Named(const Table& table, const Chain& chain) {
   return StrCat(table.family, " cordon ", chain.name);
 }
 
+const AddressSet* FindSet(const std::vector<Table>& tables, const std::string& family,
+                          const std::string& name) {
+  const Table* const table = FindTable(tables, family);
+  if (table == nullptr) return nullptr;
+  const auto found = std::ranges::find(table->sets, name, &AddressSet::name);
+  return found == table->sets.end() ? nullptr : &*found;
+}
+
+template <typename Gone>
+std::string FormatSetDeletion(const std::vector<Table>& standing, const Gone& gone) {
+  std::string deletions;
+  for (const Table& table : standing) {
+    for (const AddressSet& set : table.sets) {
+      if (gone(table, set)) StrAppend(&deletions, "delete set ", table.family, " cordon ", set.name, "\n");
+    }
+  }
+  return deletions;
+}
+
 // Chains of `standing` for which `gone` holds. All are emptied before any is deleted: they may jump to each
 // other.
 template <typename Gone>
@@ -44,15 +63,17 @@ std::string FormatDeletion(const std::vector<Table>& standing, const Gone& gone)
 }
 
 template <typename Wanted>
-std::vector<Table> Only(std::vector<Table> tables, const Wanted& wanted) {
+std::vector<Table> Only(std::vector<Table> tables, const Wanted& wanted, bool with_sets) {
   for (Table& table : tables) {
+    if (!with_sets) table.sets.clear();
     std::erase_if(table.chains, [&](const Chain& chain) { return !wanted(chain); });
   }
   return tables;
 }
 
-bool IsOfLiveSlot(const Chain& chain, std::optional<Slot> live) {
-  return live.has_value() && IsOfSlot(chain, *live);
+template <typename ChainOrSet>
+bool IsOfLiveSlot(const ChainOrSet& it, std::optional<Slot> live) {
+  return live.has_value() && IsOfSlot(it, *live);
 }
 
 }  // namespace
@@ -76,14 +97,17 @@ std::string FormatFill(const std::vector<Table>& standing, const std::vector<Tab
   std::string text = FormatDeletion(standing, [&](const Table&, const Chain& chain) {
     return chain.hook.empty() && !IsOfLiveSlot(chain, live);
   });
-  return text + FormatTables(Only(wanted, [](const Chain& chain) { return chain.hook.empty(); }));
+  text += FormatSetDeletion(standing,
+                            [&](const Table&, const AddressSet& set) { return !IsOfLiveSlot(set, live); });
+  return text + FormatTables(Only(wanted, [](const Chain& chain) { return chain.hook.empty(); }, true));
 }
 
 std::string FormatTurn(const std::vector<Table>& standing, const std::vector<Table>& wanted) {
   std::string text = FormatDeletion(standing, [&](const Table& table, const Chain& chain) {
     return !chain.hook.empty() && FindChain(wanted, table.family, chain.name) == nullptr;
   });
-  const std::vector<Table> hooked = Only(wanted, [](const Chain& chain) { return !chain.hook.empty(); });
+  const std::vector<Table> hooked =
+      Only(wanted, [](const Chain& chain) { return !chain.hook.empty(); }, false);
   for (const Table& table : hooked) {
     for (const Chain& chain : table.chains) {
       if (FindChain(standing, table.family, chain.name) == nullptr) continue;
@@ -100,6 +124,8 @@ std::vector<Table> AfterTurn(const std::vector<Table>& standing, std::vector<Tab
     if (before == nullptr) continue;
     std::copy_if(before->chains.begin(), before->chains.end(), std::back_inserter(table.chains),
                  [&](const Chain& chain) { return IsOfLiveSlot(chain, live); });
+    std::copy_if(before->sets.begin(), before->sets.end(), std::back_inserter(table.sets),
+                 [&](const AddressSet& set) { return IsOfLiveSlot(set, live); });
   }
   return wanted;
 }
@@ -109,9 +135,28 @@ std::string FormatUnhook(const std::vector<Table>& standing) {
 }
 
 std::string FormatTidy(const std::vector<Table>& standing, const std::vector<Table>& wanted) {
-  return FormatDeletion(standing, [&](const Table& table, const Chain& chain) {
+  std::string text = FormatDeletion(standing, [&](const Table& table, const Chain& chain) {
     return FindChain(wanted, table.family, chain.name) == nullptr;
   });
+  return text + FormatSetDeletion(standing, [&](const Table& table, const AddressSet& set) {
+           return FindSet(wanted, table.family, set.name) == nullptr;
+         });
+}
+
+std::string FormatNameUpdate(const FilterPolicy& policy, Slot live) {
+  std::string text;
+  const std::vector<AddressSet> sets = MakeNameSets(policy, live);
+  for (const std::string_view family : {"inet", "netdev"}) {
+    for (const AddressSet& set : sets) {
+      StrAppend(&text, "flush set ", family, " cordon ", set.name, "\n");
+      if (set.elements.empty()) continue;
+      StrAppend(&text, "add element ", family, " cordon ", set.name, " { ");
+      for (const std::string& element : set.elements)
+        StrAppend(&text, &element == set.elements.data() ? "" : ", ", element);
+      text += " }\n";
+    }
+  }
+  return text;
 }
 
 }  // namespace cordon::platform

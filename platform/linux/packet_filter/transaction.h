@@ -33,6 +33,10 @@ std::string FormatUnhook(const std::vector<Table>& standing);
 // nothing to delete.
 std::string FormatTidy(const std::vector<Table>& standing, const std::vector<Table>& wanted);
 
+// The addresses of the live name sets. A packet that looks into a set meanwhile sees the old or the new
+// addresses: what both hold is there all the time. Empty when the policy has no sets.
+std::string FormatNameUpdate(const FilterPolicy& policy, Slot live);
+
 // Deletes both tables.
 std::string FormatRemoval();
 

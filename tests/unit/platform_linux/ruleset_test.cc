@@ -47,6 +47,89 @@ INSTANTIATE_TEST_SUITE_P(Levels, RulesetGolden, ::testing::ValuesIn(testing::kAl
                            return name;
                          });
 
+// A profile with host names, and the guard.
+FilterPolicy NamesPolicy(Level level) {
+  using enum FlowDirection;
+  using enum FlowProtocol;
+  const auto at = [](const char* text) { return boost::asio::ip::make_address(text); };
+  FilterPolicy policy{
+      .level = level,
+      .allow = {testing::Allow(kOut, kTcp, {"10.2.0.0/16"}, {{443, 443}}),
+                testing::Allow(kOut, kTcp, {}, {{443, 443}}), testing::Allow(kBoth, kUdp, {}, {{5060, 5061}}),
+                testing::Allow(kOut, kIcmpEcho, {})},
+      .controllers = {testing::At("192.0.2.7", 7443)},
+      .name_sets = {{.addresses = {at("198.51.100.1"), at("198.51.100.2"), at("2001:db8::1")}},
+                    {.addresses = {}}}};
+  policy.allow[1].name_set = 0;
+  policy.allow[2].name_set = 1;
+  policy.allow[3].name_set = 0;
+  if (level == Level::kEssential)
+    policy.dns = {.guard_port = 1011,
+                  .resolvers = {testing::At("10.2.0.53", 53), testing::At("fd00::53", 53)}};
+  return policy;
+}
+
+TEST(RulesetOfNames, IsAsReviewed) {
+  ExpectGolden("names.nft", FormatFresh(MakeRuleset(NamesPolicy(Level::kEssential), kUplinks)));
+  ExpectGolden("names-update.nft", FormatNameUpdate(NamesPolicy(Level::kEssential), Slot::kB));
+}
+
+TEST(RulesetOfNames, OnlyTheLevelsOfTheProfileHaveSets) {
+  for (const Level level : testing::kAllLevels) {
+    const bool of_profile = level == Level::kNoLateral || level == Level::kEssential;
+    EXPECT_EQ(MakeNameSets(NamesPolicy(level), Slot::kA).size(), of_profile ? 4U : 0U);
+  }
+}
+
+// ISO-1: sets come with the fill and go with the tidying, never with the turn.
+TEST(RulesetOfNames, ISO1_SetsOfTheLiveSlotStayThroughTheTurn) {
+  const auto standing = MakeRuleset(NamesPolicy(Level::kEssential), kUplinks, Slot::kA);
+  const auto wanted = MakeRuleset(NamesPolicy(Level::kNoLateral), kUplinks, Slot::kB);
+  const std::string fill = FormatFill(standing, wanted);
+  EXPECT_NE(fill.find("set names4-0-b {"), std::string::npos);
+  EXPECT_EQ(fill.find("delete set"), std::string::npos);
+  const std::string turn = FormatTurn(standing, wanted);
+  EXPECT_EQ(turn.find("set names"), std::string::npos) << turn;
+  EXPECT_NE(turn.find("delete chain inet cordon to-guard\n"), std::string::npos) << turn;
+  const auto turned = AfterTurn(standing, wanted);
+  EXPECT_NE(FormatTidy(turned, wanted).find("delete set inet cordon names4-0-a\n"), std::string::npos);
+  EXPECT_NE(FormatFill(turned, MakeRuleset(NamesPolicy(Level::kEssential), kUplinks, Slot::kA))
+                .find("delete set netdev cordon names6-1-a\n"),
+            std::string::npos);
+}
+
+// ISO-7: an address more or less in a set is a difference.
+TEST(RulesetOfNames, ISO7_EveryAlteredSetIsADifference) {
+  for (const Table& table : MakeRuleset(NamesPolicy(Level::kEssential), kUplinks)) {
+    const Table intended = Canonical(table);
+    const auto differs = [&](auto change) {
+      Table altered = table;
+      change(altered.sets);
+      const auto listing = ParseListing(FormatTables({altered}));
+      return !listing.ok() || !Differences(intended, listing->table).empty();
+    };
+    EXPECT_FALSE(differs([](auto&) {})) << "the positive control";
+    EXPECT_FALSE(differs([](auto& sets) { std::swap(sets[0].elements[0], sets[0].elements[1]); }));
+    EXPECT_TRUE(differs([](auto& sets) { sets[0].elements.pop_back(); }));
+    EXPECT_TRUE(differs([](auto& sets) { sets[2].elements.emplace_back("203.0.113.9"); }));
+    EXPECT_TRUE(differs([](auto& sets) { sets[1].elements[0] = "2001:db8::2"; }));
+    EXPECT_TRUE(differs([](auto& sets) { sets.pop_back(); }));
+    EXPECT_TRUE(differs([](auto& sets) { sets[3].v6 = false; }));
+    EXPECT_TRUE(differs([](auto& sets) { sets.push_back({.name = "extra", .v6 = false, .elements = {}}); }));
+  }
+}
+
+TEST(RulesetOfNames, SetsOfAnotherFormAreNotTakenForOurs) {
+  for (const char* set :
+       {"set x { type ipv4_addr flags interval }", "set x { type inet_service }",
+        "set x { type ipv4_addr elements = { 1.2.3.4 } timeout 3s }", "map x { type a : b }"}) {
+    const auto listing = ParseListing(StrCat("table inet cordon {\n\t", set, "\n}\n"));
+    ASSERT_TRUE(listing.ok()) << listing.status();
+    EXPECT_TRUE(listing->table.sets.empty()) << set;
+    EXPECT_FALSE(listing->table.header.empty()) << set;
+  }
+}
+
 // The two transactions of a change, and the one that tidies up, for a host whose wlan0 has gone.
 TEST(Transaction, AChangeIsAsReviewed) {
   const FilterPolicy before = ClinicPolicy(Level::kNoLateral);

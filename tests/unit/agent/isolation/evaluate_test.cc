@@ -152,5 +152,39 @@ TEST(Evaluate, AHigherLevelNeverAllowsMore) {
   }
 }
 
+TEST(Evaluate, RulesByNameAllowTheAddressesThatAreOpenNow) {
+  platform::FilterPolicy policy{
+      .level = Level::kEssential,
+      .allow = {testing::Allow(FlowDirection::kOut, FlowProtocol::kTcp, {}, {{443, 443}})},
+      .controllers = {},
+      .name_sets = {{.addresses = {boost::asio::ip::make_address("198.51.100.1")}}}};
+  policy.allow[0].name_set = 0;
+  platform::Connection flow{.local = testing::At("10.0.0.1", 5000),
+                            .remote = testing::At("198.51.100.1", 443)};
+  EXPECT_TRUE(Allows(policy, flow));
+  flow.remote = testing::At("198.51.100.2", 443);
+  EXPECT_FALSE(Allows(policy, flow));
+  policy.name_sets.clear();
+  flow.remote = testing::At("198.51.100.1", 443);
+  EXPECT_FALSE(Allows(policy, flow)) << "a set that is not there";
+}
+
+TEST(Evaluate, WithAGuardOnlyTheAgentReachesResolvers) {
+  platform::FilterPolicy policy{
+      .level = Level::kEssential,
+      .allow = {testing::Allow(FlowDirection::kOut, FlowProtocol::kUdp, {"10.0.0.0/8"})},
+      .controllers = {}};
+  platform::Connection flow{.protocol = FlowProtocol::kUdp,
+                            .local = testing::At("10.0.0.1", 5000),
+                            .remote = testing::At("10.0.0.53", 53)};
+  EXPECT_TRUE(Allows(policy, flow)) << "without a guard the profile says so";
+  policy.dns = {.guard_port = 1011, .resolvers = {testing::At("192.0.2.53", 53)}};
+  EXPECT_FALSE(Allows(policy, flow));
+  flow.remote = testing::At("192.0.2.53", 53);
+  EXPECT_FALSE(Allows(policy, flow));
+  flow.agent_owned = true;
+  EXPECT_TRUE(Allows(policy, flow));
+}
+
 }  // namespace
 }  // namespace cordon::agent

@@ -6,6 +6,7 @@
 
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_connections.h"
+#include "tests/fakes/fake_names.h"
 #include "tests/fakes/fake_packet_filter.h"
 #include "tests/fakes/fake_probes.h"
 #include "tests/fakes/recording_sink.h"
@@ -31,7 +32,8 @@ class IsolationTest : public ::testing::Test {
                                                           .clock = &clock_,
                                                           .events = &events_,
                                                           .escape = &escape_,
-                                                          .channel = &channel_},
+                                                          .channel = &channel_,
+                                                          .names = &names_},
                                     agent::IsolationOptions{.state_file = StateFile(), .boot_id = boot_id});
     isolation_->OnReceipt([this](const v1::Receipt& receipt) { receipts_.push_back(receipt); });
   }
@@ -46,6 +48,7 @@ class IsolationTest : public ::testing::Test {
   FakeConnections connections_;
   FakeChannelProbe channel_;
   FakeEscapeProbe escape_;
+  FakeNames names_;
   RecordingSink events_;
   std::vector<v1::Receipt> receipts_;
   std::unique_ptr<Isolation> isolation_;
@@ -277,6 +280,73 @@ TEST_F(IsolationTest, NewControllerAddressesAreOpenedAndKept) {
   StartAgent();
   ASSERT_TRUE(isolation_->Restore().ok());
   EXPECT_EQ(filter_.Held()->controllers, (std::vector<Endpoint>{At("192.0.2.8", 7443)}));
+}
+
+v1::IsolateAction ByName(v1::Level level = v1::LEVEL_ESSENTIAL) {
+  v1::IsolateAction action = WithRule(Isolate(level), v1::DIRECTION_OUT, v1::TRANSPORT_PROTOCOL_TCP, {}, 443);
+  action.mutable_profile()->mutable_allow(0)->add_names("pms.example.vet");
+  return action;
+}
+
+TEST_F(IsolationTest, NamesAreOpenedInTheKernelBeforeTheyAreHandedOut) {
+  ASSERT_TRUE(isolation_->Set(ByName(), "order-1", 1).ok());
+  ASSERT_TRUE(filter_.Held()->dns.has_value());
+  const int applications = filter_.Applications();
+  EXPECT_TRUE(names_.Opens("192.0.2.1").ok());
+  EXPECT_EQ(filter_.Applications(), applications) << "one small transaction";
+  EXPECT_EQ(filter_.NameUpdates(), 1);
+  EXPECT_EQ(filter_.Held()->name_sets.at(0).addresses.size(), 1U);
+  filter_.FailUpdateNames(absl::InternalError("the kernel says no"));
+  EXPECT_FALSE(names_.Opens("192.0.2.2").ok());
+}
+
+TEST_F(IsolationTest, ISO5_WhatNamesHaveOpenedIsOpenAfterARestart) {
+  ASSERT_TRUE(isolation_->Set(ByName(), "order-1", 1).ok());
+  clock_.Advance(2 * kNanosPerSecond);
+  ASSERT_TRUE(names_.Opens("192.0.2.1").ok());
+  ASSERT_TRUE(names_.Opens("192.0.2.2").ok());  // within a second: written with the next tick
+  clock_.Advance(2 * kNanosPerSecond);
+  isolation_->Tick();
+  filter_.Lose();
+  names_ = FakeNames();
+  StartAgent("boot-2");
+  ASSERT_TRUE(isolation_->Restore().ok());
+  EXPECT_EQ(filter_.Held()->name_sets.at(0).addresses.size(), 2U);
+  EXPECT_TRUE(filter_.Held()->dns.has_value());
+}
+
+TEST_F(IsolationTest, NamesFollowTheLevelAndARefusedChange) {
+  ASSERT_TRUE(isolation_->Set(ByName(), "order-1", 1).ok());
+  EXPECT_EQ(names_.Level(), v1::LEVEL_ESSENTIAL);
+  filter_.FailApply(absl::InternalError("the kernel says no"));
+  EXPECT_FALSE(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-2", 2).ok());
+  EXPECT_EQ(names_.Level(), v1::LEVEL_ESSENTIAL);
+  filter_.FailApply(absl::OkStatus());
+  ASSERT_TRUE(isolation_->Set(ByName(v1::LEVEL_CONTROLLER_ONLY), "order-2", 2).ok());
+  EXPECT_EQ(names_.Level(), v1::LEVEL_CONTROLLER_ONLY);
+  EXPECT_FALSE(filter_.Held()->dns.has_value());
+  EXPECT_TRUE(filter_.Held()->name_sets.empty());
+  ASSERT_TRUE(isolation_->Release("order-3", 3).ok());
+  EXPECT_EQ(names_.Level(), v1::LEVEL_OBSERVE);
+}
+
+// A flow that the kernel remembers would pass by the redirect, or go on to a guard that has gone.
+TEST_F(IsolationTest, TrackedFlowsAreForgottenWhenTheRedirectComesAndGoes) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  EXPECT_EQ(connections_.Forgotten(), 0);
+  ASSERT_TRUE(isolation_->Set(ByName(), "order-2", 2).ok());
+  EXPECT_EQ(connections_.Forgotten(), 1);
+  ASSERT_TRUE(isolation_->Release("order-3", 3).ok());
+  EXPECT_EQ(connections_.Forgotten(), 2);
+}
+
+TEST_F(IsolationTest, ISO7_NamesThatLeadNowhereAreANoteAndNoLeak) {
+  ASSERT_TRUE(isolation_->Set(ByName(), "order-1", 1).ok());
+  names_.Note("the profile's name pms.example.vet cannot be looked up: no answer");
+  const v1::Receipt receipt = isolation_->ReadReceipt();
+  EXPECT_EQ(receipt.containment(), v1::CONTAINMENT_CONTAINED);
+  ASSERT_EQ(receipt.reasons_size(), 1);
+  EXPECT_TRUE(isolation_->Prove().ok());
 }
 
 }  // namespace

@@ -39,16 +39,6 @@ TEST(PolicyOf, RefusesAnOrderThatDoesNotSayWhichWayToFall) {
   EXPECT_NE(Refusal(Isolate(v1::LEVEL_DARK, v1::FALLBACK_UNSPECIFIED)).find("fallback"), std::string::npos);
 }
 
-TEST(PolicyOf, NamesTheRuleThatNeedsAHostName) {
-  auto action =
-      WithRule(Isolate(v1::LEVEL_ESSENTIAL), v1::DIRECTION_OUT, v1::TRANSPORT_PROTOCOL_TCP, {"10.0.0.1"});
-  ASSERT_TRUE(PolicyOf(action).ok()) << "the positive control";
-  auto named = action;
-  named.mutable_profile()->mutable_allow(0)->add_names("pms.example.vet");
-  EXPECT_EQ(PolicyOf(named).status().code(), absl::StatusCode::kUnimplemented);
-  EXPECT_NE(Refusal(named).find("rule 1"), std::string::npos);
-}
-
 v1::IsolateAction ForProgram(v1::IsolateAction action, const std::string& path,
                              const std::string& sha256 = {}) {
   v1::AllowRule& rule = *action.mutable_profile()->mutable_allow()->rbegin();
@@ -93,6 +83,49 @@ TEST(PolicyOf, LetsNoProgramAnswerAnEcho) {
   EXPECT_EQ(echo(v1::DIRECTION_OUT), absl::StatusCode::kOk);
   EXPECT_EQ(echo(v1::DIRECTION_IN), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(echo(v1::DIRECTION_BOTH), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(PolicyOf, GivesRulesByNameTheirSets) {
+  auto action = WithRule(Isolate(v1::LEVEL_ESSENTIAL), v1::DIRECTION_OUT, v1::TRANSPORT_PROTOCOL_TCP,
+                         {"10.0.0.1"}, 443);
+  for (const char* name : {"pms.example.vet", "*.cloud.example.vet", "pms.example.vet"}) {
+    v1::AllowRule* const rule = action.mutable_profile()->add_allow();
+    rule->set_direction(v1::DIRECTION_OUT);
+    rule->set_protocol(v1::TRANSPORT_PROTOCOL_TCP);
+    rule->add_names(name);
+  }
+  const auto policy = PolicyOf(action);
+  ASSERT_TRUE(policy.ok()) << policy.status();
+  ASSERT_EQ(policy->name_sets.size(), 2U);
+  EXPECT_EQ(policy->allow[0].name_set, std::nullopt);
+  EXPECT_EQ(policy->allow[1].name_set, 0U);
+  EXPECT_EQ(policy->allow[2].name_set, 1U);
+  EXPECT_EQ(policy->allow[3].name_set, 0U);
+  EXPECT_EQ(AtLevel(*policy, platform::Level::kNoLateral).name_sets.size(), 2U);
+  EXPECT_TRUE(AtLevel(*policy, platform::Level::kControllerOnly).name_sets.empty());
+}
+
+TEST(PolicyOf, TheGuardIsForEssentialOnly) {
+  platform::FilterPolicy policy;
+  policy.dns.emplace();
+  EXPECT_TRUE(AtLevel(policy, platform::Level::kEssential).dns.has_value());
+  for (const auto level : {platform::Level::kObserve, platform::Level::kNoLateral,
+                           platform::Level::kControllerOnly, platform::Level::kDark})
+    EXPECT_FALSE(AtLevel(policy, level).dns.has_value());
+}
+
+TEST(PolicyOf, BoundsTheListsOfNames) {
+  auto action = Isolate(v1::LEVEL_ESSENTIAL);
+  action.mutable_profile()->set_name("clinic");
+  for (int i = 0; i < 1'001; ++i) {
+    v1::AllowRule* const rule = action.mutable_profile()->add_allow();
+    rule->set_direction(v1::DIRECTION_OUT);
+    rule->set_protocol(v1::TRANSPORT_PROTOCOL_TCP);
+    rule->add_names("n" + std::to_string(i) + ".example");
+  }
+  EXPECT_EQ(PolicyOf(action).status().code(), absl::StatusCode::kInvalidArgument);
+  action.mutable_profile()->mutable_allow()->RemoveLast();
+  EXPECT_TRUE(PolicyOf(action).ok()) << "the positive control";
 }
 
 TEST(PolicyOf, RefusesARuleOutOfBounds) {

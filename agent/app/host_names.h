@@ -1,0 +1,22 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/app/config.h"
+#include "agent/names/names.h"
+#include "common/base/clock.h"
+#include "common/base/network.h"
+#include "platform/api/connections.h"
+
+namespace cordon::agent {
+
+// The DNS guard of this host: resolvers from the settings or else from the system, the controllers' names may
+// be asked for, so that the agent's own look-ups work while the host is isolated (ISO-4).
+std::unique_ptr<Names> MakeHostNames(boost::asio::io_context& loop, const Clock& clock,
+                                     platform::ConnectionTable& connections, const AgentConfig& config,
+                                     const std::vector<HostPort>& controllers);
+
+}  // namespace cordon::agent

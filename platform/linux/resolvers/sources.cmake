@@ -1,0 +1,1 @@
+list(APPEND _sources resolvers/resolv_conf.cc)
