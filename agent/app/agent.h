@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "agent/app/boot_question.h"
 #include "agent/app/config.h"
 #include "agent/app/controller_desk.h"
 #include "agent/app/every.h"
@@ -97,6 +98,8 @@ class Agent {
   std::unique_ptr<Batcher> events_;
 
   // Isolation.
+  std::unique_ptr<platform::FileLock> isolation_lock_;
+  BootHold hold_;
   std::unique_ptr<platform::PacketFilter> filter_;
   std::unique_ptr<platform::ConnectionTable> connections_;
   std::unique_ptr<EscapeProbe> escape_probe_;
@@ -120,6 +123,7 @@ class Agent {
   // The link, and the health that it and the local socket tell.
   std::unique_ptr<ControllerDesk> desk_;
   std::unique_ptr<Link> link_;
+  std::unique_ptr<BootQuestion> boot_question_;
   std::unique_ptr<HealthBoard> health_;
   std::unique_ptr<LocalServer> local_;
 

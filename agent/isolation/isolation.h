@@ -34,6 +34,8 @@ struct IsolationParts {
 struct IsolationOptions {
   std::filesystem::path state_file;  // "isolation.state" in the agent's state folder
   std::string boot_id;               // of SystemFacts: tells a restart of the agent from one of the machine
+  bool hold =
+      false;  // keep at least controller-only from Restore until EndHold, whatever was ordered (boot_hold.h)
 };
 
 // Keeps the host at the level that the newest order of the isolation lane asks for.
@@ -56,9 +58,10 @@ class Isolation {
   // Called with the receipt after every change: order, fallback, end of the lease, drift repaired.
   void OnReceipt(std::function<void(const v1::Receipt&)> listener);
 
-  // Once, at start: makes the kernel match the state file (ISO-5). A damaged or missing file never opens
-  // anything: it is set aside, what stands in the kernel is kept, and the returned error, an event and the
-  // receipt say so.
+  // Once, at start: makes the kernel match the state file (ISO-5). A damaged file never opens anything, nor
+  // does a file that is missing while rules stand: what stands in the kernel is kept, and where nothing
+  // stands, as after a boot, the host is closed but for its controllers (recovery.h). The returned error, an
+  // event and the receipt say so.
   absl::Status Restore();
 
   // The addresses at which the agent's own sockets reach a controller. Kept in the state file, so that they
@@ -84,6 +87,9 @@ class Isolation {
 
   // Counts the lease down on the boot-time clock (ISO-8) and ends it. Call about every second.
   void Tick();
+
+  // Ends IsolationOptions::hold; again: nothing.
+  void EndHold(const std::string& why);
 
   // Reads the kernel back now.
   v1::Receipt ReadReceipt();
