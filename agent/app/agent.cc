@@ -106,8 +106,10 @@ void Agent::RestoreIsolation(EventSink& events) {
                                            IsolationOptions{.state_file = config_.state_dir / kIsolationState,
                                                             .boot_id = facts_.boot_id,
                                                             .hold = hold_.Begin()});
+  users_ = std::make_unique<UserTeller>(config_.state_dir / "told", ShowToUsers);
   isolation_->OnReceipt([this](const v1::Receipt& receipt) {
     receipts_.Set(receipt);
+    users_->OnReceipt(receipt, isolation_->LevelMeant());
     if (link_) link_->SendReceipt(receipt);
   });
   // ISO-5: an agent that cannot restore goes on, and says so: what stands in the kernel is kept.
@@ -141,7 +143,7 @@ absl::Status Agent::MakeSensorsAndScans() {
 
 absl::Status Agent::MakeOrders() {
   CORDON_ASSIGN_OR_RETURN(lanes_, LaneStore::Open(config_.state_dir / kAgentDatabase, *clock_));
-  actions_ = std::make_unique<OrderActions>(*isolation_, *scans_, *files_, DefaultWatchPolicy());
+  actions_ = std::make_unique<OrderActions>(*isolation_, *users_, *scans_, *files_, DefaultWatchPolicy());
   const HostTraits self{.host_id = host_.identity.host_id,
                         .name = MakeHostFacts(facts_, config_).host_name(),
                         .site = host_.identity.site,

@@ -18,6 +18,7 @@
 #include "agent/app/link_channel_probe.h"
 #include "agent/app/order_actions.h"
 #include "agent/app/receipt_box.h"
+#include "agent/app/user_teller.h"
 #include "agent/health/health_board.h"
 #include "agent/integrity/file_sensor.h"
 #include "agent/isolation/isolation.h"
@@ -106,6 +107,7 @@ class Agent {
   LinkChannelProbe channel_probe_;
   ReceiptBox receipts_;
   std::unique_ptr<Isolation> isolation_;
+  std::unique_ptr<UserTeller> users_;
   std::unique_ptr<IsolationPart> isolation_part_;
   std::unique_ptr<platform::LinkWatcher> link_watcher_;
 

@@ -57,12 +57,14 @@ class Isolation::Impl {
   absl::StatusOr<v1::Receipt> Set(const v1::IsolateAction& action, const std::string& order_id,
                                   uint64_t sequence);
   absl::StatusOr<v1::Receipt> Release(const std::string& order_id, uint64_t sequence);
+  absl::StatusOr<v1::Receipt> ReleaseLocally();
   void OnLinksChanged();
   void Tick();
   void EndHold(const std::string& why);
   v1::Receipt ReadReceipt() { return ReceiptOf(parts_.filter->ReadBack(Policy())); }
   absl::Status Prove();
   v1::LaneState Lane() const;
+  v1::Level LevelMeant() const { return state_.level(); }
 
  private:
   // What the state asks of the kernel now.
@@ -230,6 +232,14 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Release(const std::string& order_id
   next.set_sequence(sequence);
   next.set_level(v1::LEVEL_OBSERVE);
   return Take(std::move(next), {}, "order");
+}
+
+absl::StatusOr<v1::Receipt> Isolation::Impl::ReleaseLocally() {
+  v1::IsolationState next;
+  next.set_order_id(state_.order_id());
+  next.set_sequence(state_.sequence());
+  next.set_level(v1::LEVEL_OBSERVE);
+  return Take(std::move(next), {}, "local release");
 }
 
 void Isolation::Impl::ProveChannel() {
@@ -463,6 +473,9 @@ absl::StatusOr<v1::Receipt> Isolation::Set(const v1::IsolateAction& action, cons
 absl::StatusOr<v1::Receipt> Isolation::Release(const std::string& order_id, uint64_t sequence) {
   return impl_->Release(order_id, sequence);
 }
+absl::StatusOr<v1::Receipt> Isolation::ReleaseLocally() {
+  return impl_->ReleaseLocally();
+}
 void Isolation::OnLinksChanged() {
   impl_->OnLinksChanged();
 }
@@ -477,6 +490,9 @@ v1::Receipt Isolation::ReadReceipt() {
 }
 absl::Status Isolation::Prove() {
   return impl_->Prove();
+}
+v1::Level Isolation::LevelMeant() const {
+  return impl_->LevelMeant();
 }
 v1::LaneState Isolation::Lane() const {
   return impl_->Lane();

@@ -82,6 +82,10 @@ class Isolation {
   // Takes everything of Cordon's out of the packet filter. Errors as Set.
   absl::StatusOr<v1::Receipt> Release(const std::string& order_id, uint64_t sequence);
 
+  // As Release, by somebody on the host who takes the agent off it: no order, no higher sequence; the cause
+  // is "local release".
+  absl::StatusOr<v1::Receipt> ReleaseLocally();
+
   // Covers interfaces that came (ISO-3).
   void OnLinksChanged();
 
@@ -98,6 +102,9 @@ class Isolation {
   // what was ordered. Rules that somebody changed are put right, and the error says what was found (ISO-6
   // goes further).
   absl::Status Prove();
+
+  // What the state asks for: the order's level, a lower one after a step down, what followed a lease.
+  v1::Level LevelMeant() const;
 
   // For Hello: the newest order of the isolation lane.
   v1::LaneState Lane() const;

@@ -71,7 +71,7 @@ absl::Status Keeper::Restore() {
     return absl::OkStatus();  // the agent's business
   }
   // Where no lock can be had (a full or read-only disk), the rules matter more.
-  if (!lock.ok()) spdlog::warn("isolation: {}", Message(lock.status()));
+  if (!lock.ok() && !std::exchange(warned_, true)) spdlog::warn("isolation: {}", Message(lock.status()));
   Look(links_changed);
   return restored_;
 }
@@ -95,7 +95,9 @@ absl::Status Keeper::Run(const std::function<void()>& ready) {
     links_changed_ = true;
     wake_.notify_one();
   }));
-  if (const absl::Status first = Restore(); !first.ok()) spdlog::error("isolation: {}", Message(first));
+  const absl::Status first = Restore();
+  if (first.ok()) spdlog::info("isolation: the saved state is in force");
+  if (!first.ok()) spdlog::error("isolation: {}", Message(first));
   ready();
   std::unique_lock guard(mutex_);
   while (!stop_) {

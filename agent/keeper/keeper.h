@@ -62,6 +62,7 @@ class Keeper {
   absl::Status restored_;
   std::filesystem::file_time_type state_time_;
   int64_t checked_boot_nanos_ = 0;
+  bool warned_ = false;  // of a lock that cannot be had
 
   std::mutex mutex_;
   std::condition_variable wake_;

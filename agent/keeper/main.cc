@@ -31,10 +31,7 @@ int main(int argc, char** argv) {
   const std::unique_ptr<Clock> clock = platform::MakeSystemClock();
   agent::Keeper keeper(state_dir, platform::ReadSystemFacts().boot_id, *clock);
   const auto stop_watcher = platform::OnStopRequest([&keeper] { keeper.Stop(); });
-  const absl::Status ended = once ? keeper.Restore() : keeper.Run([] {
-    platform::NotifyServiceReady();
-    spdlog::info("isolation: the saved state is in force");
-  });
+  const absl::Status ended = once ? keeper.Restore() : keeper.Run(platform::NotifyServiceReady);
   if (ended.ok()) return 0;
   fmt::print(stderr, "cordon-keeper: {}\n", Message(ended));
   return 1;

@@ -18,7 +18,7 @@ struct Unit {
   const char* program;
   const char* worst_exposure;  // in tenths, as systemd-analyze security --threshold takes it
 };
-constexpr Unit kUnits[] = {{"cordon-agent", "/usr/bin/cordon-agent", "45"},
+constexpr Unit kUnits[] = {{"cordon-agent", "/usr/bin/cordon-agent", "47"},
                            {"cordon-isolation", "/usr/libexec/cordon/cordon-keeper", "25"}};
 
 // The units as they are shipped, but for the programs' paths: nothing is installed here.

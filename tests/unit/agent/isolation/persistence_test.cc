@@ -178,6 +178,46 @@ TEST_F(PersistenceTest, AHoldNeverOpensADarkHost) {
   EXPECT_EQ(Enforced(), Level::kDark);
 }
 
+TEST_F(PersistenceTest, ISO8_TheWallClockSetTenYearsOffNeitherEndsNorLengthensALease) {
+  constexpr int64_t kTenYears = 3'652LL * 86'400 * kSecond;
+  for (const int64_t off : {-kTenYears, kTenYears}) {
+    const uint64_t sequence = isolation_->Lane().sequence() + 1;
+    ASSERT_TRUE(
+        isolation_->Set(WithLease(Isolate(v1::LEVEL_DARK), 3'600, v1::LEVEL_ESSENTIAL), "order", sequence)
+            .ok());
+    clock_.SetWall(clock_.WallNanos() + off);
+    clock_.Advance(1'800 * kSecond);
+    isolation_->Tick();
+    EXPECT_EQ(Enforced(), Level::kDark) << off;
+    ASSERT_TRUE(Start().ok()) << "in the middle of it";
+    EXPECT_EQ(isolation_->ReadReceipt().lease_remaining_nanos(), 1'800 * kSecond);
+    clock_.SetWall(clock_.WallNanos() - off);
+    clock_.Advance(1'799 * kSecond);
+    isolation_->Tick();
+    EXPECT_EQ(Enforced(), Level::kDark) << off;
+    clock_.Advance(2 * kSecond);
+    isolation_->Tick();
+    EXPECT_EQ(Enforced(), Level::kEssential) << off;
+    ASSERT_TRUE(Start().ok());
+    EXPECT_EQ(Enforced(), Level::kEssential) << "what follows the lease stays";
+  }
+}
+
+TEST_F(PersistenceTest, ISO8_ANewerOrderRenewsTheLeaseAndOneWithoutEndsIt) {
+  ASSERT_TRUE(isolation_->Set(WithLease(Isolate(v1::LEVEL_DARK), 3'600), "order-1", 1).ok());
+  clock_.Advance(3'000 * kSecond);
+  isolation_->Tick();
+  ASSERT_TRUE(isolation_->Set(WithLease(Isolate(v1::LEVEL_DARK), 3'600), "order-2", 2).ok());
+  EXPECT_EQ(isolation_->ReadReceipt().lease_remaining_nanos(), 3'600 * kSecond);
+  clock_.Advance(3'000 * kSecond);
+  isolation_->Tick();
+  EXPECT_EQ(Enforced(), Level::kDark);
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-3", 3).ok());
+  clock_.Advance(7 * 86'400 * kSecond);
+  isolation_->Tick();
+  EXPECT_EQ(Enforced(), Level::kDark) << "until it is released";
+}
+
 class BootHoldTest : public ::testing::Test {
  protected:
   BootHold At(const std::string& boot_id) { return {folder_ / "boot-hold", boot_id, clock_}; }
