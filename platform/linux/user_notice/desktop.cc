@@ -55,7 +55,7 @@ absl::Status Failed(int error, std::string_view what) {
 absl::Status Notify(sd_bus* bus, const UserNotice& notice) {
   // app name, replaces, icon, summary, body, actions, hints (urgency 2: stays until it is read), expiry 0:
   // never
-  sd_bus_error error = SD_BUS_ERROR_NULL;
+  sd_bus_error error{};
   const int result = sd_bus_call_method(
       bus, "org.freedesktop.Notifications", "/org/freedesktop/Notifications", "org.freedesktop.Notifications",
       "Notify", &error, nullptr, "susssasa{sv}i", "Cordon", 0U, "dialog-warning", notice.title.c_str(),

@@ -70,6 +70,12 @@ class PersistenceProgramTest : public AgentProgram {
         << agent_->Errors();
   }
 
+  // An agent in a time namespace dies a moment after the program that made that.
+  void KillAgent() {
+    agent_->Kill();
+    ASSERT_TRUE(Eventually([&] { return platform::LockFile(State() / "agent.lock").ok(); }));
+  }
+
   std::unique_ptr<Subprocess> keeper_;
 };
 
@@ -100,7 +106,7 @@ TEST_F(PersistenceProgramTest, ISO9_NoOldOrderHasAnEffectWheneverTheAgentIsKille
       std::this_thread::sleep_for(std::chrono::milliseconds(random() % 15));
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(random() % 60));
-    agent_->Kill();
+    KillAgent();
     const v1::IsolationState state = Saved();
     ASSERT_GE(state.sequence(), last) << "round " << round;
     if (state.sequence() > 0) {
@@ -124,7 +130,7 @@ TEST_F(PersistenceProgramTest, ISO8_TheLeaseEndsByTheBootClockThroughKillsAndClo
   Start();
   SendIsolate(sequence, WithLease(Isolate(v1::LEVEL_ESSENTIAL), 7'200, v1::LEVEL_NO_LATERAL));
   ASSERT_TRUE(StateReaches(sequence));
-  agent_->Kill();
+  KillAgent();
 
   StartAheadBy(3'600);  // an hour later
   EXPECT_EQ(Saved().level(), v1::LEVEL_ESSENTIAL);
@@ -132,12 +138,12 @@ TEST_F(PersistenceProgramTest, ISO8_TheLeaseEndsByTheBootClockThroughKillsAndClo
       << "its progress is on disk within a minute";
   EXPECT_GE(Saved().lease_elapsed_nanos(), 3'600 * kNanosPerSecond);
   EXPECT_TRUE(KernelEqualsState());
-  agent_->Kill();
+  KillAgent();
 
   Start();  // the boot clock set back by an hour: nothing is given back, nothing ends early
   EXPECT_EQ(Saved().level(), v1::LEVEL_ESSENTIAL);
   EXPECT_TRUE(KernelEqualsState());
-  agent_->Kill();
+  KillAgent();
 
   StartAheadBy(2 * 3'600);
   EXPECT_TRUE(Eventually([&] { return Saved().level() == v1::LEVEL_NO_LATERAL; })) << agent_->Errors();
@@ -152,10 +158,10 @@ TEST_F(PersistenceProgramTest, ISO8_ANewerOrderExtendsTheLease) {
   ASSERT_TRUE(StateReaches(sequence));
   SendIsolate(sequence + 1, WithLease(Isolate(v1::LEVEL_ESSENTIAL), 86'400));
   ASSERT_TRUE(StateReaches(sequence + 1));
-  agent_->Kill();
+  KillAgent();
   StartAheadBy(7'200);
   EXPECT_EQ(Saved().level(), v1::LEVEL_ESSENTIAL);
-  agent_->Kill();
+  KillAgent();
   StartAheadBy(90'000);
   EXPECT_TRUE(Eventually([&] { return Saved().level() == v1::LEVEL_OBSERVE; })) << agent_->Errors();
   EXPECT_TRUE(Eventually([&] { return PingsPeer(); }));
@@ -167,7 +173,7 @@ TEST_F(PersistenceProgramTest, ISO5_KeeperAndAgentHandTheHostToEachOther) {
   OrderEssential();
   ASSERT_TRUE(OutcomeComes(v1::OrderOutcome::STATE_DONE));
   EXPECT_TRUE(KernelEqualsState());
-  agent_->Kill();
+  KillAgent();
 
   // No agent: an interface that comes is covered all the same, past the IP stack too.
   ConnectByVeth({host_, "late0", {"10.78.0.10/24"}}, {peer_, "late0", {"10.78.0.66/24"}});
@@ -182,7 +188,7 @@ TEST_F(PersistenceProgramTest, ISO5_KeeperAndAgentHandTheHostToEachOther) {
   EXPECT_TRUE(KernelEqualsState());
   Order(2, [](v1::Order* order) { order->mutable_release(); });
   EXPECT_TRUE(Eventually([&] { return PingsPeer(); }));
-  agent_->Kill();
+  KillAgent();
   EXPECT_TRUE(Eventually([&] { return KernelEqualsState(); }))
       << "the keeper has the newest state, not its own";
   EXPECT_TRUE(PingsPeer());

@@ -17,7 +17,6 @@ namespace cordon::testing {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 constexpr auto kPatience = std::chrono::minutes(3);
 

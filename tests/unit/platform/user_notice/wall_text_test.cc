@@ -35,7 +35,7 @@ TEST(WallText, CutsLongWordsBetweenCharacters) {
 TEST(WallText, LetsNoCommandOfATerminalThrough) {
   const std::string text =
       WallText({.title = "a\x1b[2Jb\nc",
-                .text = std::string("\x9b 31m \xc2\x9b 31m \x07\x08 \0 x\n", 22) + "\x1b]0;title\x07"});
+                .text = std::string("\x9b 31m \xc2\x9b 31m \x07\x08 \0 x\n", 20) + "\x1b]0;title\x07"});
   for (const char c : std::string_view(text).substr(3)) {  // behind "\r\n\a"
     EXPECT_TRUE(c == '\r' || c == '\n' || (static_cast<unsigned char>(c) >= 0x20 && c != '\x7f'))
         << static_cast<int>(c);
