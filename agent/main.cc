@@ -49,7 +49,12 @@ int main(int argc, char** argv) {
   CLI::App* const run = app.add_subcommand("run", "Watch and protect this host until told to stop");
   CLI::App* const status = app.add_subcommand("status", "Ask the agent that runs here how it is");
   status->add_option("-o,--output", output, "text or json")->check(CLI::IsMember({"text", "json"}));
-  for (CLI::App* const command : {enroll, run, status}) {
+  bool check = false;
+  bool release = false;
+  CLI::App* const remove = app.add_subcommand("remove", "Before the agent is taken off this host: record it");
+  remove->add_flag("--check", check, "Only say whether the host is isolated, in which case it refuses");
+  remove->add_flag("--release", release, "Release the host first, if it is isolated");
+  for (CLI::App* const command : {enroll, run, status, remove}) {
     command->add_option("--config", flags.config_file,
                         "Settings (default /etc/cordon/agent.toml, if it is there)");
     command->add_option("--state", flags.state_dir, "State folder (default /var/lib/cordon)");
@@ -58,17 +63,22 @@ int main(int argc, char** argv) {
   for (CLI::App* const command : {run, status}) {
     command->add_option("--socket", flags.socket, "Local socket for health and status");
   }
+  uint32_t uid = 0;
+  CLI::App* const show = app.add_subcommand("show-notice", "")->group("");  // started by the agent itself
+  show->add_option("--uid", uid)->required();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kBadUsage;
   }
 
+  if (show->parsed()) return agent::ShowNoticeCommand(uid);
   const absl::StatusOr<agent::AgentConfig> config = agent::LoadConfig(flags, std::getenv);
   if (!config.ok()) return Fail(kBadUsage, config.status());
   SetUpLog(config->log_level);
   if (const absl::Status prepared = agent::PrepareRpc(); !prepared.ok()) return Fail(kRefused, prepared);
   if (enroll->parsed()) return agent::EnrollCommand(*config, file, replace);
+  if (remove->parsed()) return agent::RemoveCommand(*config, check, release);
   if (status->parsed()) return agent::StatusCommand(*config, output == "json");
   return agent::RunCommand(*config);
 }

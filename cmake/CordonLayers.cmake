@@ -19,6 +19,8 @@ set(CORDON_LAYERS
   agent_process               5
   agent_scan                  5
   agent_health                5
+  agent_keeper                6
+  agent_keeper_main           9
   agent_telemetry             6
   agent_orders                6
   proto_grpc                  6

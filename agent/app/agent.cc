@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/post.hpp>
+#include <chrono>
 #include <utility>
 
 #include "agent/app/host_facts.h"
@@ -11,6 +12,7 @@
 #include "agent/app/lifecycle.h"
 #include "agent/app/version.h"
 #include "agent/integrity/policy.h"
+#include "agent/isolation/isolation_lock.h"
 #include "common/base/status.h"
 #include "common/wire/trust.h"
 
@@ -21,6 +23,7 @@ namespace {
 constexpr const char* kAgentDatabase = "agent.db";
 constexpr const char* kBaselineDatabase = "baseline.db";
 constexpr const char* kIsolationState = "isolation.state";
+constexpr std::chrono::seconds kKeeperPatience(5);
 
 // For an agent that has no place to keep events.
 class LogSink final : public EventSink {
@@ -38,6 +41,7 @@ Agent::Agent(const AgentConfig& config)
       clock_(platform::MakeSystemClock()),
       started_boot_nanos_(clock_->BootNanos()),
       work_(boost::asio::make_work_guard(loop_)),
+      hold_(config_.state_dir / kBootHoldFile, facts_.boot_id, *clock_),
       channel_probe_(loop_) {}
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Make(const AgentConfig& config) {
@@ -85,23 +89,32 @@ absl::Status Agent::OpenStores() {
 }
 
 void Agent::RestoreIsolation(EventSink& events) {
+  // From the keeper, for the life of this process. Without it the agent goes on: the keeper only ever applies
+  // what is saved.
+  absl::StatusOr<std::unique_ptr<platform::FileLock>> lock =
+      LockIsolation(config_.state_dir, kKeeperPatience);
+  Notice(Annotate(lock.status(), "isolation"));
+  if (lock.ok()) isolation_lock_ = *std::move(lock);
   filter_ = platform::MakePacketFilter();
   connections_ = platform::MakeConnectionTable();
   escape_probe_ = MakeEscapeProbe();
   program_marks_ = platform::MakeProgramMarks();
   names_ = MakeHostNames(loop_, *clock_, *connections_, config_, host_.controllers);
-  isolation_ = std::make_unique<Isolation>(
-      IsolationParts{.filter = filter_.get(),
-                     .connections = connections_.get(),
-                     .clock = clock_.get(),
-                     .events = &events,
-                     .escape = escape_probe_.get(),
-                     .channel = &channel_probe_,
-                     .marks = program_marks_.get(),
-                     .names = names_.get()},
-      IsolationOptions{.state_file = config_.state_dir / kIsolationState, .boot_id = facts_.boot_id});
+  isolation_ = std::make_unique<Isolation>(IsolationParts{.filter = filter_.get(),
+                                                          .connections = connections_.get(),
+                                                          .clock = clock_.get(),
+                                                          .events = &events,
+                                                          .escape = escape_probe_.get(),
+                                                          .channel = &channel_probe_,
+                                                          .marks = program_marks_.get(),
+                                                          .names = names_.get()},
+                                           IsolationOptions{.state_file = config_.state_dir / kIsolationState,
+                                                            .boot_id = facts_.boot_id,
+                                                            .hold = hold_.Begin()});
+  users_ = std::make_unique<UserTeller>(config_.state_dir / "told", ShowToUsers);
   isolation_->OnReceipt([this](const v1::Receipt& receipt) {
     receipts_.Set(receipt);
+    users_->OnReceipt(receipt, isolation_->LevelMeant());
     if (link_) link_->SendReceipt(receipt);
   });
   // ISO-5: an agent that cannot restore goes on, and says so: what stands in the kernel is kept.
@@ -135,7 +148,7 @@ absl::Status Agent::MakeSensorsAndScans() {
 
 absl::Status Agent::MakeOrders() {
   CORDON_ASSIGN_OR_RETURN(lanes_, LaneStore::Open(config_.state_dir / kAgentDatabase, *clock_));
-  actions_ = std::make_unique<OrderActions>(*isolation_, *scans_, *files_, DefaultWatchPolicy());
+  actions_ = std::make_unique<OrderActions>(*isolation_, *users_, *scans_, *files_, DefaultWatchPolicy());
   const HostTraits self{.host_id = host_.identity.host_id,
                         .name = MakeHostFacts(facts_, config_).host_name(),
                         .site = host_.identity.site,
@@ -154,6 +167,7 @@ void Agent::MakeLinkAndHealth() {
                                              MakeHostFacts(facts_, config_), facts_.boot_id},
                                  host_, LinkSettings());
   channel_probe_.Use(link_.get());
+  boot_question_ = std::make_unique<BootQuestion>(hold_, *isolation_, *link_, config_.boot_hold_nanos);
   health_ = std::make_unique<HealthBoard>(
       HealthBoard::Parts{
           .clock = *clock_,

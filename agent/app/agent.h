@@ -11,12 +11,14 @@
 #include <thread>
 #include <vector>
 
+#include "agent/app/boot_question.h"
 #include "agent/app/config.h"
 #include "agent/app/controller_desk.h"
 #include "agent/app/every.h"
 #include "agent/app/link_channel_probe.h"
 #include "agent/app/order_actions.h"
 #include "agent/app/receipt_box.h"
+#include "agent/app/user_teller.h"
 #include "agent/health/health_board.h"
 #include "agent/integrity/file_sensor.h"
 #include "agent/isolation/isolation.h"
@@ -99,6 +101,8 @@ class Agent {
   std::unique_ptr<Batcher> events_;
 
   // Isolation.
+  std::unique_ptr<platform::FileLock> isolation_lock_;
+  BootHold hold_;
   std::unique_ptr<platform::PacketFilter> filter_;
   std::unique_ptr<platform::ConnectionTable> connections_;
   std::unique_ptr<EscapeProbe> escape_probe_;
@@ -107,6 +111,7 @@ class Agent {
   ReceiptBox receipts_;
   std::unique_ptr<Names> names_;
   std::unique_ptr<Isolation> isolation_;
+  std::unique_ptr<UserTeller> users_;
   std::unique_ptr<IsolationPart> isolation_part_;
   std::unique_ptr<platform::LinkWatcher> link_watcher_;
 
@@ -124,6 +129,7 @@ class Agent {
   // The link, and the health that it and the local socket tell.
   std::unique_ptr<ControllerDesk> desk_;
   std::unique_ptr<Link> link_;
+  std::unique_ptr<BootQuestion> boot_question_;
   std::unique_ptr<HealthBoard> health_;
   std::unique_ptr<LocalServer> local_;
 

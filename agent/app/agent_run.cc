@@ -35,12 +35,14 @@ absl::Status Agent::Start() {
   CORDON_RETURN_IF_ERROR(Annotate(
       link_watcher_->Start([this] { boost::asio::post(loop_, [this] { isolation_->OnLinksChanged(); }); }),
       "cannot watch for new interfaces"));
+  isolation_->OnLinksChanged();  // those that came since the rules were restored
   lease_tick_.emplace(loop_, kLeaseTick, [this] { isolation_->Tick(); });
   hourly_receipt_.emplace(loop_, kReceiptInterval, [this] { SendReceiptNow(); });
   StartSensors();
   gate_->Resume();
   scans_->ReportInterrupted();
   CORDON_RETURN_IF_ERROR(link_->Start());
+  boot_question_->Ask();
   health_->Start();
   return absl::OkStatus();
 }

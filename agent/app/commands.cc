@@ -9,6 +9,7 @@
 #include "agent/app/agent.h"
 #include "agent/app/host_facts.h"
 #include "agent/app/instance_lock.h"
+#include "agent/app/removal.h"
 #include "agent/app/status_text.h"
 #include "agent/link/enroll.h"
 #include "agent/link/local_server.h"
@@ -16,6 +17,7 @@
 #include "common/base/text.h"
 #include "platform/api/files.h"
 #include "platform/api/system.h"
+#include "platform/api/user_notice.h"
 
 namespace cordon::agent {
 namespace {
@@ -74,6 +76,22 @@ int StatusCommand(const AgentConfig& config, bool json) {
     fmt::print("{}", StatusText(*status, WallNowNanos()));
   }
   return 0;
+}
+
+int RemoveCommand(const AgentConfig& config, bool check, bool release) {
+  if (check) {
+    const absl::Status free = CheckNotIsolated(config);
+    return free.ok() ? 0 : Fail(free);
+  }
+  const absl::StatusOr<std::string> removed = RemoveAgent(config, release);
+  if (!removed.ok()) return Fail(removed.status());
+  fmt::print("{}\n", *removed);
+  return 0;
+}
+
+int ShowNoticeCommand(uint32_t uid) {
+  const absl::Status shown = platform::ShowNoticeOnDesktop(uid);
+  return shown.ok() ? 0 : Fail(shown);
 }
 
 int RunCommand(const AgentConfig& config) {

@@ -3,6 +3,7 @@
 // What the sub-commands of cordon-agent do. Each returns the exit status: 0 done, 1 refused or failed; what
 // went wrong is on standard error.
 
+#include <cstdint>
 #include <string>
 
 #include "agent/app/config.h"
@@ -13,5 +14,9 @@ int EnrollCommand(const AgentConfig& config, const std::string& file, bool repla
 int StatusCommand(const AgentConfig& config, bool json);
 // Until SIGTERM or SIGINT.
 int RunCommand(const AgentConfig& config);
+// Before the package goes; `check` only looks (removal.h).
+int RemoveCommand(const AgentConfig& config, bool check, bool release);
+// On a user's desktop; reads the notice from standard input.
+int ShowNoticeCommand(uint32_t uid);
 
 }  // namespace cordon::agent

@@ -45,6 +45,12 @@ void ReadSpool(TomlSection section, AgentConfig* config) {
   section.Duration("max_age", &config->spool_max_age_nanos);
 }
 
+void ReadIsolation(TomlSection section, AgentConfig* config) {
+  int64_t seconds = config->boot_hold_nanos / kNanosPerSecond;
+  section.Integer("hold_until_connected_s", 0, kMaxBootHoldNanos / kNanosPerSecond, &seconds);
+  config->boot_hold_nanos = seconds * kNanosPerSecond;
+}
+
 absl::Status CheckChoice(std::string_view what, std::string_view value,
                          std::span<const std::string_view> choices) {
   if (std::ranges::find(choices, value) != choices.end()) return absl::OkStatus();
@@ -83,6 +89,7 @@ absl::StatusOr<AgentConfig> ParseConfig(std::string_view text, const std::string
     root.Section("process").OneOf("source", kProcessSources, &config.process_source);
     root.Section("dns").Addresses("resolvers", kMaxResolvers, &config.dns_resolvers);
     ReadSpool(root.Section("spool"), &config);
+    ReadIsolation(root.Section("isolation"), &config);
   }));
   return config;
 }

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/isolation/boot_hold.h"
+
 namespace cordon::agent {
 
 inline constexpr const char* kDefaultConfigFile = "/etc/cordon/agent.toml";
@@ -24,8 +26,9 @@ struct AgentConfig {
   std::string log_level = "info";          // debug, info, warn, error
   std::vector<std::string> watched_paths;  // empty: the default policy's
   std::vector<std::string> excluded_paths;
-  std::string process_source = "auto";     // auto, ebpf, proc-connector
-  std::vector<std::string> dns_resolvers;  // addresses; empty: the system's
+  std::string process_source = "auto";              // auto, ebpf, proc-connector
+  std::vector<std::string> dns_resolvers;           // addresses; empty: the system's
+  int64_t boot_hold_nanos = kDefaultBootHoldNanos;  // 0: a host that was off is not held at boot
   uint64_t spool_max_bytes = 256ULL << 20;
   int64_t spool_max_age_nanos = 30LL * 86'400 * 1'000'000'000;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "agent/app/user_teller.h"
 #include "agent/integrity/file_sensor.h"
 #include "agent/isolation/isolation.h"
 #include "agent/orders/order_handler.h"
@@ -11,15 +12,22 @@ namespace cordon::agent {
 class OrderActions final : public OrderHandler {
  public:
   // `default_policy`: what is watched without a policy order, from the settings.
-  OrderActions(Isolation& isolation, ScanRunner& scans, FileSensor& files, v1::Policy default_policy)
-      : isolation_(isolation), scans_(scans), files_(files), default_policy_(std::move(default_policy)) {}
+  OrderActions(Isolation& isolation, UserTeller& users, ScanRunner& scans, FileSensor& files,
+               v1::Policy default_policy)
+      : isolation_(isolation),
+        users_(users),
+        scans_(scans),
+        files_(files),
+        default_policy_(std::move(default_policy)) {}
 
   absl::StatusOr<v1::Receipt> Isolate(const v1::IsolateAction& action, const std::string& order_id,
                                       uint64_t sequence) override {
+    users_.Expect(order_id, action.user_message());
     return isolation_.Set(action, order_id, sequence);
   }
-  absl::StatusOr<v1::Receipt> Release(const v1::ReleaseAction& /*action*/, const std::string& order_id,
+  absl::StatusOr<v1::Receipt> Release(const v1::ReleaseAction& action, const std::string& order_id,
                                       uint64_t sequence) override {
+    users_.Expect(order_id, action.user_message());
     return isolation_.Release(order_id, sequence);
   }
   v1::LaneState IsolationLane() override { return isolation_.Lane(); }
@@ -35,6 +43,7 @@ class OrderActions final : public OrderHandler {
 
  private:
   Isolation& isolation_;
+  UserTeller& users_;
   ScanRunner& scans_;
   FileSensor& files_;
   const v1::Policy default_policy_;

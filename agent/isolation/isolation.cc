@@ -11,6 +11,7 @@
 #include "agent/isolation/policy.h"
 #include "agent/isolation/program_binding.h"
 #include "agent/isolation/receipt.h"
+#include "agent/isolation/recovery.h"
 #include "agent/isolation/state.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
@@ -23,6 +24,7 @@ using platform::FilterPolicy;
 using platform::FilterReadback;
 using platform::Level;
 
+constexpr Level kHeldLevel = Level::kControllerOnly;
 constexpr int64_t kSaveLeaseEvery = 60 * kNanosPerSecond;
 
 // Packets that nothing answers, and that no level above observe lets out unless the profile names them.
@@ -64,11 +66,14 @@ class Isolation::Impl {
   absl::StatusOr<v1::Receipt> Set(const v1::IsolateAction& action, const std::string& order_id,
                                   uint64_t sequence);
   absl::StatusOr<v1::Receipt> Release(const std::string& order_id, uint64_t sequence);
+  absl::StatusOr<v1::Receipt> ReleaseLocally();
   void OnLinksChanged();
   void Tick();
+  void EndHold(const std::string& why);
   v1::Receipt ReadReceipt() { return ReceiptOf(parts_.filter->ReadBack(Policy())); }
   absl::Status Prove();
   v1::LaneState Lane() const;
+  v1::Level LevelMeant() const { return state_.level(); }
 
  private:
   // What the state asks of the kernel now.
@@ -84,7 +89,8 @@ class Isolation::Impl {
   v1::Receipt Tell(const std::string& cause, const absl::StatusOr<FilterReadback>& readback);
   v1::Receipt Tell(const std::string& cause) { return Tell(cause, parts_.filter->ReadBack(Policy())); }
   absl::Status SetAside(const absl::Status& why);
-  absl::Status TellStateProblem(absl::StatusCode code);
+  absl::Status TakeClosedSide();
+  absl::Status HoldFreshHost();
 
   void ProveChannel();
   void OnChannelProof(uint64_t generation, const absl::Status& proof);
@@ -107,6 +113,7 @@ class Isolation::Impl {
   uint64_t dropped_before_ = 0;
   int64_t apply_nanos_ = 0;
   int64_t lease_saved_at_ = 0;
+  bool kept_ = false;        // of a state that was lost, what stands in the kernel is left as it is
   uint64_t generation_ = 0;  // rises with every change: a proof of an earlier state counts for nothing
 };
 
@@ -114,18 +121,25 @@ FilterPolicy Isolation::Impl::Policy() const {
   FilterPolicy policy = ordered_;
   policy.controllers = controllers_;
   names_.Fill(&policy);
-  return AtLevel(std::move(policy), FilterLevel(state_.level()));
+  return AtLevel(std::move(policy),
+                 std::max(FilterLevel(state_.level()), options_.hold ? kHeldLevel : Level::kObserve));
 }
 
 v1::Receipt Isolation::Impl::ReceiptOf(const absl::StatusOr<FilterReadback>& readback) const {
-  return MakeReceipt(state_, readback,
-                     {.now_unix_nanos = parts_.clock->WallNanos(),
-                      .apply_nanos = apply_nanos_,
-                      .dropped_before = dropped_before_,
-                      .escaped = escaped_,
-                      .notes = names_.Notes(),
-                      .state_problem = state_problem_,
-                      .programs = programs_.Facts(Policy().programs)});
+  v1::IsolationState in_force = state_;
+  const bool held = options_.hold && FilterLevel(state_.level()) < kHeldLevel;
+  if (held) in_force.set_level(WireLevel(kHeldLevel));
+  v1::Receipt receipt = MakeReceipt(in_force, readback,
+                                    {.now_unix_nanos = parts_.clock->WallNanos(),
+                                     .apply_nanos = apply_nanos_,
+                                     .dropped_before = dropped_before_,
+                                     .escaped = escaped_,
+                                     .notes = names_.Notes(),
+                                     .state_problem = state_problem_,
+                                     .programs = programs_.Facts(Policy().programs)});
+  if (held)
+    receipt.add_reasons("held at controller-only since boot until a controller has been asked for orders");
+  return receipt;
 }
 
 absl::Status Isolation::Impl::Save(const v1::IsolationState& state) {
@@ -221,6 +235,7 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Take(v1::IsolationState next, Filte
   }
   names_.Settle();
   ++generation_;
+  kept_ = false;
   state_problem_.clear();
   escaped_.clear();
   dropped_before_ = 0;
@@ -263,6 +278,14 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Release(const std::string& order_id
   return Take(std::move(next), {}, "order");
 }
 
+absl::StatusOr<v1::Receipt> Isolation::Impl::ReleaseLocally() {
+  v1::IsolationState next;
+  next.set_order_id(state_.order_id());
+  next.set_sequence(state_.sequence());
+  next.set_level(v1::LEVEL_OBSERVE);
+  return Take(std::move(next), {}, "local release");
+}
+
 void Isolation::Impl::ProveChannel() {
   if (!state_.channel_unproven() || parts_.channel == nullptr) return;
   parts_.channel->Prove(
@@ -302,7 +325,7 @@ void Isolation::Impl::SetControllers(std::vector<Endpoint> controllers) {
   std::sort(controllers.begin(), controllers.end());
   if (controllers == controllers_) return;
   controllers_ = std::move(controllers);
-  if (state_.level() == v1::LEVEL_OBSERVE) return;
+  if (kept_ || Policy().level == Level::kObserve) return;
   state_.clear_controllers();
   for (const Endpoint& controller : controllers_) state_.add_controllers(FormatEndpoint(controller));
   absl::Status status = Save(state_);
@@ -311,7 +334,7 @@ void Isolation::Impl::SetControllers(std::vector<Endpoint> controllers) {
 }
 
 void Isolation::Impl::OnLinksChanged() {
-  if (state_.level() == v1::LEVEL_OBSERVE) return;
+  if (kept_ || Policy().level == Level::kObserve) return;
   const auto readback = parts_.filter->ReadBack(Policy());
   if (readback.ok() && readback->matches) return;
   if (readback.ok()) dropped_before_ += readback->dropped_packets;
@@ -372,21 +395,37 @@ void Isolation::Impl::EndLease() {
   }
 }
 
-absl::Status Isolation::Impl::TellStateProblem(absl::StatusCode code) {
-  spdlog::error("isolation: {}", state_problem_);
-  Tell("agent start");
-  return absl::Status(code, state_problem_);
+absl::Status Isolation::Impl::SetAside(const absl::Status& why) {
+  std::string problem(Message(why));
+  std::error_code error;
+  if (std::filesystem::exists(options_.state_file, error)) {
+    std::filesystem::path aside = options_.state_file;
+    aside += StrCat(".damaged-", parts_.clock->WallNanos());
+    std::filesystem::rename(options_.state_file, aside, error);
+    StrAppend(&problem, "; it is ", error ? "left in place" : "set aside as ",
+              error ? "" : aside.filename().string());
+  }
+  state_ = ClosedState(options_.state_file.parent_path(), problem, *parts_.clock);
+  if (const absl::Status saved = Save(state_); !saved.ok()) spdlog::error("isolation: {}", Message(saved));
+  return TakeClosedSide();
 }
 
-absl::Status Isolation::Impl::SetAside(const absl::Status& why) {
-  std::filesystem::path aside = options_.state_file;
-  aside += StrCat(".damaged-", parts_.clock->WallNanos());
-  std::error_code error;
-  std::filesystem::rename(options_.state_file, aside, error);
-  state_problem_ = StrCat(Message(why), "; it is ", error ? "left in place" : "set aside as ",
-                          error ? "" : aside.filename().string(),
-                          ", and what stands in the kernel is kept: order isolate or release anew");
-  return TellStateProblem(absl::StatusCode::kDataLoss);
+// The state does not say what was ordered. What stands in the kernel is kept, for nothing but an order may
+// open it; where nothing stands, as after a boot, the host is closed but for its controllers (ISO-5).
+absl::Status Isolation::Impl::TakeClosedSide() {
+  ordered_ = {};
+  if (controllers_.empty()) controllers_ = ControllersOf(state_);
+  const auto readback = parts_.filter->ReadBack(Policy());
+  kept_ = !readback.ok() || (!readback->absent && !readback->matches);
+  const absl::Status closed = kept_ ? absl::OkStatus() : PutInForce();
+  state_problem_ = StrCat(state_.note(), ", and ",
+                          kept_         ? "what stands in the kernel is kept"
+                          : closed.ok() ? "the host is closed but for its controllers"
+                                        : StrCat("the host cannot be closed (", Message(closed), ")"),
+                          ": order isolate or release anew");
+  spdlog::error("isolation: {}", state_problem_);
+  Tell("agent start");
+  return absl::DataLossError(state_problem_);
 }
 
 absl::Status Isolation::Impl::Restore() {
@@ -396,15 +435,15 @@ absl::Status Isolation::Impl::Restore() {
 }
 
 absl::Status Isolation::Impl::RestoreState() {
+  if (options_.hold && controllers_.empty())
+    controllers_ = KnownControllers(options_.state_file.parent_path());
   const absl::StatusOr<std::string> bytes = platform::ReadFileBounded(options_.state_file, kMaxStateBytes);
   if (absl::IsNotFound(bytes.status())) {
     const auto readback = parts_.filter->ReadBack(Policy());
-    if (readback.ok() && readback->matches) return absl::OkStatus();
     if (!readback.ok()) return readback.status();
-    state_problem_ =
-        "rules of Cordon stand in the kernel, but there is no isolation state that asks for them; they are "
-        "kept: order isolate or release";
-    return TellStateProblem(absl::StatusCode::kDataLoss);
+    if (readback->absent) return options_.hold ? HoldFreshHost() : absl::OkStatus();
+    return SetAside(absl::DataLossError(
+        "rules of Cordon stand in the kernel, but there is no isolation state that asks for them"));
   }
   if (!bytes.ok() && !absl::IsOutOfRange(bytes.status())) return bytes.status();
   absl::StatusOr<v1::IsolationState> state = bytes.ok() ? DecodeState(*bytes) : bytes.status();
@@ -413,15 +452,9 @@ absl::Status Isolation::Impl::RestoreState() {
   if (!state.ok()) return SetAside(state.status());
   if (!ordered.ok()) return SetAside(ordered.status());
   state_ = *std::move(state);
+  if (IsClosedState(state_)) return TakeClosedSide();
   ordered_ = *std::move(ordered);
-  if (controllers_.empty()) {
-    for (const std::string& text : state_.controllers()) {
-      const absl::StatusOr<HostPort> parsed = ParseHostPort(text);
-      boost::system::error_code error;
-      const auto address = boost::asio::ip::make_address(parsed.ok() ? parsed->host : "", error);
-      if (!error) controllers_.push_back({address, parsed->port});
-    }
-  }
+  if (state_.controllers_size() > 0) controllers_ = ControllersOf(state_);
   if (HasLease(state_)) CountLease(&state_, options_.boot_id, *parts_.clock);
   if (state_.level() == v1::LEVEL_OBSERVE && !state_.has_action()) {
     const auto readback = parts_.filter->ReadBack(Policy());
@@ -433,6 +466,21 @@ absl::Status Isolation::Impl::RestoreState() {
   Tell("agent start");
   ProveChannel();
   return absl::OkStatus();
+}
+
+// With a state on disk, so that the rules are not taken for those of a state that was lost.
+absl::Status Isolation::Impl::HoldFreshHost() {
+  CORDON_RETURN_IF_ERROR(Save(state_));
+  CORDON_RETURN_IF_ERROR(PutInForce());
+  Tell("agent start");
+  return absl::OkStatus();
+}
+
+void Isolation::Impl::EndHold(const std::string& why) {
+  if (!std::exchange(options_.hold, false) || kept_ || FilterLevel(state_.level()) >= kHeldLevel) return;
+  const absl::Status applied = PutInForce();
+  if (!applied.ok()) spdlog::error("isolation: the hold since boot cannot be ended: {}", Message(applied));
+  Tell(StrCat("hold since boot ended: ", why));
 }
 
 // Sends what must not leave; the sentence for the receipt when it did.
@@ -498,17 +546,26 @@ absl::StatusOr<v1::Receipt> Isolation::Set(const v1::IsolateAction& action, cons
 absl::StatusOr<v1::Receipt> Isolation::Release(const std::string& order_id, uint64_t sequence) {
   return impl_->Release(order_id, sequence);
 }
+absl::StatusOr<v1::Receipt> Isolation::ReleaseLocally() {
+  return impl_->ReleaseLocally();
+}
 void Isolation::OnLinksChanged() {
   impl_->OnLinksChanged();
 }
 void Isolation::Tick() {
   impl_->Tick();
 }
+void Isolation::EndHold(const std::string& why) {
+  impl_->EndHold(why);
+}
 v1::Receipt Isolation::ReadReceipt() {
   return impl_->ReadReceipt();
 }
 absl::Status Isolation::Prove() {
   return impl_->Prove();
+}
+v1::Level Isolation::LevelMeant() const {
+  return impl_->LevelMeant();
 }
 v1::LaneState Isolation::Lane() const {
   return impl_->Lane();

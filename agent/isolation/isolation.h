@@ -38,6 +38,8 @@ struct IsolationParts {
 struct IsolationOptions {
   std::filesystem::path state_file;  // "isolation.state" in the agent's state folder
   std::string boot_id;               // of SystemFacts: tells a restart of the agent from one of the machine
+  bool hold =
+      false;  // keep at least controller-only from Restore until EndHold, whatever was ordered (boot_hold.h)
 };
 
 // Keeps the host at the level that the newest order of the isolation lane asks for.
@@ -60,9 +62,10 @@ class Isolation {
   // Called with the receipt after every change: order, fallback, end of the lease, drift repaired.
   void OnReceipt(std::function<void(const v1::Receipt&)> listener);
 
-  // Once, at start: makes the kernel match the state file (ISO-5). A damaged or missing file never opens
-  // anything: it is set aside, what stands in the kernel is kept, and the returned error, an event and the
-  // receipt say so.
+  // Once, at start: makes the kernel match the state file (ISO-5). A damaged file never opens anything, nor
+  // does a file that is missing while rules stand: what stands in the kernel is kept, and where nothing
+  // stands, as after a boot, the host is closed but for its controllers (recovery.h). The returned error, an
+  // event and the receipt say so.
   absl::Status Restore();
 
   // The addresses at which the agent's own sockets reach a controller. Kept in the state file, so that they
@@ -83,11 +86,18 @@ class Isolation {
   // Takes everything of Cordon's out of the packet filter. Errors as Set.
   absl::StatusOr<v1::Receipt> Release(const std::string& order_id, uint64_t sequence);
 
+  // As Release, by somebody on the host who takes the agent off it: no order, no higher sequence; the cause
+  // is "local release".
+  absl::StatusOr<v1::Receipt> ReleaseLocally();
+
   // Covers interfaces that came (ISO-3).
   void OnLinksChanged();
 
   // Counts the lease down on the boot-time clock (ISO-8) and ends it. Call about every second.
   void Tick();
+
+  // Ends IsolationOptions::hold; again: nothing.
+  void EndHold(const std::string& why);
 
   // Reads the kernel back now.
   v1::Receipt ReadReceipt();
@@ -96,6 +106,9 @@ class Isolation {
   // what was ordered. Rules that somebody changed are put right, and the error says what was found (ISO-6
   // goes further).
   absl::Status Prove();
+
+  // What the state asks for: the order's level, a lower one after a step down, what followed a lease.
+  v1::Level LevelMeant() const;
 
   // For Hello: the newest order of the isolation lane.
   v1::LaneState Lane() const;

@@ -13,53 +13,78 @@
 namespace cordon::testing {
 namespace {
 
-// The unit as it is shipped, but for the program's path: nothing is installed here.
+struct Unit {
+  const char* name;
+  const char* program;
+  const char* worst_exposure;  // in tenths, as systemd-analyze security --threshold takes it
+};
+constexpr Unit kUnits[] = {{"cordon-agent", "/usr/bin/cordon-agent", "47"},
+                           {"cordon-isolation", "/usr/libexec/cordon/cordon-keeper", "25"}};
+
+// The units as they are shipped, but for the programs' paths: nothing is installed here.
 class SystemdUnitTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (RunCommand({"systemd-analyze", "--version"}).status != 0)
       GTEST_SKIP() << "systemd-analyze is not installed";
-    std::ifstream shipped(std::filesystem::path(kSourceDir) / "packaging/systemd/cordon-agent.service");
+    for (const Unit& unit : kUnits) {
+      std::string here = Text(unit.name);
+      ASSERT_NE(here.find(unit.program), std::string::npos);
+      here.replace(here.find(unit.program), std::string(unit.program).size(), "/usr/bin/true");
+      std::ofstream(PathOf(unit.name)) << here;
+    }
+  }
+
+  static std::string Text(const std::string& name) {
+    std::ifstream shipped(std::filesystem::path(kSourceDir) / "packaging/systemd" / (name + ".service"));
     std::stringstream text;
     text << shipped.rdbuf();
-    unit_text_ = text.str();
-    const std::string program = "/usr/bin/cordon-agent";
-    ASSERT_NE(unit_text_.find(program), std::string::npos);
-    std::string here = unit_text_;
-    here.replace(here.find(program), program.size(), "/usr/bin/true");
-    unit_ = folder_ / "cordon-agent.service";
-    std::ofstream(unit_) << here;
+    return text.str();
+  }
+  std::string PathOf(const std::string& name) const { return (folder_ / (name + ".service")).string(); }
+  CommandResult Verify() const {
+    return RunCommand(
+        {"systemd-analyze", "verify", "--man=no", PathOf(kUnits[0].name), PathOf(kUnits[1].name)});
   }
 
   TempFolder folder_;
-  std::filesystem::path unit_;
-  std::string unit_text_;
 };
 
-TEST_F(SystemdUnitTest, IsValid) {
-  const CommandResult result = RunCommand({"systemd-analyze", "verify", "--man=no", unit_.string()});
+TEST_F(SystemdUnitTest, AreValid) {
+  const CommandResult result = Verify();
   EXPECT_EQ(result.status, 0) << result.errors;
   EXPECT_EQ(result.errors, "");
 }
 
 TEST_F(SystemdUnitTest, AWrongSettingWouldBeSeen) {
-  std::ofstream(unit_, std::ios::app) << "[Service]\nProtectEverything=yes\n";
-  EXPECT_THAT(RunCommand({"systemd-analyze", "verify", "--man=no", unit_.string()}).errors,
-              ::testing::HasSubstr("ProtectEverything"));
+  std::ofstream(PathOf("cordon-isolation"), std::ios::app) << "[Service]\nProtectEverything=yes\n";
+  EXPECT_THAT(Verify().errors, ::testing::HasSubstr("ProtectEverything"));
 }
 
-TEST_F(SystemdUnitTest, IsHardenedAsFarAsItsWorkAllows) {
-  const CommandResult result = RunCommand(
-      {"systemd-analyze", "security", "--offline=yes", "--threshold=45", "--no-pager", unit_.string()});
-  EXPECT_EQ(result.status, 0) << result.output << result.errors;
+TEST_F(SystemdUnitTest, AreHardenedAsFarAsTheirWorkAllows) {
+  for (const Unit& unit : kUnits) {
+    const CommandResult result =
+        RunCommand({"systemd-analyze", "security", "--offline=yes",
+                    std::string("--threshold=") + unit.worst_exposure, "--no-pager", PathOf(unit.name)});
+    EXPECT_EQ(result.status, 0) << result.output << result.errors;
+  }
 }
 
-TEST_F(SystemdUnitTest, ISO5_StartsBeforeTheNetworkAndHidesNoFilesFromScans) {
-  EXPECT_THAT(unit_text_, ::testing::ContainsRegex("\nBefore=[^\n]*network-pre\\.target"));
-  EXPECT_THAT(unit_text_, ::testing::HasSubstr("\nType=notify\n"));
+TEST_F(SystemdUnitTest, ISO5_TheKeeperStartsBeforeTheNetworkAndTheAgentAfterIt) {
+  const std::string keeper = Text("cordon-isolation");
+  EXPECT_THAT(keeper, ::testing::ContainsRegex("\nBefore=[^\n]*network-pre\\.target"));
+  EXPECT_THAT(keeper, ::testing::HasSubstr("\nWants=network-pre.target\n"));
+  EXPECT_THAT(keeper, ::testing::HasSubstr("\nDefaultDependencies=no\n"));
+  EXPECT_THAT(keeper, ::testing::HasSubstr("\nType=notify\n"));
+  EXPECT_THAT(Text("cordon-agent"), ::testing::ContainsRegex("\nAfter=[^\n]*cordon-isolation\\.service"));
+}
+
+TEST_F(SystemdUnitTest, TheAgentsUnitHidesNoFilesFromScans) {
+  const std::string agent = Text("cordon-agent");
+  EXPECT_THAT(agent, ::testing::HasSubstr("\nType=notify\n"));
   for (const char* hides : {"ProtectHome=yes", "PrivateTmp=yes", "ProtectProc=invisible",
                             "PrivateDevices=yes", "PrivateNetwork=yes", "ProtectKernelModules=yes"}) {
-    EXPECT_THAT(unit_text_, ::testing::Not(::testing::HasSubstr(std::string("\n") + hides)));
+    EXPECT_THAT(agent, ::testing::Not(::testing::HasSubstr(std::string("\n") + hides)));
   }
 }
 

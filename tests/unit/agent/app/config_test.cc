@@ -31,6 +31,7 @@ TEST(AgentConfig, TheExampleHoldsTheDefaults) {
   EXPECT_EQ(example->process_source, defaults.process_source);
   EXPECT_EQ(example->spool_max_bytes, defaults.spool_max_bytes);
   EXPECT_EQ(example->spool_max_age_nanos, defaults.spool_max_age_nanos);
+  EXPECT_EQ(example->boot_hold_nanos, defaults.boot_hold_nanos);
 }
 
 TEST(AgentConfig, EverySettingIsRead) {
@@ -48,6 +49,8 @@ source = "ebpf"
 [spool]
 max_mib = 32
 max_age = "2h"
+[isolation]
+hold_until_connected_s = 0
 )",
                                   "a.toml");
   ASSERT_TRUE(config.ok()) << config.status();
@@ -59,6 +62,7 @@ max_age = "2h"
   EXPECT_EQ(config->process_source, "ebpf");
   EXPECT_EQ(config->spool_max_bytes, 32U << 20);
   EXPECT_EQ(config->spool_max_age_nanos, 7'200'000'000'000);
+  EXPECT_EQ(config->boot_hold_nanos, 0);
 }
 
 struct BadCase {
@@ -98,6 +102,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"UnknownSource", "[process]\nsource = \"magic\"\n", "must be auto, ebpf or proc-connector"},
         BadCase{"SpoolTooSmall", "[spool]\nmax_mib = 1\n", "a.toml:2: spool.max_mib must be 16 to 65536"},
         BadCase{"SpoolNegative", "[spool]\nmax_mib = -1\n", "a.toml:2: spool.max_mib must be 16 to 65536"},
+        BadCase{"HoldTooLong", "[isolation]\nhold_until_connected_s = 3600\n",
+                "a.toml:2: isolation.hold_until_connected_s"},
         BadCase{"BadAge", "[spool]\nmax_age = \"soon\"\n", "a.toml:2: spool.max_age: "}),
     [](const auto& test) { return test.param.name; });
 

@@ -1,0 +1,198 @@
+#include "agent/app/removal.h"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <memory>
+#include <utility>
+
+#include "agent/app/host_facts.h"
+#include "agent/app/instance_lock.h"
+#include "agent/app/lifecycle.h"
+#include "agent/app/version.h"
+#include "agent/isolation/isolation.h"
+#include "agent/isolation/isolation_lock.h"
+#include "agent/isolation/state.h"
+#include "agent/link/link.h"
+#include "agent/spool/spool.h"
+#include "agent/telemetry/batcher.h"
+#include "agent/telemetry/telemetry_sender.h"
+#include "common/base/status.h"
+#include "common/wire/json.h"
+#include "platform/api/connections.h"
+#include "platform/api/files.h"
+#include "platform/api/packet_filter.h"
+#include "platform/api/system.h"
+
+namespace cordon::agent {
+namespace {
+
+constexpr const char* kStateFile = "isolation.state";
+constexpr std::chrono::seconds kKeeperPatience(5);
+constexpr std::chrono::seconds kFlushPatience(5);
+constexpr std::chrono::seconds kSendPatience(5);
+
+// For a host that has no spool.
+class LogSink final : public EventSink {
+ public:
+  void Emit(v1::EventClass /*event_class*/, int64_t /*time_unix_nanos*/, v1::Event event) override {
+    spdlog::warn("event that could not be kept: {}", event.ShortDebugString());
+  }
+};
+
+// Says who this is and what is enforced; whatever a controller wants is too late.
+class LastWords final : public LinkHandler {
+ public:
+  explicit LastWords(Isolation& isolation) : isolation_(isolation) {}
+
+  v1::Hello MakeHello() override {
+    v1::Hello hello;
+    *hello.mutable_receipt() = isolation_.ReadReceipt();
+    hello.mutable_health()->set_agent_version(kVersion);
+    *hello.add_lanes() = isolation_.Lane();
+    return hello;
+  }
+  v1::Heartbeat MakeHeartbeat() override { return {}; }
+  void OnOrder(const v1::SignedOrder& /*order*/) override {}
+  void OnHealthPoll(const v1::HealthPoll& /*poll*/) override {}
+  void OnControllerEndpoints(const std::vector<Endpoint>& endpoints) override {
+    isolation_.SetControllers(endpoints);
+  }
+  void OnCertificateRenewed(int64_t /*not_after_unix_nanos*/) override {}
+
+ private:
+  Isolation& isolation_;
+};
+
+// What the removal needs of the agent's parts, in the order in which it is made.
+class Removal {
+ public:
+  explicit Removal(const AgentConfig& config)
+      : config_(config),
+        facts_(platform::ReadSystemFacts()),
+        clock_(platform::MakeSystemClock()),
+        filter_(platform::MakePacketFilter()),
+        connections_(platform::MakeConnectionTable()) {}
+
+  absl::StatusOr<std::string> Run() {
+    CORDON_ASSIGN_OR_RETURN(const auto agent_lock, LockState(config_.state_dir));
+    CORDON_ASSIGN_OR_RETURN(const auto keeper_lock, LockIsolation(config_.state_dir, kKeeperPatience));
+    const absl::Status recorded = OpenSpool();
+    EventSink& events = recorded.ok() ? static_cast<EventSink&>(*batcher_) : log_;
+    CORDON_ASSIGN_OR_RETURN(const bool released, Release(events));
+    const std::string what =
+        released ? "the host was isolated and has been released" : "the host was not isolated";
+    EmitLifecycle(events, *clock_, v1::AgentLifecycle::STATE_REMOVED, what, facts_.boot_id);
+    if (!recorded.ok()) return StrCat(what, "; this could not be recorded: ", Message(recorded));
+    CORDON_RETURN_IF_ERROR(Annotate(batcher_->Flush(kFlushPatience), "what was done is not recorded"));
+    const bool sent = Send();
+    CORDON_RETURN_IF_ERROR(batcher_->Stop(kFlushPatience));
+    return StrCat(what, sent ? "; a controller knows it" : "; no controller was reached, it is in agent.db");
+  }
+
+ private:
+  absl::Status OpenSpool() {
+    CORDON_ASSIGN_OR_RETURN(host_, LoadHostState(config_.state_dir));
+    SpoolSettings settings;
+    settings.file = config_.state_dir / "agent.db";
+    settings.host_id = host_.identity.host_id;
+    settings.limit_bytes = config_.spool_max_bytes;
+    settings.limit_age_nanos = config_.spool_max_age_nanos;
+    CORDON_ASSIGN_OR_RETURN(spool_, Spool::Open(settings, *clock_));
+    batcher_ = std::make_unique<Batcher>(*spool_, *clock_, BatcherSettings(), [this] {
+      boost::asio::post(loop_, [this] {
+        if (sender_) sender_->OnNewBatches();
+      });
+    });
+    sender_ = std::make_unique<TelemetrySender>(*spool_, TelemetrySender::Window(),
+                                                [this] { batcher_->WakeForMaintenance(); });
+    return absl::OkStatus();
+  }
+
+  // False when there was nothing to release.
+  absl::StatusOr<bool> Release(EventSink& events) {
+    isolation_ = std::make_unique<Isolation>(
+        IsolationParts{.filter = filter_.get(),
+                       .connections = connections_.get(),
+                       .clock = clock_.get(),
+                       .events = &events,
+                       .escape = nullptr,
+                       .channel = nullptr},
+        IsolationOptions{.state_file = config_.state_dir / kStateFile, .boot_id = facts_.boot_id});
+    if (CheckNotIsolated(config_).ok()) return false;
+    const absl::Status restored = isolation_->Restore();  // what was in force is in the record, damage too
+    if (!restored.ok()) spdlog::warn("{}", Message(restored));
+    CORDON_RETURN_IF_ERROR(Annotate(isolation_->ReleaseLocally().status(), "the host cannot be released"));
+    return true;
+  }
+
+  // True when a controller has acknowledged everything.
+  bool Send() {
+    LastWords words(*isolation_);
+    Link link(
+        {loop_, *clock_, words, *sender_, config_.state_dir, MakeHostFacts(facts_, config_), facts_.boot_id},
+        host_, LinkSettings());
+    if (!link.Start().ok()) return false;
+    Wait(link, clock_->BootNanos() + std::chrono::nanoseconds(kSendPatience).count());
+    loop_.run();
+    return AllSent();
+  }
+  bool AllSent() const { return spool_->Stats().acknowledged_sequence == spool_->Stats().last_sequence; }
+
+  void Wait(Link& link, int64_t deadline_boot_nanos) {
+    constexpr std::chrono::milliseconds kLook(50);
+    if (AllSent() || clock_->BootNanos() > deadline_boot_nanos) {
+      link.Stop([this] { loop_.stop(); });
+      return;
+    }
+    const auto timer = std::make_shared<boost::asio::steady_timer>(loop_, kLook);
+    timer->async_wait([this, timer, &link, deadline_boot_nanos](const boost::system::error_code&) {
+      Wait(link, deadline_boot_nanos);
+    });
+  }
+
+  const AgentConfig& config_;
+  const platform::SystemFacts facts_;
+  const std::unique_ptr<Clock> clock_;
+  const std::unique_ptr<platform::PacketFilter> filter_;
+  const std::unique_ptr<platform::ConnectionTable> connections_;
+  boost::asio::io_context loop_;
+  LogSink log_;
+  HostState host_;
+  std::unique_ptr<Spool> spool_;
+  std::unique_ptr<TelemetrySender> sender_;
+  std::unique_ptr<Batcher> batcher_;
+  std::unique_ptr<Isolation> isolation_;
+};
+
+absl::Status Isolated(const std::string& how) {
+  return absl::FailedPreconditionError(
+      StrCat("this host is isolated (", how,
+             "); without the agent nobody could release it. Release it first (cordonctl "
+             "release), or let the removal release and record it: --release"));
+}
+
+}  // namespace
+
+absl::Status CheckNotIsolated(const AgentConfig& config) {
+  const absl::StatusOr<std::string> bytes =
+      platform::ReadFileBounded(config.state_dir / kStateFile, kMaxStateBytes);
+  if (!absl::IsNotFound(bytes.status())) {
+    const absl::StatusOr<v1::IsolationState> state = bytes.ok() ? DecodeState(*bytes) : bytes.status();
+    if (!state.ok()) return Isolated(StrCat("its state cannot be read: ", Message(state.status())));
+    if (state->level() > v1::LEVEL_OBSERVE) return Isolated(WordOf(state->level()));
+  }
+  const auto readback = platform::MakePacketFilter()->ReadBack({});
+  CORDON_RETURN_IF_ERROR(Annotate(readback.status(), "whether this host is isolated cannot be told"));
+  return readback->absent ? absl::OkStatus() : Isolated("rules of Cordon stand in the kernel");
+}
+
+absl::StatusOr<std::string> RemoveAgent(const AgentConfig& config, bool release) {
+  if (!release) CORDON_RETURN_IF_ERROR(CheckNotIsolated(config));
+  return Removal(config).Run();
+}
+
+}  // namespace cordon::agent

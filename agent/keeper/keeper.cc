@@ -1,0 +1,121 @@
+#include "agent/keeper/keeper.h"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <utility>
+
+#include "agent/isolation/isolation_lock.h"
+#include "common/base/status.h"
+
+namespace cordon::agent {
+namespace {
+
+constexpr const char* kStateFile = "isolation.state";
+constexpr std::chrono::seconds kLookEvery(1);
+constexpr int64_t kReadBackEvery = 10 * kNanosPerSecond;
+
+class LogSink final : public EventSink {
+ public:
+  void Emit(v1::EventClass /*event_class*/, int64_t /*time_unix_nanos*/, v1::Event event) override {
+    const v1::Receipt& receipt = event.isolation_changed().receipt();
+    spdlog::warn("isolation: {}: {}, {}", event.isolation_changed().cause(),
+                 v1::Level_Name(receipt.enforced_level()), v1::Containment_Name(receipt.containment()));
+  }
+};
+
+}  // namespace
+
+Keeper::Keeper(std::filesystem::path state_dir, std::string boot_id, const Clock& clock)
+    : state_dir_(std::move(state_dir)),
+      boot_id_(std::move(boot_id)),
+      clock_(clock),
+      log_(std::make_unique<LogSink>()),
+      filter_(platform::MakePacketFilter()),
+      connections_(platform::MakeConnectionTable()),
+      links_(platform::MakeLinkWatcher()),
+      hold_(state_dir_ / kBootHoldFile, boot_id_, clock) {}
+
+// From what is on disk now, also when an agent has changed it since.
+void Keeper::Begin() {
+  isolation_ = std::make_unique<Isolation>(
+      IsolationParts{.filter = filter_.get(),
+                     .connections = connections_.get(),
+                     .clock = &clock_,
+                     .events = log_.get(),
+                     .escape = nullptr,
+                     .channel = nullptr},
+      IsolationOptions{.state_file = state_dir_ / kStateFile, .boot_id = boot_id_, .hold = hold_.Begin()});
+  restored_ = isolation_->Restore();
+  checked_boot_nanos_ = clock_.BootNanos();
+  StateChanged();
+}
+
+// The keeper's own writes (the progress of a lease) count as a change, which costs one more Begin.
+bool Keeper::StateChanged() {
+  std::error_code error;
+  const auto time = std::filesystem::last_write_time(state_dir_ / kStateFile, error);
+  return std::exchange(state_time_, error ? std::filesystem::file_time_type() : time) != state_time_;
+}
+
+absl::Status Keeper::Restore() {
+  if (!std::filesystem::exists(state_dir_)) return absl::OkStatus();  // a host that never had an agent
+  bool links_changed = false;
+  {
+    const std::lock_guard guard(mutex_);
+    links_changed = std::exchange(links_changed_, false);
+  }
+  const auto lock = LockIsolation(state_dir_, std::chrono::milliseconds(0));
+  if (absl::IsAlreadyExists(lock.status())) {
+    isolation_.reset();
+    return absl::OkStatus();  // the agent's business
+  }
+  // Where no lock can be had (a full or read-only disk), the rules matter more.
+  if (!lock.ok() && !std::exchange(warned_, true)) spdlog::warn("isolation: {}", Message(lock.status()));
+  Look(links_changed);
+  return restored_;
+}
+
+void Keeper::Look(bool links_changed) {
+  if (!isolation_ || StateChanged()) {
+    Begin();
+    return;
+  }
+  isolation_->Tick();
+  if (hold_.RemainingNanos() == 0) isolation_->EndHold("no controller was asked in time");
+  if (!links_changed && clock_.BootNanos() - checked_boot_nanos_ < kReadBackEvery) return;
+  checked_boot_nanos_ = clock_.BootNanos();
+  isolation_->OnLinksChanged();
+}
+
+absl::Status Keeper::Run(const std::function<void()>& ready) {
+  // Watched before the first look: an interface that comes in between is seen after it.
+  CORDON_RETURN_IF_ERROR(links_->Start([this] {
+    const std::lock_guard guard(mutex_);
+    links_changed_ = true;
+    wake_.notify_one();
+  }));
+  const absl::Status first = Restore();
+  if (first.ok()) spdlog::info("isolation: the saved state is in force");
+  if (!first.ok()) spdlog::error("isolation: {}", Message(first));
+  ready();
+  std::unique_lock guard(mutex_);
+  while (!stop_) {
+    wake_.wait_for(guard, kLookEvery, [this] { return stop_ || links_changed_; });
+    if (stop_) break;
+    guard.unlock();
+    static_cast<void>(Restore());  // said in the log when it is new
+    guard.lock();
+  }
+  guard.unlock();
+  links_->Stop();
+  return absl::OkStatus();
+}
+
+void Keeper::Stop() {
+  const std::lock_guard guard(mutex_);
+  stop_ = true;
+  wake_.notify_one();
+}
+
+}  // namespace cordon::agent

@@ -1,0 +1,202 @@
+// The Debian package by the real dpkg with the real maintainer scripts, on a copy of this system: an overlay
+// over / in a mount namespace of its own. systemd does not run here: the test starts and stops what the units
+// would.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include "common/base/strings.h"
+#include "tests/support/build_paths.h"
+#include "tests/support/fleet.h"
+
+namespace cordon::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr auto kPatience = std::chrono::minutes(3);
+
+class PackageTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (const char* tool : {"cpack", "dpkg-deb", "dpkg-shlibdeps", "unshare"}) {
+      if (RunCommand({"sh", "-c", StrCat("command -v ", tool)}).status != 0)
+        GTEST_SKIP() << tool << " is not installed";
+    }
+    std::filesystem::create_directories(Shared() / "out");
+    ASSERT_NO_FATAL_FAILURE(MakePackages());
+    ASSERT_NO_FATAL_FAILURE(MakeSystem());
+  }
+
+  std::filesystem::path Shared() const { return fleet_.Folder("shared"); }  // /mnt in the system under test
+
+  // This build's, and the same as the next version.
+  void MakePackages() {
+    const CommandResult packed = RunCommand({"cpack", "-G", "DEB", "-B", (Shared() / "out").string(),
+                                             "--config", std::string(kBinaryDir) + "/CPackConfig.cmake"},
+                                            {.working_dir = kBinaryDir}, kPatience);
+    ASSERT_EQ(packed.status, 0) << packed.output << packed.errors;
+    MustRun({"sh", "-c",
+             "set -e; cd \"$1\"; mv out/*.deb old.deb; rm -r out; dpkg-deb -R old.deb tree; "
+             "sed -i 's/^Version: .*/Version: 99.0/' tree/DEBIAN/control; "
+             "echo '# of the next version' >> tree/usr/share/doc/cordon/levels.md; "
+             "dpkg-deb -Zgzip -z1 --root-owner-group -b tree new.deb; rm -r tree",
+             "sh", Shared().string()});
+  }
+
+  void MakeSystem() {
+    system_ = std::make_unique<Subprocess>(std::vector<std::string>{
+        "unshare", "-m", "sh", "-c",
+        "set -e; mkdir -p \"$1\"; mount -t tmpfs none \"$1\"; cd \"$1\"; mkdir upper work root; "
+        "mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work root; "
+        "for d in proc dev sys; do mount --rbind /$d root/$d; done; mount -t tmpfs none root/run; mkdir "
+        "root/run/cordon; "
+        "mount --bind \"$2\" root/mnt; rm -rf root/var/lib/cordon root/etc/cordon; echo ready; exec sleep "
+        "3600",
+        "sh", fleet_.Folder("system").string(), Shared().string()});
+    ASSERT_TRUE(system_->WaitForOutput("ready")) << system_->Errors();
+  }
+
+  // In the system under test, in the host's network.
+  std::vector<std::string> Inside(std::vector<std::string> args) const {
+    args.insert(args.begin(), {"nsenter", StrCat("--mount=/proc/", system_->Pid(), "/ns/mnt"), "chroot",
+                               fleet_.Folder("system/root").string()});
+    return args;
+  }
+  CommandResult Run(std::vector<std::string> args) const {
+    return RunCommand(Inside(std::move(args)), {.net_namespace = fleet_.Host().Name()}, kPatience);
+  }
+  CommandResult Shell(const std::string& script) const { return Run({"sh", "-c", script}); }
+
+  // As the units do.
+  void StartServices() {
+    keeper_ = std::make_unique<Subprocess>(Inside({"/usr/libexec/cordon/cordon-keeper"}),
+                                           SubprocessOptions{.net_namespace = fleet_.Host().Name()});
+    agent_ = std::make_unique<Subprocess>(Inside({"/usr/bin/cordon-agent", "run"}),
+                                          SubprocessOptions{.net_namespace = fleet_.Host().Name()});
+    ASSERT_TRUE(
+        Eventually([&] { return Shell("cordon-agent status").output.contains("\ncontroller    connected"); },
+                   std::chrono::seconds(60)))
+        << agent_->Errors() << keeper_->Errors();
+  }
+  void StopServices() {
+    for (Subprocess* service : {agent_.get(), keeper_.get()}) {
+      service->Signal(SIGTERM);
+      service->Wait();
+    }
+  }
+
+  bool PeerReachesHost() const {
+    return RunCommand({"ping", "-c1", "-W1", "10.77.0.10"}, {.net_namespace = fleet_.Peer().Name()}).status ==
+           0;
+  }
+  // Ten packets a second from now on; what gets an answer is on its output.
+  std::unique_ptr<Subprocess> WatchTheBlock() const {
+    return std::make_unique<Subprocess>(std::vector<std::string>{"ping", "-i", "0.1", "10.77.0.10"},
+                                        SubprocessOptions{.net_namespace = fleet_.Peer().Name()});
+  }
+
+  void Enrol() {
+    fleet_.Ctl({"enrollment", "create", "--site", "leeds", "--uses", "1", "--for", "1h", "--out",
+                (Shared() / "leeds.enroll").string()});
+    const CommandResult enrolled = Shell("cordon-agent enroll /mnt/leeds.enroll");
+    ASSERT_EQ(enrolled.status, 0) << enrolled.errors;
+  }
+  void Isolate() {
+    const std::string name(fleet_.CtlJson({"hosts"}).at(0).at("host").as_string());
+    fleet_.Ctl({"isolate", name, "--level", "essential", "--fallback", "hold", "--reason", "a drill", "--yes",
+                "--wait"});
+  }
+
+  Fleet fleet_;
+  std::unique_ptr<Subprocess> system_;
+  std::unique_ptr<Subprocess> keeper_;
+  std::unique_ptr<Subprocess> agent_;
+};
+
+TEST_F(PackageTest, ISO5_IsolationOutlivesUpgradeAndRemovalRefusesOrReleasesAndRecords) {
+  const CommandResult installed = Shell("dpkg -i /mnt/old.deb");
+  ASSERT_EQ(installed.status, 0) << installed.output << installed.errors;
+  EXPECT_EQ(Shell("stat -c %a /var/lib/cordon").output, "700\n");
+  EXPECT_THAT(Shell("dpkg-query -W -f '${Conffiles}' cordon-agent").output,
+              HasSubstr("/etc/cordon/agent.toml"));
+  EXPECT_THAT(Shell("dpkg-query -W -f '${Depends}' cordon-agent").output, HasSubstr("libnftables1"));
+  EXPECT_EQ(Shell("ls /etc/systemd/system/*.wants/ | grep -c '^cordon-'").output, "2\n")
+      << "from the next boot on";
+
+  ASSERT_NO_FATAL_FAILURE(Enrol());
+  ASSERT_NO_FATAL_FAILURE(StartServices());
+  ASSERT_TRUE(PeerReachesHost());
+  Isolate();
+  ASSERT_FALSE(PeerReachesHost());
+
+  // Upgrade in place, with settings that somebody changed.
+  const auto watch = WatchTheBlock();
+  ASSERT_EQ(Shell("echo '# ours' >> /etc/cordon/agent.toml").status, 0);
+  const CommandResult upgraded = Shell("dpkg -i /mnt/new.deb </dev/null");
+  ASSERT_EQ(upgraded.status, 0) << upgraded.output << upgraded.errors;
+  StopServices();
+  ASSERT_NO_FATAL_FAILURE(StartServices());
+  watch->Signal(SIGINT);
+  watch->Wait();
+  EXPECT_THAT(watch->Output(), HasSubstr(", 0 received, ")) << watch->Output();
+  EXPECT_EQ(Shell("dpkg-query -W -f '${Version}' cordon-agent").output, "99.0");
+  EXPECT_THAT(Shell("tail -n1 /etc/cordon/agent.toml").output, HasSubstr("ours"));
+  EXPECT_THAT(Shell("cordon-agent status").output, HasSubstr("isolation     essential, contained"));
+
+  // Removal is refused, and leaves everything as it is.
+  const CommandResult refused = Shell("dpkg -r cordon-agent");
+  EXPECT_NE(refused.status, 0);
+  EXPECT_THAT(refused.output + refused.errors, HasSubstr("this host is isolated (essential)"));
+  EXPECT_THAT(refused.output + refused.errors, HasSubstr("CORDON_REMOVE_RELEASE=1"));
+  EXPECT_NE(Shell("CORDON_REMOVE_RELEASE=1 dpkg -r cordon-agent").status, 0)
+      << "an agent that could not be stopped runs";
+  EXPECT_THAT(Shell("cordon-agent status").output, HasSubstr("isolation     essential, contained"));
+  EXPECT_FALSE(PeerReachesHost());
+
+  // Removal that releases, and records it.
+  StopServices();
+  EXPECT_FALSE(PeerReachesHost());
+  const CommandResult removed = Shell("CORDON_REMOVE_RELEASE=1 dpkg -r cordon-agent");
+  ASSERT_EQ(removed.status, 0) << removed.output << removed.errors;
+  EXPECT_THAT(removed.output,
+              HasSubstr("the host was isolated and has been released; a controller knows it"));
+  EXPECT_TRUE(PeerReachesHost());
+  EXPECT_EQ(RunCommand({"nft", "list", "tables"}, {.net_namespace = fleet_.Host().Name()}).output, "");
+  const std::string events = fleet_.Ctl({"-o", "json", "events", "--class", "control", "--since", "10m"});
+  EXPECT_THAT(events, HasSubstr("local release"));
+  EXPECT_THAT(events, HasSubstr("has been released"));
+  EXPECT_EQ(Shell("test -e /var/lib/cordon/host.key && test -e /etc/cordon/agent.toml").status, 0);
+
+  ASSERT_EQ(Shell("dpkg -P cordon-agent").status, 0);
+  EXPECT_NE(Shell("test -e /var/lib/cordon").status, 0);
+  EXPECT_NE(Shell("test -e /etc/cordon").status, 0);
+  EXPECT_EQ(Shell("ls /etc/systemd/system/*.wants/ | grep -c '^cordon-'").output, "0\n");
+}
+
+TEST_F(PackageTest, AFreeHostIsRemovedWithoutAskingAndAnUnenrolledOneToo) {
+  ASSERT_EQ(Shell("dpkg -i /mnt/old.deb").status, 0);
+  const CommandResult removed = Shell("dpkg -r cordon-agent");
+  ASSERT_EQ(removed.status, 0) << removed.output << removed.errors;
+  EXPECT_THAT(removed.output, HasSubstr("the host was not isolated"));
+
+  ASSERT_EQ(Shell("dpkg -i /mnt/new.deb").status, 0);
+  ASSERT_NO_FATAL_FAILURE(Enrol());
+  ASSERT_NO_FATAL_FAILURE(StartServices());
+  Isolate();
+  StopServices();
+  fleet_.KillController();
+  ASSERT_NE(Shell("dpkg -r cordon-agent").status, 0);
+  ASSERT_EQ(Shell("touch /etc/cordon/remove-release").status, 0);
+  const CommandResult without_controller = Shell("dpkg -r cordon-agent");
+  ASSERT_EQ(without_controller.status, 0) << without_controller.output << without_controller.errors;
+  EXPECT_THAT(without_controller.output, HasSubstr("no controller was reached, it is in agent.db"));
+  EXPECT_TRUE(PeerReachesHost());
+}
+
+}  // namespace
+}  // namespace cordon::testing

@@ -1,0 +1,268 @@
+// What a host does at boot: the saved state, a damaged one, and the hold until a controller has been asked.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "agent/isolation/boot_hold.h"
+#include "agent/isolation/isolation.h"
+#include "agent/isolation/recovery.h"
+#include "agent/isolation/state.h"
+#include "cordon/v1/gateway.pb.h"
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_connections.h"
+#include "tests/fakes/fake_packet_filter.h"
+#include "tests/fakes/fake_probes.h"
+#include "tests/fakes/recording_sink.h"
+#include "tests/support/actions.h"
+#include "tests/support/policies.h"
+#include "tests/support/temp_folder.h"
+
+namespace cordon::testing {
+namespace {
+
+using agent::BootHold;
+using agent::Isolation;
+using platform::Level;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr int64_t kSecond = kNanosPerSecond;
+
+class PersistenceTest : public ::testing::Test {
+ protected:
+  PersistenceTest() { EXPECT_TRUE(Start().ok()); }
+
+  // A process that restores: the agent, or the keeper at boot.
+  absl::Status Start(const std::string& boot_id = "boot-1", bool hold = false) {
+    isolation_ = std::make_unique<Isolation>(
+        agent::IsolationParts{.filter = &filter_,
+                              .connections = &connections_,
+                              .clock = &clock_,
+                              .events = &events_,
+                              .escape = &escape_,
+                              .channel = &channel_},
+        agent::IsolationOptions{.state_file = StateFile(), .boot_id = boot_id, .hold = hold});
+    return isolation_->Restore();
+  }
+  absl::Status Boot(bool hold = false) {
+    filter_.Lose();
+    clock_.Reboot();
+    return Start("boot-2", hold);
+  }
+
+  void Enrol() const {
+    v1::EnrollmentFile file;
+    for (const char* controller : {"192.0.2.7:7443", "cordon.example.vet:443", "unknown.example.vet:443"})
+      file.add_controllers(controller);
+    std::ofstream(folder_ / "enrollment.pb") << file.SerializeAsString();
+    std::ofstream(folder_ / "addresses") << "cordon.example.vet 2001:db8::7\nstranger.example 192.0.2.66\n";
+  }
+
+  std::filesystem::path StateFile() const { return folder_ / "isolation.state"; }
+  Level Enforced() const { return filter_.Held().has_value() ? filter_.Held()->level : Level::kObserve; }
+
+  TempFolder folder_;
+  FakeClock clock_;
+  FakePacketFilter filter_;
+  FakeConnections connections_;
+  FakeChannelProbe channel_;
+  FakeEscapeProbe escape_;
+  RecordingSink events_;
+  std::unique_ptr<Isolation> isolation_;
+};
+
+TEST_F(PersistenceTest, ISO5_AfterABootADamagedStateClosesTheHostButForItsControllers) {
+  Enrol();
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  std::ofstream(StateFile()) << "cordon-isolation-state-v1\nnonsense";
+  const absl::Status restored = Boot();
+  EXPECT_EQ(restored.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(restored.ToString(), HasSubstr("closed but for its controllers"));
+  EXPECT_EQ(Enforced(), Level::kControllerOnly);
+  EXPECT_THAT(filter_.Held()->controllers, ElementsAre(At("192.0.2.7", 7443), At("2001:db8::7", 443)));
+  const v1::Receipt receipt = isolation_->ReadReceipt();
+  EXPECT_EQ(receipt.containment(), v1::CONTAINMENT_UNCERTAIN);
+  EXPECT_THAT(receipt.reasons(0), HasSubstr("set aside as isolation.state.damaged-"));
+  EXPECT_FALSE(Boot().ok()) << "and after the next boot";
+  EXPECT_EQ(Enforced(), Level::kControllerOnly);
+}
+
+TEST_F(PersistenceTest, ISO5_NoByteOfTheStateCanBeChangedOrCutToOpenAHost) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-1", 1).ok());
+  std::ifstream file(StateFile());
+  const std::string good((std::istreambuf_iterator<char>(file)), {});
+  ASSERT_TRUE(Boot().ok());
+  ASSERT_EQ(Enforced(), Level::kDark) << "the positive control: the whole file";
+  for (size_t at = 0; at <= good.size(); ++at) {
+    std::string bad = good.substr(0, at);  // a cut; the last round: one byte too many
+    if (at == good.size()) bad += '\0';
+    std::ofstream(StateFile(), std::ios::trunc) << bad;
+    EXPECT_FALSE(Boot().ok()) << "cut to " << at;
+    EXPECT_EQ(Enforced(), Level::kControllerOnly) << "cut to " << at;
+    if (at == good.size()) break;
+    bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 0x40);
+    std::ofstream(StateFile(), std::ios::trunc) << bad;
+    EXPECT_FALSE(Boot().ok()) << "byte " << at;
+    EXPECT_EQ(Enforced(), Level::kControllerOnly) << "byte " << at;
+  }
+}
+
+TEST_F(PersistenceTest, WithoutAnEnrolmentTheClosedSideHasNoControllers) {
+  EXPECT_TRUE(agent::KnownControllers(folder_.Path()).empty());
+  std::ofstream(folder_ / "enrollment.pb") << "garbage \xff\xff";
+  EXPECT_TRUE(agent::KnownControllers(folder_.Path()).empty());
+}
+
+TEST_F(PersistenceTest, AnOrderAfterTheDamagePutsEverythingRight) {
+  Enrol();
+  std::ofstream(StateFile()) << "nonsense";
+  ASSERT_FALSE(Boot().ok());
+  const auto newer = static_cast<uint64_t>(clock_.WallNanos() / 1'000) + 1;
+  const auto receipt = isolation_->Set(Isolate(v1::LEVEL_NO_LATERAL), "order-2", newer);
+  ASSERT_TRUE(receipt.ok()) << receipt.status();
+  EXPECT_EQ(receipt->containment(), v1::CONTAINMENT_CONTAINED);
+  EXPECT_TRUE(Boot().ok());
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+}
+
+TEST_F(PersistenceTest, AHeldHostIsAtControllerOnlyAndSaysSoUntilTheHoldEnds) {
+  Enrol();
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_NO_LATERAL), "order-1", 1).ok());
+  ASSERT_TRUE(Boot(true).ok());
+  EXPECT_EQ(Enforced(), Level::kControllerOnly);
+  v1::Receipt receipt = isolation_->ReadReceipt();
+  EXPECT_EQ(receipt.intended_level(), v1::LEVEL_NO_LATERAL);
+  EXPECT_EQ(receipt.enforced_level(), v1::LEVEL_CONTROLLER_ONLY);
+  EXPECT_THAT(receipt.reasons(0), HasSubstr("until a controller has been asked"));
+  isolation_->OnLinksChanged();
+  isolation_->SetControllers({At("192.0.2.9", 443)});
+  EXPECT_EQ(Enforced(), Level::kControllerOnly);
+  EXPECT_THAT(filter_.Held()->controllers, ElementsAre(At("192.0.2.9", 443)));
+  isolation_->EndHold("a controller was asked");
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+  EXPECT_THAT(events_.Events().back().event.isolation_changed().cause(), HasSubstr("a controller was asked"));
+  EXPECT_TRUE(isolation_->Prove().ok());
+}
+
+TEST_F(PersistenceTest, ISO9_AnOrderThatCameWhileTheHostWasOffTakesItFromTheHoldToItsLevel) {
+  Enrol();
+  ASSERT_TRUE(Boot(true).ok());
+  EXPECT_EQ(Enforced(), Level::kControllerOnly) << "also a host without a state";
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-2", 2).ok());
+  EXPECT_EQ(Enforced(), Level::kControllerOnly);
+  isolation_->EndHold("a controller was asked");
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  for (const platform::FilterPolicy& policy : filter_.History()) {
+    EXPECT_GE(policy.level, Level::kEssential) << "never open in between";
+  }
+}
+
+TEST_F(PersistenceTest, AHeldHostThatIsFreeOpensWhenTheHoldEndsAndAfterARestart) {
+  Enrol();
+  ASSERT_TRUE(Boot(true).ok());
+  ASSERT_TRUE(Start("boot-2", true).ok()) << "the agent after the keeper";
+  EXPECT_EQ(Enforced(), Level::kControllerOnly);
+  ASSERT_TRUE(Start("boot-2").ok()) << "killed while held; back when the time had passed";
+  EXPECT_EQ(Enforced(), Level::kObserve);
+}
+
+TEST_F(PersistenceTest, AHoldNeverOpensADarkHost) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-1", 1).ok());
+  ASSERT_TRUE(Boot(true).ok());
+  EXPECT_EQ(Enforced(), Level::kDark);
+  isolation_->EndHold("no controller answered in time");
+  EXPECT_EQ(Enforced(), Level::kDark);
+}
+
+TEST_F(PersistenceTest, ISO8_TheWallClockSetTenYearsOffNeitherEndsNorLengthensALease) {
+  constexpr int64_t kTenYears = 3'652LL * 86'400 * kSecond;
+  for (const int64_t off : {-kTenYears, kTenYears}) {
+    const uint64_t sequence = isolation_->Lane().sequence() + 1;
+    ASSERT_TRUE(
+        isolation_->Set(WithLease(Isolate(v1::LEVEL_DARK), 3'600, v1::LEVEL_ESSENTIAL), "order", sequence)
+            .ok());
+    clock_.SetWall(clock_.WallNanos() + off);
+    clock_.Advance(1'800 * kSecond);
+    isolation_->Tick();
+    EXPECT_EQ(Enforced(), Level::kDark) << off;
+    ASSERT_TRUE(Start().ok()) << "in the middle of it";
+    EXPECT_EQ(isolation_->ReadReceipt().lease_remaining_nanos(), 1'800 * kSecond);
+    clock_.SetWall(clock_.WallNanos() - off);
+    clock_.Advance(1'799 * kSecond);
+    isolation_->Tick();
+    EXPECT_EQ(Enforced(), Level::kDark) << off;
+    clock_.Advance(2 * kSecond);
+    isolation_->Tick();
+    EXPECT_EQ(Enforced(), Level::kEssential) << off;
+    ASSERT_TRUE(Start().ok());
+    EXPECT_EQ(Enforced(), Level::kEssential) << "what follows the lease stays";
+  }
+}
+
+TEST_F(PersistenceTest, ISO8_ANewerOrderRenewsTheLeaseAndOneWithoutEndsIt) {
+  ASSERT_TRUE(isolation_->Set(WithLease(Isolate(v1::LEVEL_DARK), 3'600), "order-1", 1).ok());
+  clock_.Advance(3'000 * kSecond);
+  isolation_->Tick();
+  ASSERT_TRUE(isolation_->Set(WithLease(Isolate(v1::LEVEL_DARK), 3'600), "order-2", 2).ok());
+  EXPECT_EQ(isolation_->ReadReceipt().lease_remaining_nanos(), 3'600 * kSecond);
+  clock_.Advance(3'000 * kSecond);
+  isolation_->Tick();
+  EXPECT_EQ(Enforced(), Level::kDark);
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-3", 3).ok());
+  clock_.Advance(7 * 86'400 * kSecond);
+  isolation_->Tick();
+  EXPECT_EQ(Enforced(), Level::kDark) << "until it is released";
+}
+
+class BootHoldTest : public ::testing::Test {
+ protected:
+  BootHold At(const std::string& boot_id) { return {folder_ / "boot-hold", boot_id, clock_}; }
+
+  TempFolder folder_;
+  FakeClock clock_;
+};
+
+TEST_F(BootHoldTest, HoldsOncePerBootUntilAskedOrOver) {
+  EXPECT_FALSE(At("boot-1").Begin()) << "a host that never had a connection";
+  At("boot-1").End(30 * kSecond);
+  EXPECT_FALSE(At("boot-1").Begin()) << "the same boot";
+  clock_.Reboot();
+  EXPECT_TRUE(At("boot-2").Begin());
+  clock_.Advance(10 * kSecond);
+  BootHold agent = At("boot-2");
+  EXPECT_TRUE(agent.Begin()) << "the agent, after the keeper";
+  EXPECT_EQ(agent.RemainingNanos(), 20 * kSecond);
+  agent.End(30 * kSecond);
+  EXPECT_FALSE(At("boot-2").Begin());
+  clock_.Reboot();
+  EXPECT_TRUE(At("boot-3").Begin());
+  clock_.SetWall(0);
+  clock_.Advance(30 * kSecond);
+  EXPECT_FALSE(At("boot-3").Begin()) << "nobody answered in time";
+}
+
+TEST_F(BootHoldTest, IsOffWhenItsLengthIsZero) {
+  At("boot-1").End(0);
+  EXPECT_FALSE(At("boot-2").Begin());
+}
+
+TEST_F(BootHoldTest, DamageHoldsForTheUsualTimeAndNoLonger) {
+  for (const char* damage :
+       {"", "nonsense", "cordon-boot-hold-v1 boot-2 5", "cordon-boot-hold-v2 boot-2 0 1 0"}) {
+    std::ofstream(folder_ / "boot-hold") << damage;
+    BootHold hold = At("boot-2");
+    EXPECT_TRUE(hold.Begin()) << damage;
+    EXPECT_EQ(hold.RemainingNanos(), agent::kDefaultBootHoldNanos);
+  }
+  std::ofstream(folder_ / "boot-hold") << "cordon-boot-hold-v1 boot-1 0 1 9000000000000000000\n";
+  BootHold hold = At("boot-2");
+  EXPECT_TRUE(hold.Begin());
+  EXPECT_EQ(hold.RemainingNanos(), agent::kMaxBootHoldNanos);
+}
+
+}  // namespace
+}  // namespace cordon::testing
