@@ -37,7 +37,8 @@ Agent::Agent(const AgentConfig& config)
       clock_(platform::MakeSystemClock()),
       started_boot_nanos_(clock_->BootNanos()),
       work_(boost::asio::make_work_guard(loop_)),
-      channel_probe_(loop_) {}
+      channel_probe_(loop_),
+      inbound_probe_(loop_) {}
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Make(const AgentConfig& config) {
   std::unique_ptr<Agent> agent(new Agent(config));
@@ -87,13 +88,21 @@ void Agent::RestoreIsolation(EventSink& events) {
   filter_ = platform::MakePacketFilter();
   connections_ = platform::MakeConnectionTable();
   escape_probe_ = MakeEscapeProbe();
+  bypasses_ = platform::MakeBypassScanner();
+  leaks_ = platform::MakeLeakCounter();
+  signer_ = std::make_unique<HostReceiptSigner>(host_.identity.host_id);
+  Notice(signer_->Use(host_.credentials.key_pem));
   isolation_ = std::make_unique<Isolation>(
       IsolationParts{.filter = filter_.get(),
                      .connections = connections_.get(),
                      .clock = clock_.get(),
                      .events = &events,
                      .escape = escape_probe_.get(),
-                     .channel = &channel_probe_},
+                     .channel = &channel_probe_,
+                     .inbound = &inbound_probe_,
+                     .bypasses = bypasses_.get(),
+                     .leaks = leaks_.get(),
+                     .signer = signer_.get()},
       IsolationOptions{.state_file = config_.state_dir / kIsolationState, .boot_id = facts_.boot_id});
   isolation_->OnReceipt([this](const v1::Receipt& receipt) {
     receipts_.Set(receipt);
@@ -104,6 +113,11 @@ void Agent::RestoreIsolation(EventSink& events) {
   receipts_.Set(isolation_->ReadReceipt());
   isolation_part_ = std::make_unique<IsolationPart>(isolation_.get(), loop_.get_executor(), clock_.get());
   link_watcher_ = platform::MakeLinkWatcher();
+  ruleset_watcher_ = platform::MakeRulesetWatcher();
+  ruleset_mailbox_ =
+      std::make_unique<RulesetMailbox>(loop_, [this](std::vector<platform::RulesetChange> changes) {
+        isolation_->OnRulesChanged(std::move(changes));
+      });
 }
 
 absl::Status Agent::MakeSensorsAndScans() {
@@ -114,6 +128,7 @@ absl::Status Agent::MakeSensorsAndScans() {
   }
   processes_ = std::make_unique<ProcessSensor>(*process_source_, *events_, *clock_, host_.identity.host_id,
                                                facts_.boot_id);
+  isolation_->Know(processes_.get());
   files_ = std::make_unique<FileSensor>(FileSensorConfig{.state_folder = config_.state_dir},
                                         platform::MakeFileSource, *clock_, *processes_, *events_);
   CORDON_ASSIGN_OR_RETURN(
@@ -143,12 +158,14 @@ absl::Status Agent::MakeOrders() {
 }
 
 void Agent::MakeLinkAndHealth() {
-  desk_ = std::make_unique<ControllerDesk>(
-      ControllerDesk::Parts{*clock_, *events_, *spool_, *isolation_, receipts_, *gate_});
+  desk_ = std::make_unique<ControllerDesk>(ControllerDesk::Parts{*clock_, *events_, *spool_, *isolation_,
+                                                                 receipts_, *gate_, *signer_, inbound_probe_,
+                                                                 config_.state_dir});
   link_ = std::make_unique<Link>(Link::Parts{loop_, *clock_, *desk_, *sender_, config_.state_dir,
                                              MakeHostFacts(facts_, config_), facts_.boot_id},
                                  host_, LinkSettings());
   channel_probe_.Use(link_.get());
+  inbound_probe_.Use(link_.get());
   health_ = std::make_unique<HealthBoard>(
       HealthBoard::Parts{
           .clock = *clock_,

@@ -14,9 +14,12 @@
 #include "agent/app/config.h"
 #include "agent/app/controller_desk.h"
 #include "agent/app/every.h"
+#include "agent/app/host_receipt_signer.h"
 #include "agent/app/link_channel_probe.h"
+#include "agent/app/link_inbound_probe.h"
 #include "agent/app/order_actions.h"
 #include "agent/app/receipt_box.h"
+#include "agent/app/ruleset_mailbox.h"
 #include "agent/health/health_board.h"
 #include "agent/integrity/file_sensor.h"
 #include "agent/isolation/isolation.h"
@@ -31,11 +34,14 @@
 #include "agent/telemetry/batcher.h"
 #include "agent/telemetry/telemetry_sender.h"
 #include "common/base/clock.h"
+#include "platform/api/bypass_scanner.h"
 #include "platform/api/connections.h"
 #include "platform/api/files.h"
+#include "platform/api/leak_counter.h"
 #include "platform/api/link_watcher.h"
 #include "platform/api/packet_filter.h"
 #include "platform/api/process_source.h"
+#include "platform/api/ruleset_watcher.h"
 #include "platform/api/system.h"
 
 namespace cordon::agent {
@@ -101,10 +107,16 @@ class Agent {
   std::unique_ptr<platform::ConnectionTable> connections_;
   std::unique_ptr<EscapeProbe> escape_probe_;
   LinkChannelProbe channel_probe_;
+  LinkInboundProbe inbound_probe_;
+  std::unique_ptr<platform::BypassScanner> bypasses_;
+  std::unique_ptr<platform::LeakCounter> leaks_;
   ReceiptBox receipts_;
+  std::unique_ptr<HostReceiptSigner> signer_;
   std::unique_ptr<Isolation> isolation_;
   std::unique_ptr<IsolationPart> isolation_part_;
   std::unique_ptr<platform::LinkWatcher> link_watcher_;
+  std::unique_ptr<platform::RulesetWatcher> ruleset_watcher_;
+  std::unique_ptr<RulesetMailbox> ruleset_mailbox_;
 
   // Sensors and scans.
   std::unique_ptr<platform::ProcessSource> process_source_;

@@ -1,9 +1,11 @@
 #include "agent/app/controller_desk.h"
 
+#include <spdlog/spdlog.h>
+
 #include <chrono>
 
 #include "agent/app/lifecycle.h"
-#include "common/base/strings.h"
+#include "common/base/status.h"
 #include "common/base/text.h"
 
 namespace cordon::agent {
@@ -52,6 +54,10 @@ void ControllerDesk::OnControllerEndpoints(const std::vector<Endpoint>& endpoint
 }
 
 void ControllerDesk::OnCertificateRenewed(int64_t not_after_unix_nanos) {
+  // The session that is dialled next shows the new certificate, and its Hello is signed with the new key.
+  if (const absl::Status status = parts_.signer.Reload(parts_.state_dir); !status.ok()) {
+    spdlog::error("receipts are signed with the old key: {}", Message(status));
+  }
   EmitLifecycle(parts_.events, parts_.clock, v1::AgentLifecycle::STATE_CERTIFICATE_RENEWED,
                 StrCat("valid until ", FormatTime(not_after_unix_nanos)));
 }

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <filesystem>
 #include <vector>
 
+#include "agent/app/host_receipt_signer.h"
+#include "agent/app/link_inbound_probe.h"
 #include "agent/app/receipt_box.h"
 #include "agent/event/event_sink.h"
 #include "agent/health/health_board.h"
@@ -23,6 +26,9 @@ class ControllerDesk final : public LinkHandler {
     Isolation& isolation;
     ReceiptBox& receipts;
     OrderGate& gate;
+    HostReceiptSigner& signer;
+    LinkInboundProbe& inbound;
+    std::filesystem::path state_dir;
   };
   explicit ControllerDesk(const Parts& parts) : parts_(parts) {}
 
@@ -38,6 +44,7 @@ class ControllerDesk final : public LinkHandler {
   void OnHealthPoll(const v1::HealthPoll& poll) override;
   void OnControllerEndpoints(const std::vector<Endpoint>& endpoints) override;
   void OnCertificateRenewed(int64_t not_after_unix_nanos) override;
+  void OnInboundProbeSent(const v1::InboundProbeSent& sent) override { parts_.inbound.OnSent(sent); }
 
  private:
   const Parts parts_;

@@ -10,14 +10,19 @@
 #include <vector>
 
 #include "agent/event/event_sink.h"
+#include "agent/event/process_directory.h"
 #include "agent/isolation/probes.h"
+#include "agent/isolation/receipt_signer.h"
 #include "common/base/clock.h"
 #include "common/base/network.h"
 #include "cordon/v1/gateway.pb.h"
 #include "cordon/v1/local.pb.h"
 #include "cordon/v1/order.pb.h"
+#include "platform/api/bypass_scanner.h"
 #include "platform/api/connections.h"
+#include "platform/api/leak_counter.h"
 #include "platform/api/packet_filter.h"
+#include "platform/api/ruleset_watcher.h"
 
 namespace cordon::agent {
 
@@ -29,6 +34,10 @@ struct IsolationParts {
   EventSink* events = nullptr;
   EscapeProbe* escape = nullptr;
   ChannelProbe* channel = nullptr;
+  InboundProbe* inbound = nullptr;  // these may be missing: what they would show is not known then
+  platform::BypassScanner* bypasses = nullptr;
+  platform::LeakCounter* leaks = nullptr;
+  ReceiptSigner* signer = nullptr;  // none: receipts go out unsigned, and are shown as unverified
 };
 
 struct IsolationOptions {
@@ -79,8 +88,15 @@ class Isolation {
   // Takes everything of Cordon's out of the packet filter. Errors as Set.
   absl::StatusOr<v1::Receipt> Release(const std::string& order_id, uint64_t sequence);
 
-  // Covers interfaces that came (ISO-3).
-  void OnLinksChanged();
+  // Covers interfaces that came (ISO-3). `moved_away`: those that were taken into another namespace.
+  void OnLinksChanged(std::vector<std::string> moved_away = {});
+
+  // Somebody changed the packet filter: puts Cordon's rules right, in one transaction, and tells who did it,
+  // for how long it stood and what passed (ISO-6).
+  void OnRulesChanged(std::vector<platform::RulesetChange> changes);
+
+  // Who a pid was; for OnRulesChanged. May come later than the rest.
+  void Know(const ProcessDirectory* processes);
 
   // Counts the lease down on the boot-time clock (ISO-8) and ends it. Call about every second.
   void Tick();
@@ -88,9 +104,8 @@ class Isolation {
   // Reads the kernel back now.
   v1::Receipt ReadReceipt();
 
-  // Sends a forbidden packet and reads back: the canary of "cordon.isolation". OK when what is enforced is
-  // what was ordered. Rules that somebody changed are put right, and the error says what was found (ISO-6
-  // goes further).
+  // Sends forbidden packets and reads back: the canary of "cordon.isolation". OK when what is enforced is
+  // what was ordered. Rules that somebody changed are put right, and the error says what was found.
   absl::Status Prove();
 
   // For Hello: the newest order of the isolation lane.

@@ -42,12 +42,20 @@ TEST(Receipt, ISO7_NeverSaysContainedWhenSomethingIsAmiss) {
             v1::CONTAINMENT_PARTIAL);
   EXPECT_EQ(judge(Essential(), FilterReadback{.differences = {"gone"}, .absent = true}, {}),
             v1::CONTAINMENT_OPEN);
-  EXPECT_EQ(judge(Essential(), AsIntended(), {.escaped = "a packet left"}), v1::CONTAINMENT_PARTIAL);
+  EXPECT_EQ(judge(Essential(), AsIntended(), {.holes = {"a packet left"}}), v1::CONTAINMENT_PARTIAL);
   EXPECT_EQ(judge(Essential(), AsIntended(), {.state_problem = "damaged"}), v1::CONTAINMENT_UNCERTAIN);
   v1::IsolationState stepped_down = Essential();
   stepped_down.set_level(v1::LEVEL_NO_LATERAL);
   stepped_down.set_note("stepped down");
   EXPECT_EQ(judge(stepped_down, AsIntended(), {}), v1::CONTAINMENT_PARTIAL);
+}
+
+// A controller that is down is no hole: the word stays, and the reason is there to read.
+TEST(Receipt, TellsWhatStayedSilentWithoutCallingItAHole) {
+  const v1::Receipt receipt =
+      MakeReceipt(Essential(), AsIntended(), {.doubts = {"the controller was not reached"}});
+  EXPECT_EQ(receipt.containment(), v1::CONTAINMENT_CONTAINED);
+  EXPECT_EQ(receipt.reasons(0), "the controller was not reached");
 }
 
 TEST(Receipt, SaysOpenWhenNothingIsOrdered) {

@@ -1,0 +1,1 @@
+list(APPEND _sources bypasses/bypass_scanner.cc bypasses/foreign_rules.cc bypasses/traffic_control.cc)
