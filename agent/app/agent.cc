@@ -166,17 +166,20 @@ void Agent::MakeLinkAndHealth() {
                                  host_, LinkSettings());
   channel_probe_.Use(link_.get());
   inbound_probe_.Use(link_.get());
+  obstructions_ = platform::MakeObstructionFinder();
+  path_ = std::make_unique<PathPart>(obstructions_.get(), clock_.get(), NamesOf(host_.controllers),
+                                     [this] { return link_->Status().connected; });
   health_ = std::make_unique<HealthBoard>(
       HealthBoard::Parts{
           .clock = *clock_,
           .events = *events_,
-          .parts = {link_.get(), isolation_part_.get(), processes_.get(), files_.get(), scans_.get(),
-                    events_.get()},
+          .parts = {link_.get(), path_.get(), isolation_part_.get(), processes_.get(), files_.get(),
+                    scans_.get(), events_.get()},
           .publish = [this](const std::string& part, bool serving) { local_->SetServing(part, serving); },
           .complete = [this](v1::HealthReport* report) { CompleteReport(report); },
           .agent_version = kVersion},
       HealthSettings());
-  desk_->Use(health_.get(), link_.get());
+  desk_->Use(health_.get(), link_.get(), path_.get());
 }
 
 v1::Policy Agent::DefaultWatchPolicy() const {

@@ -18,6 +18,7 @@
 #include "agent/app/link_channel_probe.h"
 #include "agent/app/link_inbound_probe.h"
 #include "agent/app/order_actions.h"
+#include "agent/app/path_part.h"
 #include "agent/app/receipt_box.h"
 #include "agent/app/ruleset_mailbox.h"
 #include "agent/health/health_board.h"
@@ -39,6 +40,7 @@
 #include "platform/api/files.h"
 #include "platform/api/leak_counter.h"
 #include "platform/api/link_watcher.h"
+#include "platform/api/obstruction_finder.h"
 #include "platform/api/packet_filter.h"
 #include "platform/api/process_source.h"
 #include "platform/api/ruleset_watcher.h"
@@ -132,6 +134,8 @@ class Agent {
   // The link, and the health that it and the local socket tell.
   std::unique_ptr<ControllerDesk> desk_;
   std::unique_ptr<Link> link_;
+  std::unique_ptr<platform::ObstructionFinder> obstructions_;
+  std::unique_ptr<PathPart> path_;
   std::unique_ptr<HealthBoard> health_;
   std::unique_ptr<LocalServer> local_;
 

@@ -51,6 +51,7 @@ void ControllerDesk::OnHealthPoll(const v1::HealthPoll& poll) {
 
 void ControllerDesk::OnControllerEndpoints(const std::vector<Endpoint>& endpoints) {
   parts_.isolation.SetControllers(endpoints);
+  path_->SetControllers(endpoints);
 }
 
 void ControllerDesk::OnCertificateRenewed(int64_t not_after_unix_nanos) {

@@ -5,6 +5,7 @@
 
 #include "agent/app/host_receipt_signer.h"
 #include "agent/app/link_inbound_probe.h"
+#include "agent/app/path_part.h"
 #include "agent/app/receipt_box.h"
 #include "agent/event/event_sink.h"
 #include "agent/health/health_board.h"
@@ -32,10 +33,11 @@ class ControllerDesk final : public LinkHandler {
   };
   explicit ControllerDesk(const Parts& parts) : parts_(parts) {}
 
-  // Before the link starts; both must outlive it.
-  void Use(HealthBoard* health, Link* link) {
+  // Before the link starts; all must outlive it.
+  void Use(HealthBoard* health, Link* link, PathPart* path) {
     health_ = health;
     link_ = link;
+    path_ = path;
   }
 
   v1::Hello MakeHello() override;
@@ -50,6 +52,7 @@ class ControllerDesk final : public LinkHandler {
   const Parts parts_;
   HealthBoard* health_ = nullptr;
   Link* link_ = nullptr;
+  PathPart* path_ = nullptr;
 };
 
 }  // namespace cordon::agent

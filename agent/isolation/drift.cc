@@ -108,7 +108,7 @@ DriftRepair::Outcome DriftRepair::Repair(const platform::FilterPolicy& policy,
   findings.repaired_boot_nanos = parts_.clock->BootNanos();
   outcome.repair = findings.repair;
   if (parts_.leaks != nullptr) {
-    const absl::StatusOr<uint64_t> passed = parts_.leaks->Take();
+    const absl::StatusOr<uint64_t> passed = parts_.leaks->Take(policy);
     if (passed.ok()) findings.packets_passed = *passed;
   }
   for (v1::Event& event : DriftEvents(changes, findings, parts_.processes)) {

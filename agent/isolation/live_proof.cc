@@ -13,7 +13,7 @@ using platform::FilterPolicy;
 using platform::FlowProtocol;
 
 constexpr int64_t kInboundEvery = 3600 * kNanosPerSecond;
-constexpr int64_t kInboundRetry = 60 * kNanosPerSecond;
+constexpr int64_t kInboundRetry = 5 * kNanosPerSecond;  // costs nothing while there is no connection
 // After a change the channel is proven first, and the controller sends at most one packet a second.
 constexpr int64_t kInboundAfterChange = 2 * kNanosPerSecond;
 constexpr std::array<FlowProtocol, 2> kKinds = {FlowProtocol::kTcp, FlowProtocol::kUdp};
@@ -44,6 +44,7 @@ void LiveProof::Tick(const std::function<FilterPolicy()>& policy, const std::fun
   if (parts_.inbound == nullptr || asking_ || parts_.clock->BootNanos() < next_inbound_boot_nanos_) return;
   next_inbound_boot_nanos_ = parts_.clock->BootNanos() + kInboundEvery;
   asking_ = true;
+  heard_ = false;
   AskInbound(0, policy, changed);
 }
 
@@ -52,7 +53,7 @@ void LiveProof::AskInbound(size_t kind, const std::function<FilterPolicy()>& pol
                            const std::function<void()>& changed) {
   if (kind == kKinds.size()) {
     asking_ = false;
-    changed();
+    if (heard_) changed();
     return;
   }
   const auto attempt = ProbeBoard::InboundAttempt(policy(), kKinds[kind]);
@@ -64,6 +65,8 @@ void LiveProof::AskInbound(size_t kind, const std::function<FilterPolicy()>& pol
                         // The agent may not be connected yet.
                         if (result.outcome == InboundProbe::Result::Outcome::kNotPossible) {
                           next_inbound_boot_nanos_ = parts_.clock->BootNanos() + kInboundRetry;
+                        } else {
+                          heard_ = true;
                         }
                         AskInbound(kind + 1, policy, changed);
                       });

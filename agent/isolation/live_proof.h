@@ -52,6 +52,7 @@ class LiveProof {
   std::vector<std::string> moved_away_;
   int64_t next_inbound_boot_nanos_ = 0;
   bool asking_ = false;
+  bool heard_ = false;  // something came of the present attempts
   uint64_t state_ = 0;  // rises with Forget: an answer about an earlier state counts for nothing
 };
 

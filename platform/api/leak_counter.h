@@ -21,9 +21,9 @@ class LeakCounter {
   // already, on every uplink that exists now.
   virtual absl::Status Follow(const FilterPolicy& policy) = 0;
 
-  // Packets since the last call, or since Follow. FAILED_PRECONDITION when they cannot be told: nothing was
-  // followed yet, or somebody changed or removed what counts.
-  virtual absl::StatusOr<uint64_t> Take() = 0;
+  // Packets since the last call, or since Follow. FAILED_PRECONDITION when they cannot be told: another
+  // policy or other uplinks were followed, or somebody changed or removed what counts.
+  virtual absl::StatusOr<uint64_t> Take(const FilterPolicy& policy) = 0;
 };
 
 std::unique_ptr<LeakCounter> MakeLeakCounter();

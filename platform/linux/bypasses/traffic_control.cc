@@ -57,7 +57,7 @@ std::optional<TrafficFilter> ParseTrafficFilter(const void* payload, size_t byte
                                      static_cast<size_t>(mnl_attr_get_payload_len(attributes.options))});
   }
   if (filter.kind == "bpf" && filter.action.empty()) filter.action = "a program of its own";
-  if (filter.action.empty()) return std::nullopt;
+  if (filter.kind.empty()) return std::nullopt;
   return filter;
 }
 

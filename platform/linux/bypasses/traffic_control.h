@@ -14,11 +14,11 @@ namespace cordon::platform {
 struct TrafficFilter {
   uint32_t interface_index = 0;
   std::string kind;    // "u32", "bpf", …
-  std::string action;  // "mirred", …: the first one that sends elsewhere or rewrites
+  std::string action;  // "mirred", …: the one that sends elsewhere or rewrites; empty: none does
   friend bool operator==(const TrafficFilter&, const TrafficFilter&) = default;
 };
 
-// Of the payload of an RTM_NEWTFILTER message; nothing for a filter that only sorts, counts or drops.
+// Of the payload of an RTM_NEWTFILTER message; nothing for bytes that are none.
 std::optional<TrafficFilter> ParseTrafficFilter(const void* payload, size_t bytes);
 
 // The action's name, if `options`, a filter's attributes, hold an action that sends elsewhere or rewrites.

@@ -18,17 +18,21 @@ class NftLeakCounter final : public LeakCounter {
   absl::Status Follow(const FilterPolicy& policy) override {
     CORDON_ASSIGN_OR_RETURN(const std::vector<Uplink> uplinks, Uplinks());
     std::vector<Table> wanted = MakeWatch(policy, uplinks);
-    if (wanted == tables_ && Read().ok()) return absl::OkStatus();
+    if (cleared_ && wanted == tables_ && Read().ok()) return absl::OkStatus();
     tables_.clear();
     last_ = 0;
     CORDON_RETURN_IF_ERROR(
         Annotate(nft_.Run(FormatWatch(wanted)).status(), "cannot count what slips through"));
     tables_ = std::move(wanted);
+    cleared_ = true;
     return absl::OkStatus();
   }
 
-  absl::StatusOr<uint64_t> Take() override {
-    if (tables_.empty()) return absl::FailedPreconditionError("nothing counts what slips through yet");
+  absl::StatusOr<uint64_t> Take(const FilterPolicy& policy) override {
+    CORDON_ASSIGN_OR_RETURN(const std::vector<Uplink> uplinks, Uplinks());
+    if (tables_.empty() || tables_ != MakeWatch(policy, uplinks)) {
+      return absl::FailedPreconditionError("nothing counts yet what slips through these rules");
+    }
     const absl::StatusOr<uint64_t> read = Read();
     if (!read.ok()) {
       tables_.clear();  // made anew by the next Follow
@@ -70,6 +74,7 @@ class NftLeakCounter final : public LeakCounter {
   absl::Status links_open_;
   std::vector<Table> tables_;  // that count now; empty: none
   uint64_t last_ = 0;
+  bool cleared_ = false;  // what an earlier agent left is gone
 };
 
 }  // namespace

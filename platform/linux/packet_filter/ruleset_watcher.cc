@@ -145,8 +145,8 @@ class NftablesWatcher final : public RulesetWatcher {
   Fd socket_;
   Fd stop_;
   bool pids_are_ours_ = false;
-  NotificationReader reader_;                       // of the thread
-  alignas(8) std::array<char, 256 * 1024> buffer_;  // of the thread
+  NotificationReader reader_;                      // of the thread
+  alignas(8) std::array<char, 64 * 1024> buffer_;  // of the thread
   std::thread thread_;
 };
 

@@ -36,7 +36,8 @@ const Chain* Find(const Table& table, const std::string& name) {
 
 }  // namespace
 
-std::vector<Table> MakeWatch(const FilterPolicy& policy, const std::vector<Uplink>& uplinks) {
+std::vector<Table> MakeWatch(const FilterPolicy& policy, std::vector<Uplink> uplinks) {
+  std::sort(uplinks.begin(), uplinks.end(), [](const Uplink& a, const Uplink& b) { return a.name < b.name; });
   const std::vector<Table> rules = MakeRuleset(policy, uplinks, Slot::kA);
   std::vector<Table> watch;
   for (const Table& table : rules) {

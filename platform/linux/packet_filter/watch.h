@@ -14,8 +14,9 @@
 
 namespace cordon::platform {
 
-// None for kObserve. The tables' name is not a part of Table: see FormatWatch.
-std::vector<Table> MakeWatch(const FilterPolicy& policy, const std::vector<Uplink>& uplinks);
+// None for kObserve. The order of `uplinks` does not matter. The tables' name is not a part of Table: see
+// FormatWatch.
+std::vector<Table> MakeWatch(const FilterPolicy& policy, std::vector<Uplink> uplinks);
 
 // One transaction from whatever stands to `tables`.
 std::string FormatWatch(const std::vector<Table>& tables);

@@ -8,6 +8,7 @@
 #include <map>
 #include <random>
 #include <sstream>
+#include <thread>
 
 #include "agent/isolation/isolation.h"
 #include "platform/api/link_watcher.h"
@@ -264,6 +265,9 @@ void MutatedHost::Undo() {
     if (!command.empty()) Run({"sh", "-c", command});
   }
   undo_.clear();
+  for (int wait = 0; wait < 200 && !links_->MovedAway().empty(); ++wait) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
   isolation_->OnLinksChanged(links_->MovedAway());
   isolation_->Prove();
 }
