@@ -42,7 +42,8 @@ Agent::Agent(const AgentConfig& config)
       started_boot_nanos_(clock_->BootNanos()),
       work_(boost::asio::make_work_guard(loop_)),
       hold_(config_.state_dir / kBootHoldFile, facts_.boot_id, *clock_),
-      channel_probe_(loop_) {}
+      channel_probe_(loop_),
+      inbound_probe_(loop_) {}
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Make(const AgentConfig& config) {
   std::unique_ptr<Agent> agent(new Agent(config));
@@ -100,6 +101,10 @@ void Agent::RestoreIsolation(EventSink& events) {
   escape_probe_ = MakeEscapeProbe();
   program_marks_ = platform::MakeProgramMarks();
   names_ = MakeHostNames(loop_, *clock_, *connections_, config_, host_.controllers);
+  bypasses_ = platform::MakeBypassScanner();
+  leaks_ = platform::MakeLeakCounter();
+  signer_ = std::make_unique<HostReceiptSigner>(host_.identity.host_id);
+  Notice(signer_->Use(host_.credentials.key_pem));
   isolation_ = std::make_unique<Isolation>(IsolationParts{.filter = filter_.get(),
                                                           .connections = connections_.get(),
                                                           .clock = clock_.get(),
@@ -107,7 +112,11 @@ void Agent::RestoreIsolation(EventSink& events) {
                                                           .escape = escape_probe_.get(),
                                                           .channel = &channel_probe_,
                                                           .marks = program_marks_.get(),
-                                                          .names = names_.get()},
+                                                          .names = names_.get(),
+                                                          .inbound = &inbound_probe_,
+                                                          .bypasses = bypasses_.get(),
+                                                          .leaks = leaks_.get(),
+                                                          .signer = signer_.get()},
                                            IsolationOptions{.state_file = config_.state_dir / kIsolationState,
                                                             .boot_id = facts_.boot_id,
                                                             .hold = hold_.Begin()});
@@ -122,6 +131,11 @@ void Agent::RestoreIsolation(EventSink& events) {
   receipts_.Set(isolation_->ReadReceipt());
   isolation_part_ = std::make_unique<IsolationPart>(isolation_.get(), loop_.get_executor(), clock_.get());
   link_watcher_ = platform::MakeLinkWatcher();
+  ruleset_watcher_ = platform::MakeRulesetWatcher();
+  ruleset_mailbox_ =
+      std::make_unique<RulesetMailbox>(loop_, [this](std::vector<platform::RulesetChange> changes) {
+        isolation_->OnRulesChanged(std::move(changes));
+      });
 }
 
 absl::Status Agent::MakeSensorsAndScans() {
@@ -132,6 +146,7 @@ absl::Status Agent::MakeSensorsAndScans() {
   }
   processes_ = std::make_unique<ProcessSensor>(*process_source_, *events_, *clock_, host_.identity.host_id,
                                                facts_.boot_id);
+  isolation_->Know(processes_.get());
   files_ = std::make_unique<FileSensor>(FileSensorConfig{.state_folder = config_.state_dir},
                                         platform::MakeFileSource, *clock_, *processes_, *events_);
   CORDON_ASSIGN_OR_RETURN(
@@ -161,24 +176,29 @@ absl::Status Agent::MakeOrders() {
 }
 
 void Agent::MakeLinkAndHealth() {
-  desk_ = std::make_unique<ControllerDesk>(
-      ControllerDesk::Parts{*clock_, *events_, *spool_, *isolation_, receipts_, *gate_});
+  desk_ = std::make_unique<ControllerDesk>(ControllerDesk::Parts{*clock_, *events_, *spool_, *isolation_,
+                                                                 receipts_, *gate_, *signer_, inbound_probe_,
+                                                                 config_.state_dir});
   link_ = std::make_unique<Link>(Link::Parts{loop_, *clock_, *desk_, *sender_, config_.state_dir,
                                              MakeHostFacts(facts_, config_), facts_.boot_id},
                                  host_, LinkSettings());
   channel_probe_.Use(link_.get());
   boot_question_ = std::make_unique<BootQuestion>(hold_, *isolation_, *link_, config_.boot_hold_nanos);
+  inbound_probe_.Use(link_.get());
+  obstructions_ = platform::MakeObstructionFinder();
+  path_ = std::make_unique<PathPart>(obstructions_.get(), clock_.get(), NamesOf(host_.controllers),
+                                     [this] { return link_->Status().connected; });
   health_ = std::make_unique<HealthBoard>(
       HealthBoard::Parts{
           .clock = *clock_,
           .events = *events_,
-          .parts = {link_.get(), isolation_part_.get(), processes_.get(), files_.get(), scans_.get(),
-                    events_.get()},
+          .parts = {link_.get(), path_.get(), isolation_part_.get(), processes_.get(), files_.get(),
+                    scans_.get(), events_.get()},
           .publish = [this](const std::string& part, bool serving) { local_->SetServing(part, serving); },
           .complete = [this](v1::HealthReport* report) { CompleteReport(report); },
           .agent_version = kVersion},
       HealthSettings());
-  desk_->Use(health_.get(), link_.get());
+  desk_->Use(health_.get(), link_.get(), path_.get());
 }
 
 v1::Policy Agent::DefaultWatchPolicy() const {

@@ -15,9 +15,13 @@
 #include "agent/app/config.h"
 #include "agent/app/controller_desk.h"
 #include "agent/app/every.h"
+#include "agent/app/host_receipt_signer.h"
 #include "agent/app/link_channel_probe.h"
+#include "agent/app/link_inbound_probe.h"
 #include "agent/app/order_actions.h"
+#include "agent/app/path_part.h"
 #include "agent/app/receipt_box.h"
+#include "agent/app/ruleset_mailbox.h"
 #include "agent/app/user_teller.h"
 #include "agent/health/health_board.h"
 #include "agent/integrity/file_sensor.h"
@@ -34,12 +38,16 @@
 #include "agent/telemetry/batcher.h"
 #include "agent/telemetry/telemetry_sender.h"
 #include "common/base/clock.h"
+#include "platform/api/bypass_scanner.h"
 #include "platform/api/connections.h"
 #include "platform/api/files.h"
+#include "platform/api/leak_counter.h"
 #include "platform/api/link_watcher.h"
+#include "platform/api/obstruction_finder.h"
 #include "platform/api/packet_filter.h"
 #include "platform/api/process_source.h"
 #include "platform/api/program_marks.h"
+#include "platform/api/ruleset_watcher.h"
 #include "platform/api/system.h"
 
 namespace cordon::agent {
@@ -108,12 +116,18 @@ class Agent {
   std::unique_ptr<EscapeProbe> escape_probe_;
   std::unique_ptr<platform::ProgramMarks> program_marks_;
   LinkChannelProbe channel_probe_;
+  LinkInboundProbe inbound_probe_;
+  std::unique_ptr<platform::BypassScanner> bypasses_;
+  std::unique_ptr<platform::LeakCounter> leaks_;
   ReceiptBox receipts_;
+  std::unique_ptr<HostReceiptSigner> signer_;
   std::unique_ptr<Names> names_;
   std::unique_ptr<Isolation> isolation_;
   std::unique_ptr<UserTeller> users_;
   std::unique_ptr<IsolationPart> isolation_part_;
   std::unique_ptr<platform::LinkWatcher> link_watcher_;
+  std::unique_ptr<platform::RulesetWatcher> ruleset_watcher_;
+  std::unique_ptr<RulesetMailbox> ruleset_mailbox_;
 
   // Sensors and scans.
   std::unique_ptr<platform::ProcessSource> process_source_;
@@ -130,6 +144,8 @@ class Agent {
   std::unique_ptr<ControllerDesk> desk_;
   std::unique_ptr<Link> link_;
   std::unique_ptr<BootQuestion> boot_question_;
+  std::unique_ptr<platform::ObstructionFinder> obstructions_;
+  std::unique_ptr<PathPart> path_;
   std::unique_ptr<HealthBoard> health_;
   std::unique_ptr<LocalServer> local_;
 

@@ -32,9 +32,12 @@ absl::Status Agent::Run() {
 
 absl::Status Agent::Start() {
   CORDON_ASSIGN_OR_RETURN(local_, LocalServer::Start(config_.Socket(), [this] { return LocalStatus(); }));
-  CORDON_RETURN_IF_ERROR(Annotate(
-      link_watcher_->Start([this] { boost::asio::post(loop_, [this] { isolation_->OnLinksChanged(); }); }),
-      "cannot watch for new interfaces"));
+  CORDON_RETURN_IF_ERROR(Annotate(link_watcher_->Start([this] {
+    boost::asio::post(loop_, [this] { isolation_->OnLinksChanged(link_watcher_->MovedAway()); });
+  }),
+                                  "cannot watch for new interfaces"));
+  CORDON_RETURN_IF_ERROR(ruleset_watcher_->Start(
+      [this](std::vector<platform::RulesetChange> changes) { ruleset_mailbox_->Put(std::move(changes)); }));
   isolation_->OnLinksChanged();  // those that came since the rules were restored
   lease_tick_.emplace(loop_, kLeaseTick, [this] { isolation_->Tick(); });
   hourly_receipt_.emplace(loop_, kReceiptInterval, [this] { SendReceiptNow(); });
@@ -106,6 +109,8 @@ void Agent::StopWatching() {
   lease_tick_.reset();
   hourly_receipt_.reset();
   link_watcher_->Stop();
+  ruleset_watcher_->Stop();
+  inbound_probe_.Stop();
   stopper_ = std::thread([this] {  // beside the loop: proofs and flushes wait for it
     health_->Stop();
     scans_->Stop();

@@ -1,9 +1,11 @@
 #include "agent/app/controller_desk.h"
 
+#include <spdlog/spdlog.h>
+
 #include <chrono>
 
 #include "agent/app/lifecycle.h"
-#include "common/base/strings.h"
+#include "common/base/status.h"
 #include "common/base/text.h"
 
 namespace cordon::agent {
@@ -49,9 +51,14 @@ void ControllerDesk::OnHealthPoll(const v1::HealthPoll& poll) {
 
 void ControllerDesk::OnControllerEndpoints(const std::vector<Endpoint>& endpoints) {
   parts_.isolation.SetControllers(endpoints);
+  path_->SetControllers(endpoints);
 }
 
 void ControllerDesk::OnCertificateRenewed(int64_t not_after_unix_nanos) {
+  // The session that is dialled next shows the new certificate, and its Hello is signed with the new key.
+  if (const absl::Status status = parts_.signer.Reload(parts_.state_dir); !status.ok()) {
+    spdlog::error("receipts are signed with the old key: {}", Message(status));
+  }
   EmitLifecycle(parts_.events, parts_.clock, v1::AgentLifecycle::STATE_CERTIFICATE_RENEWED,
                 StrCat("valid until ", FormatTime(not_after_unix_nanos)));
 }

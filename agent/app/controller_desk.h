@@ -1,7 +1,11 @@
 #pragma once
 
+#include <filesystem>
 #include <vector>
 
+#include "agent/app/host_receipt_signer.h"
+#include "agent/app/link_inbound_probe.h"
+#include "agent/app/path_part.h"
 #include "agent/app/receipt_box.h"
 #include "agent/event/event_sink.h"
 #include "agent/health/health_board.h"
@@ -23,13 +27,17 @@ class ControllerDesk final : public LinkHandler {
     Isolation& isolation;
     ReceiptBox& receipts;
     OrderGate& gate;
+    HostReceiptSigner& signer;
+    LinkInboundProbe& inbound;
+    std::filesystem::path state_dir;
   };
   explicit ControllerDesk(const Parts& parts) : parts_(parts) {}
 
-  // Before the link starts; both must outlive it.
-  void Use(HealthBoard* health, Link* link) {
+  // Before the link starts; all must outlive it.
+  void Use(HealthBoard* health, Link* link, PathPart* path) {
     health_ = health;
     link_ = link;
+    path_ = path;
   }
 
   v1::Hello MakeHello() override;
@@ -38,11 +46,13 @@ class ControllerDesk final : public LinkHandler {
   void OnHealthPoll(const v1::HealthPoll& poll) override;
   void OnControllerEndpoints(const std::vector<Endpoint>& endpoints) override;
   void OnCertificateRenewed(int64_t not_after_unix_nanos) override;
+  void OnInboundProbeSent(const v1::InboundProbeSent& sent) override { parts_.inbound.OnSent(sent); }
 
  private:
   const Parts parts_;
   HealthBoard* health_ = nullptr;
   Link* link_ = nullptr;
+  PathPart* path_ = nullptr;
 };
 
 }  // namespace cordon::agent

@@ -3,6 +3,7 @@
 #include <set>
 #include <utility>
 
+#include "agent/names/kept_names.h"
 #include "agent/names/name_service.h"
 #include "platform/api/resolvers.h"
 #include "platform/api/system.h"
@@ -10,7 +11,6 @@
 namespace cordon::agent {
 namespace {
 
-constexpr const char* kPortFile = "dns-guard.port";
 constexpr uint16_t kDnsPort = 53;
 
 absl::StatusOr<std::vector<Endpoint>> Resolvers(const std::vector<std::string>& settings) {
@@ -43,7 +43,7 @@ std::unique_ptr<Names> MakeHostNames(boost::asio::io_context& loop, const Clock&
                           .connections = connections,
                           .resolvers = [settings = config.dns_resolvers] { return Resolvers(settings); },
                           .own_addresses = OwnAddresses,
-                          .port_file = config.state_dir / kPortFile,
+                          .port_file = config.state_dir / kGuardPortFile,
                           .other_names = std::move(names)});
 }
 

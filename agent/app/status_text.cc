@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <map>
 
 #include "common/base/strings.h"
 #include "common/base/text.h"
@@ -24,6 +25,15 @@ std::string Ago(int64_t then, int64_t now) {
   return then == 0 ? "never" : StrCat(FormatDuration(std::max<int64_t>(now - then, 0)), " ago");
 }
 
+// "7 blocked, 1 passed, 2 not-possible".
+std::string ProbesInWords(const v1::Receipt& receipt) {
+  std::map<std::string, int> counts;
+  for (const v1::Probe& probe : receipt.probes()) ++counts[WordOf(probe.outcome())];
+  std::string text;
+  for (const auto& [word, count] : counts) StrAppend(&text, text.empty() ? "" : ", ", count, " ", word);
+  return text;
+}
+
 void Isolation(std::string* out, const v1::Receipt& receipt) {
   Line(out, "isolation", StrCat(LevelWord(receipt.intended_level()), ", ", WordOf(receipt.containment())));
   if (receipt.enforced_level() != receipt.intended_level())
@@ -33,6 +43,7 @@ void Isolation(std::string* out, const v1::Receipt& receipt) {
   if (receipt.lease_remaining_nanos() > 0)
     Line(out, "  ends in", FormatDuration(receipt.lease_remaining_nanos()));
   if (receipt.dropped_packets() > 0) Line(out, "  dropped", StrCat(receipt.dropped_packets(), " packets"));
+  if (receipt.probes_size() > 0) Line(out, "  probes", ProbesInWords(receipt));
   if (!receipt.order_id().empty()) Line(out, "  order", receipt.order_id());
 }
 

@@ -1,33 +1,43 @@
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/udp.hpp>
-
 #include "agent/isolation/probes.h"
+#include "platform/api/packet_sender.h"
 
 namespace cordon::agent {
 namespace {
 
-class UdpEscapeProbe final : public EscapeProbe {
+class RealEscapeProbe final : public EscapeProbe {
  public:
-  Outcome TryToSend(const Endpoint& target) override {
-    namespace ip = boost::asio::ip;
-    boost::asio::io_context context;
-    ip::udp::socket socket(context);
-    boost::system::error_code error;
-    socket.open(target.address.is_v4() ? ip::udp::v4() : ip::udp::v6(), error);
-    if (error) return Outcome::kNoRoute;  // no such address family here
-    socket.send_to(boost::asio::buffer("cordon", 6), ip::udp::endpoint(target.address, target.port), 0,
-                   error);
-    if (!error) return Outcome::kLeft;
-    const bool refused_by_filter = error == boost::system::errc::operation_not_permitted ||
-                                   error == boost::system::errc::permission_denied;
-    return refused_by_filter ? Outcome::kBlocked : Outcome::kNoRoute;
+  Outcome TryToSend(const ProbePacket& packet) override {
+    switch (Send(packet)) {
+      case platform::SendOutcome::kSent:
+        return Outcome::kLeft;
+      case platform::SendOutcome::kBlocked:
+        return Outcome::kBlocked;
+      case platform::SendOutcome::kNotPossible:
+        break;
+    }
+    return Outcome::kNotPossible;
   }
+
+ private:
+  platform::SendOutcome Send(const ProbePacket& packet) {
+    switch (packet.kind) {
+      case ProbePacket::Kind::kUdp:
+        return sender_->Udp(packet.target);
+      case ProbePacket::Kind::kTcpSyn:
+        return sender_->TcpSyn(packet.target);
+      case ProbePacket::Kind::kFrame:
+        return sender_->Frame(packet.interface, packet.target);
+    }
+    return platform::SendOutcome::kNotPossible;
+  }
+
+  const std::unique_ptr<platform::PacketSender> sender_ = platform::MakePacketSender();
 };
 
 }  // namespace
 
 std::unique_ptr<EscapeProbe> MakeEscapeProbe() {
-  return std::make_unique<UdpEscapeProbe>();
+  return std::make_unique<RealEscapeProbe>();
 }
 
 }  // namespace cordon::agent

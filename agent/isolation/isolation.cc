@@ -6,7 +6,9 @@
 #include <optional>
 #include <utility>
 
+#include "agent/isolation/drift.h"
 #include "agent/isolation/evaluate.h"
+#include "agent/isolation/live_proof.h"
 #include "agent/isolation/name_duty.h"
 #include "agent/isolation/policy.h"
 #include "agent/isolation/program_binding.h"
@@ -27,16 +29,6 @@ using platform::Level;
 constexpr Level kHeldLevel = Level::kControllerOnly;
 constexpr int64_t kSaveLeaseEvery = 60 * kNanosPerSecond;
 
-// Packets that nothing answers, and that no level above observe lets out unless the profile names them.
-std::vector<Endpoint> CanaryTargets(Level level) {
-  const auto at = [](const char* address, uint16_t port) {
-    return Endpoint{.address = boost::asio::ip::make_address(address), .port = port};
-  };
-  // TEST-NET-1 and the documentation prefix are routed nowhere. no-lateral blocks private networks only.
-  if (level == Level::kNoLateral) return {at("169.254.255.254", 137), at("10.255.255.254", 137)};
-  return {at("192.0.2.254", 9), at("192.0.2.253", 40009), at("2001:db8::fffe", 9)};
-}
-
 v1::Level WireLevel(Level level) {
   return static_cast<v1::Level>(level);
 }
@@ -52,7 +44,16 @@ class Isolation::Impl {
       : parts_(parts),
         options_(std::move(options)),
         names_(parts.names, parts.clock),
-        programs_(parts.marks) {
+        programs_(parts.marks),
+        proof_({.escape = parts.escape,
+                .inbound = parts.inbound,
+                .bypasses = parts.bypasses,
+                .clock = parts.clock}),
+        drift_({.filter = parts.filter,
+                .leaks = parts.leaks,
+                .processes = nullptr,
+                .clock = parts.clock,
+                .events = parts.events}) {
     state_.set_level(v1::LEVEL_OBSERVE);
     if (parts_.names != nullptr)
       parts_.names->OnChange([this](Names::Change change) { return OnNamesChanged(change); });
@@ -67,7 +68,9 @@ class Isolation::Impl {
                                   uint64_t sequence);
   absl::StatusOr<v1::Receipt> Release(const std::string& order_id, uint64_t sequence);
   absl::StatusOr<v1::Receipt> ReleaseLocally();
-  void OnLinksChanged();
+  void OnLinksChanged(std::vector<std::string> moved_away);
+  void OnRulesChanged(std::vector<platform::RulesetChange> changes);
+  void Know(const ProcessDirectory* processes) { drift_.Use(processes); }
   void Tick();
   void EndHold(const std::string& why);
   v1::Receipt ReadReceipt() { return ReceiptOf(parts_.filter->ReadBack(Policy())); }
@@ -79,7 +82,7 @@ class Isolation::Impl {
   // What the state asks of the kernel now.
   FilterPolicy Policy() const;
   void SettlePrograms();
-  v1::Receipt ReceiptOf(const absl::StatusOr<FilterReadback>& readback) const;
+  v1::Receipt ReceiptOf(const absl::StatusOr<FilterReadback>& readback);
 
   absl::Status CheckSequence(const std::string& order_id, uint64_t sequence) const;
   absl::StatusOr<v1::Receipt> Take(v1::IsolationState next, FilterPolicy ordered, const std::string& cause);
@@ -96,7 +99,9 @@ class Isolation::Impl {
   void OnChannelProof(uint64_t generation, const absl::Status& proof);
   void StepDown(const absl::Status& why);
   void EndLease();
-  std::string TryToEscape();
+  DriftRepair::Outcome RepairDrift(std::vector<platform::RulesetChange> changes, const std::string& cause);
+  void CountLeaks();
+  void ProbeAndTidy();
   absl::Status OnNamesChanged(Names::Change change);
   void SaveNamesIfDue(bool due);
 
@@ -109,7 +114,9 @@ class Isolation::Impl {
   ProgramBinding programs_;
   std::vector<Endpoint> controllers_;
   std::string state_problem_;
-  std::string escaped_;
+  LiveProof proof_;
+  DriftRepair drift_;
+  bool count_leaks_anew_ = true;  // the leak counter still follows an earlier policy
   uint64_t dropped_before_ = 0;
   int64_t apply_nanos_ = 0;
   int64_t lease_saved_at_ = 0;
@@ -125,20 +132,30 @@ FilterPolicy Isolation::Impl::Policy() const {
                  std::max(FilterLevel(state_.level()), options_.hold ? kHeldLevel : Level::kObserve));
 }
 
-v1::Receipt Isolation::Impl::ReceiptOf(const absl::StatusOr<FilterReadback>& readback) const {
+// With what can be shown without waiting, tried now.
+v1::Receipt Isolation::Impl::ReceiptOf(const absl::StatusOr<FilterReadback>& readback) {
+  const FilterPolicy policy = Policy();
+  proof_.TryNow(policy, readback.ok() ? readback->uplinks : std::vector<std::string>());
+  ReceiptFacts facts{.now_unix_nanos = parts_.clock->WallNanos(),
+                     .apply_nanos = apply_nanos_,
+                     .dropped_before = dropped_before_,
+                     .probes = {},
+                     .holes = {},
+                     .doubts = {},
+                     .notes = names_.Notes(),
+                     .state_problem = state_problem_,
+                     .programs = programs_.Facts(policy.programs)};
+  proof_.AddTo(&facts);
   v1::IsolationState in_force = state_;
   const bool held = options_.hold && FilterLevel(state_.level()) < kHeldLevel;
   if (held) in_force.set_level(WireLevel(kHeldLevel));
-  v1::Receipt receipt = MakeReceipt(in_force, readback,
-                                    {.now_unix_nanos = parts_.clock->WallNanos(),
-                                     .apply_nanos = apply_nanos_,
-                                     .dropped_before = dropped_before_,
-                                     .escaped = escaped_,
-                                     .notes = names_.Notes(),
-                                     .state_problem = state_problem_,
-                                     .programs = programs_.Facts(Policy().programs)});
+  v1::Receipt receipt = MakeReceipt(in_force, readback, facts);
   if (held)
     receipt.add_reasons("held at controller-only since boot until a controller has been asked for orders");
+  if (parts_.signer == nullptr) return receipt;
+  if (const absl::Status signed_now = parts_.signer->Sign(&receipt); !signed_now.ok()) {
+    spdlog::error("isolation: {}", Message(signed_now));
+  }
   return receipt;
 }
 
@@ -160,6 +177,7 @@ absl::Status Isolation::Impl::PutInForce() {
     if (const absl::Status forgotten = parts_.connections->ForgetTrackedFlows(); !forgotten.ok())
       spdlog::warn("isolation: lookups that are under way may fail for a while: {}", Message(forgotten));
   }
+  count_leaks_anew_ = true;
   CutForbiddenConnections();
   return absl::OkStatus();
 }
@@ -237,9 +255,10 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Take(v1::IsolationState next, Filte
   ++generation_;
   kept_ = false;
   state_problem_.clear();
-  escaped_.clear();
+  proof_.Forget();
   dropped_before_ = 0;
   lease_saved_at_ = parts_.clock->BootNanos();
+  if (state_.level() == v1::LEVEL_OBSERVE) CountLeaks();  // nothing is left behind on the host
   const auto readback = parts_.filter->ReadBack(Policy());
   apply_nanos_ = parts_.clock->BootNanos() - began;
   return Tell(cause, readback);
@@ -294,6 +313,7 @@ void Isolation::Impl::ProveChannel() {
 
 void Isolation::Impl::OnChannelProof(uint64_t generation, const absl::Status& proof) {
   if (generation != generation_) return;
+  proof_.SetChannel(Policy(), proof);
   if (!proof.ok() && state_.action().fallback() == v1::FALLBACK_STEP_DOWN) return StepDown(proof);
   if (!proof.ok()) {
     spdlog::warn("isolation: the controller is not reached under {} and the order says hold: {}",
@@ -333,14 +353,54 @@ void Isolation::Impl::SetControllers(std::vector<Endpoint> controllers) {
   if (!status.ok()) spdlog::error("isolation: new controller addresses are not open: {}", Message(status));
 }
 
-void Isolation::Impl::OnLinksChanged() {
+void Isolation::Impl::OnLinksChanged(std::vector<std::string> moved_away) {
+  proof_.SetMovedAway(std::move(moved_away));
   if (kept_ || Policy().level == Level::kObserve) return;
-  const auto readback = parts_.filter->ReadBack(Policy());
-  if (readback.ok() && readback->matches) return;
-  if (readback.ok()) dropped_before_ += readback->dropped_packets;
-  const absl::Status applied = parts_.filter->Apply(Policy());
-  if (!applied.ok()) spdlog::error("isolation: interfaces changed and are not covered: {}", Message(applied));
-  Tell("network interfaces changed");
+  // Nobody is named for an interface that came or went; the rules just do not cover it yet.
+  RepairDrift({{.boot_nanos = parts_.clock->BootNanos()}}, "network interfaces changed");
+  count_leaks_anew_ = true;
+}
+
+void Isolation::Impl::OnRulesChanged(std::vector<platform::RulesetChange> changes) {
+  if (kept_ || Policy().level == Level::kObserve)
+    return;  // nothing is enforced, or what stands is kept (state_problem_)
+  RepairDrift(std::move(changes), "drift repaired");
+}
+
+// One transaction back to what was ordered, and the events that say who changed it (ISO-6).
+DriftRepair::Outcome Isolation::Impl::RepairDrift(std::vector<platform::RulesetChange> changes,
+                                                  const std::string& cause) {
+  const DriftRepair::Outcome outcome = drift_.Repair(Policy(), std::move(changes));
+  if (!outcome.drifted) return outcome;
+  dropped_before_ += outcome.dropped_packets;
+  count_leaks_anew_ = true;
+  if (outcome.repair.ok()) {
+    CutForbiddenConnections();
+  } else {
+    spdlog::error("isolation: the rules could not be put right: {}", Message(outcome.repair));
+  }
+  Tell(StrCat(cause, ": ", outcome.found));
+  return outcome;
+}
+
+// What takes its time, and none of which an order waits for.
+void Isolation::Impl::CountLeaks() {
+  if (parts_.leaks == nullptr || !std::exchange(count_leaks_anew_, false)) return;
+  if (const absl::Status follows = parts_.leaks->Follow(Policy()); !follows.ok()) {
+    spdlog::warn("isolation: packets that slip through would not be counted: {}", Message(follows));
+  }
+}
+
+void Isolation::Impl::ProbeAndTidy() {
+  CountLeaks();
+  proof_.Tick([this] { return Policy(); },
+              [this] {
+                if (proof_.ShowsHoles()) {
+                  Tell("live probes");
+                } else if (listener_) {
+                  listener_(ReadReceipt());
+                }
+              });
 }
 
 // The kernel first; addresses are handed out only after this has returned OK.
@@ -349,6 +409,7 @@ absl::Status Isolation::Impl::OnNamesChanged(Names::Change change) {
   if (policy.level == Level::kObserve) return absl::OkStatus();
   CORDON_RETURN_IF_ERROR(change == Names::Change::kAddresses ? parts_.filter->UpdateNames(policy)
                                                              : parts_.filter->Apply(policy));
+  count_leaks_anew_ = true;
   SaveNamesIfDue(names_.Changed(&state_));
   return absl::OkStatus();
 }
@@ -368,6 +429,7 @@ void Isolation::Impl::Tick() {
   names_.Tick();
   SaveNamesIfDue(names_.SaveIsDue());
   if (names_.NotesTurned()) Tell("names");
+  ProbeAndTidy();
   if (!HasLease(state_)) return;
   CountLease(&state_, options_.boot_id, *parts_.clock);
   if (LeaseEnded(state_)) return EndLease();
@@ -483,38 +545,22 @@ void Isolation::Impl::EndHold(const std::string& why) {
   Tell(StrCat("hold since boot ended: ", why));
 }
 
-// Sends what must not leave; the sentence for the receipt when it did.
-std::string Isolation::Impl::TryToEscape() {
-  const FilterPolicy policy = Policy();
-  if (policy.level == Level::kObserve) return {};
-  for (const Endpoint& target : CanaryTargets(policy.level)) {
-    platform::Connection flow;
-    flow.protocol = platform::FlowProtocol::kUdp;
-    flow.remote = target;
-    if (Allows(policy, flow)) continue;
-    if (parts_.escape->TryToSend(target) == EscapeProbe::Outcome::kLeft) {
-      return StrCat("a forbidden packet to ", FormatEndpoint(target), " could leave");
-    }
-  }
-  return {};
-}
-
 absl::Status Isolation::Impl::Prove() {
-  escaped_ = TryToEscape();
   const v1::Receipt receipt = ReadReceipt();
+  if (proof_.ChannelInDoubt() && parts_.channel != nullptr) {
+    parts_.channel->Prove([this, generation = generation_](const absl::Status& proof) {
+      if (generation == generation_) proof_.SetChannel(Policy(), proof);
+    });
+  }
   const bool as_ordered = receipt.containment() == v1::CONTAINMENT_CONTAINED ||
                           (receipt.containment() == v1::CONTAINMENT_OPEN && receipt.reasons().empty());
   if (as_ordered) return absl::OkStatus();
   std::string found = receipt.reasons().empty() ? "not contained" : receipt.reasons(0);
   if (receipt.reasons_size() > 1) StrAppend(&found, " (and ", receipt.reasons_size() - 1, " more)");
-  const auto readback = parts_.filter->ReadBack(Policy());
-  const bool drifted = state_problem_.empty() && (!readback.ok() || !readback->matches);
-  if (!drifted) return absl::FailedPreconditionError(found);
-  if (readback.ok()) dropped_before_ += readback->dropped_packets;
-  const absl::Status repaired = PutInForce();
-  escaped_ = TryToEscape();
-  Tell(StrCat("drift repaired: ", found));
-  if (!repaired.ok()) return Annotate(repaired, StrCat(found, "; it could not be put right"));
+  if (!state_problem_.empty()) return absl::FailedPreconditionError(found);
+  const DriftRepair::Outcome outcome = RepairDrift({}, "drift repaired");
+  if (!outcome.drifted) return absl::FailedPreconditionError(found);
+  if (!outcome.repair.ok()) return Annotate(outcome.repair, StrCat(found, "; it could not be put right"));
   return absl::FailedPreconditionError(StrCat(found, "; the rules were put right"));
 }
 
@@ -549,8 +595,14 @@ absl::StatusOr<v1::Receipt> Isolation::Release(const std::string& order_id, uint
 absl::StatusOr<v1::Receipt> Isolation::ReleaseLocally() {
   return impl_->ReleaseLocally();
 }
-void Isolation::OnLinksChanged() {
-  impl_->OnLinksChanged();
+void Isolation::OnLinksChanged(std::vector<std::string> moved_away) {
+  impl_->OnLinksChanged(std::move(moved_away));
+}
+void Isolation::OnRulesChanged(std::vector<platform::RulesetChange> changes) {
+  impl_->OnRulesChanged(std::move(changes));
+}
+void Isolation::Know(const ProcessDirectory* processes) {
+  impl_->Know(processes);
 }
 void Isolation::Tick() {
   impl_->Tick();

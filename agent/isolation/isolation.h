@@ -10,16 +10,21 @@
 #include <vector>
 
 #include "agent/event/event_sink.h"
+#include "agent/event/process_directory.h"
 #include "agent/isolation/probes.h"
+#include "agent/isolation/receipt_signer.h"
 #include "agent/names/names.h"
 #include "common/base/clock.h"
 #include "common/base/network.h"
 #include "cordon/v1/gateway.pb.h"
 #include "cordon/v1/local.pb.h"
 #include "cordon/v1/order.pb.h"
+#include "platform/api/bypass_scanner.h"
 #include "platform/api/connections.h"
+#include "platform/api/leak_counter.h"
 #include "platform/api/packet_filter.h"
 #include "platform/api/program_marks.h"
+#include "platform/api/ruleset_watcher.h"
 
 namespace cordon::agent {
 
@@ -32,7 +37,11 @@ struct IsolationParts {
   EscapeProbe* escape = nullptr;
   ChannelProbe* channel = nullptr;
   platform::ProgramMarks* marks = nullptr;  // without it, rules for programs are refused
-  Names* names = nullptr;  // without it, profiles with host names are refused
+  Names* names = nullptr;                   // without it, profiles with host names are refused
+  InboundProbe* inbound = nullptr;          // these may be missing: what they would show is not known then
+  platform::BypassScanner* bypasses = nullptr;
+  platform::LeakCounter* leaks = nullptr;
+  ReceiptSigner* signer = nullptr;  // none: receipts go out unsigned, and are shown as unverified
 };
 
 struct IsolationOptions {
@@ -77,8 +86,8 @@ class Isolation {
   // has changed.
   //   INVALID_ARGUMENT     names the field
   //   FAILED_PRECONDITION  the sequence is not higher than that of the last order of the lane
-  //   UNIMPLEMENTED        a rule needs a host name, or a program, and this system cannot enforce that; names the
-  //   rule
+  //   UNIMPLEMENTED        a rule needs a host name, or a program, and this system cannot enforce that; names
+  //   the rule
   // The same order again is OK and changes nothing. The receipt may say less than `contained`: read it.
   absl::StatusOr<v1::Receipt> Set(const v1::IsolateAction& action, const std::string& order_id,
                                   uint64_t sequence);
@@ -90,8 +99,15 @@ class Isolation {
   // is "local release".
   absl::StatusOr<v1::Receipt> ReleaseLocally();
 
-  // Covers interfaces that came (ISO-3).
-  void OnLinksChanged();
+  // Covers interfaces that came (ISO-3). `moved_away`: those that were taken into another namespace.
+  void OnLinksChanged(std::vector<std::string> moved_away = {});
+
+  // Somebody changed the packet filter: puts Cordon's rules right, in one transaction, and tells who did it,
+  // for how long it stood and what passed (ISO-6).
+  void OnRulesChanged(std::vector<platform::RulesetChange> changes);
+
+  // Who a pid was; for OnRulesChanged. May come later than the rest.
+  void Know(const ProcessDirectory* processes);
 
   // Counts the lease down on the boot-time clock (ISO-8) and ends it. Call about every second.
   void Tick();
@@ -102,9 +118,8 @@ class Isolation {
   // Reads the kernel back now.
   v1::Receipt ReadReceipt();
 
-  // Sends a forbidden packet and reads back: the canary of "cordon.isolation". OK when what is enforced is
-  // what was ordered. Rules that somebody changed are put right, and the error says what was found (ISO-6
-  // goes further).
+  // Sends forbidden packets and reads back: the canary of "cordon.isolation". OK when what is enforced is
+  // what was ordered. Rules that somebody changed are put right, and the error says what was found.
   absl::Status Prove();
 
   // What the state asks for: the order's level, a lower one after a step down, what followed a lease.

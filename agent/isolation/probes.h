@@ -1,9 +1,14 @@
 #pragma once
 
+// Live tests of what is enforced, as the isolation module asks for them.
+
 #include <absl/status/status.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "common/base/network.h"
 #include "platform/api/packet_filter.h"
@@ -21,17 +26,47 @@ class ChannelProbe {
   virtual void Prove(std::function<void(absl::Status)> done) = 0;
 };
 
+// One packet that is tried.
+struct ProbePacket {
+  enum class Kind : uint8_t { kUdp, kTcpSyn, kFrame };
+  Kind kind = Kind::kUdp;
+  Endpoint target;
+  std::string interface;  // kFrame: out of this one
+  friend bool operator==(const ProbePacket&, const ProbePacket&) = default;
+};
+
 // Tries to send a packet that must not leave.
 class EscapeProbe {
  public:
-  enum class Outcome { kBlocked, kLeft, kNoRoute };
+  enum class Outcome { kBlocked, kLeft, kNotPossible };
 
   virtual ~EscapeProbe() = default;
 
-  // One small UDP datagram to `target` from an ordinary, untagged socket.
-  virtual Outcome TryToSend(const Endpoint& target) = 0;
+  // From an ordinary, untagged socket. Waits for nothing.
+  virtual Outcome TryToSend(const ProbePacket& packet) = 0;
 };
 
 std::unique_ptr<EscapeProbe> MakeEscapeProbe();
+
+// Has somebody outside send one packet to this host. Implemented over the link, by the controller.
+class InboundProbe {
+ public:
+  struct Attempt {
+    platform::FlowProtocol protocol = platform::FlowProtocol::kTcp;
+    std::vector<uint16_t> ports;  // of this host, to be tried in order until one is free; empty = any
+  };
+  struct Result {
+    enum class Outcome { kArrived, kDidNotArrive, kNotPossible };
+    Outcome outcome = Outcome::kNotPossible;
+    Endpoint local;                       // where it was awaited; the address is unspecified
+    boost::asio::ip::address controller;  // from where it was to come
+  };
+
+  virtual ~InboundProbe() = default;
+
+  // Listens on an untagged socket, asks for one packet and waits some seconds. `done` once, on the agent loop
+  // and never from inside Try.
+  virtual void Try(const Attempt& attempt, std::function<void(const Result&)> done) = 0;
+};
 
 }  // namespace cordon::agent

@@ -66,7 +66,11 @@ v1::Receipt MakeReceipt(const v1::IsolationState& state,
   }
   const bool below = receipt.intended_level() > state.level();
   Lower(&receipt, v1::CONTAINMENT_PARTIAL, below ? state.note() : "");
-  Lower(&receipt, v1::CONTAINMENT_PARTIAL, facts.escaped);
+  receipt.mutable_probes()->Assign(facts.probes.begin(), facts.probes.end());
+  if (state.level() != v1::LEVEL_OBSERVE) {
+    for (const std::string& hole : facts.holes) Lower(&receipt, v1::CONTAINMENT_PARTIAL, hole);
+    for (const std::string& doubt : facts.doubts) receipt.add_reasons(doubt);
+  }
   Lower(&receipt, v1::CONTAINMENT_UNCERTAIN, facts.state_problem);
   JudgePrograms(facts.programs, &receipt);
   for (const std::string& note : facts.notes) receipt.add_reasons(note);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/isolation/isolation_lock.h"
+#include "agent/names/kept_names.h"
 #include "common/base/status.h"
 
 namespace cordon::agent {
@@ -33,6 +34,7 @@ Keeper::Keeper(std::filesystem::path state_dir, std::string boot_id, const Clock
       log_(std::make_unique<LogSink>()),
       filter_(platform::MakePacketFilter()),
       connections_(platform::MakeConnectionTable()),
+      names_(MakeKeptNames(state_dir_ / kGuardPortFile)),
       links_(platform::MakeLinkWatcher()),
       hold_(state_dir_ / kBootHoldFile, boot_id_, clock) {}
 
@@ -44,7 +46,8 @@ void Keeper::Begin() {
                      .clock = &clock_,
                      .events = log_.get(),
                      .escape = nullptr,
-                     .channel = nullptr},
+                     .channel = nullptr,
+                     .names = names_.get()},
       IsolationOptions{.state_file = state_dir_ / kStateFile, .boot_id = boot_id_, .hold = hold_.Begin()});
   restored_ = isolation_->Restore();
   checked_boot_nanos_ = clock_.BootNanos();

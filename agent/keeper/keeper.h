@@ -12,6 +12,7 @@
 #include "agent/event/event_sink.h"
 #include "agent/isolation/boot_hold.h"
 #include "agent/isolation/isolation.h"
+#include "agent/names/names.h"
 #include "common/base/clock.h"
 #include "platform/api/connections.h"
 #include "platform/api/files.h"
@@ -55,6 +56,7 @@ class Keeper {
   std::unique_ptr<EventSink> log_;
   std::unique_ptr<platform::PacketFilter> filter_;
   std::unique_ptr<platform::ConnectionTable> connections_;
+  std::unique_ptr<Names> names_;
   std::unique_ptr<platform::LinkWatcher> links_;
   BootHold hold_;
 

@@ -39,6 +39,10 @@ void Link::SendHealth(v1::HealthAnswer answer) {
   impl_->Send(std::move(answer));
 }
 
+void Link::SendInboundProbe(v1::InboundProbeRequest request) {
+  impl_->Send(std::move(request));
+}
+
 void Link::Probe(std::chrono::nanoseconds deadline, std::function<void(bool)> done) {
   boost::asio::post(impl_->Loop(), [impl = impl_, deadline, done = std::move(done)]() mutable {
     impl->Probe(deadline, std::move(done));

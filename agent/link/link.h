@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,8 @@ class LinkHandler {
   // As it came: bounds and signatures are for the handler to check.
   virtual void OnOrder(const v1::SignedOrder& order) = 0;
   virtual void OnHealthPoll(const v1::HealthPoll& poll) = 0;
+  // The controller's answer to SendInboundProbe.
+  virtual void OnInboundProbeSent(const v1::InboundProbeSent& /*sent*/) {}
   // All addresses at which a controller of the enrolment file may be dialled; on every change, before the
   // first dial.
   virtual void OnControllerEndpoints(const std::vector<Endpoint>& endpoints) = 0;
@@ -59,10 +62,11 @@ class LinkHandler {
 };
 
 struct LinkStatus {
-  bool connected = false;        // a Welcome came, and every heartbeat since was answered in time
-  std::string controller;        // "name:port (address)" in use, or the last one tried
-  int64_t since_unix_nanos = 0;  // of `connected`
-  std::string last_error;        // why the last connection ended or could not be made; empty at first
+  bool connected = false;            // a Welcome came, and every heartbeat since was answered in time
+  std::string controller;            // "name:port (address)" in use, or the last one tried
+  std::optional<Endpoint> endpoint;  // in use, while connected
+  int64_t since_unix_nanos = 0;      // of `connected`
+  std::string last_error;            // why the last connection ended or could not be made; empty at first
   int64_t certificate_not_after_unix_nanos = 0;
 };
 
@@ -95,6 +99,9 @@ class Link final : public HealthPart {
   void SendOutcome(v1::OrderOutcome outcome);
   void SendProgress(v1::ScanProgress progress);
   void SendHealth(v1::HealthAnswer answer);  // dropped when there is no connection: its asker is gone
+
+  // Asks the controller for one packet to this host; dropped when there is no connection (ISO-7).
+  void SendInboundProbe(v1::InboundProbeRequest request);
 
   // Asks the controller for a sign of life now; `done(true)` on the loop when it came before the deadline
   // (ISO-4). With no connection, waits for one until then.

@@ -136,6 +136,7 @@ void Link::Impl::OnWelcome(Session& session, const v1::Welcome& /*welcome*/) {
     if (!status_.connected) status_.since_unix_nanos = parts_.clock.WallNanos();
     status_.connected = true;
     status_.controller = session.Where().Text();
+    status_.endpoint = session.Where().endpoint;
     status_.certificate_not_after_unix_nanos = state_.credentials.not_after_unix_nanos;
   }
   spdlog::info("link: connected to {}", session.Where().Text());
@@ -160,6 +161,7 @@ void Link::Impl::OnMessage(Session& session, const v1::ControlResponse& message)
   if (&session != current_.get() || stopped_) return;
   if (message.has_order()) parts_.handler.OnOrder(message.order());
   if (message.has_health_poll()) parts_.handler.OnHealthPoll(message.health_poll());
+  if (message.has_inbound_probe_sent()) parts_.handler.OnInboundProbeSent(message.inbound_probe_sent());
 }
 
 std::optional<v1::ControlRequest> Link::Impl::NextMessage(Session& session) {
@@ -202,6 +204,7 @@ void Link::Impl::SetError(const std::string& controller, const absl::Status& why
     spdlog::warn("link: {}: {}", controller, text);
   if (status_.connected) status_.since_unix_nanos = parts_.clock.WallNanos();
   status_.connected = false;
+  status_.endpoint.reset();
   status_.controller = controller;
   status_.last_error = text;
 }

@@ -25,6 +25,10 @@ void Outbox::Put(v1::HealthAnswer answer) {
   answers_.push_back(std::move(answer));
 }
 
+void Outbox::Put(v1::InboundProbeRequest request) {
+  inbound_probe_ = std::move(request);
+}
+
 std::optional<v1::ControlRequest> Outbox::Take() {
   v1::ControlRequest request;
   if (!outcomes_.empty()) {
@@ -35,6 +39,8 @@ std::optional<v1::ControlRequest> Outbox::Take() {
   } else if (!answers_.empty()) {
     *request.mutable_health() = std::move(answers_.front());
     answers_.pop_front();
+  } else if (inbound_probe_) {
+    *request.mutable_inbound_probe() = *std::exchange(inbound_probe_, std::nullopt);
   } else if (!progress_.empty()) {
     *request.mutable_progress() = std::move(progress_.begin()->second);
     progress_.erase(progress_.begin());

@@ -23,17 +23,22 @@ class Outbox {
   void Put(v1::OrderOutcome outcome);
   void Put(v1::ScanProgress progress);
   void Put(v1::HealthAnswer answer);
+  void Put(v1::InboundProbeRequest request);  // the newest wins
 
   // The next to send: outcomes, then receipt, answers, progress.
   std::optional<v1::ControlRequest> Take();
 
-  // The connection went: whoever asked for health is gone.
-  void ForgetAnswers() { answers_.clear(); }
+  // The connection went: whoever asked for health is gone, and so is the way on which a probe was to come.
+  void ForgetAnswers() {
+    answers_.clear();
+    inbound_probe_.reset();
+  }
 
  private:
   std::deque<v1::OrderOutcome> outcomes_;
   std::optional<v1::Receipt> receipt_;
   std::deque<v1::HealthAnswer> answers_;
+  std::optional<v1::InboundProbeRequest> inbound_probe_;
   std::map<std::string, v1::ScanProgress> progress_;  // by scan order
 };
 

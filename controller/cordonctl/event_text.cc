@@ -123,6 +123,30 @@ std::string Describe(const v1::PartChanged& changed) {
   return text;
 }
 
+std::string Describe(const v1::RulesDrift& drift) {
+  std::string text = "isolation rules changed by ";
+  if (drift.pid() == 0 && drift.process_name().empty()) {
+    text += "an unknown process";
+  } else {
+    StrAppend(&text, drift.executable().empty() ? drift.process_name() : drift.executable(), " pid ",
+              drift.pid());
+  }
+  if (drift.differences_size() > 0) StrAppend(&text, ": ", drift.differences(0));
+  if (drift.differences_size() > 1) StrAppend(&text, " (and ", drift.differences_size() - 1, " more)");
+  if (drift.repaired()) {
+    StrAppend(&text, "; put right", drift.stood_nanos() > 0 ? " after " : "",
+              drift.stood_nanos() > 0 ? FormatDuration(drift.stood_nanos()) : "");
+  } else {
+    StrAppend(&text, "; NOT put right: ", drift.repair_error());
+  }
+  if (drift.packets_unknown()) {
+    text += "; how many forbidden packets passed is not known";
+  } else {
+    StrAppend(&text, "; ", Count(drift.packets_passed(), "forbidden packet"), " passed");
+  }
+  return text;
+}
+
 std::string InWords(const v1::Event& event) {
   switch (event.kind_case()) {
     case v1::Event::kProcessForked:
@@ -147,6 +171,7 @@ std::string InWords(const v1::Event& event) {
     case v1::Event::kPartChanged:
       return Describe(event.part_changed());
     case v1::Event::kRulesDrift:
+      return Describe(event.rules_drift());
     case v1::Event::KIND_NOT_SET:
       break;
   }

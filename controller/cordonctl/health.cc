@@ -6,7 +6,7 @@
 #include "common/base/text.h"
 #include "common/wire/json.h"
 #include "controller/cordonctl/commands.h"
-#include "controller/cordonctl/order_text.h"
+#include "controller/cordonctl/receipt_check.h"
 #include "controller/cordonctl/table.h"
 #include "controller/cordonctl/target.h"
 
@@ -35,18 +35,20 @@ uint64_t Lost(const v1::HealthReport& report) {
   return losses.kernel_buffer() + losses.queue_full() + losses.spool_dropped_events();
 }
 
-void AddNotes(const v1::HealthReport& report, int64_t now, bool in_full, Table* table) {
+void AddNotes(const v1::HealthReport& report, const CheckedReceipt& receipt, int64_t now, bool in_full,
+              Table* table) {
   for (const v1::PartHealth& part : report.parts()) {
     if (part.serving() && part.detail().empty() && !in_full) continue;
     table->AddNote(StrCat(part.part(), part.serving() ? ": ok, proven " : ": NOT SERVING, proven ",
                           Ago(part.last_proof_unix_nanos(), now), part.detail().empty() ? "" : ": ",
                           part.detail()));
   }
-  for (const std::string& reason : report.receipt().reasons()) table->AddNote(reason);
+  for (const std::string& note : receipt.notes) table->AddNote(note);
   for (const std::string& notice : report.notices()) table->AddNote(notice);
 }
 
-void AddRow(const v1::PollHealthResponse& answer, int64_t now, bool in_full, Table* table) {
+void AddRow(const v1::PollHealthResponse& answer, const std::string& ca_pem, int64_t now, bool in_full,
+            Table* table) {
   const std::string& name = answer.host().facts().host_name();
   if (!answer.answered()) {
     table->Add({name, answer.host().site(), "NO ANSWER", "", "", "", "", ""});
@@ -54,20 +56,25 @@ void AddRow(const v1::PollHealthResponse& answer, int64_t now, bool in_full, Tab
     return;
   }
   const v1::HealthReport& report = answer.report();
+  const CheckedReceipt receipt = CheckReceipt(report.receipt(), answer.host(), ca_pem);
   table->Add({name, answer.host().site(), FormatDuration(answer.round_trip_nanos()), PartsInWords(report),
-              StrCat(WordOf(report.receipt().enforced_level()), ", ", WordOf(report.receipt().containment())),
+              StrCat(LevelWord(receipt), ", ", ContainmentWord(receipt)),
               Count(report.spool().events(), "event"), StrCat(Lost(report)),
               StrCat(FormatBytes(report.resources().resident_bytes()), ", ",
                      FormatDuration(report.resources().cpu_nanos()), " CPU")});
-  AddNotes(report, now, in_full, table);
+  AddNotes(report, receipt, now, in_full, table);
 }
 
-boost::json::object AnswerJson(const v1::PollHealthResponse& answer) {
+boost::json::object AnswerJson(const v1::PollHealthResponse& answer, const std::string& ca_pem) {
   boost::json::object line = ToJson(answer);
   line["host_id"] = answer.host().host_id();
   line["host"] = answer.host().facts().host_name();
   line["site"] = answer.host().site();
   line.erase("hosts");
+  if (answer.report().has_receipt()) {
+    line["report"].as_object()["receipt"] =
+        ReceiptJson(CheckReceipt(answer.report().receipt(), answer.host(), ca_pem));
+  }
   return line;
 }
 
@@ -82,6 +89,7 @@ absl::StatusOr<ExitCode> Health(Tool& tool, const HealthOptions& options) {
   v1::PollHealthRequest request;
   CORDON_ASSIGN_OR_RETURN(const int64_t timeout, Timeout(options.timeout));
   CORDON_ASSIGN_OR_RETURN(const Client* const client, tool.Controller());
+  const std::string& ca_pem = client->Identity().ca_pem();
   request.set_timeout_nanos(timeout);
   request.set_prove(options.prove);
   request.mutable_target()->set_all(true);
@@ -95,7 +103,7 @@ absl::StatusOr<ExitCode> Health(Tool& tool, const HealthOptions& options) {
       &Client::Stub::PollHealth, request, std::chrono::nanoseconds(timeout + kGraceNanos),
       [&](const v1::PollHealthResponse& answer) {
         asked = std::max(asked, answer.hosts());
-        if (tool.Json()) tool.Print(AnswerJson(answer));
+        if (tool.Json()) tool.Print(AnswerJson(answer, ca_pem));
         answers.push_back(answer);
         return true;
       });
@@ -104,7 +112,7 @@ absl::StatusOr<ExitCode> Health(Tool& tool, const HealthOptions& options) {
   uint32_t answered = 0;
   for (const v1::PollHealthResponse& answer : answers) {
     answered += answer.answered() ? 1 : 0;
-    AddRow(answer, tool.Now(), answers.size() == 1, &table);
+    AddRow(answer, ca_pem, tool.Now(), answers.size() == 1, &table);
   }
   if (!tool.Json()) {
     tool.Print(table.Text());

@@ -6,7 +6,7 @@
 #include "common/base/text.h"
 #include "common/wire/json.h"
 #include "controller/cordonctl/commands.h"
-#include "controller/cordonctl/order_text.h"
+#include "controller/cordonctl/receipt_check.h"
 #include "controller/cordonctl/table.h"
 #include "controller/cordonctl/target.h"
 
@@ -21,33 +21,31 @@ std::string LabelsInWords(const v1::Host& host) {
   return text;
 }
 
-std::string LevelOf(const v1::Host& host) {
-  if (!host.has_receipt()) return "";
-  if (host.receipt().enforced_level() == v1::LEVEL_UNSPECIFIED) return "unknown";
-  return WordOf(host.receipt().enforced_level());
+// A receipt of a host that is away, or an old one, says what was, not what is.
+std::string ContainmentOf(const v1::Host& host, const CheckedReceipt& checked, int64_t now) {
+  const bool fresh = host.state() == v1::HOST_STATE_CONNECTED &&
+                     now - checked.receipt.read_back_time_unix_nanos() < kStaleReceiptNanos;
+  return StrCat(ContainmentWord(checked), fresh ? "" : " (last known)");
 }
 
-// A receipt of a host that is away says what was, not what is.
-std::string ContainmentOf(const v1::Host& host) {
-  if (!host.has_receipt()) return "";
-  return StrCat(WordOf(host.receipt().containment()),
-                host.state() == v1::HOST_STATE_CONNECTED ? "" : " (last known)");
-}
-
-void ShowTable(const Tool& tool, const std::vector<v1::Host>& hosts) {
+void ShowTable(const Tool& tool, const std::vector<v1::Host>& hosts, const std::string& ca_pem) {
   Table table({"HOST", "SITE", "STATE", "LEVEL", "CONTAINMENT", "SEEN", "LABELS", "ID"});
   for (const v1::Host& host : hosts) {
-    table.Add({host.facts().host_name(), host.site(), WordOf(host.state()), LevelOf(host),
-               ContainmentOf(host), Ago(host.last_seen_unix_nanos(), tool.Now()), LabelsInWords(host),
-               host.host_id()});
-    for (const std::string& reason : host.receipt().reasons()) table.AddNote(reason);
+    CheckedReceipt checked;
+    if (host.has_receipt()) checked = CheckReceipt(host.receipt(), host, ca_pem);
+    table.Add({host.facts().host_name(), host.site(), WordOf(host.state()),
+               host.has_receipt() ? LevelWord(checked) : "",
+               host.has_receipt() ? ContainmentOf(host, checked, tool.Now()) : "",
+               Ago(host.last_seen_unix_nanos(), tool.Now()), LabelsInWords(host), host.host_id()});
+    for (const std::string& note : checked.notes) table.AddNote(note);
   }
   tool.Print(table.Text());
 }
 
-boost::json::object HostJson(const v1::Host& host) {
+boost::json::object HostJson(const v1::Host& host, const std::string& ca_pem) {
   boost::json::object line = ToJson(host);
   line["host"] = host.facts().host_name();
+  if (host.has_receipt()) line["receipt"] = ReceiptJson(CheckReceipt(host.receipt(), host, ca_pem));
   return line;
 }
 
@@ -62,10 +60,10 @@ absl::StatusOr<ExitCode> List(Tool& tool, const TargetOptions& options) {
     return std::tie(host.site(), host.facts().host_name(), host.host_id());
   });
   if (!tool.Json()) {
-    ShowTable(tool, hosts);
+    ShowTable(tool, hosts, client->Identity().ca_pem());
     return ExitCode::kDone;
   }
-  for (const v1::Host& host : hosts) tool.Print(HostJson(host));
+  for (const v1::Host& host : hosts) tool.Print(HostJson(host, client->Identity().ca_pem()));
   return ExitCode::kDone;
 }
 

@@ -99,7 +99,9 @@ std::string DescribeReceipt(const v1::Receipt& receipt) {
   std::string text =
       StrCat(receipt.enforced_level() == v1::LEVEL_UNSPECIFIED ? std::string("level unknown")
                                                                : WordOf(receipt.enforced_level()),
-             ", ", WordOf(receipt.containment()));
+             ", ",
+             receipt.containment() == v1::CONTAINMENT_UNSPECIFIED ? std::string("unverified")
+                                                                  : WordOf(receipt.containment()));
   for (int i = 0; i < receipt.reasons_size(); ++i) StrAppend(&text, i == 0 ? ": " : "; ", receipt.reasons(i));
   return text;
 }

@@ -10,6 +10,7 @@
 #include "common/base/text.h"
 #include "common/wire/json.h"
 #include "controller/cordonctl/order_text.h"
+#include "controller/cordonctl/receipt_check.h"
 #include "controller/cordonctl/table.h"
 
 namespace cordon::ctl {
@@ -56,6 +57,23 @@ bool IsClean(const v1::OrderOutcome& outcome) {
          containment == v1::CONTAINMENT_OPEN;
 }
 
+// What the controller tells of a host, with no more of its receipt than the host signed (ISO-7).
+v1::WatchOrderResponse Checked(v1::WatchOrderResponse message, const std::map<std::string, v1::Host>& hosts,
+                               const std::string& ca_pem) {
+  if (!message.outcome().has_receipt()) return message;
+  const auto host = hosts.find(message.outcome().host_id());
+  const CheckedReceipt checked =
+      CheckReceipt(message.outcome().receipt(), host == hosts.end() ? v1::Host() : host->second, ca_pem);
+  *message.mutable_outcome()->mutable_receipt() = Believed(checked);
+  return message;
+}
+
+// DONE, and what is done is not proven by the host.
+bool IsUnproven(const v1::OrderOutcome& outcome) {
+  return outcome.state() == v1::OrderOutcome::STATE_DONE && outcome.has_receipt() &&
+         outcome.receipt().containment() == v1::CONTAINMENT_UNSPECIFIED;
+}
+
 void ShowJson(const Tool& tool, const OrderProgress& progress, const std::string& order_id) {
   for (const auto& [id, host] : progress.Hosts()) {
     boost::json::object line = ToJson(host.outcome);
@@ -63,6 +81,7 @@ void ShowJson(const Tool& tool, const OrderProgress& progress, const std::string
     line["host_id"] = id;
     line["host"] = host.name;
     if (host.outcome.state() == v1::OrderOutcome::STATE_UNSPECIFIED) line["state"] = "pending";
+    if (IsUnproven(host.outcome)) line["receipt"].as_object()["containment"] = "unverified";
     tool.Print(line);
   }
 }
@@ -110,7 +129,7 @@ bool OrderProgress::Finished() const {
 ExitCode OrderProgress::Result() const {
   const auto not_done = [](const auto& entry) {
     const v1::OrderOutcome::State state = entry.second.outcome.state();
-    return IsFinal(state) && state != v1::OrderOutcome::STATE_DONE;
+    return (IsFinal(state) && state != v1::OrderOutcome::STATE_DONE) || IsUnproven(entry.second.outcome);
   };
   if (std::ranges::any_of(hosts_, not_done)) return ExitCode::kFailed;
   return Finished() ? ExitCode::kDone : ExitCode::kNotAllAnswered;
@@ -163,6 +182,8 @@ absl::StatusOr<ExitCode> WaitForOrder(const Tool& tool, const Client& client, co
                                       std::span<const v1::Host> hosts, int64_t timeout_nanos) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::nanoseconds(timeout_nanos);
   OrderProgress progress(hosts);
+  std::map<std::string, v1::Host> by_id;
+  for (const v1::Host& host : hosts) by_id[host.host_id()] = host;
   v1::WatchOrderRequest request;
   request.set_order_id(order_id);
   {
@@ -174,7 +195,7 @@ absl::StatusOr<ExitCode> WaitForOrder(const Tool& tool, const Client& client, co
       if (timeout_nanos != 0 && left.count() <= 0) break;
       const absl::Status watched = client.Read<v1::WatchOrderRequest, v1::WatchOrderResponse>(
           &Client::Stub::WatchOrder, request, left, [&](const v1::WatchOrderResponse& message) {
-            progress.Apply(message);
+            progress.Apply(Checked(message, by_id, client.Identity().ca_pem()));
             line.Draw(progress.Line());
             return !progress.Finished();
           });

@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/uuid.h"
+#include "common/wire/receipt.h"
 
 namespace cordon::fleet_sim {
 namespace {
@@ -26,11 +27,11 @@ v1::Receipt SimulatedReceipt(const v1::Order* order) {
   return receipt;
 }
 
-v1::HealthReport SimulatedHealth() {
+v1::HealthReport SimulatedHealth(v1::Receipt receipt) {
   v1::HealthReport report;
   report.set_time_unix_nanos(WallNowNanos());
   report.set_agent_version(kVersion);
-  *report.mutable_receipt() = SimulatedReceipt(nullptr);
+  *report.mutable_receipt() = std::move(receipt);
   report.add_notices(kSimulated);
   return report;
 }
@@ -46,8 +47,16 @@ std::shared_ptr<grpc::Channel> OpenChannel(const TlsIdentity& tls, const std::st
 
 VirtualAgent::VirtualAgent(AgentIdentity identity, const std::string& controller, Counters& counters)
     : identity_(std::move(identity)),
+      key_(PrivateKeyFromPem(identity_.tls.key_pem).value_or(nullptr)),
       counters_(counters),
       stub_(v1::AgentGateway::NewStub(OpenChannel(identity_.tls, controller))) {}
+
+// Signed as an agent's, so that a run costs and shows what a fleet would.
+v1::Receipt VirtualAgent::Receipt(const v1::Order* order) const {
+  v1::Receipt receipt = SimulatedReceipt(order);
+  if (key_ != nullptr && !SignReceipt(*key_, identity_.host_id, &receipt).ok()) receipt.clear_signature();
+  return receipt;
+}
 
 void VirtualAgent::Start() {
   v1::ControlRequest hello;
@@ -55,7 +64,7 @@ void VirtualAgent::Start() {
   hello.mutable_hello()->mutable_facts()->set_agent_version(kVersion);
   hello.mutable_hello()->set_boot_id(NewUuid());
   hello.mutable_hello()->set_session_id(NewUuid());
-  *hello.mutable_hello()->mutable_receipt() = SimulatedReceipt(nullptr);
+  *hello.mutable_hello()->mutable_receipt() = Receipt(nullptr);
   stub_->async()->Control(&context_, this);
   AddHold();  // heartbeats are written from outside of reactions; gone with the last read
   StartRead(&incoming_);
@@ -135,7 +144,7 @@ void VirtualAgent::Answer(const v1::ControlResponse& message) {
       return;
     case v1::ControlResponse::kHealthPoll:
       request.mutable_health()->set_poll_id(message.health_poll().poll_id());
-      *request.mutable_health()->mutable_report() = SimulatedHealth();
+      *request.mutable_health()->mutable_report() = SimulatedHealth(Receipt(nullptr));
       ++counters_.polls;
       Send(std::move(request));
       return;
@@ -160,7 +169,7 @@ void VirtualAgent::AnswerOrder(const v1::SignedOrder& signed_order) {
   outcome.set_state(read ? v1::OrderOutcome::STATE_DONE : v1::OrderOutcome::STATE_REFUSED);
   outcome.set_message(kSimulated);
   outcome.set_time_unix_nanos(WallNowNanos());
-  if (order.has_isolate() || order.has_release()) *outcome.mutable_receipt() = SimulatedReceipt(&order);
+  if (order.has_isolate() || order.has_release()) *outcome.mutable_receipt() = Receipt(&order);
   Send(std::move(request));
 }
 

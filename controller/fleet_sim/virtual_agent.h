@@ -14,6 +14,7 @@
 #include <mutex>
 #include <string>
 
+#include "common/crypto/key.h"
 #include "common/rpc/tls.h"
 #include "cordon/v1/gateway.grpc.pb.h"
 
@@ -54,10 +55,12 @@ class VirtualAgent final : public grpc::ClientBidiReactor<v1::ControlRequest, v1
 
   void Answer(const v1::ControlResponse& message);
   void AnswerOrder(const v1::SignedOrder& signed_order);
+  v1::Receipt Receipt(const v1::Order* order) const;
   void Send(v1::ControlRequest request);
   void WriteFirst();  // with mutex_ held
 
   const AgentIdentity identity_;
+  const KeyPtr key_;
   Counters& counters_;
   std::unique_ptr<v1::AgentGateway::Stub> stub_;
   grpc::ClientContext context_;

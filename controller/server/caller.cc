@@ -33,6 +33,12 @@ Identity CallerOf(const grpc::CallbackServerContext& context) {
   return CallerOf(*context.auth_context()).value_or(Identity{});
 }
 
+std::string CertificatePemOf(const grpc::CallbackServerContext& context) {
+  const std::vector<grpc::string_ref> certificates =
+      context.auth_context()->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
+  return certificates.size() == 1 ? std::string(certificates[0].data(), certificates[0].size()) : "";
+}
+
 CallGate::CallGate(std::string organisation) : organisation_(std::move(organisation)) {}
 
 grpc::Status CallGate::Process(const InputMetadata& metadata, grpc::AuthContext* context,

@@ -19,6 +19,9 @@ absl::StatusOr<Identity> CallerOf(const grpc::AuthContext& context);
 // The caller of a call that the gate let through.
 Identity CallerOf(const grpc::CallbackServerContext& context);
 
+// The certificate of that caller, PEM; empty when there is none.
+std::string CertificatePemOf(const grpc::CallbackServerContext& context);
+
 // Stands before every call of the server, health and reflection included: what is not authorized never
 // reaches a handler.
 class CallGate final : public grpc::AuthMetadataProcessor {

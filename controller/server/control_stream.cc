@@ -7,6 +7,7 @@
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/rpc/status.h"
+#include "controller/server/caller.h"
 #include "controller/server/host_calls.h"
 #include "controller/server/reports.h"
 
@@ -15,6 +16,8 @@ namespace cordon::controller {
 ControlStream::ControlStream(grpc::CallbackServerContext& context, ServerParts& parts, std::string host_id)
     : OutStream(context, parts.streams, std::move(host_id)),
       parts_(parts),
+      certificate_pem_(CertificatePemOf(context)),
+      peer_(context.peer()),
       last_heard_boot_nanos_(parts.clock.BootNanos()) {}
 
 void ControlStream::Start() {
@@ -45,7 +48,7 @@ void ControlStream::OnReadDone(bool ok) {
 }
 
 void ControlStream::Begin() {
-  const absl::Status greeted = Greet(parts_, HostId(), request_.hello());
+  const absl::Status greeted = Greet(parts_, HostId(), certificate_pem_, request_.hello());
   if (!greeted.ok()) {
     spdlog::warn("refused the Control stream of host {}: {}", HostId(), Printable(Message(greeted)));
     EndNow(ToGrpcStatus(greeted));
@@ -89,15 +92,27 @@ void ControlStream::Handle() {
     case v1::ControlRequest::kProgress:
       HandleProgress();
       return;
+    case v1::ControlRequest::kInboundProbe:
+      HandleInboundProbe();
+      return;
     case v1::ControlRequest::kHello:
       EndNow({grpc::StatusCode::FAILED_PRECONDITION, "a second Hello in one Control stream"});
       return;
     case v1::ControlRequest::kRehearsal:
-    case v1::ControlRequest::kInboundProbe:
     case v1::ControlRequest::KIND_NOT_SET:
       Read();  // of a newer agent: what this controller does not know it leaves alone
       return;
   }
+}
+
+void ControlStream::HandleInboundProbe() {
+  const v1::InboundProbeRequest& request = request_.inbound_probe();
+  const absl::Status sent = parts_.inbound.Send(HostId(), peer_, request, parts_.clock.BootNanos());
+  v1::ControlResponse answer;
+  answer.mutable_inbound_probe_sent()->set_probe_id(request.probe_id());
+  answer.mutable_inbound_probe_sent()->set_error(std::string(Message(sent)));
+  Send(std::move(answer));
+  Read();
 }
 
 // The first progress of a scan says that it runs, and is stored; the rest is for those who watch.

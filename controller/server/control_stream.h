@@ -38,9 +38,12 @@ class ControlStream final
   void Begin();   // in a worker, with Hello
   void Handle();  // a message after Hello
   void HandleProgress();
+  void HandleInboundProbe();
   void Record(absl::StatusOr<ReportToRecord>);  // goes on reading when it is stored
 
   ServerParts& parts_;
+  const std::string certificate_pem_;
+  const std::string peer_;      // where the connection comes from
   v1::ControlRequest request_;  // of the one read at a time
   std::atomic<int64_t> last_heard_boot_nanos_;
   std::atomic<bool> greeted_ = false;

@@ -81,12 +81,14 @@ absl::StatusOr<HostRecord> AdmitHost(ServerParts& parts, const std::string& host
   return host;
 }
 
-absl::Status Greet(ServerParts& parts, const std::string& host_id, const v1::Hello& hello) {
+absl::Status Greet(ServerParts& parts, const std::string& host_id, const std::string& certificate_pem,
+                   const v1::Hello& hello) {
   CORDON_RETURN_IF_ERROR(CheckHello(hello));
   CORDON_ASSIGN_OR_RETURN(const HostRecord host, AdmitHost(parts, host_id));
   // Written only when something has changed: after an outage thousands come back at once.
-  if (host.facts.SerializeAsString() != hello.facts().SerializeAsString()) {
-    CORDON_RETURN_IF_ERROR(parts.store.UpdateFacts(host_id, hello.facts()));
+  if (host.facts.SerializeAsString() != hello.facts().SerializeAsString() ||
+      host.certificate_pem != certificate_pem) {
+    CORDON_RETURN_IF_ERROR(parts.store.UpdateFacts(host_id, hello.facts(), certificate_pem));
   }
   if (hello.has_receipt()) {
     parts.reports.Add({{host_id, hello.receipt()}, {}, [](const absl::Status& /*logged by the queue*/) {}});

@@ -23,8 +23,9 @@ absl::Status Renew(ServerParts& parts, const Identity& caller, const v1::RenewRe
 // PERMISSION_DENIED for a host that is revoked, or that the store does not know.
 absl::StatusOr<HostRecord> AdmitHost(ServerParts& parts, const std::string& host_id);
 
-// A Control stream begins: admits the host and records what it says of itself.
-absl::Status Greet(ServerParts& parts, const std::string& host_id, const v1::Hello& hello);
+// A Control stream begins: admits the host and records what it says of itself, and the certificate it showed.
+absl::Status Greet(ServerParts& parts, const std::string& host_id, const std::string& certificate_pem,
+                   const v1::Hello& hello);
 
 // Sends what the host should have and has not, and marks it delivered.
 void SendPendingOrders(ServerParts& parts, const std::string& host_id, const v1::Hello& hello,

@@ -31,6 +31,7 @@ v1::Host ToHost(HostRecord record, const Sessions& sessions) {
   host.set_enrolled_unix_nanos(record.enrolled_unix_nanos);
   if (record.receipt.read_back_time_unix_nanos() != 0) *host.mutable_receipt() = std::move(record.receipt);
   host.set_acknowledged_sequence(record.acknowledged_sequence);
+  host.set_certificate_pem(std::move(record.certificate_pem));
   host.set_certificate_not_after_unix_nanos(record.certificate.not_after_unix_nanos);
   return host;
 }

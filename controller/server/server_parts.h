@@ -4,6 +4,7 @@
 #include "controller/pki/pki.h"
 #include "controller/server/commit.h"
 #include "controller/server/feeds.h"
+#include "controller/server/inbound_prober.h"
 #include "controller/server/live_streams.h"
 #include "controller/server/server.h"
 #include "controller/server/sessions.h"
@@ -27,6 +28,7 @@ struct ServerParts {
   OutcomeFeed outcomes;
   CommitFeed commits;
   HealthPolls polls;
+  InboundProber inbound;
 
   Workers workers{options.workers};  // short calls of the store
   Readers readers{kReaders};         // long answers, each at the pace of its reader

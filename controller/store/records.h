@@ -39,6 +39,7 @@ struct HostRecord {
   v1::Receipt receipt;  // the last one; read_back_time 0 = none yet
   bool revoked = false;
   CertificateRecord certificate;  // the newest
+  std::string certificate_pem;    // that of its last session; empty before the first
   uint64_t acknowledged_sequence = 0;
 };
 

@@ -6,7 +6,8 @@
 namespace cordon::controller {
 
 // One element per schema version; only ever appended to.
-inline constexpr std::array<std::string_view, 1> kSchema = {R"sql(
+inline constexpr std::array<std::string_view, 2> kSchema = {
+    R"sql(
 CREATE TABLE fleet(
   one INTEGER PRIMARY KEY CHECK(one = 1),
   fleet_id TEXT NOT NULL,
@@ -107,6 +108,8 @@ CREATE TABLE audit(
   hash BLOB NOT NULL);
 CREATE TRIGGER audit_is_append_only_1 BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
 CREATE TRIGGER audit_is_append_only_2 BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
-)sql"};
+)sql",
+    // What a host showed in its last session: its receipts are verified with it.
+    "ALTER TABLE hosts ADD COLUMN certificate BLOB;"};
 
 }  // namespace cordon::controller

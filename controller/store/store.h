@@ -46,8 +46,9 @@ class Store {
   // hosts that are not known are passed over.
   virtual absl::Status TouchHosts(std::span<const HostSeen> seen) = 0;
 
-  // What a host said in its Hello. NOT_FOUND.
-  virtual absl::Status UpdateFacts(std::string_view host_id, const v1::HostFacts& facts) = 0;
+  // What a host said in its Hello, and the certificate that it showed. NOT_FOUND.
+  virtual absl::Status UpdateFacts(std::string_view host_id, const v1::HostFacts& facts,
+                                   std::string_view certificate_pem) = 0;
 
   // Keeps each receipt unless a newer one (by read-back time) is there; one transaction.
   virtual absl::Status RecordReceipts(std::span<const HostReceipt> receipts) = 0;

@@ -14,7 +14,7 @@ constexpr uint32_t kMaxPage = 1'000;
 constexpr std::string_view kSelectHost =
     "SELECT h.host_id, h.name, h.site, h.labels, h.facts, h.enrollment_id, h.enrolled, h.last_seen, "
     "h.receipt, h.revoked, "
-    "h.serial, h.not_before, h.not_after, c.acknowledged_sequence "
+    "h.serial, h.not_before, h.not_after, c.acknowledged_sequence, h.certificate "
     "FROM hosts h LEFT JOIN chains c ON c.host_id = h.host_id AND c.current = 1 ";
 
 absl::StatusOr<HostRecord> HostFrom(const Statement& row) {
@@ -30,6 +30,7 @@ absl::StatusOr<HostRecord> HostFrom(const Statement& row) {
   host.revoked = row.Int(9) != 0;
   host.certificate = {std::string(row.Bytes(10)), row.Int(11), row.Int(12)};
   host.acknowledged_sequence = row.Unsigned(13);
+  host.certificate_pem = row.Bytes(14);
   return host;
 }
 
@@ -123,11 +124,16 @@ absl::Status SqliteStore::TouchHosts(std::span<const HostSeen> seen) {
   });
 }
 
-absl::Status SqliteStore::UpdateFacts(std::string_view host_id, const v1::HostFacts& facts) {
+absl::Status SqliteStore::UpdateFacts(std::string_view host_id, const v1::HostFacts& facts,
+                                      std::string_view certificate_pem) {
   return Write([&](Database& database) -> absl::Status {
-    CORDON_ASSIGN_OR_RETURN(Statement update,
-                            database.Prepare("UPDATE hosts SET name = ?, facts = ? WHERE host_id = ?"));
-    update.BindText(1, facts.host_name()).BindBlob(2, facts.SerializeAsString()).BindText(3, host_id);
+    CORDON_ASSIGN_OR_RETURN(
+        Statement update,
+        database.Prepare("UPDATE hosts SET name = ?, facts = ?, certificate = ? WHERE host_id = ?"));
+    update.BindText(1, facts.host_name())
+        .BindBlob(2, facts.SerializeAsString())
+        .BindBlob(3, certificate_pem)
+        .BindText(4, host_id);
     return UpdateOne(database, update, host_id);
   });
 }

@@ -4,6 +4,8 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace cordon::platform {
 
@@ -14,6 +16,10 @@ class LinkWatcher {
   virtual ~LinkWatcher() = default;
   virtual absl::Status Start(std::function<void()> changed) = 0;
   virtual void Stop() = 0;
+
+  // Interfaces with a way out of their own that were moved into another network namespace since Start and
+  // have not come back under their name: what is sent there is not held (ISO-3, ISO-7). Sorted. Thread-safe.
+  virtual std::vector<std::string> MovedAway() const = 0;
 };
 
 std::unique_ptr<LinkWatcher> MakeLinkWatcher();

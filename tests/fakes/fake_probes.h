@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -28,16 +29,40 @@ class FakeChannelProbe final : public agent::ChannelProbe {
 class FakeEscapeProbe final : public agent::EscapeProbe {
  public:
   void Open() { outcome_ = Outcome::kLeft; }
-  const std::vector<Endpoint>& Tried() const { return tried_; }
+  const std::vector<agent::ProbePacket>& Tried() const { return tried_; }
 
-  Outcome TryToSend(const Endpoint& target) override {
-    tried_.push_back(target);
+  Outcome TryToSend(const agent::ProbePacket& packet) override {
+    tried_.push_back(packet);
     return outcome_;
   }
 
  private:
   Outcome outcome_ = Outcome::kBlocked;
-  std::vector<Endpoint> tried_;
+  std::vector<agent::ProbePacket> tried_;
+};
+
+// Answers when the test says so.
+class FakeInboundProbe final : public agent::InboundProbe {
+ public:
+  using Outcome = Result::Outcome;
+  bool Asked() const { return done_.has_value(); }
+  const Attempt& LastAttempt() const { return attempt_; }
+  void Answer(Outcome outcome, const std::string& controller = "192.0.2.7") {
+    Result result{.outcome = outcome,
+                  .local = {.address = {}, .port = 40'000},
+                  .controller = boost::asio::ip::make_address(controller)};
+    const auto done = std::exchange(done_, std::nullopt);
+    if (done.has_value()) (*done)(result);
+  }
+
+  void Try(const Attempt& attempt, std::function<void(const Result&)> done) override {
+    attempt_ = attempt;
+    done_ = std::move(done);
+  }
+
+ private:
+  Attempt attempt_;
+  std::optional<std::function<void(const Result&)>> done_;
 };
 
 }  // namespace cordon::testing

@@ -18,6 +18,7 @@
 
 #include "common/rpc/tls.h"
 #include "common/wire/operator_identity.h"
+#include "common/wire/receipt.h"
 #include "cordon/v1/operator.grpc.pb.h"
 #include "tests/support/test_fleet.h"
 
@@ -63,7 +64,16 @@ class FakeOperator final : public v1::Operator::Service {
     host.set_site(site);
     host.set_state(v1::HOST_STATE_CONNECTED);
     host.set_last_seen_unix_nanos(WallNowNanos());
+    const TestFleet::Leaf leaf = fleet_.Issue(IdentityKind::kHost, host.host_id());
+    host.set_certificate_pem(leaf.certificate_pem);
+    keys_[host.host_id()] = leaf.key_pem;
     return host;
+  }
+
+  // As the host would have sent it: read back now, signed with its key.
+  void SignAsHost(const v1::Host& host, v1::Receipt* receipt) const {
+    receipt->set_read_back_time_unix_nanos(WallNowNanos());
+    Must(SignReceipt(*Must(PrivateKeyFromPem(keys_.at(host.host_id()))), host.host_id(), receipt));
   }
 
   // What a host answers to every order; without one it never answers.
@@ -76,12 +86,18 @@ class FakeOperator final : public v1::Operator::Service {
       outcome.mutable_receipt()->set_enforced_level(v1::LEVEL_ESSENTIAL);
       outcome.mutable_receipt()->set_containment(v1::CONTAINMENT_CONTAINED);
       outcome.mutable_receipt()->set_apply_nanos(7'000'000);
+      SignAsHost(host, outcome.mutable_receipt());
     }
   }
 
   std::vector<v1::SignedOrder> Orders() const {
     const std::lock_guard lock(mutex_);
     return orders_;
+  }
+
+  // Somebody between the host and the operator makes more of what the host said.
+  void ForgeReceipts() {
+    for (auto& [id, outcome] : answers_) outcome.mutable_receipt()->mutable_signature()->back() ^= 1;
   }
 
   // What the test sets before it calls.
@@ -165,7 +181,8 @@ class FakeOperator final : public v1::Operator::Service {
   const TestFleet& fleet_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
-  std::deque<v1::Host> hosts_;  // references to its elements stay good
+  std::deque<v1::Host> hosts_;               // references to its elements stay good
+  std::map<std::string, std::string> keys_;  // PEM, by host id
   std::map<std::string, v1::OrderOutcome> answers_;
   mutable std::mutex mutex_;
   std::vector<v1::SignedOrder> orders_;

@@ -96,6 +96,7 @@ class TestFleet {
   const std::string& CaPem() const { return ca_pem_; }
   const v1::SignedTrustBundle& Trust() const { return trust_; }
   EVP_PKEY& OperatorKey() const { return *operator_key_; }
+  EVP_PKEY& CaKey() const { return *ca_key_; }
 
  private:
   CertificateRequest Request(IdentityKind kind, const std::string& id, std::chrono::nanoseconds life) const {

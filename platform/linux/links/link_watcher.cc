@@ -8,16 +8,21 @@
 
 #include <array>
 #include <cerrno>
+#include <mutex>
+#include <set>
+#include <string>
 #include <thread>
 #include <utility>
 
+#include "platform/linux/links/link_news.h"
 #include "platform/linux/system/fd.h"
 
 namespace cordon::platform {
 namespace {
 
 // Follows RTNLGRP_LINK. Which interface changed does not matter: who is told lists them anew. So neither does
-// it when the kernel's queue overflows: that, too, is a change.
+// it when the kernel's queue overflows: that, too, is a change. Only a move into another namespace is
+// remembered; one that is lost with the queue is not known.
 class RtnetlinkWatcher final : public LinkWatcher {
  public:
   ~RtnetlinkWatcher() override { RtnetlinkWatcher::Stop(); }
@@ -47,6 +52,11 @@ class RtnetlinkWatcher final : public LinkWatcher {
     thread_.join();
   }
 
+  std::vector<std::string> MovedAway() const override {
+    const std::lock_guard lock(mutex_);
+    return {moved_.begin(), moved_.end()};
+  }
+
  private:
   void Watch(const std::function<void()>& changed) {
     while (true) {
@@ -60,13 +70,32 @@ class RtnetlinkWatcher final : public LinkWatcher {
 
   // A burst becomes one call.
   void Drain() {
-    std::array<char, 16 * 1024> buffer;
-    while (recv(socket_.Get(), buffer.data(), buffer.size(), 0) >= 0 || errno == ENOBUFS || errno == EINTR) {
+    alignas(nlmsghdr) std::array<char, 16 * 1024> buffer;
+    while (true) {
+      const ssize_t size = recv(socket_.Get(), buffer.data(), buffer.size(), 0);
+      if (size < 0 && errno != ENOBUFS && errno != EINTR) return;
+      for (size_t at = 0; size > 0 && at < static_cast<size_t>(size);) {
+        const size_t left = static_cast<size_t>(size) - at;
+        const auto* const message = reinterpret_cast<const nlmsghdr*>(buffer.data() + at);
+        if (left < sizeof(nlmsghdr) || message->nlmsg_len < sizeof(nlmsghdr)) break;
+        if (const auto news = ParseLinkNews(message, left); news.has_value()) Remember(*news);
+        at += NLMSG_ALIGN(message->nlmsg_len);
+      }
     }
   }
 
+  void Remember(const LinkNews& news) {
+    const std::lock_guard lock(mutex_);
+    if (news.is_there) moved_.erase(news.name);
+    if (news.took_a_way_out && moved_.size() < kMostMoved) moved_.insert(news.name);
+  }
+
+  static constexpr size_t kMostMoved = 64;
+
   Fd socket_;
   Fd stop_;
+  mutable std::mutex mutex_;
+  std::set<std::string> moved_;  // guarded by mutex_
   std::thread thread_;
 };
 

@@ -196,17 +196,11 @@ Lines ProfilePermits(const FilterPolicy& policy, Slot slot, bool at_uplink) {
   };
   for (const auto& [flow, networks] : by_network) add(flow, PeersOf(networks));
   for (const auto& [name_set, flow] : by_name) add(flow, PeersOf(name_set, slot));
-  }
   return lines;
 }
 
-  for (const auto& [flow, networks] : by_network) {
-    const auto& [peer_opens, protocol, ports] = flow;
-    AddFlow(&lines, !peer_opens, protocol, PeersOf(networks), ports);
-  }
-  for (const auto& [name_set, flow] : by_name) {
-    const auto& [peer_opens, protocol, ports] = flow;
-    AddFlow(&lines, !peer_opens, protocol, PeersOf(name_set, slot), ports);
+Lines DnsPermits(const DnsRedirect& dns, bool at_uplink) {
+  const std::string mark = MarkText(kAgentSocketMark);
   Lines lines;
   for (const Endpoint& resolver : Sorted(dns.resolvers)) {
     const bool v6 = resolver.address.is_v6();

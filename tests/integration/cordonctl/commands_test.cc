@@ -84,6 +84,7 @@ TEST_F(Cordonctl, ListsHostsForPeopleAndMachines) {
   host.mutable_receipt()->set_enforced_level(v1::LEVEL_NO_LATERAL);
   host.mutable_receipt()->set_containment(v1::CONTAINMENT_PARTIAL);
   host.mutable_receipt()->add_reasons("eth1 has no egress hook");
+  controller_.SignAsHost(host, host.mutable_receipt());
   controller_.AddHost("server", "york").set_state(v1::HOST_STATE_OFFLINE);
   const Result table = Call({"hosts"});
   EXPECT_EQ(table.status, 0) << table.err;
@@ -95,6 +96,41 @@ TEST_F(Cordonctl, ListsHostsForPeopleAndMachines) {
   EXPECT_EQ(line.at("host"), "front-desk");
   EXPECT_EQ(line.at("state"), "connected");
   EXPECT_EQ(line.at("receipt").at("containment"), "partial");
+  EXPECT_EQ(line.at("receipt").at("verified"), true);
+}
+
+TEST_F(Cordonctl, ISO7_ShowsAReceiptThatTheHostDidNotSignAsUnverified) {
+  v1::Host& host = controller_.AddHost("front-desk", "leeds");
+  host.mutable_receipt()->set_enforced_level(v1::LEVEL_DARK);
+  host.mutable_receipt()->set_containment(v1::CONTAINMENT_CONTAINED);
+  controller_.SignAsHost(host, host.mutable_receipt());
+  controller_.health.set_answered(true);
+  *controller_.health.mutable_host() = host;
+  *controller_.health.mutable_report()->mutable_receipt() = host.receipt();
+  EXPECT_THAT(Call({"hosts"}).out, HasSubstr("dark   contained")) << "the positive control";
+  EXPECT_THAT(Call({"health"}).out, HasSubstr("dark, contained")) << "the positive control";
+
+  host.mutable_receipt()->mutable_signature()->back() ^= 1;
+  *controller_.health.mutable_report()->mutable_receipt() = host.receipt();
+  for (const char* command : {"hosts", "health"}) {
+    const Result table = Call({command});
+    EXPECT_THAT(table.out, HasSubstr("unverified")) << table.out;
+    EXPECT_THAT(table.out, HasSubstr("not by the host's key")) << table.out;
+    EXPECT_THAT(table.out, Not(HasSubstr("contained"))) << table.out;
+    const Result json = Call({command, "-o", "json"});
+    EXPECT_THAT(json.out, HasSubstr("\"containment\":\"unverified\"")) << json.out;
+    EXPECT_THAT(json.out, HasSubstr("\"verified\":false"));
+  }
+}
+
+TEST_F(Cordonctl, ISO7_AnOrderIsNotDoneByAReceiptThatTheHostDidNotSign) {
+  controller_.AnswerWith(controller_.AddHost("front-desk", "leeds"), State::STATE_DONE);
+  const Result good = Call(With(kIsolate, {"--wait"}));
+  EXPECT_EQ(good.status, 0) << "the positive control: " << good.out << good.err;
+  controller_.ForgeReceipts();
+  const Result forged = Call(With(kIsolate, {"--wait"}));
+  EXPECT_EQ(forged.status, 1);
+  EXPECT_THAT(forged.out, HasSubstr("unverified"));
 }
 
 TEST_F(Cordonctl, SignsAnIsolateOrderThatAgentsAccept) {

@@ -23,6 +23,10 @@ v1::GetStatusResponse Isolated() {
   receipt->set_containment(v1::CONTAINMENT_PARTIAL);
   receipt->add_reasons("eth1 has no egress hook");
   receipt->set_profile_name("clinic");
+  for (const auto outcome :
+       {v1::Probe::OUTCOME_BLOCKED, v1::Probe::OUTCOME_BLOCKED, v1::Probe::OUTCOME_PASSED}) {
+    receipt->add_probes()->set_outcome(outcome);
+  }
   receipt->set_lease_remaining_nanos(3'600 * kNanosPerSecond);
   v1::PartHealth* part = status.mutable_health()->add_parts();
   part->set_part("cordon.process");
@@ -42,6 +46,7 @@ TEST(StatusText, SaysFirstHowClosedTheHostIsAndWhy) {
             "  because     eth1 has no egress hook\n"
             "  profile     clinic\n"
             "  ends in     1h\n"
+            "  probes      2 blocked, 1 passed\n"
             "controller    NOT connected to 10.0.0.1:8443, for 1m30s\n"
             "  because     no answer to a heartbeat for 15s\n"
             "parts         see below\n"

@@ -9,6 +9,7 @@
 #include "tests/fakes/fake_names.h"
 #include "tests/fakes/fake_packet_filter.h"
 #include "tests/fakes/fake_probes.h"
+#include "tests/fakes/fake_process_directory.h"
 #include "tests/fakes/recording_sink.h"
 #include "tests/support/actions.h"
 #include "tests/support/policies.h"
@@ -33,7 +34,8 @@ class IsolationTest : public ::testing::Test {
                                                           .events = &events_,
                                                           .escape = &escape_,
                                                           .channel = &channel_,
-                                                          .names = &names_},
+                                                          .names = &names_,
+                                                          .inbound = &inbound_},
                                     agent::IsolationOptions{.state_file = StateFile(), .boot_id = boot_id});
     isolation_->OnReceipt([this](const v1::Receipt& receipt) { receipts_.push_back(receipt); });
   }
@@ -49,6 +51,7 @@ class IsolationTest : public ::testing::Test {
   FakeChannelProbe channel_;
   FakeEscapeProbe escape_;
   FakeNames names_;
+  FakeInboundProbe inbound_;
   RecordingSink events_;
   std::vector<v1::Receipt> receipts_;
   std::unique_ptr<Isolation> isolation_;
@@ -272,7 +275,101 @@ TEST_F(IsolationTest, TheCanaryIsNeverAPacketThatTheProfileAllows) {
                                {"192.0.2.0/24", "2001:db8::/32"});
   ASSERT_TRUE(isolation_->Set(action, "order-1", 1).ok());
   EXPECT_TRUE(isolation_->Prove().ok());
-  EXPECT_TRUE(escape_.Tried().empty());
+  ASSERT_FALSE(escape_.Tried().empty()) << "TCP is tried: the profile does not allow it";
+  for (const agent::ProbePacket& packet : escape_.Tried()) {
+    EXPECT_EQ(packet.kind, agent::ProbePacket::Kind::kTcpSyn) << FormatEndpoint(packet.target);
+  }
+}
+
+TEST_F(IsolationTest, ISO6_NamesWhoChangedTheRulesAndPutsThemRight) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  FakeProcessDirectory processes;
+  processes.Started(77, {.guid = "0123456789abcdef", .executable = "/usr/sbin/nft"});
+  isolation_->Know(&processes);
+  const size_t before = events_.Events().size();
+  filter_.Tamper("a rule lets everything out");
+  isolation_->OnRulesChanged(
+      {{.pid = 77, .process_name = "nft", .boot_nanos = clock_.BootNanos(), .of_cordon = true}});
+  EXPECT_EQ(isolation_->ReadReceipt().containment(), v1::CONTAINMENT_CONTAINED);
+  ASSERT_EQ(events_.Events().size(), before + 2) << "the drift, and the receipt";
+  const v1::RulesDrift drift = events_.Events()[before].event.rules_drift();
+  EXPECT_EQ(drift.pid(), 77U);
+  EXPECT_EQ(drift.process_guid(), "0123456789abcdef");
+  EXPECT_EQ(drift.executable(), "/usr/sbin/nft");
+  EXPECT_EQ(drift.differences(0), "a rule lets everything out");
+  EXPECT_TRUE(drift.repaired());
+  EXPECT_TRUE(drift.packets_unknown());
+}
+
+TEST_F(IsolationTest, ISO6_RulesOfOthersAreNoDrift) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  const size_t before = events_.Events().size();
+  const int applications = filter_.Applications();
+  isolation_->OnRulesChanged({{.pid = 77, .process_name = "dockerd", .boot_nanos = 1}});
+  EXPECT_EQ(events_.Events().size(), before);
+  EXPECT_EQ(filter_.Applications(), applications);
+}
+
+TEST_F(IsolationTest, ISO6_ALostNotificationIsReadBackAndNamesNobody) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  const size_t before = events_.Events().size();
+  isolation_->OnRulesChanged({{.boot_nanos = 1, .missed = true}});
+  EXPECT_EQ(events_.Events().size(), before) << "nothing differed: nothing to tell";
+  filter_.Lose();
+  isolation_->OnRulesChanged({{.boot_nanos = 1, .missed = true}});
+  ASSERT_GT(events_.Events().size(), before);
+  EXPECT_EQ(events_.Events()[before].event.rules_drift().pid(), 0U);
+  EXPECT_EQ(Enforced(), Level::kEssential);
+}
+
+TEST_F(IsolationTest, ISO6_WhatCannotBePutRightIsTold) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  const size_t before = events_.Events().size();
+  filter_.Tamper("a rule lets everything out");
+  filter_.FailApply(absl::InternalError("the kernel says no"));
+  isolation_->OnRulesChanged({{.pid = 5, .boot_nanos = 1, .of_cordon = true}});
+  const v1::RulesDrift drift = events_.Events()[before].event.rules_drift();
+  EXPECT_FALSE(drift.repaired());
+  EXPECT_NE(drift.repair_error().find("the kernel says no"), std::string::npos);
+  EXPECT_EQ(receipts_.back().containment(), v1::CONTAINMENT_PARTIAL);
+}
+
+TEST_F(IsolationTest, ISO7_AnInterfaceThatWasMovedAwayTakesTheWordContainedAway) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  isolation_->OnLinksChanged({"eth1"});
+  EXPECT_EQ(isolation_->ReadReceipt().containment(), v1::CONTAINMENT_PARTIAL);
+  isolation_->OnLinksChanged();
+  EXPECT_EQ(isolation_->ReadReceipt().containment(), v1::CONTAINMENT_CONTAINED);
+}
+
+TEST_F(IsolationTest, ISO7_AnInboundPacketThatComesInTakesTheWordContainedAway) {
+  isolation_->Tick();
+  ASSERT_TRUE(inbound_.Asked()) << "the positive control, while nothing is enforced";
+  inbound_.Answer(FakeInboundProbe::Outcome::kArrived);
+  inbound_.Answer(FakeInboundProbe::Outcome::kArrived);
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  clock_.Advance(10 * kNanosPerSecond);
+  isolation_->Tick();
+  inbound_.Answer(FakeInboundProbe::Outcome::kDidNotArrive);
+  inbound_.Answer(FakeInboundProbe::Outcome::kDidNotArrive);
+  EXPECT_EQ(receipts_.back().containment(), v1::CONTAINMENT_CONTAINED);
+  clock_.Advance(3601 * kNanosPerSecond);
+  isolation_->Tick();
+  inbound_.Answer(FakeInboundProbe::Outcome::kDidNotArrive);
+  inbound_.Answer(FakeInboundProbe::Outcome::kArrived);
+  EXPECT_EQ(receipts_.back().containment(), v1::CONTAINMENT_PARTIAL);
+}
+
+TEST_F(IsolationTest, AControllerThatIsDownIsAReasonAndNoHole) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  channel_.Answer(absl::DeadlineExceededError("no answer"));
+  const v1::Receipt receipt = isolation_->ReadReceipt();
+  EXPECT_EQ(receipt.containment(), v1::CONTAINMENT_CONTAINED);
+  ASSERT_EQ(receipt.reasons_size(), 1);
+  EXPECT_NE(receipt.reasons(0).find("no answer"), std::string::npos);
+  EXPECT_TRUE(isolation_->Prove().ok());
+  channel_.Answer(absl::OkStatus());
+  EXPECT_TRUE(isolation_->ReadReceipt().reasons().empty());
 }
 
 TEST_F(IsolationTest, NewControllerAddressesAreOpenedAndKept) {

@@ -42,7 +42,7 @@ TEST(Receipt, ISO7_NeverSaysContainedWhenSomethingIsAmiss) {
             v1::CONTAINMENT_PARTIAL);
   EXPECT_EQ(judge(Essential(), FilterReadback{.differences = {"gone"}, .absent = true}, {}),
             v1::CONTAINMENT_OPEN);
-  EXPECT_EQ(judge(Essential(), AsIntended(), {.escaped = "a packet left"}), v1::CONTAINMENT_PARTIAL);
+  EXPECT_EQ(judge(Essential(), AsIntended(), {.holes = {"a packet left"}}), v1::CONTAINMENT_PARTIAL);
   EXPECT_EQ(judge(Essential(), AsIntended(), {.state_problem = "damaged"}), v1::CONTAINMENT_UNCERTAIN);
   EXPECT_EQ(judge(Essential(), AsIntended(), {.programs = {.differences = {"a foreign mark"}}}),
             v1::CONTAINMENT_PARTIAL);
@@ -61,6 +61,14 @@ TEST(Receipt, TellsWhichProgramIsShutOut) {
   EXPECT_EQ(receipt.containment(), v1::CONTAINMENT_CONTAINED);
   ASSERT_EQ(receipt.reasons_size(), 1);
   EXPECT_EQ(receipt.reasons(0), "no program is allowed as /x");
+}
+
+// A controller that is down is no hole: the word stays, and the reason is there to read.
+TEST(Receipt, TellsWhatStayedSilentWithoutCallingItAHole) {
+  const v1::Receipt receipt =
+      MakeReceipt(Essential(), AsIntended(), {.doubts = {"the controller was not reached"}});
+  EXPECT_EQ(receipt.containment(), v1::CONTAINMENT_CONTAINED);
+  EXPECT_EQ(receipt.reasons(0), "the controller was not reached");
 }
 
 TEST(Receipt, SaysOpenWhenNothingIsOrdered) {

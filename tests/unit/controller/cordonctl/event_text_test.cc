@@ -49,6 +49,30 @@ TEST(EventText, TellsGapsInPlainWords) {
             "GAP: an unknown number of events lost, because the kernel's buffer was full");
 }
 
+TEST(EventText, ISO6_NamesWhoChangedTheRules) {
+  v1::Event event;
+  v1::RulesDrift& drift = *event.mutable_rules_drift();
+  drift.set_pid(77);
+  drift.set_process_name("nft");
+  drift.set_executable("/usr/sbin/nft");
+  drift.add_differences("table inet cordon is missing");
+  drift.add_differences("table netdev cordon is missing");
+  drift.set_stood_nanos(12'000'000);
+  drift.set_repaired(true);
+  drift.set_packets_passed(3);
+  EXPECT_EQ(
+      DescribeEvent(event),
+      "isolation rules changed by /usr/sbin/nft pid 77: table inet cordon is missing (and 1 more); put right "
+      "after 12ms; 3 forbidden packets passed");
+  drift.set_packets_unknown(true);
+  drift.clear_repaired();
+  drift.set_repair_error("no right to");
+  EXPECT_NE(
+      DescribeEvent(event).find("NOT put right: no right to; how many forbidden packets passed is not known"),
+      std::string::npos)
+      << DescribeEvent(event);
+}
+
 TEST(EventText, HasAWordForEveryKind) {
   const auto* const kinds = v1::Event::descriptor()->FindOneofByName("kind");
   for (int i = 0; i < kinds->field_count(); ++i) {

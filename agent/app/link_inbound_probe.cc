@@ -1,0 +1,131 @@
+#include "agent/app/link_inbound_probe.h"
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/udp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <utility>
+
+#include "agent/link/link.h"
+#include "common/base/status.h"
+#include "common/crypto/random.h"
+
+namespace cordon::agent {
+namespace {
+
+namespace ip = boost::asio::ip;
+using Outcome = InboundProbe::Result::Outcome;
+
+constexpr std::chrono::seconds kForAnswer(5);           // of the controller, that it was sent
+constexpr std::chrono::milliseconds kForPacket(2'000);  // after that
+constexpr size_t kNonceBytes = 16;
+
+// Binds to the first port of `ports` that is free, or to any.
+template <typename Socket, typename Protocol>
+bool BindFirst(Socket* socket, const Protocol& protocol, std::vector<uint16_t> ports) {
+  if (ports.empty()) ports.push_back(0);
+  boost::system::error_code error;
+  socket->open(protocol, error);
+  for (const uint16_t port : ports) {
+    if (error && !socket->is_open()) return false;
+    socket->bind({protocol, port}, error);
+    if (!error) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+struct LinkInboundProbe::Waiting {
+  explicit Waiting(boost::asio::io_context& loop) : listener(loop), datagrams(loop), timer(loop) {}
+  uint64_t id = 0;
+  ip::tcp::acceptor listener;
+  ip::udp::socket datagrams;
+  boost::asio::steady_timer timer;
+  std::string nonce = RandomBytes(kNonceBytes);
+  std::string received = std::string(64, '\0');
+  Result result;
+  std::function<void(const Result&)> done;
+};
+
+void LinkInboundProbe::NotPossible(std::function<void(const Result&)> done) {
+  boost::asio::post(loop_, [done = std::move(done)] { done(Result{}); });
+}
+
+void LinkInboundProbe::Try(const Attempt& attempt, std::function<void(const Result&)> done) {
+  const LinkStatus status = link_ == nullptr ? LinkStatus() : link_->Status();
+  if (!status.connected || !status.endpoint.has_value() || waiting_) return NotPossible(std::move(done));
+  const bool v4 = status.endpoint->address.is_v4();
+  auto waiting = std::make_shared<Waiting>(loop_);
+  v1::InboundProbeRequest request;
+  const auto arrived = [this, waiting] {
+    if (waiting_ == waiting) Finish(Outcome::kArrived);
+  };
+  boost::system::error_code error;
+  if (attempt.protocol == platform::FlowProtocol::kTcp) {
+    if (!BindFirst(&waiting->listener, v4 ? ip::tcp::v4() : ip::tcp::v6(), attempt.ports)) {
+      return NotPossible(std::move(done));
+    }
+    waiting->listener.listen(1, error);
+    waiting->result.local.port = waiting->listener.local_endpoint(error).port();
+    waiting->listener.async_accept(
+        [arrived](const boost::system::error_code& failed, const ip::tcp::socket&) {
+          if (!failed) arrived();
+        });
+    request.set_protocol(v1::TRANSPORT_PROTOCOL_TCP);
+  } else {
+    if (!BindFirst(&waiting->datagrams, v4 ? ip::udp::v4() : ip::udp::v6(), attempt.ports)) {
+      return NotPossible(std::move(done));
+    }
+    waiting->result.local.port = waiting->datagrams.local_endpoint(error).port();
+    waiting->datagrams.async_receive(
+        boost::asio::buffer(waiting->received),
+        [arrived, waiting](const boost::system::error_code& failed, size_t size) {
+          if (!failed && waiting->received.substr(0, size) == waiting->nonce) arrived();
+        });
+    request.set_protocol(v1::TRANSPORT_PROTOCOL_UDP);
+  }
+  waiting->id = ++last_id_;
+  waiting->result.controller = status.endpoint->address;
+  waiting->done = std::move(done);
+  request.set_probe_id(waiting->id);
+  request.set_port(waiting->result.local.port);
+  request.set_nonce(waiting->nonce);
+  waiting_ = waiting;
+  waiting->timer.expires_after(kForAnswer);
+  waiting->timer.async_wait([this, waiting](const boost::system::error_code& stopped) {
+    if (!stopped && waiting_ == waiting) Finish(Outcome::kNotPossible);
+  });
+  link_->SendInboundProbe(std::move(request));
+}
+
+void LinkInboundProbe::Stop() {
+  link_ = nullptr;
+  if (!waiting_) return;
+  waiting_->done = [](const Result&) {};
+  Finish(Outcome::kNotPossible);
+}
+
+// Sent, or why not. A packet that has come by then has ended the attempt already.
+void LinkInboundProbe::OnSent(const v1::InboundProbeSent& sent) {
+  if (!waiting_ || sent.probe_id() != waiting_->id) return;
+  if (!sent.error().empty()) return Finish(Outcome::kNotPossible);
+  waiting_->timer.expires_after(kForPacket);
+  waiting_->timer.async_wait([this, waiting = waiting_](const boost::system::error_code& stopped) {
+    if (!stopped && waiting_ == waiting) Finish(Outcome::kDidNotArrive);
+  });
+}
+
+void LinkInboundProbe::Finish(Outcome outcome) {
+  const std::shared_ptr<Waiting> ended = std::exchange(waiting_, nullptr);
+  boost::system::error_code ignored;
+  ended->timer.cancel();
+  ended->listener.close(ignored);
+  ended->datagrams.close(ignored);
+  ended->result.outcome = outcome;
+  ended->done(ended->result);
+}
+
+}  // namespace cordon::agent

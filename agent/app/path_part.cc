@@ -1,0 +1,53 @@
+#include "agent/app/path_part.h"
+
+#include <utility>
+
+#include "common/base/strings.h"
+
+namespace cordon::agent {
+
+PathPart::PathPart(platform::ObstructionFinder* finder, const Clock* clock, std::vector<std::string> names,
+                   std::function<bool()> connected)
+    : finder_(finder), clock_(clock), names_(std::move(names)), connected_(std::move(connected)) {}
+
+void PathPart::SetControllers(std::vector<Endpoint> controllers) {
+  const std::lock_guard lock(mutex_);
+  controllers_ = std::move(controllers);
+}
+
+void PathPart::Prove() {
+  const std::lock_guard proving(proving_);
+  PartState state{.serving = true, .detail = "", .last_proof_unix_nanos = clock_->WallNanos()};
+  if (!connected_()) {
+    platform::ChannelFacts channel{.names = names_, .controllers = {}};
+    {
+      const std::lock_guard lock(mutex_);
+      channel.controllers = controllers_;
+    }
+    const std::vector<std::string> found = finder_->Find(channel);
+    state.serving = found.empty();
+    for (const std::string& each : found) StrAppend(&state.detail, state.detail.empty() ? "" : "; ", each);
+    if (found.empty()) {
+      state.detail = "the controller is not reached, and nothing on this host is seen to stand in the way";
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  state_ = std::move(state);
+}
+
+PartState PathPart::State() const {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
+std::vector<std::string> NamesOf(const std::vector<HostPort>& controllers) {
+  std::vector<std::string> names;
+  for (const HostPort& controller : controllers) {
+    boost::system::error_code error;
+    boost::asio::ip::make_address(controller.host, error);
+    if (error) names.push_back(controller.host);
+  }
+  return names;
+}
+
+}  // namespace cordon::agent

@@ -1,0 +1,1 @@
+list(APPEND _sources probes/frames.cc probes/packet_sender.cc)

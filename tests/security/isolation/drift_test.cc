@@ -1,0 +1,253 @@
+// ISO-6: whoever changes the rules is named, and they are right again at once.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <future>
+#include <random>
+#include <thread>
+
+#include "agent/app/ruleset_mailbox.h"
+#include "agent/isolation/isolation.h"
+#include "platform/api/link_watcher.h"
+#include "platform/api/system.h"
+#include "tests/fakes/fake_probes.h"
+#include "tests/fakes/recording_sink.h"
+#include "tests/security/isolation/leak_judge.h"
+#include "tests/support/actions.h"
+#include "tests/support/soak.h"
+#include "tests/support/subprocess.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/traffic.h"
+
+namespace cordon::testing {
+namespace {
+
+// An isolated host whose agent watches, on a loop of its own as in the agent.
+class WatchedHost : public ::testing::Test {
+ protected:
+  WatchedHost() {
+    inside_.emplace(lab_.host);
+    connections_ = platform::MakeConnectionTable();
+    escape_ = agent::MakeEscapeProbe();
+    leaks_ = platform::MakeLeakCounter();
+    bypasses_ = platform::MakeBypassScanner();
+    isolation_ = std::make_unique<agent::Isolation>(
+        agent::IsolationParts{.filter = lab_.filter.get(),
+                              .connections = connections_.get(),
+                              .clock = clock_.get(),
+                              .events = &events_,
+                              .escape = escape_.get(),
+                              .channel = &channel_,
+                              .bypasses = bypasses_.get(),
+                              .leaks = leaks_.get()},
+        agent::IsolationOptions{.state_file = folder_ / "isolation.state", .boot_id = "boot-1"});
+    watcher_ = platform::MakeRulesetWatcher();
+    EXPECT_TRUE(watcher_->Start([this](auto changes) { mailbox_.Put(std::move(changes)); }).ok());
+    inside_.reset();
+    loop_thread_ = std::thread([this] {
+      const InNetNamespace inside(lab_.host);
+      loop_.run();
+    });
+  }
+  ~WatchedHost() override {
+    watcher_->Stop();
+    work_.reset();
+    loop_thread_.join();
+  }
+
+  // On the loop, as everything of Isolation.
+  template <typename Result>
+  Result OnLoop(std::function<Result()> what) {
+    std::promise<Result> done;
+    boost::asio::post(loop_, [&] { done.set_value(what()); });
+    return done.get_future().get();
+  }
+  void Isolate(v1::Level level) {
+    const bool set = OnLoop<bool>([&] {
+      const bool ok = isolation_->Set(testing::Isolate(level), "order", ++sequence_).ok();
+      isolation_->Tick();
+      return ok;
+    });
+    ASSERT_TRUE(set);
+  }
+  v1::Receipt Receipt() {
+    return OnLoop<v1::Receipt>([&] { return isolation_->ReadReceipt(); });
+  }
+  void Tick() {
+    OnLoop<bool>([&] {
+      isolation_->Tick();
+      return true;
+    });
+  }
+  std::vector<v1::RulesDrift> Drifts() const {
+    std::vector<v1::RulesDrift> drifts;
+    for (const RecordedEvent& recorded : events_.Events()) {
+      if (recorded.event.has_rules_drift()) drifts.push_back(recorded.event.rules_drift());
+    }
+    return drifts;
+  }
+  // Runs nft as another process would and returns its pid.
+  uint32_t Nft(const std::string& change) {
+    Subprocess nft({"nft", change}, {.net_namespace = lab_.host.Name()});
+    EXPECT_EQ(nft.Wait(), 0) << change << ": " << nft.Errors();
+    return static_cast<uint32_t>(nft.Pid());
+  }
+  bool IsTold(uint32_t pid) {
+    return events_.WaitFor(
+        [&](const v1::Event& event) { return event.has_rules_drift() && event.rules_drift().pid() == pid; });
+  }
+
+  Lab lab_;
+  std::optional<InNetNamespace> inside_;
+  TempFolder folder_;
+  std::unique_ptr<Clock> clock_ = platform::MakeSystemClock();
+  RecordingSink events_;
+  FakeChannelProbe channel_;
+  std::unique_ptr<platform::ConnectionTable> connections_;
+  std::unique_ptr<agent::EscapeProbe> escape_;
+  std::unique_ptr<platform::LeakCounter> leaks_;
+  std::unique_ptr<platform::BypassScanner> bypasses_;
+  std::unique_ptr<agent::Isolation> isolation_;
+  boost::asio::io_context loop_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{loop_.get_executor()};
+  agent::RulesetMailbox mailbox_{loop_,
+                                 [this](auto changes) { isolation_->OnRulesChanged(std::move(changes)); }};
+  std::unique_ptr<platform::RulesetWatcher> watcher_;
+  std::thread loop_thread_;
+  uint64_t sequence_ = 0;
+};
+
+TEST_F(WatchedHost, ISO6_NamesTheProcessAndPutsTheRulesRight) {
+  Isolate(v1::LEVEL_ESSENTIAL);
+  ASSERT_EQ(Receipt().containment(), v1::CONTAINMENT_CONTAINED) << Receipt().ShortDebugString();
+  const uint32_t pid = Nft("delete table netdev cordon");
+  ASSERT_TRUE(IsTold(pid));
+  const v1::RulesDrift drift = Drifts().back();
+  EXPECT_EQ(drift.process_name(), "nft");
+  EXPECT_TRUE(drift.executable().empty() || drift.executable().ends_with("/nft")) << drift.executable();
+  EXPECT_GT(drift.stood_nanos(), 0);
+  EXPECT_TRUE(drift.repaired()) << drift.repair_error();
+  EXPECT_NE(drift.differences(0).find("netdev"), std::string::npos) << drift.differences(0);
+  EXPECT_FALSE(drift.packets_unknown());
+  EXPECT_EQ(Receipt().containment(), v1::CONTAINMENT_CONTAINED) << Receipt().ShortDebugString();
+}
+
+TEST_F(WatchedHost, ISO6_TheAgentsOwnChangesAndThoseOfOthersToOtherTablesAreNoDrift) {
+  Isolate(v1::LEVEL_ESSENTIAL);
+  Isolate(v1::LEVEL_DARK);
+  Nft("add table inet admins; add chain inet admins c { type filter hook input priority 0; }");
+  Isolate(v1::LEVEL_NO_LATERAL);
+  EXPECT_TRUE(IsTold(Nft("flush ruleset"))) << "the positive control, which comes after all of the above";
+  EXPECT_EQ(Drifts().size(), 1U);
+}
+
+TEST_F(WatchedHost, ISO6_CountsWhatPassedWhileTheRulesWereGone) {
+  Isolate(v1::LEVEL_CONTROLLER_ONLY);
+  LeakJudge judge(lab_);
+  EXPECT_TRUE(judge.Send(kExpectNothing).empty());
+  // The loop is kept from repairing until packets have passed.
+  std::promise<void> go_on;
+  std::promise<void> held;
+  boost::asio::post(loop_, [&] {
+    held.set_value();
+    go_on.get_future().wait();
+  });
+  held.get_future().wait();
+  const uint32_t pid = Nft("delete table netdev cordon; delete table inet cordon");
+  for (int packets = 0; packets < 25; ++packets) judge.Pump();
+  std::this_thread::sleep_for(kExpectNothing);
+  const uint64_t arrived = judge.ArrivedAtPeer();
+  go_on.set_value();
+  ASSERT_TRUE(IsTold(pid));
+  EXPECT_EQ(arrived, 25U) << "the positive control";
+  EXPECT_FALSE(Drifts().back().packets_unknown());
+  EXPECT_EQ(Drifts().back().packets_passed(), arrived);
+  EXPECT_TRUE(judge.Send(kExpectNothing).empty()) << "and nothing passes now";
+}
+
+TEST_F(WatchedHost, ISO6_WhoRemovesTheCountMakesItUnknown) {
+  Isolate(v1::LEVEL_CONTROLLER_ONLY);
+  const uint32_t pid = Nft("flush ruleset");
+  ASSERT_TRUE(IsTold(pid));
+  EXPECT_TRUE(Drifts().back().packets_unknown());
+  Tick();
+  ASSERT_TRUE(IsTold(Nft("delete table netdev cordon")));
+  EXPECT_FALSE(Drifts().back().packets_unknown()) << "it counts again";
+}
+
+TEST_F(WatchedHost, ISO6_NothingIsLeftBehindAfterTheRelease) {
+  Isolate(v1::LEVEL_DARK);
+  EXPECT_NE(lab_.host.Run({"nft", "list", "tables"}).find("cordon-watch"), std::string::npos);
+  OnLoop<bool>([&] { return isolation_->Release("release", ++sequence_).ok(); });
+  EXPECT_EQ(lab_.host.Run({"nft", "list", "tables"}).find("cordon"), std::string::npos);
+}
+
+// Edits by other processes, one after the other, under a packet pump. Each is named; the rules are right
+// again after each; what slipped through is counted on the far side and told.
+TEST_F(WatchedHost, ISO6_AStormOfEditsIsRepairedAndEachEditorNamed) {
+  Isolate(v1::LEVEL_CONTROLLER_ONLY);
+  LeakJudge judge(lab_);
+  const int edits = StormCount(200, 10'000);
+  const unsigned seed = std::random_device()();
+  printf("seed %u\n", seed);
+  std::mt19937 random(seed);
+  const std::vector<std::string> changes = {
+      "delete table inet cordon",
+      "delete table netdev cordon",
+      "delete table inet cordon; delete table netdev cordon",
+      "insert rule inet cordon output accept",
+      "flush chain inet cordon input",
+      "flush table netdev cordon",
+      "add chain inet cordon extra { type filter hook output priority -600; policy accept; }",
+      "insert rule netdev cordon egress/up0 accept",
+      "flush ruleset",
+  };
+  std::atomic<bool> done = false;
+  std::atomic<uint64_t> arrived = 0;
+  std::thread pump([&] {
+    while (!done) {
+      judge.Pump();
+      arrived += judge.ArrivedAtPeer();
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+  });
+  int unnamed = 0;
+  for (int edit = 0; edit < edits; ++edit) {
+    const uint32_t pid = Nft(changes[random() % changes.size()]);
+    if (!IsTold(pid)) ++unnamed;
+    if (edit % 20 == 0) Tick();
+  }
+  done = true;
+  pump.join();
+  arrived += judge.ArrivedAtPeer();
+  EXPECT_EQ(unnamed, 0);
+  EXPECT_EQ(Receipt().containment(), v1::CONTAINMENT_CONTAINED) << Receipt().ShortDebugString();
+  EXPECT_TRUE(judge.Send(kExpectNothing).empty());
+
+  std::vector<int64_t> stood;
+  uint64_t told = 0;
+  int unknown = 0;
+  for (const v1::RulesDrift& drift : Drifts()) {
+    EXPECT_TRUE(drift.repaired()) << drift.repair_error();
+    stood.push_back(drift.stood_nanos());
+    told += drift.packets_passed();
+    unknown += drift.packets_unknown() ? 1 : 0;
+  }
+  ASSERT_GE(stood.size(), static_cast<size_t>(edits));
+  std::sort(stood.begin(), stood.end());
+  printf(
+      "%d edits: stood median %.1f ms, p99 %.1f ms, worst %.1f ms; of %lu forbidden packets sent %lu "
+      "arrived, "
+      "%lu were told, %d times the count was gone with the rules\n",
+      edits, static_cast<double>(stood[stood.size() / 2]) / 1e6,
+      static_cast<double>(stood[stood.size() * 99 / 100]) / 1e6, static_cast<double>(stood.back()) / 1e6,
+      judge.Pumped(), arrived.load(), told, unknown);
+}
+
+}  // namespace
+}  // namespace cordon::testing
