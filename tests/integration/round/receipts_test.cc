@@ -25,7 +25,7 @@ class ReceiptsTest : public ::testing::Test {
     const auto* const receipt = host.if_contains("receipt");
     if (receipt == nullptr) return "";
     for (const boost::json::value& each : receipt->as_object().at("probes").as_array()) {
-      if (each.as_object().at("name") == probe)
+      if (each.as_object().at("name").as_string() == probe)
         return std::string(each.as_object().at("outcome").as_string());
     }
     return "";
