@@ -72,8 +72,8 @@ class Isolation {
   // has changed.
   //   INVALID_ARGUMENT     names the field
   //   FAILED_PRECONDITION  the sequence is not higher than that of the last order of the lane
-  //   UNIMPLEMENTED        a rule needs a host name, or a program, and this system cannot enforce that; names the
-  //   rule
+  //   UNIMPLEMENTED        a rule needs a host name, or a program, and this system cannot enforce that; names
+  //   the rule
   // The same order again is OK and changes nothing. The receipt may say less than `contained`: read it.
   absl::StatusOr<v1::Receipt> Set(const v1::IsolateAction& action, const std::string& order_id,
                                   uint64_t sequence);

@@ -38,7 +38,8 @@ bool ProgramBinding::Refresh(const std::vector<ProgramIdentity>& wanted, std::st
   if (before.ok() && before->matches && before->unbound == told_.unbound) return false;
   *cause = "a program of the profile changed";
   if (!before.ok()) *cause = StrCat("programs: ", Message(before.status()));
-  if (before.ok() && !before->differences.empty()) *cause = StrCat("drift repaired: ", before->differences[0]);
+  if (before.ok() && !before->differences.empty())
+    *cause = StrCat("drift repaired: ", before->differences[0]);
   const ProgramFacts told_before = told_;
   (void)Settle(wanted);  // what it could not do, Facts tells
   told_ = Facts(wanted);
