@@ -21,7 +21,8 @@ struct Connection {
   uint32_t uid = 0;
   uint64_t cookie = 0;  // the system's own name for the socket, for Reset
   uint32_t interface_index = 0;
-  uint32_t program_tag = 0;  // ProgramTag of the program that opened it (program_marks.h); 0 = none that is known
+  uint32_t program_tag =
+      0;  // ProgramTag of the program that opened it (program_marks.h); 0 = none that is known
   uint64_t owner_key = 0;  // leads to the programs that hold it (socket_owners.h); 0 = none does
 };
 

@@ -163,6 +163,7 @@ class Caller {
     first.insert(first.begin(), path);
     first.insert(first.end(), words_.begin() + static_cast<std::ptrdiff_t>(at_), words_.end());
     std::vector<char*> words;
+    words.reserve(first.size() + 1);
     for (std::string& word : first) words.push_back(word.data());
     words.push_back(nullptr);
     execv(path.c_str(), words.data());
