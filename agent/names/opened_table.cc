@@ -14,6 +14,7 @@ bool InAny(const std::vector<Network>& networks, const boost::asio::ip::address&
 
 std::vector<Network> Networks(const std::vector<const char*>& texts) {
   std::vector<Network> networks;
+  networks.reserve(texts.size());
   for (const char* const text : texts) networks.push_back(ParseNetwork(text).value());
   return networks;
 }
@@ -96,6 +97,7 @@ std::vector<platform::NameSet> OpenedTable::Sets(const NameList& list) const {
     }
   }
   std::vector<platform::NameSet> result;
+  result.reserve(sets.size());
   for (const std::set<Address>& set : sets) result.push_back({.addresses = {set.begin(), set.end()}});
   return result;
 }

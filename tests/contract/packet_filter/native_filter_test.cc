@@ -184,5 +184,35 @@ TEST_F(NativeFilter, ISO7_NoticesEveryKindOfChange) {
   }
 }
 
+// ISO-7: an address that somebody opens, and a redirect that somebody takes away, show.
+TEST_F(NativeFilter, ISO7_NoticesChangesToNamesAndToTheRedirect) {
+  FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  policy.allow.front().name_set = 0;
+  policy.name_sets = {{.addresses = {boost::asio::ip::make_address("198.51.100.1")}}};
+  policy.dns = {.guard_port = 1011, .resolvers = {At("192.0.2.53", 53)}};
+  const auto in_live_slot = [&](std::string change) {
+    const std::string listing = host_.Run({"nft", "list", "chain", "inet", "cordon", "output"});
+    const std::string slot = listing.find("output-b") == std::string::npos ? "a" : "b";
+    for (size_t at = change.find('?'); at != std::string::npos; at = change.find('?'))
+      change.replace(at, 1, slot);
+    return change;
+  };
+  for (const char* change :
+       {"add element inet cordon names4-0-? { 203.0.113.9 }", "flush set inet cordon names4-0-?",
+        "add element netdev cordon names4-0-? { 203.0.113.9 }",
+        "add element netdev cordon names6-0-? { 2001:db8::9 }", "flush chain inet cordon to-guard-?",
+        "insert rule inet cordon to-guard-? accept", "flush chain inet cordon past-guard",
+        "insert rule inet cordon past-guard-? accept",
+        "flush chain inet cordon to-guard; delete chain inet cordon to-guard"}) {
+    SCOPED_TRACE(change);
+    ASSERT_TRUE(filter_->Apply(policy).ok());
+    ASSERT_TRUE(ReadBack(policy).matches) << "the positive control";
+    host_.Run({"nft", in_live_slot(change)});
+    const FilterReadback readback = ReadBack(policy);
+    EXPECT_FALSE(readback.matches);
+    EXPECT_FALSE(readback.differences.empty());
+  }
+}
+
 }  // namespace
 }  // namespace cordon::testing

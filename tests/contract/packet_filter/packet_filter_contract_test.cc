@@ -125,6 +125,38 @@ TEST_P(PacketFilterContract, NoticesAnUplinkWithoutHooksAndCoversItWhenAppliedAg
   EXPECT_GT(after.uplinks.size(), before.uplinks.size());
 }
 
+// A profile with a host name that stands for `addresses` now.
+FilterPolicy ByName(const std::vector<std::string>& addresses) {
+  FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  policy.allow.push_back(
+      Allow(platform::FlowDirection::kOut, platform::FlowProtocol::kTcp, {}, {{443, 443}}));
+  policy.allow.back().name_set = 0;
+  policy.name_sets.emplace_back();
+  for (const std::string& address : addresses)
+    policy.name_sets.back().addresses.push_back(boost::asio::ip::make_address(address));
+  policy.dns = {.guard_port = 1011, .resolvers = {At("192.0.2.53", 53), At("2001:db8::53", 53)}};
+  return policy;
+}
+
+TEST_P(PacketFilterContract, AddressesOfNamesChangeWithoutTheRules) {
+  const FilterPolicy none = ByName({});
+  const FilterPolicy some = ByName({"198.51.100.1", "198.51.100.2", "2001:db8::1"});
+  const FilterPolicy other = ByName({"198.51.100.2"});
+  Apply(none);
+  ASSERT_TRUE(ReadBack(none).matches) << ::testing::PrintToString(ReadBack(none).differences);
+  for (const FilterPolicy& policy : {some, other, none, some}) {
+    const absl::Status updated = subject_->filter->UpdateNames(policy);
+    ASSERT_TRUE(updated.ok()) << updated;
+    for (const FilterPolicy& asked : {none, some, other}) EXPECT_EQ(ReadBack(asked).matches, asked == policy);
+  }
+  Apply(ClinicPolicy(Level::kNoLateral));
+  EXPECT_TRUE(ReadBack(ClinicPolicy(Level::kNoLateral)).matches);
+  EXPECT_TRUE(absl::IsFailedPrecondition(subject_->filter->UpdateNames(some))) << "there are no such sets";
+  Apply(some);
+  EXPECT_TRUE(subject_->filter->Tidy().ok());
+  EXPECT_TRUE(ReadBack(some).matches) << ::testing::PrintToString(ReadBack(some).differences);
+}
+
 TEST_P(PacketFilterContract, ANewFilterKnowsWhatAnEarlierOneLeft) {
   const FilterPolicy policy = ClinicPolicy(Level::kControllerOnly);
   Apply(policy);

@@ -31,9 +31,10 @@ class AgentProgram : public ::testing::Test {
     const InNetNamespace inside(host_);
     gateway_ = std::make_unique<FakeGateway>(fleet_);
     std::filesystem::create_directory(folder_ / "watched");
-    std::ofstream(folder_ / "agent.toml") << "[agent]\nstate_dir = \"" << State().string()
-                                          << "\"\nhost_name = \"front-desk\"\n[watch]\npaths = [\""
-                                          << (folder_ / "watched").string() << "\"]\n";
+    std::ofstream(folder_ / "agent.toml")
+        << "[agent]\nstate_dir = \"" << State().string()
+        << "\"\nhost_name = \"front-desk\"\n[watch]\npaths = [\"" << (folder_ / "watched").string()
+        << "\"]\n[dns]\nresolvers = [\"10.77.0.66\"]\n";
     std::ofstream(folder_ / "leeds.enroll")
         << WriteEnrollmentFile(fleet_.MakeEnrollment(gateway_->Address()));
   }

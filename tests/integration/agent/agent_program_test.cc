@@ -6,6 +6,10 @@
 #include <csignal>
 #include <fstream>
 
+#include "tests/support/actions.h"
+#include "tests/support/dns.h"
+#include "tests/support/traffic.h"
+
 namespace cordon::testing {
 namespace {
 
@@ -71,6 +75,40 @@ TEST_F(AgentProgramTest, ISO5_AnOrderIsolatesAndOutlivesTheAgentUntilTheRelease)
   Order(2, [](v1::Order* order) { order->mutable_release(); });
   EXPECT_TRUE(Eventually([&] { return PingsPeer(); }));
   EXPECT_THAT(Run({"status"}).output, HasSubstr("isolation     observe, open"));
+}
+
+TEST_F(AgentProgramTest, ISO5_WhatANameOpenedOutlivesAKilledAgent) {
+  DnsServer resolver(peer_, "10.77.0.66");
+  resolver.Says("pms.example.vet", {"10.77.0.66"});
+  ASSERT_EQ(Enroll().status, 0);
+  Start();
+  Order(1, [](v1::Order* order) {
+    *order->mutable_isolate() =
+        WithRule(Isolate(v1::LEVEL_ESSENTIAL), v1::DIRECTION_OUT, v1::TRANSPORT_PROTOCOL_TCP, {}, 443);
+    order->mutable_isolate()->mutable_profile()->mutable_allow(0)->add_names("pms.example.vet");
+  });
+  ASSERT_TRUE(OutcomeComes(v1::OrderOutcome::STATE_DONE));
+  const auto ask = [&](const std::string& name) {
+    return AskDns(host_, {.server = "10.77.0.66", .name = name});
+  };
+  EXPECT_EQ(ask("pms.example.vet").addresses, std::set<std::string>{"10.77.0.66"});
+  EXPECT_EQ(ask("evil.example").code, 5);
+  Established flow(host_, {peer_, "10.77.0.66", 443});
+  std::this_thread::sleep_for(
+      std::chrono::milliseconds(2'500));  // the state is written within a second or two
+
+  agent_->Kill();
+  EXPECT_TRUE(flow.Reaches(true, kExpectArrival));
+  resolver.FallSilent();
+  host_.Run({"nft", "flush", "ruleset"});  // as a reboot does
+  Start();
+  EXPECT_TRUE(flow.Reaches(true, kExpectArrival));
+  EXPECT_TRUE(TcpArrives(host_, {peer_, "10.77.0.66", 443}, kExpectArrival));
+  EXPECT_FALSE(TcpArrives(host_, {peer_, "10.77.0.66", 444}, kExpectNothing));
+  EXPECT_FALSE(PingsPeer());
+  EXPECT_EQ(ask("evil.example").code, 5);
+  EXPECT_FALSE(resolver.WasAsked("evil.example"));
+  EXPECT_THAT(Run({"status"}).output, HasSubstr("isolation     essential, contained"));
 }
 
 TEST_F(AgentProgramTest, ADamagedDatabaseIsSetAsideToldAndIsolationKept) {
