@@ -261,6 +261,7 @@ TEST_F(IsolationTest, ISO7_ACanaryThatLeavesTakesTheWordContainedAway) {
   ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
   escape_.Open();
   EXPECT_FALSE(isolation_->Prove().ok());
+  EXPECT_EQ(receipts_.back().containment(), v1::CONTAINMENT_PARTIAL) << "the controller is told as well";
   EXPECT_EQ(isolation_->ReadReceipt().containment(), v1::CONTAINMENT_PARTIAL);
 }
 
@@ -286,7 +287,7 @@ TEST_F(IsolationTest, ISO6_NamesWhoChangedTheRulesAndPutsThemRight) {
       {{.pid = 77, .process_name = "nft", .boot_nanos = clock_.BootNanos(), .of_cordon = true}});
   EXPECT_EQ(isolation_->ReadReceipt().containment(), v1::CONTAINMENT_CONTAINED);
   ASSERT_EQ(events_.Events().size(), before + 2) << "the drift, and the receipt";
-  const v1::RulesDrift& drift = events_.Events()[before].event.rules_drift();
+  const v1::RulesDrift drift = events_.Events()[before].event.rules_drift();
   EXPECT_EQ(drift.pid(), 77U);
   EXPECT_EQ(drift.process_guid(), "0123456789abcdef");
   EXPECT_EQ(drift.executable(), "/usr/sbin/nft");
@@ -322,7 +323,7 @@ TEST_F(IsolationTest, ISO6_WhatCannotBePutRightIsTold) {
   filter_.Tamper("a rule lets everything out");
   filter_.FailApply(absl::InternalError("the kernel says no"));
   isolation_->OnRulesChanged({{.pid = 5, .boot_nanos = 1, .of_cordon = true}});
-  const v1::RulesDrift& drift = events_.Events()[before].event.rules_drift();
+  const v1::RulesDrift drift = events_.Events()[before].event.rules_drift();
   EXPECT_FALSE(drift.repaired());
   EXPECT_NE(drift.repair_error().find("the kernel says no"), std::string::npos);
   EXPECT_EQ(receipts_.back().containment(), v1::CONTAINMENT_PARTIAL);
