@@ -1,5 +1,6 @@
 #include "agent/app/link_inbound_probe.h"
 
+#include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -20,6 +21,7 @@ using Outcome = InboundProbe::Result::Outcome;
 
 constexpr std::chrono::seconds kForAnswer(5);           // of the controller, that it was sent
 constexpr std::chrono::milliseconds kForPacket(2'000);  // after that
+constexpr std::chrono::milliseconds kBetween(1'200);
 constexpr size_t kNonceBytes = 16;
 
 // Binds to the first port of `ports` that is free, or to any.
@@ -57,48 +59,58 @@ void LinkInboundProbe::NotPossible(std::function<void(const Result&)> done) {
 void LinkInboundProbe::Try(const Attempt& attempt, std::function<void(const Result&)> done) {
   const LinkStatus status = link_ == nullptr ? LinkStatus() : link_->Status();
   if (!status.connected || !status.endpoint.has_value() || waiting_) return NotPossible(std::move(done));
-  const bool v4 = status.endpoint->address.is_v4();
   auto waiting = std::make_shared<Waiting>(loop_);
+  if (!Listen(attempt, status.endpoint->address.is_v4(), waiting)) return NotPossible(std::move(done));
+  waiting->result.controller = status.endpoint->address;
+  waiting->done = std::move(done);
   v1::InboundProbeRequest request;
+  request.set_probe_id(waiting->id = ++last_id_);
+  request.set_protocol(attempt.protocol == platform::FlowProtocol::kTcp ? v1::TRANSPORT_PROTOCOL_TCP
+                                                                        : v1::TRANSPORT_PROTOCOL_UDP);
+  request.set_port(waiting->result.local.port);
+  request.set_nonce(waiting->nonce);
+  waiting_ = waiting;
+  // The controller makes at most one attempt a second.
+  waiting->timer.expires_at(std::max(std::chrono::steady_clock::now(), last_sent_ + kBetween));
+  waiting->timer.async_wait([this, waiting, request](const boost::system::error_code& stopped) {
+    if (!stopped && waiting_ == waiting) Ask(request);
+  });
+}
+
+bool LinkInboundProbe::Listen(const Attempt& attempt, bool v4, const std::shared_ptr<Waiting>& waiting) {
   const auto arrived = [this, waiting] {
     if (waiting_ == waiting) Finish(Outcome::kArrived);
   };
   boost::system::error_code error;
   if (attempt.protocol == platform::FlowProtocol::kTcp) {
-    if (!BindFirst(&waiting->listener, v4 ? ip::tcp::v4() : ip::tcp::v6(), attempt.ports)) {
-      return NotPossible(std::move(done));
-    }
+    if (!BindFirst(&waiting->listener, v4 ? ip::tcp::v4() : ip::tcp::v6(), attempt.ports)) return false;
     waiting->listener.listen(1, error);
-    waiting->result.local.port = waiting->listener.local_endpoint(error).port();
+    if (!error) waiting->result.local.port = waiting->listener.local_endpoint(error).port();
+    if (error) return false;
     waiting->listener.async_accept(
         [arrived](const boost::system::error_code& failed, const ip::tcp::socket&) {
           if (!failed) arrived();
         });
-    request.set_protocol(v1::TRANSPORT_PROTOCOL_TCP);
-  } else {
-    if (!BindFirst(&waiting->datagrams, v4 ? ip::udp::v4() : ip::udp::v6(), attempt.ports)) {
-      return NotPossible(std::move(done));
-    }
-    waiting->result.local.port = waiting->datagrams.local_endpoint(error).port();
-    waiting->datagrams.async_receive(
-        boost::asio::buffer(waiting->received),
-        [arrived, waiting](const boost::system::error_code& failed, size_t size) {
-          if (!failed && waiting->received.substr(0, size) == waiting->nonce) arrived();
-        });
-    request.set_protocol(v1::TRANSPORT_PROTOCOL_UDP);
+    return true;
   }
-  waiting->id = ++last_id_;
-  waiting->result.controller = status.endpoint->address;
-  waiting->done = std::move(done);
-  request.set_probe_id(waiting->id);
-  request.set_port(waiting->result.local.port);
-  request.set_nonce(waiting->nonce);
-  waiting_ = waiting;
-  waiting->timer.expires_after(kForAnswer);
-  waiting->timer.async_wait([this, waiting](const boost::system::error_code& stopped) {
+  if (!BindFirst(&waiting->datagrams, v4 ? ip::udp::v4() : ip::udp::v6(), attempt.ports)) return false;
+  waiting->result.local.port = waiting->datagrams.local_endpoint(error).port();
+  if (error) return false;
+  waiting->datagrams.async_receive(boost::asio::buffer(waiting->received),
+                                   [arrived, waiting](const boost::system::error_code& failed, size_t size) {
+                                     if (!failed && waiting->received.substr(0, size) == waiting->nonce)
+                                       arrived();
+                                   });
+  return true;
+}
+
+void LinkInboundProbe::Ask(const v1::InboundProbeRequest& request) {
+  last_sent_ = std::chrono::steady_clock::now();
+  waiting_->timer.expires_after(kForAnswer);
+  waiting_->timer.async_wait([this, waiting = waiting_](const boost::system::error_code& stopped) {
     if (!stopped && waiting_ == waiting) Finish(Outcome::kNotPossible);
   });
-  link_->SendInboundProbe(std::move(request));
+  link_->SendInboundProbe(request);
 }
 
 void LinkInboundProbe::Stop() {

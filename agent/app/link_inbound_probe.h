@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -31,6 +32,8 @@ class LinkInboundProbe final : public InboundProbe {
  private:
   struct Waiting;
 
+  bool Listen(const Attempt& attempt, bool v4, const std::shared_ptr<Waiting>& waiting);
+  void Ask(const v1::InboundProbeRequest& request);
   void Finish(Result::Outcome outcome);
   void NotPossible(std::function<void(const Result&)> done);
 
@@ -38,6 +41,7 @@ class LinkInboundProbe final : public InboundProbe {
   Link* link_ = nullptr;
   std::shared_ptr<Waiting> waiting_;
   uint64_t last_id_ = 0;
+  std::chrono::steady_clock::time_point last_sent_;
 };
 
 }  // namespace cordon::agent

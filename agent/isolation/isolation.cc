@@ -116,7 +116,8 @@ class Isolation::Impl {
   std::string state_problem_;
   LiveProof proof_;
   DriftRepair drift_;
-  bool count_leaks_anew_ = true;  // the leak counter still follows an earlier policy
+  v1::Containment told_ = v1::CONTAINMENT_UNSPECIFIED;  // last
+  bool count_leaks_anew_ = true;                        // the leak counter still follows an earlier policy
   uint64_t dropped_before_ = 0;
   int64_t apply_nanos_ = 0;
   int64_t lease_saved_at_ = 0;
@@ -214,6 +215,7 @@ v1::Receipt Isolation::Impl::Tell(const std::string& cause, const absl::StatusOr
   *event.mutable_isolation_changed()->mutable_receipt() = receipt;
   event.mutable_isolation_changed()->set_cause(cause);
   parts_.events->Emit(v1::EVENT_CLASS_CONTROL, parts_.clock->WallNanos(), std::move(event));
+  told_ = receipt.containment();
   if (listener_) listener_(receipt);
   return receipt;
 }
@@ -354,10 +356,11 @@ void Isolation::Impl::SetControllers(std::vector<Endpoint> controllers) {
 }
 
 void Isolation::Impl::OnLinksChanged(std::vector<std::string> moved_away) {
-  proof_.SetMovedAway(std::move(moved_away));
+  const bool news = proof_.SetMovedAway(std::move(moved_away));
   if (kept_ || Policy().level == Level::kObserve) return;
   // Nobody is named for an interface that came or went; the rules just do not cover it yet.
-  RepairDrift({{.boot_nanos = parts_.clock->BootNanos()}}, "network interfaces changed");
+  const auto outcome = RepairDrift({{.boot_nanos = parts_.clock->BootNanos()}}, "network interfaces changed");
+  if (news && !outcome.drifted) Tell("network interfaces changed");
   count_leaks_anew_ = true;
 }
 
@@ -380,6 +383,7 @@ DriftRepair::Outcome Isolation::Impl::RepairDrift(std::vector<platform::RulesetC
     spdlog::error("isolation: the rules could not be put right: {}", Message(outcome.repair));
   }
   Tell(StrCat(cause, ": ", outcome.found));
+  CountLeaks();
   return outcome;
 }
 
@@ -554,12 +558,19 @@ absl::Status Isolation::Impl::Prove() {
   }
   const bool as_ordered = receipt.containment() == v1::CONTAINMENT_CONTAINED ||
                           (receipt.containment() == v1::CONTAINMENT_OPEN && receipt.reasons().empty());
-  if (as_ordered) return absl::OkStatus();
+  const bool news = told_ != v1::CONTAINMENT_UNSPECIFIED && receipt.containment() != told_;
+  if (as_ordered) {
+    if (news) Tell("proof");
+    return absl::OkStatus();
+  }
   std::string found = receipt.reasons().empty() ? "not contained" : receipt.reasons(0);
   if (receipt.reasons_size() > 1) StrAppend(&found, " (and ", receipt.reasons_size() - 1, " more)");
   if (!state_problem_.empty()) return absl::FailedPreconditionError(found);
   const DriftRepair::Outcome outcome = RepairDrift({}, "drift repaired");
-  if (!outcome.drifted) return absl::FailedPreconditionError(found);
+  if (!outcome.drifted) {
+    if (news) Tell("proof");
+    return absl::FailedPreconditionError(found);
+  }
   if (!outcome.repair.ok()) return Annotate(outcome.repair, StrCat(found, "; it could not be put right"));
   return absl::FailedPreconditionError(StrCat(found, "; the rules were put right"));
 }

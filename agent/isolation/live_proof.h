@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/isolation/probe_board.h"
@@ -32,7 +33,10 @@ class LiveProof {
   // What can be shown without waiting.
   void TryNow(const platform::FilterPolicy& policy, const std::vector<std::string>& uplinks);
   void SetChannel(const platform::FilterPolicy& policy, const absl::Status& proof);
-  void SetMovedAway(std::vector<std::string> interfaces) { moved_away_ = std::move(interfaces); }
+  // True when that is news.
+  bool SetMovedAway(std::vector<std::string> interfaces) {
+    return std::exchange(moved_away_, interfaces) != interfaces;
+  }
 
   // Inbound packets: when they are due, every hour and after every change, asks for one of each kind.
   // `changed` when there is something new to tell. `policy` is asked for when it is needed.

@@ -267,6 +267,7 @@ TEST_F(IsolationTest, ISO7_ACanaryThatLeavesTakesTheWordContainedAway) {
   ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
   escape_.Open();
   EXPECT_FALSE(isolation_->Prove().ok());
+  EXPECT_EQ(receipts_.back().containment(), v1::CONTAINMENT_PARTIAL) << "the controller is told as well";
   EXPECT_EQ(isolation_->ReadReceipt().containment(), v1::CONTAINMENT_PARTIAL);
 }
 

@@ -219,12 +219,12 @@ TEST(StoreHosts, FactsFollowTheHostsHello) {
   const std::string id = box.AddHost("a");
   v1::HostFacts facts;
   facts.set_host_name("b");
-  ASSERT_THAT(box->UpdateFacts(id, facts, "certificate"), IsOk());
+  ASSERT_THAT(box->UpdateFacts(id, facts, "its certificate"), IsOk());
   v1::Target by_name;
   by_name.add_hosts()->set_name("b");
   EXPECT_THAT(Names(Must(box->ListHosts(&by_name, 10, ""))), ElementsAre("b"));
-  EXPECT_EQ(Must(box->GetHost(id)).certificate_pem, "certificate");
-  EXPECT_THAT(box->UpdateFacts(kNobody, facts, "certificate"), Fails(absl::StatusCode::kNotFound, kNobody));
+  EXPECT_EQ(Must(box->GetHost(id)).certificate_pem, "its certificate");
+  EXPECT_THAT(box->UpdateFacts(kNobody, facts, ""), Fails(absl::StatusCode::kNotFound, kNobody));
 }
 
 TEST(StoreHosts, TheNewestReceiptStays) {
