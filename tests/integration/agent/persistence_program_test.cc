@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <iostream>
 #include <map>
 #include <random>
 #include <thread>
@@ -91,6 +92,7 @@ TEST_F(PersistenceProgramTest, ISO9_NoOldOrderHasAnEffectWheneverTheAgentIsKille
   std::map<uint64_t, v1::Level> given;  // by sequence
   uint64_t newest = base;
   uint64_t last = 0;
+  int cut_in_between = 0;
   for (int round = 0; round < rounds; ++round) {
     Start();
     ASSERT_TRUE(Eventually([&] { return KernelEqualsState(); })) << "round " << round << "\n"
@@ -114,7 +116,10 @@ TEST_F(PersistenceProgramTest, ISO9_NoOldOrderHasAnEffectWheneverTheAgentIsKille
       EXPECT_EQ(state.action().level(), given.at(state.sequence())) << "round " << round;
     }
     last = state.sequence();
+    if (!KernelEqualsState()) ++cut_in_between;
   }
+  RecordProperty("killed_between_state_and_kernel", cut_in_between);
+  std::cout << "killed between state and kernel: " << cut_in_between << " of " << rounds << "\n";
   EXPECT_GT(last, base) << "no order ever came through: nothing was tested";
   Start();
   SendIsolate(newest + 10, Isolate(v1::LEVEL_ESSENTIAL));
