@@ -102,6 +102,7 @@ void Agent::RestoreIsolation(EventSink& events) {
   program_marks_ = platform::MakeProgramMarks();
   names_ = MakeHostNames(loop_, *clock_, *connections_, config_, host_.controllers);
   bypasses_ = platform::MakeBypassScanner();
+  link_watcher_ = platform::MakeLinkWatcher();
   leaks_ = platform::MakeLeakCounter();
   signer_ = std::make_unique<HostReceiptSigner>(host_.identity.host_id);
   Notice(signer_->Use(host_.credentials.key_pem));
@@ -115,6 +116,7 @@ void Agent::RestoreIsolation(EventSink& events) {
                                                           .names = names_.get(),
                                                           .inbound = &inbound_probe_,
                                                           .bypasses = bypasses_.get(),
+                                                          .links = link_watcher_.get(),
                                                           .leaks = leaks_.get(),
                                                           .signer = signer_.get()},
                                            IsolationOptions{.state_file = config_.state_dir / kIsolationState,
@@ -130,7 +132,6 @@ void Agent::RestoreIsolation(EventSink& events) {
   Notice(Annotate(isolation_->Restore(), "isolation"));
   receipts_.Set(isolation_->ReadReceipt());
   isolation_part_ = std::make_unique<IsolationPart>(isolation_.get(), loop_.get_executor(), clock_.get());
-  link_watcher_ = platform::MakeLinkWatcher();
   ruleset_watcher_ = platform::MakeRulesetWatcher();
   ruleset_mailbox_ =
       std::make_unique<RulesetMailbox>(loop_, [this](std::vector<platform::RulesetChange> changes) {

@@ -122,10 +122,10 @@ class Agent {
   ReceiptBox receipts_;
   std::unique_ptr<HostReceiptSigner> signer_;
   std::unique_ptr<Names> names_;
+  std::unique_ptr<platform::LinkWatcher> link_watcher_;
   std::unique_ptr<Isolation> isolation_;
   std::unique_ptr<UserTeller> users_;
   std::unique_ptr<IsolationPart> isolation_part_;
-  std::unique_ptr<platform::LinkWatcher> link_watcher_;
   std::unique_ptr<platform::RulesetWatcher> ruleset_watcher_;
   std::unique_ptr<RulesetMailbox> ruleset_mailbox_;
 

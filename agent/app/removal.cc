@@ -17,6 +17,7 @@
 #include "agent/isolation/isolation_lock.h"
 #include "agent/isolation/state.h"
 #include "agent/link/link.h"
+#include "agent/names/kept_names.h"
 #include "agent/spool/spool.h"
 #include "agent/telemetry/batcher.h"
 #include "agent/telemetry/telemetry_sender.h"
@@ -24,7 +25,9 @@
 #include "common/wire/json.h"
 #include "platform/api/connections.h"
 #include "platform/api/files.h"
+#include "platform/api/leak_counter.h"
 #include "platform/api/packet_filter.h"
+#include "platform/api/program_marks.h"
 #include "platform/api/system.h"
 
 namespace cordon::agent {
@@ -75,7 +78,10 @@ class Removal {
         facts_(platform::ReadSystemFacts()),
         clock_(platform::MakeSystemClock()),
         filter_(platform::MakePacketFilter()),
-        connections_(platform::MakeConnectionTable()) {}
+        connections_(platform::MakeConnectionTable()),
+        marks_(platform::MakeProgramMarks()),
+        leaks_(platform::MakeLeakCounter()),
+        names_(MakeKeptNames(config_.state_dir / kGuardPortFile)) {}
 
   absl::StatusOr<std::string> Run() {
     CORDON_ASSIGN_OR_RETURN(const auto agent_lock, LockState(config_.state_dir));
@@ -120,7 +126,10 @@ class Removal {
                        .clock = clock_.get(),
                        .events = &events,
                        .escape = nullptr,
-                       .channel = nullptr},
+                       .channel = nullptr,
+                       .marks = marks_.get(),
+                       .names = names_.get(),
+                       .leaks = leaks_.get()},
         IsolationOptions{.state_file = config_.state_dir / kStateFile, .boot_id = facts_.boot_id});
     if (CheckNotIsolated(config_).ok()) return false;
     const absl::Status restored = isolation_->Restore();  // what was in force is in the record, damage too
@@ -159,6 +168,9 @@ class Removal {
   const std::unique_ptr<Clock> clock_;
   const std::unique_ptr<platform::PacketFilter> filter_;
   const std::unique_ptr<platform::ConnectionTable> connections_;
+  const std::unique_ptr<platform::ProgramMarks> marks_;
+  const std::unique_ptr<platform::LeakCounter> leaks_;
+  const std::unique_ptr<Names> names_;
   boost::asio::io_context loop_;
   LogSink log_;
   HostState host_;

@@ -213,7 +213,8 @@ void FileSensor::Pipeline::TellOverflow(const platform::RawFileEvent& overflow) 
   gap.set_count_is_bound(overflow.lost_count > 0);
   {
     const std::lock_guard lock(mutex_);
-    gap.set_first_time_unix_nanos(WallTime(last_event_boottime_));
+    const int64_t since = overflow.lost_since_boottime_nanos;
+    gap.set_first_time_unix_nanos(WallTime(since != 0 ? since : last_event_boottime_));
     const std::string where = overflow.path.empty() ? Roots(policy_) : EventPath(overflow.path);
     gap.set_detail(StrCat("file events were lost below ", where, "; a scan of it tells what changed"));
   }

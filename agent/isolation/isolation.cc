@@ -114,6 +114,7 @@ class Isolation::Impl {
   ProgramBinding programs_;
   std::vector<Endpoint> controllers_;
   std::string state_problem_;
+  std::vector<std::string> moved_told_;
   LiveProof proof_;
   DriftRepair drift_;
   v1::Containment told_ = v1::CONTAINMENT_UNSPECIFIED;  // last
@@ -136,6 +137,7 @@ FilterPolicy Isolation::Impl::Policy() const {
 // With what can be shown without waiting, tried now.
 v1::Receipt Isolation::Impl::ReceiptOf(const absl::StatusOr<FilterReadback>& readback) {
   const FilterPolicy policy = Policy();
+  if (parts_.links != nullptr) proof_.SetMovedAway(parts_.links->MovedAway());
   proof_.TryNow(policy, readback.ok() ? readback->uplinks : std::vector<std::string>());
   ReceiptFacts facts{.now_unix_nanos = parts_.clock->WallNanos(),
                      .apply_nanos = apply_nanos_,
@@ -179,6 +181,8 @@ absl::Status Isolation::Impl::PutInForce() {
       spdlog::warn("isolation: lookups that are under way may fail for a while: {}", Message(forgotten));
   }
   count_leaks_anew_ = true;
+  if (policy.level == Level::kObserve)
+    CountLeaks();  // nothing is to be counted: at once, before anybody goes
   CutForbiddenConnections();
   return absl::OkStatus();
 }
@@ -356,7 +360,8 @@ void Isolation::Impl::SetControllers(std::vector<Endpoint> controllers) {
 }
 
 void Isolation::Impl::OnLinksChanged(std::vector<std::string> moved_away) {
-  const bool news = proof_.SetMovedAway(std::move(moved_away));
+  const bool news = std::exchange(moved_told_, moved_away) != moved_away;
+  proof_.SetMovedAway(std::move(moved_away));
   if (kept_ || Policy().level == Level::kObserve) return;
   // Nobody is named for an interface that came or went; the rules just do not cover it yet.
   const auto outcome = RepairDrift({{.boot_nanos = parts_.clock->BootNanos()}}, "network interfaces changed");

@@ -22,6 +22,7 @@
 #include "platform/api/bypass_scanner.h"
 #include "platform/api/connections.h"
 #include "platform/api/leak_counter.h"
+#include "platform/api/link_watcher.h"
 #include "platform/api/packet_filter.h"
 #include "platform/api/program_marks.h"
 #include "platform/api/ruleset_watcher.h"
@@ -40,6 +41,7 @@ struct IsolationParts {
   Names* names = nullptr;                   // without it, profiles with host names are refused
   InboundProbe* inbound = nullptr;          // these may be missing: what they would show is not known then
   platform::BypassScanner* bypasses = nullptr;
+  platform::LinkWatcher* links = nullptr;  // asked for interfaces that were moved away
   platform::LeakCounter* leaks = nullptr;
   ReceiptSigner* signer = nullptr;  // none: receipts go out unsigned, and are shown as unverified
 };

@@ -33,10 +33,7 @@ class LiveProof {
   // What can be shown without waiting.
   void TryNow(const platform::FilterPolicy& policy, const std::vector<std::string>& uplinks);
   void SetChannel(const platform::FilterPolicy& policy, const absl::Status& proof);
-  // True when that is news.
-  bool SetMovedAway(std::vector<std::string> interfaces) {
-    return std::exchange(moved_away_, interfaces) != interfaces;
-  }
+  void SetMovedAway(std::vector<std::string> interfaces) { moved_away_ = std::move(interfaces); }
 
   // Inbound packets: when they are due, every hour and after every change, asks for one of each kind.
   // `changed` when there is something new to tell. `policy` is asked for when it is needed.

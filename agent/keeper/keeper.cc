@@ -34,6 +34,7 @@ Keeper::Keeper(std::filesystem::path state_dir, std::string boot_id, const Clock
       log_(std::make_unique<LogSink>()),
       filter_(platform::MakePacketFilter()),
       connections_(platform::MakeConnectionTable()),
+      leaks_(platform::MakeLeakCounter()),
       names_(MakeKeptNames(state_dir_ / kGuardPortFile)),
       links_(platform::MakeLinkWatcher()),
       hold_(state_dir_ / kBootHoldFile, boot_id_, clock) {}
@@ -47,7 +48,8 @@ void Keeper::Begin() {
                      .events = log_.get(),
                      .escape = nullptr,
                      .channel = nullptr,
-                     .names = names_.get()},
+                     .names = names_.get(),
+                     .leaks = leaks_.get()},
       IsolationOptions{.state_file = state_dir_ / kStateFile, .boot_id = boot_id_, .hold = hold_.Begin()});
   restored_ = isolation_->Restore();
   checked_boot_nanos_ = clock_.BootNanos();

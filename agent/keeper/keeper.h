@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "platform/api/connections.h"
 #include "platform/api/files.h"
+#include "platform/api/leak_counter.h"
 #include "platform/api/link_watcher.h"
 #include "platform/api/packet_filter.h"
 
@@ -56,6 +57,7 @@ class Keeper {
   std::unique_ptr<EventSink> log_;
   std::unique_ptr<platform::PacketFilter> filter_;
   std::unique_ptr<platform::ConnectionTable> connections_;
+  std::unique_ptr<platform::LeakCounter> leaks_;
   std::unique_ptr<Names> names_;
   std::unique_ptr<platform::LinkWatcher> links_;
   BootHold hold_;

@@ -9,6 +9,7 @@
 #include "common/crypto/digest.h"
 #include "common/wire/profile.h"
 #include "common/wire/trust.h"
+#include "common/wire/unknown_fields.h"
 
 namespace cordon {
 namespace {
@@ -234,6 +235,12 @@ absl::Status CheckPolicy(const v1::Policy& policy) {
 absl::Status CheckOrder(const v1::Order& order) {
   if (!IsUuid(order.order_id())) return Bad("order: order_id: not a UUID");
   const auto in_order = [](const absl::Status& status) { return Annotate(status, "order"); };
+  // AUT-4: what this version does not know may be what limits the order, so the rest of it is not obeyed
+  // alone.
+  if (const auto unknown = FindUnknownField(order)) {
+    return in_order(
+        Bad(StrCat(*unknown, ": not known to this version; update it, or sign with an older cordonctl")));
+  }
   if (!IsUuid(order.fleet_id())) return in_order(Bad("fleet_id: not a UUID"));
   CORDON_RETURN_IF_ERROR(in_order(CheckTarget(order.target())));
   CORDON_RETURN_IF_ERROR(in_order(CheckTimes(order)));

@@ -27,7 +27,8 @@ inline constexpr std::string_view kPolicyLane = "policy";
 inline constexpr std::string_view kTrustLane = "trust";
 
 // OK when all required fields are there and every field is within the bounds of order.proto, isolation.proto
-// and scan.proto (AUT-6). INVALID_ARGUMENT names the field. Judges neither time, nor fleet, nor signatures.
+// and scan.proto (AUT-6), and there is none besides that this version does not know (AUT-4). INVALID_ARGUMENT
+// names the field. Judges neither time, nor fleet, nor signatures.
 absl::Status CheckOrder(const v1::Order& order);
 
 // The parts of CheckOrder, for those who take them alone.

@@ -55,18 +55,38 @@ void ControlStream::Begin() {
     return;
   }
   greeted_ = true;
-  v1::ControlResponse welcome;
-  welcome.mutable_welcome()->set_heartbeat_interval_nanos(parts_.options.heartbeat_interval_nanos);
-  welcome.mutable_welcome()->set_heartbeat_deadline_nanos(parts_.options.heartbeat_deadline_nanos);
-  welcome.mutable_welcome()->set_controller_time_unix_nanos(parts_.clock.WallNanos());
-  if (!Send(std::move(welcome))) return;
+  // Before Welcome: who was welcomed has the session, and who comes after takes it over.
   const Sessions::Opened opened = parts_.sessions.Open(HostId(), request_.hello().session_id(),
                                                        shared_from_this(), parts_.clock.WallNanos());
   if (opened.other_run) ReportSecondSession(parts_, HostId());
+  if (!SendWelcome()) {
+    parts_.sessions.Close(HostId(), this);  // it ended meanwhile, perhaps before the session stood
+    return;
+  }
   // Orders are looked up after the session stands: one that is submitted meanwhile is sent twice rather than
   // never, and the host gives the second one no effect (ISO-9).
   SendPendingOrders(parts_, HostId(), request_.hello(), *this);
   Read();
+}
+
+// The first message down, whatever was pushed since the session stands.
+bool ControlStream::SendWelcome() {
+  v1::ControlResponse welcome;
+  welcome.mutable_welcome()->set_heartbeat_interval_nanos(parts_.options.heartbeat_interval_nanos);
+  welcome.mutable_welcome()->set_heartbeat_deadline_nanos(parts_.options.heartbeat_deadline_nanos);
+  welcome.mutable_welcome()->set_controller_time_unix_nanos(parts_.clock.WallNanos());
+  const std::lock_guard lock(push_mutex_);
+  welcomed_ = true;
+  bool sent = Send(std::move(welcome));
+  for (auto& message : std::exchange(early_, {})) sent = sent && Send(std::move(message));
+  return sent;
+}
+
+bool ControlStream::Push(std::shared_ptr<const v1::ControlResponse> message) {
+  const std::lock_guard lock(push_mutex_);
+  if (welcomed_) return Send(std::move(message));
+  early_.push_back(std::move(message));
+  return true;
 }
 
 void ControlStream::Handle() {

@@ -4,8 +4,10 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "controller/server/out_stream.h"
 #include "controller/server/server_parts.h"
@@ -26,7 +28,7 @@ class ControlStream final
   // Waits for Hello. Call once, after the stream was added to LiveStreams.
   void Start();
 
-  bool Push(std::shared_ptr<const v1::ControlResponse> message) override { return Send(std::move(message)); }
+  bool Push(std::shared_ptr<const v1::ControlResponse> message) override;
   void Drop(const std::string& reason) override;
 
  private:
@@ -35,7 +37,8 @@ class ControlStream final
   void OnEnded() override;
 
   void Read();
-  void Begin();   // in a worker, with Hello
+  void Begin();  // in a worker, with Hello
+  bool SendWelcome();
   void Handle();  // a message after Hello
   void HandleProgress();
   void HandleInboundProbe();
@@ -47,6 +50,9 @@ class ControlStream final
   v1::ControlRequest request_;  // of the one read at a time
   std::atomic<int64_t> last_heard_boot_nanos_;
   std::atomic<bool> greeted_ = false;
+  std::mutex push_mutex_;
+  bool welcomed_ = false;                                          // guarded by push_mutex_
+  std::vector<std::shared_ptr<const v1::ControlResponse>> early_;  // the same: pushed before Welcome
   std::set<std::string> running_;  // scans whose start is recorded; touched by one read at a time
 };
 

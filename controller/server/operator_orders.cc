@@ -17,6 +17,8 @@ namespace {
 
 constexpr uint32_t kDefaultOrders = 100;
 constexpr uint32_t kMaxOrders = 1'000;
+// As much as hosts allow (agent/orders): one that they would refuse is refused here.
+constexpr int64_t kClockSlackNanos = 300 * kNanosPerSecond;
 
 // The hosts judge again by their own trust bundle (AUT-3); this is so that the operator hears of a mistake at
 // once.
@@ -27,6 +29,12 @@ absl::StatusOr<v1::Order> CheckSubmitted(ServerParts& parts, const v1::SignedOrd
   if (order.expiry_unix_nanos() <= parts.clock.WallNanos()) {
     return absl::InvalidArgumentError(StrCat("the order expired at ", FormatTime(order.expiry_unix_nanos()),
                                              " by the controller's clock: sign a new one"));
+  }
+  if (order.not_before_unix_nanos() - parts.clock.WallNanos() > kClockSlackNanos) {
+    return absl::InvalidArgumentError(
+        StrCat("the order is not valid before ", FormatTime(order.not_before_unix_nanos()),
+               ", and the controller's clock says ", FormatTime(parts.clock.WallNanos()),
+               ": submit it then, or check the clock of the signing machine"));
   }
   return order;
 }
@@ -72,7 +80,6 @@ absl::Status SubmitOrder(ServerParts& parts, const Identity& caller, const v1::S
   if (submitted.repeat) return absl::OkStatus();
   spdlog::info("order {} of {} for {} hosts", order.order_id(), ActorName(caller), submitted.host_ids.size());
   for (const v1::OrderOutcome& outcome : submitted.superseded) parts.outcomes.Publish(outcome);
-  // An order of the future waits in the store; each host gets it when it may be obeyed.
   Deliver(parts, request.order(), order.order_id(), WithoutSuperseded(submitted, order.order_id()));
   return absl::OkStatus();
 }

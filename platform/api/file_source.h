@@ -32,6 +32,8 @@ struct RawFileEvent {
   uint32_t pid = 0;            // who did it; 0 = the source cannot tell
   int64_t boottime_nanos = 0;  // when the source read it
   uint64_t lost_count = 0;     // kOverflow: 0 = unknown
+  // kOverflow: what was lost happened after this; 0 = cannot be told.
+  int64_t lost_since_boottime_nanos = 0;
 };
 
 struct FileSourceInfo {

@@ -10,11 +10,13 @@ namespace cordon::platform {
 void EventBuffer::Push(Chunk chunk) {
   const std::lock_guard lock(mutex_);
   if (bytes_ + chunk.bytes.size() > max_bytes_) {
+    if (lost_ == 0) lost_since_ = chunk.queue_empty_nanos;
     lost_ += CountFanotifyEvents(chunk.bytes);
     mounts_changed_ |= chunk.mounts_changed;
     return;
   }
   chunk.lost_before += std::exchange(lost_, 0);
+  chunk.lost_since_nanos = lost_since_;
   chunk.mounts_changed |= std::exchange(mounts_changed_, false);
   bytes_ += chunk.bytes.size();
   chunks_.push_back(std::move(chunk));
@@ -43,8 +45,8 @@ void EventBuffer::Close() {
 bool EventBuffer::TakeFirst(Chunk* chunk) {
   if (chunks_.empty()) {
     if (lost_ == 0) return false;
-    *chunk = {
-        .bytes = {}, .boottime_nanos = 0, .lost_before = std::exchange(lost_, 0)};  // told even at the end
+    *chunk = {.lost_before = std::exchange(lost_, 0),
+              .lost_since_nanos = lost_since_};  // told even at the end
     return true;
   }
   *chunk = std::move(chunks_.front());

@@ -13,10 +13,14 @@ namespace cordon::platform {
 class EventBuffer {
  public:
   struct Chunk {
-    std::string bytes;            // of one read()
-    int64_t boottime_nanos = 0;   // when it was read
-    uint64_t lost_before = 0;     // events dropped between the chunk before and this one
-    bool mounts_changed = false;  // the table of mounts changed before this chunk
+    std::string bytes;           // of one read()
+    int64_t boottime_nanos = 0;  // when it was read
+    // When the kernel's queue was last seen empty before the read: what is in the chunk, and what an overflow
+    // in it lost, happened after this.
+    int64_t queue_empty_nanos = 0;
+    uint64_t lost_before = 0;      // events dropped between the chunk before and this one
+    int64_t lost_since_nanos = 0;  // the queue_empty_nanos of the first of them
+    bool mounts_changed = false;   // the table of mounts changed before this chunk
   };
 
   explicit EventBuffer(size_t max_bytes) : max_bytes_(max_bytes) {}
@@ -37,6 +41,7 @@ class EventBuffer {
   std::deque<Chunk> chunks_;
   size_t bytes_ = 0;
   uint64_t lost_ = 0;
+  int64_t lost_since_ = 0;
   bool mounts_changed_ = false;
   bool closed_ = false;
 };

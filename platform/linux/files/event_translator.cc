@@ -33,7 +33,7 @@ std::vector<RawFileEvent> EventTranslator::Translate(EventBuffer::Chunk chunk) {
     const FanotifyRecord record = records_[i];
     TranslateRecord(record, times_[i]);
   }
-  if (unplaced_ > 0) TellOverflow(std::exchange(unplaced_, 0), times_.empty() ? 0 : times_.back());
+  if (unplaced_ > 0) TellOverflow(std::exchange(unplaced_, 0), times_.empty() ? Times() : times_.front());
   deleted_.clear();
   records_.clear();
   times_.clear();
@@ -45,17 +45,18 @@ std::vector<RawFileEvent> EventTranslator::Translate(EventBuffer::Chunk chunk) {
 
 void EventTranslator::AppendChunk(EventBuffer::Chunk chunk) {
   if (chunk.mounts_changed) map_.CoverMounts();
-  if (chunk.lost_before > 0) TellOverflow(chunk.lost_before, chunk.boottime_nanos);
+  if (chunk.lost_before > 0) TellOverflow(chunk.lost_before, {chunk.boottime_nanos, chunk.lost_since_nanos});
   chunks_.push_back(std::move(chunk));
   const EventBuffer::Chunk& kept = chunks_.back();
-  if (!DecodeFanotify(kept.bytes, &records_)) TellOverflow(0, kept.boottime_nanos);
-  times_.resize(records_.size(), kept.boottime_nanos);
+  const Times times = {kept.boottime_nanos, kept.queue_empty_nanos};
+  if (!DecodeFanotify(kept.bytes, &records_)) TellOverflow(0, times);
+  times_.resize(records_.size(), times);
 }
 
-void EventTranslator::TranslateRecord(const FanotifyRecord& record, int64_t boottime_nanos) {
-  if ((record.mask & FAN_Q_OVERFLOW) != 0) return TellOverflow(0, boottime_nanos);
+void EventTranslator::TranslateRecord(const FanotifyRecord& record, const Times& times) {
+  if ((record.mask & FAN_Q_OVERFLOW) != 0) return TellOverflow(0, times);
   RawFileEvent event{
-      .is_directory = (record.mask & FAN_ONDIR) != 0, .pid = record.pid, .boottime_nanos = boottime_nanos};
+      .is_directory = (record.mask & FAN_ONDIR) != 0, .pid = record.pid, .boottime_nanos = times.read};
   if ((record.mask & FAN_RENAME) != 0) return TranslateRename(record, std::move(event));
   if (!record.entry.Known()) return;  // an object without a name left
   std::optional<Place> place = PlaceOf(record.entry);
@@ -169,8 +170,11 @@ void EventTranslator::NoteDeletedFolders() {
   }
 }
 
-void EventTranslator::TellOverflow(uint64_t count, int64_t boottime_nanos) {
-  events_.push_back({.kind = RawFileEvent::kOverflow, .boottime_nanos = boottime_nanos, .lost_count = count});
+void EventTranslator::TellOverflow(uint64_t count, const Times& times) {
+  events_.push_back({.kind = RawFileEvent::kOverflow,
+                     .boottime_nanos = times.read,
+                     .lost_count = count,
+                     .lost_since_boottime_nanos = times.queue_empty});
 }
 
 }  // namespace cordon::platform

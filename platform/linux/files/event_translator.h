@@ -27,20 +27,24 @@ class EventTranslator {
   std::vector<RawFileEvent> Translate(EventBuffer::Chunk chunk);
 
  private:
+  struct Times {
+    int64_t read = 0;         // boot time
+    int64_t queue_empty = 0;  // before the read
+  };
   struct Place {
     std::string path;
     bool inside = false;
   };
 
   void AppendChunk(EventBuffer::Chunk chunk);
-  void TranslateRecord(const FanotifyRecord& record, int64_t boottime_nanos);
+  void TranslateRecord(const FanotifyRecord& record, const Times& times);
   void TranslateRename(const FanotifyRecord& record, RawFileEvent event);
   void TellFolder(const FanotifyRecord& record, const std::string& path, const RawFileEvent& event);
   std::optional<Place> PlaceOf(const NamedEntry& entry);
   const FolderCache::Folder* FolderOf(HandleKey key);
   const FolderCache::Folder* DeletedFolderOf(HandleKey key, int depth);
   void NoteDeletedFolders();
-  void TellOverflow(uint64_t count, int64_t boottime_nanos);
+  void TellOverflow(uint64_t count, const Times& times);
 
   WatchMap& map_;
   const WatchScope& scope_;
@@ -50,7 +54,7 @@ class EventTranslator {
   // Of the current call.
   std::deque<EventBuffer::Chunk> chunks_;  // keep the records' bytes alive
   std::vector<FanotifyRecord> records_;
-  std::vector<int64_t> times_;
+  std::vector<Times> times_;
   size_t noted_ = 0;  // records_ below this index are in deleted_
   std::unordered_map<std::string_view, NamedEntry> deleted_;
   uint64_t unplaced_ = 0;

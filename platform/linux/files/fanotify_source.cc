@@ -26,8 +26,9 @@ namespace cordon::platform {
 namespace {
 
 constexpr size_t kReadBytes = 256 * 1024;
-constexpr int kReaderNice = -10;  // the kernel's queue is short, and emptying it is little work
-constexpr int kGatherMillis = 5;  // between reads: the kernel folds equal events while they wait
+constexpr size_t kLargestRecord = 4096;  // longer than any: two folder handles and two names
+constexpr int kReaderNice = -10;         // the kernel's queue is short, and emptying it is little work
+constexpr int kGatherMillis = 5;         // between reads: the kernel folds equal events while they wait
 
 // Links in the part that exists are resolved: the kernel tells true paths.
 absl::StatusOr<std::filesystem::path> TruePath(const std::filesystem::path& path) {
@@ -68,6 +69,7 @@ class FanotifySource final : public FileSource {
     mounts_ = Fd(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
     wake_ = Fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wake_.Valid()) return absl::ErrnoToStatus(errno, "cannot make an eventfd");
+    queue_empty_at_ = clock_->BootNanos();
     CORDON_RETURN_IF_ERROR(map_->CoverRoots());
     RefreshInfo();
     deliver_ = std::move(deliver);
@@ -109,14 +111,17 @@ class FanotifySource final : public FileSource {
 
   // True when the buffer was filled, so that more may wait.
   bool ReadOnce(std::string& bytes, bool mounts_changed) {
+    const int64_t begin = clock_->BootNanos();
     const ssize_t got = read(group_->Get(), bytes.data(), bytes.size());
     const size_t length = got > 0 ? static_cast<size_t>(got) : 0;
     if (length > 0 || mounts_changed) {
       buffer_.Push({.bytes = bytes.substr(0, length),
                     .boottime_nanos = clock_->BootNanos(),
+                    .queue_empty_nanos = queue_empty_at_,
                     .lost_before = 0,
                     .mounts_changed = mounts_changed});
     }
+    if (length + kLargestRecord < bytes.size()) queue_empty_at_ = begin;  // the read ended for want of more
     return length > kReadBytes / 2;
   }
 
@@ -151,6 +156,7 @@ class FanotifySource final : public FileSource {
   Fd mounts_;
   Fd wake_;
   EventBuffer buffer_;
+  int64_t queue_empty_at_ = 0;  // the reader's alone once it runs
   std::function<void(std::span<RawFileEvent>)> deliver_;
   std::thread reader_thread_;
   std::thread translator_thread_;

@@ -33,6 +33,7 @@ class RtnetlinkWatcher final : public LinkWatcher {
     sockaddr_nl address{};
     address.nl_family = AF_NETLINK;
     address.nl_groups = RTMGRP_LINK;
+    const std::lock_guard lock(mutex_);
     if (!socket.Valid() || bind(socket.Get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
       return absl::ErrnoToStatus(errno, "cannot watch the network interfaces");
     }
@@ -52,8 +53,9 @@ class RtnetlinkWatcher final : public LinkWatcher {
     thread_.join();
   }
 
-  std::vector<std::string> MovedAway() const override {
+  std::vector<std::string> MovedAway() override {
     const std::lock_guard lock(mutex_);
+    if (socket_.Valid()) Drain();  // the kernel queues the news before the move returns
     return {moved_.begin(), moved_.end()};
   }
 
@@ -63,12 +65,15 @@ class RtnetlinkWatcher final : public LinkWatcher {
       std::array<pollfd, 2> waits{pollfd{socket_.Get(), POLLIN, 0}, pollfd{stop_.Get(), POLLIN, 0}};
       if (poll(waits.data(), waits.size(), -1) < 0) continue;  // EINTR
       if (waits[1].revents != 0) return;
-      Drain();
+      {
+        const std::lock_guard lock(mutex_);
+        Drain();
+      }
       changed();
     }
   }
 
-  // A burst becomes one call.
+  // A burst becomes one call. Under mutex_.
   void Drain() {
     alignas(nlmsghdr) std::array<char, 16 * 1024> buffer;
     while (true) {
@@ -85,7 +90,6 @@ class RtnetlinkWatcher final : public LinkWatcher {
   }
 
   void Remember(const LinkNews& news) {
-    const std::lock_guard lock(mutex_);
     if (news.is_there) moved_.erase(news.name);
     if (news.took_a_way_out && moved_.size() < kMostMoved) moved_.insert(news.name);
   }
@@ -94,7 +98,7 @@ class RtnetlinkWatcher final : public LinkWatcher {
 
   Fd socket_;
   Fd stop_;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::set<std::string> moved_;  // guarded by mutex_
   std::thread thread_;
 };

@@ -90,8 +90,7 @@ TEST(FileLoss, TEL1_WhatDoesNotFitIsCountedInAGapAndNothingElseIsLost) {
   EXPECT_EQ(sensor.LostEvents(), lost);
 }
 
-TEST(FileLoss, TEL1_TheKernelsOwnOverflowIsAGapOfUnknownSize) {
-  platform::EventBuffer buffer(1024);
+TEST(FileLoss, TEL1_TheKernelsOverflowMarkerIsRead) {
   std::string bytes(sizeof(fanotify_event_metadata), '\0');
   fanotify_event_metadata event{};
   event.event_len = sizeof(event);
@@ -113,14 +112,15 @@ TEST(FileLoss, TEL1_AFullBufferCountsWhatItDrops) {
   event.metadata_len = sizeof(event);
   const std::string one(reinterpret_cast<const char*>(&event), sizeof(event));
   platform::EventBuffer buffer(2 * one.size());
-  for (int i = 0; i < 2; ++i) buffer.Push({.bytes = one});
-  for (int i = 0; i < 3; ++i) buffer.Push({.bytes = one + one});
+  for (int i = 0; i < 2; ++i) buffer.Push({.bytes = one, .queue_empty_nanos = 10});
+  for (int i = 0; i < 3; ++i) buffer.Push({.bytes = one + one, .queue_empty_nanos = 20 + i});
   platform::EventBuffer::Chunk chunk;
   ASSERT_TRUE(buffer.Pop(&chunk));
   EXPECT_EQ(chunk.lost_before, 0U);
   ASSERT_TRUE(buffer.Pop(&chunk));
   ASSERT_TRUE(buffer.Pop(&chunk));
   EXPECT_EQ(chunk.lost_before, 6U);
+  EXPECT_EQ(chunk.lost_since_nanos, 20);
   buffer.Close();
   EXPECT_FALSE(buffer.Pop(&chunk));
 }

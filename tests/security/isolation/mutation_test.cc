@@ -50,7 +50,8 @@ class MutatedHost : public ::testing::Test {
                               .events = &events_,
                               .escape = escape_.get(),
                               .channel = &channel_,
-                              .bypasses = bypasses_.get()},
+                              .bypasses = bypasses_.get(),
+                              .links = links_.get()},
         agent::IsolationOptions{.state_file = folder_ / "isolation.state", .boot_id = "boot-1"});
     EXPECT_TRUE(links_->Start([] {}).ok());
   }

@@ -70,12 +70,12 @@ TEST(Profile, OfTheExamplesIsGood) {
   const absl::StatusOr<v1::Profile> profile = ParseProfile(text.str(), "clinic.toml");
   ASSERT_TRUE(profile.ok()) << profile.status();
   EXPECT_EQ(profile->name(), "clinic");
-  ASSERT_EQ(profile->allow_size(), 6);
+  ASSERT_EQ(profile->allow_size(), 8);
   EXPECT_EQ(profile->allow(0).networks(1), "fd20::10");
   EXPECT_EQ(profile->allow(0).ports(1).first(), 8080U);
-  EXPECT_EQ(profile->allow(2).direction(), v1::DIRECTION_IN);
-  EXPECT_EQ(profile->allow(4).ports(0).last(), 32'767U);
-  EXPECT_EQ(profile->allow(5).protocol(), v1::TRANSPORT_PROTOCOL_ICMP);
+  EXPECT_EQ(profile->allow(3).direction(), v1::DIRECTION_IN);
+  EXPECT_EQ(profile->allow(5).ports(0).last(), 32'767U);
+  EXPECT_EQ(profile->allow(7).protocol(), v1::TRANSPORT_PROTOCOL_ICMP);
 }
 
 }  // namespace

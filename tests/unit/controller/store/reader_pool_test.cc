@@ -68,6 +68,7 @@ TEST(ReaderPool, ServesMoreThreadsThanItHasConnections) {
   const auto pool = Must(ReaderPool::Open(f.file, 2));
   std::atomic<int> read = 0;
   std::vector<std::thread> threads;
+  threads.reserve(16);
   for (int i = 0; i < 16; ++i) {
     threads.emplace_back([&] {
       for (int turn = 0; turn < 20; ++turn) {

@@ -157,6 +157,7 @@ TEST(StoreEnrolments, TheTokenIsNotInTheStore) {
 
 std::vector<std::string> Names(const HostPage& page) {
   std::vector<std::string> names;
+  names.reserve(page.hosts.size());
   for (const HostRecord& host : page.hosts) names.push_back(host.facts.host_name());
   return names;
 }

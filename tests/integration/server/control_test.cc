@@ -1,0 +1,213 @@
+// The Control stream: who may hold it, and what travels on it.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/support/server_box.h"
+#include "tests/support/status_matchers.h"
+
+namespace cordon::testing {
+namespace {
+
+constexpr auto kPrecondition = absl::StatusCode::kFailedPrecondition;
+
+v1::ControlRequest Beat(uint64_t id) {
+  v1::ControlRequest request;
+  request.mutable_heartbeat()->set_id(id);
+  return request;
+}
+
+v1::ControlRequest Report(const std::string& order_id, v1::OrderOutcome::State state) {
+  v1::ControlRequest request;
+  request.mutable_outcome()->set_order_id(order_id);
+  request.mutable_outcome()->set_state(state);
+  return request;
+}
+
+v1::HostState StateOf(ServerBox& box, const std::string& host_id) {
+  v1::ListHostsRequest request;
+  request.mutable_target()->add_hosts()->set_host_id(host_id);
+  v1::ListHostsResponse response;
+  Must(Call([&](auto* context) { return box.Operator().ListHosts(context, request, &response); }));
+  return response.hosts_size() == 1 ? response.hosts(0).state() : v1::HOST_STATE_UNSPECIFIED;
+}
+
+// A host with a session that was welcomed.
+struct Connected {
+  ServerBox box;
+  TestHost host = box.AddHost();
+  std::unique_ptr<ControlClient> control = host.Control();
+
+  Connected() {
+    control->Send(HelloOf("reception-1"));
+    const auto welcome = control->Read();
+    if (!welcome || !welcome->has_welcome()) throw std::runtime_error("not welcomed");
+  }
+};
+
+TEST(ServerControl, WelcomesAfterHelloAndAnswersHeartbeats) {
+  ServerBox box({.heartbeat_interval_nanos = 7 * kNanosPerSecond});
+  const TestHost host = box.AddHost();
+  EXPECT_EQ(StateOf(box, host.id), v1::HOST_STATE_OFFLINE);
+  const auto control = host.Control();
+  ASSERT_TRUE(control->Send(HelloOf("reception-1")));
+  const auto welcome = control->Read();
+  ASSERT_TRUE(welcome.has_value() && welcome->has_welcome());
+  EXPECT_EQ(welcome->welcome().heartbeat_interval_nanos(), 7 * kNanosPerSecond);
+  ASSERT_TRUE(control->Send(Beat(41)));
+  const auto answer = control->Read();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->heartbeat_ack().id(), 41U);
+  EXPECT_EQ(StateOf(box, host.id), v1::HOST_STATE_CONNECTED);
+  EXPECT_THAT(control->HangUp(), IsOk());
+  EXPECT_EQ(StateOf(box, host.id), v1::HOST_STATE_OFFLINE);
+}
+
+TEST(ServerControl, TheFirstMessageIsHelloAndComesOnce) {
+  Connected c;
+  const auto other = c.box.AddHost("other").Control();
+  other->Send(Beat(1));
+  EXPECT_THAT(other->End(), Fails(kPrecondition, "first message of a Control stream is Hello"));
+  c.control->Send(HelloOf("reception-1"));
+  EXPECT_THAT(c.control->End(), Fails(kPrecondition, "second Hello"));
+}
+
+TEST(ServerControl, AUT6_AHelloOutOfBoundsIsRefused) {
+  ServerBox box;
+  const TestHost host = box.AddHost();
+  const auto refusal = [&](const v1::ControlRequest& hello) {
+    const auto control = host.Control();
+    control->Send(hello);
+    return control->End();
+  };
+  constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+  EXPECT_THAT(refusal(HelloOf("")), Fails(kInvalid, "host_name"));
+  EXPECT_THAT(refusal(HelloOf("a", "no uuid")), Fails(kInvalid, "session_id"));
+  v1::ControlRequest lanes = HelloOf("a");
+  for (int i = 0; i < 17; ++i) lanes.mutable_hello()->add_lanes();
+  EXPECT_THAT(refusal(lanes), Fails(kInvalid, "lanes"));
+  v1::ControlRequest receipt = HelloOf("a");
+  receipt.mutable_hello()->mutable_receipt()->add_reasons(std::string(65 * 1024, 'x'));
+  EXPECT_THAT(refusal(receipt), Fails(kInvalid, "receipt"));
+}
+
+TEST(ServerControl, ASilentPeerIsLetGo) {
+  ServerBox box({.heartbeat_deadline_nanos = 300 * kNanosPerMilli});
+  const TestHost host = box.AddHost();
+  const auto mute = host.Control();
+  EXPECT_THAT(mute->End(), Fails(absl::StatusCode::kDeadlineExceeded, "no Hello for 300ms"));
+  const auto control = host.Control();
+  ASSERT_TRUE(control->Send(HelloOf("reception-1")));
+  EXPECT_THAT(control->End(), Fails(absl::StatusCode::kDeadlineExceeded, "no heartbeat for 300ms"));
+}
+
+TEST(ServerControl, AUT2_ASecondLiveSessionOfTheIdentityFencesTheOlderAndIsNoted) {
+  Connected c;
+  const auto clone = c.host.Control();
+  ASSERT_TRUE(clone->Send(HelloOf("reception-1")));
+  ASSERT_TRUE(clone->Read().has_value());
+  EXPECT_THAT(c.control->End(), Fails(absl::StatusCode::kAborted, "another run of this host's agent"));
+  ASSERT_TRUE(clone->Send(Beat(1)));
+  const auto answer = clone->Read();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->heartbeat_ack().id(), 1U);
+  EXPECT_EQ(StateOf(c.box, c.host.id), v1::HOST_STATE_CONNECTED);
+  EXPECT_EQ(c.box.Audit().back().action(), "session.second");
+  EXPECT_EQ(c.box.Audit().back().actor(), "host/" + c.host.id);
+}
+
+TEST(ServerControl, TheSameRunThatConnectsAgainIsNoClone) {
+  ServerBox box;
+  const TestHost host = box.AddHost();
+  const v1::ControlRequest hello = HelloOf("reception-1");
+  const auto first = host.Control();
+  ASSERT_TRUE(first->Send(hello));
+  ASSERT_TRUE(first->Read().has_value());
+  const auto second = host.Control();
+  ASSERT_TRUE(second->Send(hello));
+  ASSERT_TRUE(second->Read().has_value());
+  EXPECT_THAT(first->End(), Fails(absl::StatusCode::kAborted, "has connected again"));
+  EXPECT_NE(box.Audit().back().action(), "session.second");
+}
+
+TEST(ServerControl, ARevokedHostIsPutOutAndStaysOut) {
+  Connected c;
+  v1::RevokeHostRequest request;
+  v1::RevokeHostResponse response;
+  request.set_host_id(c.host.id);
+  const auto revoke = [&] {
+    return Call([&](auto* context) { return c.box.Operator().RevokeHost(context, request, &response); });
+  };
+  EXPECT_THAT(revoke(), Fails(absl::StatusCode::kInvalidArgument, "reason"));
+  request.set_reason("stolen");
+  ASSERT_THAT(revoke(), IsOk());
+  EXPECT_THAT(c.control->End(), Fails(absl::StatusCode::kPermissionDenied, "revoked"));
+  const auto again = c.host.Control();
+  again->Send(HelloOf("reception-1"));
+  EXPECT_THAT(again->End(), Fails(absl::StatusCode::kPermissionDenied, "revoked"));
+  EXPECT_EQ(StateOf(c.box, c.host.id), v1::HOST_STATE_REVOKED);
+  request.set_host_id(NewUuid());
+  EXPECT_THAT(revoke(), Fails(absl::StatusCode::kNotFound, request.host_id()));
+}
+
+TEST(ServerControl, AnOrderComesByteForByteAtOnceOrWithTheNextHello) {
+  Connected c;
+  const v1::SignedOrder first = c.box.Signed(c.box.IsolateHosts({c.host.id}));
+  v1::SubmitOrderResponse submitted;
+  ASSERT_THAT(c.box.Submit(first, &submitted), IsOk());
+  EXPECT_EQ(submitted.hosts(), 1U);
+  const auto pushed = c.control->Read();
+  ASSERT_TRUE(pushed.has_value());
+  EXPECT_EQ(pushed->order().SerializeAsString(), first.SerializeAsString());
+  EXPECT_THAT(c.control->HangUp(), IsOk());
+
+  const v1::SignedOrder second = c.box.Signed(c.box.IsolateHosts({c.host.id}));
+  ASSERT_THAT(c.box.Submit(second, &submitted), IsOk());
+  const auto control = c.host.Control();
+  ASSERT_TRUE(control->Send(HelloOf("reception-1")));
+  ASSERT_TRUE(control->Read()->has_welcome());
+  const auto waiting = control->Read();
+  ASSERT_TRUE(waiting.has_value());
+  EXPECT_EQ(waiting->order().SerializeAsString(), second.SerializeAsString());  // only the newest
+}
+
+TEST(ServerControl, AUT2_AnOutcomeIsTheCertificatesHostsWhateverItSays) {
+  Connected c;
+  const TestHost other = c.box.AddHost("other");
+  const v1::Order order = c.box.IsolateHosts({c.host.id, other.id});
+  v1::SubmitOrderResponse submitted;
+  ASSERT_THAT(c.box.Submit(c.box.Signed(order), &submitted), IsOk());
+  ASSERT_TRUE(c.control->Read().has_value());
+  v1::ControlRequest report = Report(order.order_id(), v1::OrderOutcome::STATE_DONE);
+  report.mutable_outcome()->set_host_id(other.id);
+  ASSERT_TRUE(c.control->Send(report));
+  ASSERT_TRUE(c.control->Send(Beat(1)));
+  ASSERT_TRUE(c.control->Read().has_value());  // reports are recorded before what follows them is answered
+  for (const v1::OrderOutcome& outcome : Must(c.box.Store().OutcomesOf(order.order_id()))) {
+    EXPECT_EQ(outcome.state() == v1::OrderOutcome::STATE_DONE, outcome.host_id() == c.host.id);
+  }
+}
+
+TEST(ServerControl, AUT6_AReportOutOfBoundsEndsTheStreamAndChangesNothing) {
+  Connected c;
+  const v1::Order order = c.box.IsolateHosts({c.host.id});
+  v1::SubmitOrderResponse submitted;
+  ASSERT_THAT(c.box.Submit(c.box.Signed(order), &submitted), IsOk());
+  ASSERT_TRUE(c.control->Read().has_value());
+  c.control->Send(Report(order.order_id(), v1::OrderOutcome::STATE_PENDING));
+  EXPECT_THAT(c.control->End(), Fails(absl::StatusCode::kInvalidArgument, "outcome.state"));
+  for (const v1::OrderOutcome& outcome : Must(c.box.Store().OutcomesOf(order.order_id()))) {
+    EXPECT_LE(outcome.state(), v1::OrderOutcome::STATE_DELIVERED);
+  }
+}
+
+TEST(ServerControl, AStoppingControllerSaysSo) {
+  Connected c;
+  c.box.Server().Stop();
+  EXPECT_THAT(c.control->End(), Fails(absl::StatusCode::kUnavailable, "stopping"));
+}
+
+}  // namespace
+}  // namespace cordon::testing
