@@ -1,6 +1,7 @@
 #include "tests/support/dns.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -145,7 +146,8 @@ DnsServer::DnsServer(const NetNamespace& at, const std::string& address) {
     throw std::runtime_error("cannot serve DNS at " + address);
   }
   std::array<int, 2> ends{};
-  if (pipe(ends.data()) != 0) throw std::runtime_error("no pipe");
+  // Not for children: one that held an end would keep the thread.
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
   stop_read_ = Fd(ends[0]);
   stop_write_ = Fd(ends[1]);
   thread_ = std::thread([this] { Serve(); });
