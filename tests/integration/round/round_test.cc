@@ -11,7 +11,6 @@
 namespace cordon::testing {
 namespace {
 
-
 constexpr int kIntruderPort = 4444;
 constexpr int kPracticePort = 8080;
 
