@@ -161,7 +161,9 @@ def main():
     findings = [line for _, files in groups for file in files for line in unused_using(file)]
     print(*findings, sep="\n", end="\n" if findings else "")
     with concurrent.futures.ThreadPoolExecutor(1 if fix else os.cpu_count()) as pool:
-        for output in pool.map(lambda group: check(build, *group), groups):
+        runs = [pool.submit(check, build, *group) for group in groups]
+        for run in concurrent.futures.as_completed(runs):
+            output = run.result()
             if output:
                 findings.append(output)
                 print(output, flush=True)
