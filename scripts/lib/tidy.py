@@ -60,7 +60,7 @@ def local_names(file):
     for line in (root / file).read_text().splitlines():
         match = LOCAL.match(line)
         qualified = match and line[: match.start(3)].endswith("::")  # a member, or a type: cannot clash
-        if match and not qualified and not line.startswith(("using namespace", "namespace", "extern")):
+        if match and not qualified and not line.startswith(("using namespace", "namespace")):
             names.add((match[1] + "." + match[2]) if match[1] else match[3])
     return names
 
