@@ -27,5 +27,7 @@ function(cordon_bpf_skeleton OUT SOURCE NAME)
             -c ${CMAKE_CURRENT_SOURCE_DIR}/${SOURCE} -o ${_object}
     COMMAND ${CORDON_BPFTOOL} gen skeleton ${_object} name ${NAME}_bpf > ${_header}
     DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${SOURCE} ${ARG_DEPENDS} VERBATIM COMMENT "bpf ${SOURCE}")
+  add_custom_target(cordon_${NAME}_skeleton DEPENDS ${_header})
+  add_dependencies(cordon_generated cordon_${NAME}_skeleton)
   set(${OUT} ${_header} PARENT_SCOPE)
 endfunction()

@@ -26,12 +26,14 @@ function(cordon_program TARGET)
 endfunction()
 
 # cordon_test(NAME LABEL unit SOURCES a_test.cc … MODULES … [LIBRARIES …] [SERIAL] [TIMEOUT seconds])
-# Each GoogleTest case becomes a ctest entry with the label. SERIAL: never beside another test.
+# Each GoogleTest case becomes a ctest entry with the label. SERIAL: never beside another test. TIMEOUT is for a build
+# without sanitizers.
 function(cordon_test NAME)
   cmake_parse_arguments(ARG "SERIAL" "LABEL;TIMEOUT" "SOURCES;MODULES;LIBRARIES" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
+  math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * ${CORDON_TEST_TIMEOUT_SCALE}")
   list(TRANSFORM ARG_MODULES PREPEND cordon_ OUTPUT_VARIABLE _modules)
   add_executable(${NAME} ${ARG_SOURCES})
   target_include_directories(${NAME} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)

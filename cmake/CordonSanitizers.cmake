@@ -1,10 +1,13 @@
 # CORDON_SANITIZE: empty, "address" (with undefined behaviour) or "thread". Set by the presets asan and tsan.
 set(CORDON_SANITIZE "" CACHE STRING "Sanitizer: empty, address or thread")
 set_property(CACHE CORDON_SANITIZE PROPERTY STRINGS "" address thread)
+set(CORDON_TEST_TIMEOUT_SCALE 1)  # by how much a test may take longer than without a sanitizer
 if(CORDON_SANITIZE STREQUAL "address")
+  set(CORDON_TEST_TIMEOUT_SCALE 3)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 elseif(CORDON_SANITIZE STREQUAL "thread")
+  set(CORDON_TEST_TIMEOUT_SCALE 5)
   add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
   add_link_options(-fsanitize=thread)
 elseif(NOT CORDON_SANITIZE STREQUAL "")

@@ -248,6 +248,7 @@ absl::Status SqliteSpool::FoldStubs(View* view) {
   }));
   CORDON_RETURN_IF_ERROR(BeginChain(view, view->state.next_sequence));
   std::vector<EventGroup> groups;
+  groups.reserve(gaps.size());
   for (auto& [key, gap] : gaps) groups.push_back(ControlGroup(clock_.WallNanos(), std::move(gap)));
   return AddBatches(view, PackBatches(groups));
 }

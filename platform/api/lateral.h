@@ -32,6 +32,7 @@ inline constexpr std::array<std::string_view, 7> kPrivateNetworkTexts = {
 
 inline std::vector<Network> PrivateNetworks() {
   std::vector<Network> networks;
+  networks.reserve(kPrivateNetworkTexts.size());
   for (const std::string_view text : kPrivateNetworkTexts) networks.push_back(ParseNetwork(text).value());
   return networks;
 }

@@ -11,8 +11,6 @@
 namespace cordon::testing {
 namespace {
 
-using ::testing::HasSubstr;
-
 constexpr int kIntruderPort = 4444;
 constexpr int kPracticePort = 8080;
 
