@@ -13,6 +13,7 @@ find_package(tomlplusplus CONFIG REQUIRED)
 find_package(spdlog CONFIG REQUIRED)
 find_package(fmt CONFIG REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(LDNS REQUIRED IMPORTED_TARGET ldns)
 find_package(GTest CONFIG REQUIRED)
 include(GoogleTest)
 

@@ -13,12 +13,14 @@ set(CORDON_LAYERS
   platform_os                 3
   agent_event                 4
   agent_spool                 5
+  agent_flows                 5
   agent_isolation             5
   agent_integrity             5
   agent_process               5
   agent_scan                  5
   agent_health                5
   agent_telemetry             6
+  agent_rehearsal             6
   agent_orders                6
   proto_grpc                  6
   agent_link                  7
