@@ -17,6 +17,7 @@
 #include "agent/app/link_channel_probe.h"
 #include "agent/app/order_actions.h"
 #include "agent/app/receipt_box.h"
+#include "agent/flows/flow_recorder.h"
 #include "agent/health/health_board.h"
 #include "agent/integrity/file_sensor.h"
 #include "agent/isolation/isolation.h"
@@ -26,13 +27,16 @@
 #include "agent/orders/lane_store.h"
 #include "agent/orders/order_gate.h"
 #include "agent/process/process_sensor.h"
+#include "agent/rehearsal/rehearser.h"
 #include "agent/scan/scan_runner.h"
 #include "agent/spool/spool.h"
 #include "agent/telemetry/batcher.h"
 #include "agent/telemetry/telemetry_sender.h"
 #include "common/base/clock.h"
 #include "platform/api/connections.h"
+#include "platform/api/dns_observer.h"
 #include "platform/api/files.h"
+#include "platform/api/flow_source.h"
 #include "platform/api/link_watcher.h"
 #include "platform/api/packet_filter.h"
 #include "platform/api/process_source.h"
@@ -62,6 +66,7 @@ class Agent {
   absl::Status OpenStores();
   void RestoreIsolation(EventSink& events);
   absl::Status MakeSensorsAndScans();
+  void MakeFlows();
   absl::Status MakeOrders();
   void MakeLinkAndHealth();
 
@@ -112,6 +117,11 @@ class Agent {
   std::unique_ptr<FileSensor> files_;
   std::unique_ptr<ScanRunner> scans_;
 
+  // Flows, for rehearsals; nothing when the settings say no.
+  std::unique_ptr<platform::FlowSource> flow_source_;
+  std::unique_ptr<platform::DnsObserver> dns_observer_;
+  std::unique_ptr<FlowRecorder> flows_;
+
   // Orders.
   std::unique_ptr<LaneStore> lanes_;
   std::unique_ptr<OrderActions> actions_;
@@ -120,6 +130,7 @@ class Agent {
   // The link, and the health that it and the local socket tell.
   std::unique_ptr<ControllerDesk> desk_;
   std::unique_ptr<Link> link_;
+  std::unique_ptr<Rehearser> rehearser_;
   std::unique_ptr<HealthBoard> health_;
   std::unique_ptr<LocalServer> local_;
 

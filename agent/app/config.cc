@@ -44,6 +44,11 @@ void ReadSpool(TomlSection section, AgentConfig* config) {
   section.Duration("max_age", &config->spool_max_age_nanos);
 }
 
+void ReadFlows(TomlSection section, AgentConfig* config) {
+  section.Boolean("enabled", &config->flows_enabled);
+  section.Integer("days", 1, 90, &config->flows_days);
+}
+
 absl::Status CheckChoice(std::string_view what, std::string_view value,
                          std::span<const std::string_view> choices) {
   if (std::ranges::find(choices, value) != choices.end()) return absl::OkStatus();
@@ -81,6 +86,7 @@ absl::StatusOr<AgentConfig> ParseConfig(std::string_view text, const std::string
     ReadWatch(root.Section("watch"), &config);
     root.Section("process").OneOf("source", kProcessSources, &config.process_source);
     ReadSpool(root.Section("spool"), &config);
+    ReadFlows(root.Section("flows"), &config);
   }));
   return config;
 }

@@ -27,6 +27,8 @@ struct AgentConfig {
   std::string process_source = "auto";  // auto, ebpf, proc-connector
   uint64_t spool_max_bytes = 256ULL << 20;
   int64_t spool_max_age_nanos = 30LL * 86'400 * 1'000'000'000;
+  bool flows_enabled = true;
+  int64_t flows_days = 14;
 
   // Beside the state unless that is in its usual place.
   std::filesystem::path Socket() const;

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "agent/app/lifecycle.h"
+#include "common/base/status.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
 
@@ -44,6 +45,25 @@ void ControllerDesk::OnHealthPoll(const v1::HealthPoll& poll) {
     health_->ProveAll(kProofDeadline, answer);
   } else {
     answer();
+  }
+}
+
+void ControllerDesk::OnRehearsal(const v1::RehearsalRequest& request) {
+  const auto answer = [link = link_, id = request.rehearsal_id()](absl::StatusOr<v1::Rehearsal> rehearsal) {
+    v1::RehearsalAnswer message;
+    message.set_rehearsal_id(id);
+    if (rehearsal.ok()) {
+      *message.mutable_rehearsal() = *std::move(rehearsal);
+    } else {
+      message.set_error(std::string(Message(rehearsal.status())));
+    }
+    link->SendRehearsal(std::move(message));
+  };
+  absl::StatusOr<platform::FilterPolicy> policy = parts_.isolation.Intended(request.action());
+  if (policy.ok()) {
+    rehearser_->Rehearse(request.action(), *std::move(policy), answer);
+  } else {
+    answer(policy.status());
   }
 }
 

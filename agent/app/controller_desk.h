@@ -8,6 +8,7 @@
 #include "agent/isolation/isolation.h"
 #include "agent/link/link.h"
 #include "agent/orders/order_gate.h"
+#include "agent/rehearsal/rehearser.h"
 #include "agent/spool/spool.h"
 #include "common/base/clock.h"
 
@@ -26,16 +27,18 @@ class ControllerDesk final : public LinkHandler {
   };
   explicit ControllerDesk(const Parts& parts) : parts_(parts) {}
 
-  // Before the link starts; both must outlive it.
-  void Use(HealthBoard* health, Link* link) {
+  // Before the link starts; all must outlive it.
+  void Use(HealthBoard* health, Link* link, Rehearser* rehearser) {
     health_ = health;
     link_ = link;
+    rehearser_ = rehearser;
   }
 
   v1::Hello MakeHello() override;
   v1::Heartbeat MakeHeartbeat() override;
   void OnOrder(const v1::SignedOrder& order) override { parts_.gate.Handle(order); }
   void OnHealthPoll(const v1::HealthPoll& poll) override;
+  void OnRehearsal(const v1::RehearsalRequest& request) override;
   void OnControllerEndpoints(const std::vector<Endpoint>& endpoints) override;
   void OnCertificateRenewed(int64_t not_after_unix_nanos) override;
 
@@ -43,6 +46,7 @@ class ControllerDesk final : public LinkHandler {
   const Parts parts_;
   HealthBoard* health_ = nullptr;
   Link* link_ = nullptr;
+  Rehearser* rehearser_ = nullptr;
 };
 
 }  // namespace cordon::agent

@@ -28,6 +28,7 @@ class TomlSection {
   void AbsolutePath(std::string_view key, std::string* value);
   void AbsolutePaths(std::string_view key, size_t max_count, std::vector<std::string>* values);
   void OneOf(std::string_view key, std::span<const std::string_view> choices, std::string* value);
+  void Boolean(std::string_view key, bool* value);
   void Integer(std::string_view key, int64_t lowest, int64_t highest, int64_t* value);
   void Duration(std::string_view key, int64_t* nanos);  // "30d"
 

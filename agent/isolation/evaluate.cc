@@ -39,10 +39,17 @@ bool IsController(const platform::FilterPolicy& policy, const Connection& flow) 
              policy.controllers.end();
 }
 
-bool Matches(const platform::FilterRule& rule, const Connection& flow) {
+bool IsPeer(const platform::FilterPolicy& policy, const platform::FilterRule& rule,
+            const boost::asio::ip::address& address) {
+  if (Contains(rule.networks, address)) return true;
+  return rule.name_set.has_value() && *rule.name_set < policy.name_sets.size() &&
+         std::ranges::binary_search(policy.name_sets[*rule.name_set].addresses, address);
+}
+
+bool Matches(const platform::FilterPolicy& policy, const platform::FilterRule& rule, const Connection& flow) {
   return rule.protocol == flow.protocol &&
          (rule.direction == FlowDirection::kBoth || rule.direction == flow.direction) &&
-         Contains(rule.networks, flow.remote.address) &&
+         IsPeer(policy, rule, flow.remote.address) &&
          (rule.ports.empty() || Contains(rule.ports, AcceptingPort(flow)));
 }
 
@@ -70,7 +77,7 @@ bool IsLateral(const Connection& flow) {
 
 }  // namespace
 
-Verdict Judge(const platform::FilterPolicy& policy, const Connection& flow) {
+FlowVerdict Judge(const platform::FilterPolicy& policy, const Connection& flow) {
   if (policy.level == Level::kObserve) return {true, VerdictReason::kObserve};
   if (StaysOnHost(flow)) return {true, VerdictReason::kStaysOnHost};
   if (policy.level != Level::kDark) {
@@ -78,8 +85,9 @@ Verdict Judge(const platform::FilterPolicy& policy, const Connection& flow) {
     if (IsAddressConfiguration(flow)) return {true, VerdictReason::kAddressConfiguration};
   }
   if (policy.level == Level::kNoLateral || policy.level == Level::kEssential) {
-    const auto rule = std::find_if(policy.allow.begin(), policy.allow.end(),
-                                   [&](const platform::FilterRule& each) { return Matches(each, flow); });
+    const auto rule =
+        std::find_if(policy.allow.begin(), policy.allow.end(),
+                     [&](const platform::FilterRule& each) { return Matches(policy, each, flow); });
     if (rule != policy.allow.end()) {
       return {true, VerdictReason::kRule, static_cast<size_t>(rule - policy.allow.begin())};
     }

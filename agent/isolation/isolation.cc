@@ -55,6 +55,7 @@ class Isolation::Impl {
   absl::StatusOr<v1::Receipt> Set(const v1::IsolateAction& action, const std::string& order_id,
                                   uint64_t sequence);
   absl::StatusOr<v1::Receipt> Release(const std::string& order_id, uint64_t sequence);
+  absl::StatusOr<FilterPolicy> Intended(const v1::IsolateAction& action) const;
   void OnLinksChanged();
   void Tick();
   v1::Receipt ReadReceipt() { return ReceiptOf(parts_.filter->ReadBack(Policy())); }
@@ -217,6 +218,12 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Release(const std::string& order_id
   next.set_sequence(sequence);
   next.set_level(v1::LEVEL_OBSERVE);
   return Take(std::move(next), {}, "order");
+}
+
+absl::StatusOr<FilterPolicy> Isolation::Impl::Intended(const v1::IsolateAction& action) const {
+  CORDON_ASSIGN_OR_RETURN(FilterPolicy policy, PolicyOf(action));
+  policy.controllers = controllers_;
+  return AtLevel(std::move(policy), FilterLevel(action.level()));
 }
 
 void Isolation::Impl::ProveChannel() {
@@ -424,6 +431,9 @@ absl::StatusOr<v1::Receipt> Isolation::Set(const v1::IsolateAction& action, cons
 }
 absl::StatusOr<v1::Receipt> Isolation::Release(const std::string& order_id, uint64_t sequence) {
   return impl_->Release(order_id, sequence);
+}
+absl::StatusOr<FilterPolicy> Isolation::Intended(const v1::IsolateAction& action) const {
+  return impl_->Intended(action);
 }
 void Isolation::OnLinksChanged() {
   impl_->OnLinksChanged();

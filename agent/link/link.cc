@@ -38,6 +38,9 @@ void Link::SendProgress(v1::ScanProgress progress) {
 void Link::SendHealth(v1::HealthAnswer answer) {
   impl_->Send(std::move(answer));
 }
+void Link::SendRehearsal(v1::RehearsalAnswer answer) {
+  impl_->Send(std::move(answer));
+}
 
 void Link::Probe(std::chrono::nanoseconds deadline, std::function<void(bool)> done) {
   boost::asio::post(impl_->Loop(), [impl = impl_, deadline, done = std::move(done)]() mutable {

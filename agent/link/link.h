@@ -51,6 +51,7 @@ class LinkHandler {
   // As it came: bounds and signatures are for the handler to check.
   virtual void OnOrder(const v1::SignedOrder& order) = 0;
   virtual void OnHealthPoll(const v1::HealthPoll& poll) = 0;
+  virtual void OnRehearsal(const v1::RehearsalRequest& request) = 0;
   // All addresses at which a controller of the enrolment file may be dialled; on every change, before the
   // first dial.
   virtual void OnControllerEndpoints(const std::vector<Endpoint>& endpoints) = 0;
@@ -94,7 +95,8 @@ class Link final : public HealthPart {
   void SendReceipt(v1::Receipt receipt);
   void SendOutcome(v1::OrderOutcome outcome);
   void SendProgress(v1::ScanProgress progress);
-  void SendHealth(v1::HealthAnswer answer);  // dropped when there is no connection: its asker is gone
+  void SendHealth(v1::HealthAnswer answer);        // dropped when there is no connection: its asker is gone
+  void SendRehearsal(v1::RehearsalAnswer answer);  // the same
 
   // Asks the controller for a sign of life now; `done(true)` on the loop when it came before the deadline
   // (ISO-4). With no connection, waits for one until then.
