@@ -26,7 +26,8 @@ struct ServerParts {
   Sessions sessions;
   OutcomeFeed outcomes;
   CommitFeed commits;
-  HealthPolls polls;
+  AnswerFeed<v1::HealthAnswer> polls;
+  AnswerFeed<v1::RehearsalAnswer> rehearsals;
 
   Workers workers{options.workers};  // short calls of the store
   Readers readers{kReaders};         // long answers, each at the pace of its reader
