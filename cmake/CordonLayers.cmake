@@ -14,6 +14,7 @@ set(CORDON_LAYERS
   agent_event                 4
   agent_names                 4
   agent_spool                 5
+  agent_flows                 5
   agent_isolation             5
   agent_integrity             5
   agent_process               5
@@ -22,6 +23,7 @@ set(CORDON_LAYERS
   agent_keeper                6
   agent_keeper_main           9
   agent_telemetry             6
+  agent_rehearsal             6
   agent_orders                6
   proto_grpc                  6
   agent_link                  7

@@ -21,6 +21,7 @@ namespace cordon::agent {
 namespace {
 
 constexpr const char* kAgentDatabase = "agent.db";
+constexpr const char* kFlowsDatabase = "flows.db";
 constexpr const char* kBaselineDatabase = "baseline.db";
 constexpr const char* kIsolationState = "isolation.state";
 constexpr std::chrono::seconds kKeeperPatience(5);
@@ -62,6 +63,7 @@ absl::Status Agent::Construct() {
   }
   RestoreIsolation(*events_);
   CORDON_RETURN_IF_ERROR(MakeSensorsAndScans());
+  MakeFlows();
   CORDON_RETURN_IF_ERROR(MakeOrders());
   MakeLinkAndHealth();
   return absl::OkStatus();
@@ -162,6 +164,20 @@ absl::Status Agent::MakeSensorsAndScans() {
   return absl::OkStatus();
 }
 
+void Agent::MakeFlows() {
+  if (!config_.flows_enabled) return;
+  constexpr int64_t kDayNanos = 86'400 * kNanosPerSecond;
+  absl::StatusOr<FlowHistory> history = FlowHistory::Open(
+      {.file = config_.state_dir / kFlowsDatabase, .kept_nanos = config_.flows_days * kDayNanos},
+      clock_->WallNanos());
+  Notice(Annotate(history.status(), "no history of flows"));
+  if (history.ok() && !history->SetAsideNotice().empty()) notices_.push_back(history->SetAsideNotice());
+  flow_source_ = platform::MakeFlowSource();
+  dns_observer_ = platform::MakeDnsObserver();
+  flows_ = std::make_unique<FlowRecorder>(
+      FlowRecorder::Parts{*flow_source_, *processes_, *clock_, *dns_observer_}, std::move(history));
+}
+
 absl::Status Agent::MakeOrders() {
   CORDON_ASSIGN_OR_RETURN(lanes_, LaneStore::Open(config_.state_dir / kAgentDatabase, *clock_));
   actions_ = std::make_unique<OrderActions>(*isolation_, *users_, *scans_, *files_, DefaultWatchPolicy());
@@ -189,6 +205,8 @@ void Agent::MakeLinkAndHealth() {
   obstructions_ = platform::MakeObstructionFinder();
   path_ = std::make_unique<PathPart>(obstructions_.get(), clock_.get(), NamesOf(host_.controllers),
                                      [this] { return link_->Status().connected; });
+  rehearser_ = std::make_unique<Rehearser>(Rehearser::Parts{
+      .clock = *clock_, .connections = platform::MakeConnectionTable(), .memory = flows_.get()});
   health_ = std::make_unique<HealthBoard>(
       HealthBoard::Parts{
           .clock = *clock_,
@@ -199,7 +217,7 @@ void Agent::MakeLinkAndHealth() {
           .complete = [this](v1::HealthReport* report) { CompleteReport(report); },
           .agent_version = kVersion},
       HealthSettings());
-  desk_->Use(health_.get(), link_.get(), path_.get());
+  desk_->Use(health_.get(), link_.get(), path_.get(), rehearser_.get());
 }
 
 v1::Policy Agent::DefaultWatchPolicy() const {

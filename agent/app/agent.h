@@ -23,6 +23,7 @@
 #include "agent/app/receipt_box.h"
 #include "agent/app/ruleset_mailbox.h"
 #include "agent/app/user_teller.h"
+#include "agent/flows/flow_recorder.h"
 #include "agent/health/health_board.h"
 #include "agent/integrity/file_sensor.h"
 #include "agent/isolation/isolation.h"
@@ -33,6 +34,7 @@
 #include "agent/orders/lane_store.h"
 #include "agent/orders/order_gate.h"
 #include "agent/process/process_sensor.h"
+#include "agent/rehearsal/rehearser.h"
 #include "agent/scan/scan_runner.h"
 #include "agent/spool/spool.h"
 #include "agent/telemetry/batcher.h"
@@ -40,7 +42,9 @@
 #include "common/base/clock.h"
 #include "platform/api/bypass_scanner.h"
 #include "platform/api/connections.h"
+#include "platform/api/dns_observer.h"
 #include "platform/api/files.h"
+#include "platform/api/flow_source.h"
 #include "platform/api/leak_counter.h"
 #include "platform/api/link_watcher.h"
 #include "platform/api/obstruction_finder.h"
@@ -74,6 +78,7 @@ class Agent {
   absl::Status OpenStores();
   void RestoreIsolation(EventSink& events);
   absl::Status MakeSensorsAndScans();
+  void MakeFlows();
   absl::Status MakeOrders();
   void MakeLinkAndHealth();
 
@@ -135,6 +140,11 @@ class Agent {
   std::unique_ptr<FileSensor> files_;
   std::unique_ptr<ScanRunner> scans_;
 
+  // Flows, for rehearsals; nothing when the settings say no.
+  std::unique_ptr<platform::FlowSource> flow_source_;
+  std::unique_ptr<platform::DnsObserver> dns_observer_;
+  std::unique_ptr<FlowRecorder> flows_;
+
   // Orders.
   std::unique_ptr<LaneStore> lanes_;
   std::unique_ptr<OrderActions> actions_;
@@ -146,6 +156,7 @@ class Agent {
   std::unique_ptr<BootQuestion> boot_question_;
   std::unique_ptr<platform::ObstructionFinder> obstructions_;
   std::unique_ptr<PathPart> path_;
+  std::unique_ptr<Rehearser> rehearser_;
   std::unique_ptr<HealthBoard> health_;
   std::unique_ptr<LocalServer> local_;
 

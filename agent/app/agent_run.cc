@@ -58,6 +58,10 @@ void Agent::StartSensors() {
   if (const absl::Status status = files_->Start(PolicyInForce()); !status.ok()) {
     spdlog::error("file sensor: {}", Message(status));
   }
+  if (!flows_) return;
+  if (const absl::Status status = flows_->Start(); !status.ok()) {
+    spdlog::warn("flows: {}", Message(status));
+  }
 }
 
 v1::Policy Agent::PolicyInForce() {
@@ -116,6 +120,7 @@ void Agent::StopWatching() {
     scans_->Stop();
     WaitForLoop();  // the last progress has become an outcome
     files_->Stop();
+    if (flows_) flows_->Stop();
     processes_->Stop();
     EmitLifecycle(*events_, *clock_, v1::AgentLifecycle::STATE_STOPPING, "", facts_.boot_id);
     flushed_ = events_->Stop(kFlushTimeout);

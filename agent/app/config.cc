@@ -51,6 +51,11 @@ void ReadIsolation(TomlSection section, AgentConfig* config) {
   config->boot_hold_nanos = seconds * kNanosPerSecond;
 }
 
+void ReadFlows(TomlSection section, AgentConfig* config) {
+  section.Boolean("enabled", &config->flows_enabled);
+  section.Integer("days", 1, 90, &config->flows_days);
+}
+
 absl::Status CheckChoice(std::string_view what, std::string_view value,
                          std::span<const std::string_view> choices) {
   if (std::ranges::find(choices, value) != choices.end()) return absl::OkStatus();
@@ -90,6 +95,7 @@ absl::StatusOr<AgentConfig> ParseConfig(std::string_view text, const std::string
     root.Section("dns").Addresses("resolvers", kMaxResolvers, &config.dns_resolvers);
     ReadSpool(root.Section("spool"), &config);
     ReadIsolation(root.Section("isolation"), &config);
+    ReadFlows(root.Section("flows"), &config);
   }));
   return config;
 }

@@ -31,6 +31,8 @@ struct AgentConfig {
   int64_t boot_hold_nanos = kDefaultBootHoldNanos;  // 0: a host that was off is not held at boot
   uint64_t spool_max_bytes = 256ULL << 20;
   int64_t spool_max_age_nanos = 30LL * 86'400 * 1'000'000'000;
+  bool flows_enabled = true;
+  int64_t flows_days = 14;
 
   // Beside the state unless that is in its usual place.
   std::filesystem::path Socket() const;

@@ -49,6 +49,25 @@ void ControllerDesk::OnHealthPoll(const v1::HealthPoll& poll) {
   }
 }
 
+void ControllerDesk::OnRehearsal(const v1::RehearsalRequest& request) {
+  const auto answer = [link = link_, id = request.rehearsal_id()](absl::StatusOr<v1::Rehearsal> rehearsal) {
+    v1::RehearsalAnswer message;
+    message.set_rehearsal_id(id);
+    if (rehearsal.ok()) {
+      *message.mutable_rehearsal() = *std::move(rehearsal);
+    } else {
+      message.set_error(std::string(Message(rehearsal.status())));
+    }
+    link->SendRehearsal(std::move(message));
+  };
+  absl::StatusOr<platform::FilterPolicy> policy = parts_.isolation.Intended(request.action());
+  if (policy.ok()) {
+    rehearser_->Rehearse(request.action(), *std::move(policy), answer);
+  } else {
+    answer(policy.status());
+  }
+}
+
 void ControllerDesk::OnControllerEndpoints(const std::vector<Endpoint>& endpoints) {
   parts_.isolation.SetControllers(endpoints);
   path_->SetControllers(endpoints);

@@ -12,6 +12,7 @@
 #include "agent/isolation/isolation.h"
 #include "agent/link/link.h"
 #include "agent/orders/order_gate.h"
+#include "agent/rehearsal/rehearser.h"
 #include "agent/spool/spool.h"
 #include "common/base/clock.h"
 
@@ -34,16 +35,18 @@ class ControllerDesk final : public LinkHandler {
   explicit ControllerDesk(const Parts& parts) : parts_(parts) {}
 
   // Before the link starts; all must outlive it.
-  void Use(HealthBoard* health, Link* link, PathPart* path) {
+  void Use(HealthBoard* health, Link* link, PathPart* path, Rehearser* rehearser) {
     health_ = health;
     link_ = link;
     path_ = path;
+    rehearser_ = rehearser;
   }
 
   v1::Hello MakeHello() override;
   v1::Heartbeat MakeHeartbeat() override;
   void OnOrder(const v1::SignedOrder& order) override { parts_.gate.Handle(order); }
   void OnHealthPoll(const v1::HealthPoll& poll) override;
+  void OnRehearsal(const v1::RehearsalRequest& request) override;
   void OnControllerEndpoints(const std::vector<Endpoint>& endpoints) override;
   void OnCertificateRenewed(int64_t not_after_unix_nanos) override;
   void OnInboundProbeSent(const v1::InboundProbeSent& sent) override { parts_.inbound.OnSent(sent); }
@@ -53,6 +56,7 @@ class ControllerDesk final : public LinkHandler {
   HealthBoard* health_ = nullptr;
   Link* link_ = nullptr;
   PathPart* path_ = nullptr;
+  Rehearser* rehearser_ = nullptr;
 };
 
 }  // namespace cordon::agent

@@ -142,6 +142,10 @@ void TomlSection::OneOf(std::string_view key, std::span<const std::string_view> 
   *value = *text;
 }
 
+void TomlSection::Boolean(std::string_view key, bool* value) {
+  if (const bool* const given = impl_->FindAs<bool>(key, "true or false")) *value = *given;
+}
+
 void TomlSection::Integer(std::string_view key, int64_t lowest, int64_t highest, int64_t* value) {
   const int64_t* const number = impl_->FindAs<int64_t>(key, "a whole number");
   if (number == nullptr) return;

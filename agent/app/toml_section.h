@@ -29,6 +29,7 @@ class TomlSection {
   void AbsolutePaths(std::string_view key, size_t max_count, std::vector<std::string>* values);
   void Addresses(std::string_view key, size_t max_count, std::vector<std::string>* values);  // IPv4, IPv6
   void OneOf(std::string_view key, std::span<const std::string_view> choices, std::string* value);
+  void Boolean(std::string_view key, bool* value);
   void Integer(std::string_view key, int64_t lowest, int64_t highest, int64_t* value);
   void Duration(std::string_view key, int64_t* nanos);  // "30d"
 

@@ -99,7 +99,7 @@ bool IsLateral(const Connection& flow) {
 
 }  // namespace
 
-Verdict Judge(const platform::FilterPolicy& policy, const Connection& flow) {
+FlowVerdict Judge(const platform::FilterPolicy& policy, const Connection& flow) {
   if (policy.level == Level::kObserve) return {true, VerdictReason::kObserve};
   if (StaysOnHost(flow)) return {true, VerdictReason::kStaysOnHost};
   if (policy.level != Level::kDark) {

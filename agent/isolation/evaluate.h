@@ -21,7 +21,7 @@ enum class VerdictReason : uint8_t {
   kLevel,                 // not allowed: the level opens no more
 };
 
-struct Verdict {
+struct FlowVerdict {
   bool allowed = false;
   VerdictReason reason = VerdictReason::kLevel;
   size_t rule = 0;  // kRule: its place in FilterPolicy::allow
@@ -30,7 +30,7 @@ struct Verdict {
 // What `policy` makes of the flow, judged as the packet filter judges its packets. The one judge for all:
 // which live connections a new level must cut (ISO-2), which packet is a forbidden one for a canary, and what
 // a rehearsal foretells.
-Verdict Judge(const platform::FilterPolicy& policy, const platform::Connection& flow);
+FlowVerdict Judge(const platform::FilterPolicy& policy, const platform::Connection& flow);
 
 inline bool Allows(const platform::FilterPolicy& policy, const platform::Connection& flow) {
   return Judge(policy, flow).allowed;

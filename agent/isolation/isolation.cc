@@ -67,6 +67,7 @@ class Isolation::Impl {
   absl::StatusOr<v1::Receipt> Set(const v1::IsolateAction& action, const std::string& order_id,
                                   uint64_t sequence);
   absl::StatusOr<v1::Receipt> Release(const std::string& order_id, uint64_t sequence);
+  absl::StatusOr<FilterPolicy> Intended(const v1::IsolateAction& action) const;
   absl::StatusOr<v1::Receipt> ReleaseLocally();
   void OnLinksChanged(std::vector<std::string> moved_away);
   void OnRulesChanged(std::vector<platform::RulesetChange> changes);
@@ -309,6 +310,17 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::ReleaseLocally() {
   next.set_sequence(state_.sequence());
   next.set_level(v1::LEVEL_OBSERVE);
   return Take(std::move(next), {}, "local release");
+}
+
+absl::StatusOr<FilterPolicy> Isolation::Impl::Intended(const v1::IsolateAction& action) const {
+  CORDON_ASSIGN_OR_RETURN(FilterPolicy policy, PolicyOf(action));
+  if (!policy.name_sets.empty() && !names_.Possible())
+    return absl::UnimplementedError("the profile allows by host name, which this agent cannot enforce");
+  if (!policy.programs.empty() && parts_.marks == nullptr)
+    return absl::UnimplementedError("the profile allows by program, which this agent cannot enforce");
+  policy.controllers = controllers_;
+  if (!policy.name_sets.empty()) policy.dns.emplace();  // the guard would take what goes to port 53
+  return AtLevel(std::move(policy), FilterLevel(action.level()));
 }
 
 void Isolation::Impl::ProveChannel() {
@@ -607,6 +619,9 @@ absl::StatusOr<v1::Receipt> Isolation::Set(const v1::IsolateAction& action, cons
 }
 absl::StatusOr<v1::Receipt> Isolation::Release(const std::string& order_id, uint64_t sequence) {
   return impl_->Release(order_id, sequence);
+}
+absl::StatusOr<FilterPolicy> Isolation::Intended(const v1::IsolateAction& action) const {
+  return impl_->Intended(action);
 }
 absl::StatusOr<v1::Receipt> Isolation::ReleaseLocally() {
   return impl_->ReleaseLocally();

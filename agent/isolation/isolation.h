@@ -97,6 +97,10 @@ class Isolation {
   // Takes everything of Cordon's out of the packet filter. Errors as Set.
   absl::StatusOr<v1::Receipt> Release(const std::string& order_id, uint64_t sequence);
 
+  // The rules that Set(action) would put in force now. Changes nothing; INVALID_ARGUMENT and UNIMPLEMENTED as
+  // Set.
+  absl::StatusOr<platform::FilterPolicy> Intended(const v1::IsolateAction& action) const;
+
   // As Release, by somebody on the host who takes the agent off it: no order, no higher sequence; the cause
   // is "local release".
   absl::StatusOr<v1::Receipt> ReleaseLocally();

@@ -38,6 +38,9 @@ void Link::SendProgress(v1::ScanProgress progress) {
 void Link::SendHealth(v1::HealthAnswer answer) {
   impl_->Send(std::move(answer));
 }
+void Link::SendRehearsal(v1::RehearsalAnswer answer) {
+  impl_->Send(std::move(answer));
+}
 
 void Link::SendInboundProbe(v1::InboundProbeRequest request) {
   impl_->Send(std::move(request));

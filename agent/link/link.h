@@ -54,6 +54,7 @@ class LinkHandler {
   virtual void OnHealthPoll(const v1::HealthPoll& poll) = 0;
   // The controller's answer to SendInboundProbe.
   virtual void OnInboundProbeSent(const v1::InboundProbeSent& /*sent*/) {}
+  virtual void OnRehearsal(const v1::RehearsalRequest& request) = 0;
   // All addresses at which a controller of the enrolment file may be dialled; on every change, before the
   // first dial.
   virtual void OnControllerEndpoints(const std::vector<Endpoint>& endpoints) = 0;
@@ -98,7 +99,8 @@ class Link final : public HealthPart {
   void SendReceipt(v1::Receipt receipt);
   void SendOutcome(v1::OrderOutcome outcome);
   void SendProgress(v1::ScanProgress progress);
-  void SendHealth(v1::HealthAnswer answer);  // dropped when there is no connection: its asker is gone
+  void SendHealth(v1::HealthAnswer answer);        // dropped when there is no connection: its asker is gone
+  void SendRehearsal(v1::RehearsalAnswer answer);  // the same
 
   // Asks the controller for one packet to this host; dropped when there is no connection (ISO-7).
   void SendInboundProbe(v1::InboundProbeRequest request);

@@ -29,6 +29,11 @@ void Outbox::Put(v1::InboundProbeRequest request) {
   inbound_probe_ = std::move(request);
 }
 
+void Outbox::Put(v1::RehearsalAnswer answer) {
+  if (rehearsals_.size() == kMaxRehearsals) rehearsals_.pop_front();
+  rehearsals_.push_back(std::move(answer));
+}
+
 std::optional<v1::ControlRequest> Outbox::Take() {
   v1::ControlRequest request;
   if (!outcomes_.empty()) {
@@ -44,6 +49,9 @@ std::optional<v1::ControlRequest> Outbox::Take() {
   } else if (!progress_.empty()) {
     *request.mutable_progress() = std::move(progress_.begin()->second);
     progress_.erase(progress_.begin());
+  } else if (!rehearsals_.empty()) {
+    *request.mutable_rehearsal() = std::move(rehearsals_.front());
+    rehearsals_.pop_front();
   } else {
     return std::nullopt;
   }

@@ -99,23 +99,6 @@ absl::Status CheckLease(const v1::Lease& lease, v1::Level level) {
   return absl::OkStatus();
 }
 
-absl::Status CheckIsolate(const v1::IsolateAction& action) {
-  if (action.level() < v1::LEVEL_NO_LATERAL || action.level() > v1::LEVEL_DARK) {
-    return Bad("level: must be no-lateral, essential, controller-only or dark (release opens a host)");
-  }
-  if (action.fallback() != v1::FALLBACK_HOLD && action.fallback() != v1::FALLBACK_STEP_DOWN) {
-    return Bad("fallback: must be chosen, hold or step-down");  // ISO-4
-  }
-  if (action.has_profile()) {
-    if (action.level() > v1::LEVEL_ESSENTIAL) {
-      return Bad("profile: controller-only and dark have none; order essential, or leave the profile out");
-    }
-    CORDON_RETURN_IF_ERROR(CheckProfile(action.profile()));
-  }
-  if (action.has_lease()) CORDON_RETURN_IF_ERROR(CheckLease(action.lease(), action.level()));
-  return CheckText("user_message", action.user_message(), kMaxUserMessageBytes);
-}
-
 absl::Status CheckIndicators(const v1::IndicatorCheck& check) {
   CORDON_RETURN_IF_ERROR(CheckHashes("sha256", check.sha256(), kSha256Bytes));
   CORDON_RETURN_IF_ERROR(CheckHashes("md5", check.md5(), kMd5Bytes));
@@ -138,7 +121,7 @@ absl::Status CheckTrust(const v1::TrustAction& action) {
 absl::Status CheckAction(const v1::Order& order) {
   switch (order.action_case()) {
     case v1::Order::kIsolate:
-      return Annotate(CheckIsolate(order.isolate()), "isolate");
+      return Annotate(CheckIsolateAction(order.isolate()), "isolate");
     case v1::Order::kRelease:
       return Annotate(CheckText("user_message", order.release().user_message(), kMaxUserMessageBytes),
                       "release");
@@ -224,6 +207,23 @@ absl::Status CheckScanSpec(const v1::ScanSpec& spec) {
   }
   return spec.has_indicators() ? Annotate(CheckIndicators(spec.indicators()), "indicators")
                                : absl::OkStatus();
+}
+
+absl::Status CheckIsolateAction(const v1::IsolateAction& action) {
+  if (action.level() < v1::LEVEL_NO_LATERAL || action.level() > v1::LEVEL_DARK) {
+    return Bad("level: must be no-lateral, essential, controller-only or dark (release opens a host)");
+  }
+  if (action.fallback() != v1::FALLBACK_HOLD && action.fallback() != v1::FALLBACK_STEP_DOWN) {
+    return Bad("fallback: must be chosen, hold or step-down");  // ISO-4
+  }
+  if (action.has_profile()) {
+    if (action.level() > v1::LEVEL_ESSENTIAL) {
+      return Bad("profile: controller-only and dark have none; order essential, or leave the profile out");
+    }
+    CORDON_RETURN_IF_ERROR(CheckProfile(action.profile()));
+  }
+  if (action.has_lease()) CORDON_RETURN_IF_ERROR(CheckLease(action.lease(), action.level()));
+  return CheckText("user_message", action.user_message(), kMaxUserMessageBytes);
 }
 
 absl::Status CheckPolicy(const v1::Policy& policy) {

@@ -35,6 +35,7 @@ absl::Status CheckOrder(const v1::Order& order);
 absl::Status CheckTarget(const v1::Target& target);
 absl::Status CheckLabels(const google::protobuf::RepeatedPtrField<v1::Label>& labels);
 absl::Status CheckScanSpec(const v1::ScanSpec& spec);
+absl::Status CheckIsolateAction(const v1::IsolateAction& action);
 absl::Status CheckPolicy(const v1::Policy& policy);
 
 // The lane whose sequence the order belongs to (ISO-9); empty for an order without an action.

@@ -15,6 +15,7 @@
 #include "common/wire/order.h"
 #include "common/wire/trust.h"
 #include "controller/cordonctl/order_text.h"
+#include "controller/cordonctl/rehearsal.h"
 #include "controller/cordonctl/sequence.h"
 #include "controller/cordonctl/table.h"
 #include "controller/cordonctl/wait.h"
@@ -35,8 +36,7 @@ std::string Sentence(const v1::Order& order, const std::vector<v1::Host>& hosts)
   return text;
 }
 
-absl::StatusOr<ExitCode> ShowDryRun(const Tool& tool, const v1::Order& order,
-                                    const std::vector<v1::Host>& hosts) {
+void ShowDryRun(const Tool& tool, const v1::Order& order, const std::vector<v1::Host>& hosts) {
   if (tool.Json()) {
     boost::json::object shown;
     shown["dry_run"] = true;
@@ -49,7 +49,7 @@ absl::StatusOr<ExitCode> ShowDryRun(const Tool& tool, const v1::Order& order,
                       {"state", WordOf(host.state())}});
     }
     tool.Print(shown);
-    return ExitCode::kDone;
+    return;
   }
   tool.Print(StrCat("Nothing was sent. This order would be signed:\n  ", Printable(Sentence(order, hosts)),
                     "\n  target ", Printable(DescribeTarget(order.target())), ", reason \"",
@@ -73,7 +73,6 @@ absl::StatusOr<ExitCode> ShowDryRun(const Tool& tool, const v1::Order& order,
                host.has_receipt() ? DescribeReceipt(host.receipt()) : ""});
   }
   tool.Print(table.Text());
-  return ExitCode::kDone;
 }
 
 // INVALID_ARGUMENT when nobody can be asked; ABORTED when the answer is no.
@@ -133,7 +132,7 @@ void AddOrderFlags(CLI::App* command, OrderOptions* options) {
   command->add_option("--timeout", options->timeout, "How long --wait waits");
   command->add_flag("--wait", options->wait, "Wait for every host's outcome");
   command->add_flag("--dry-run", options->dry_run,
-                    "Show what would be signed and whom it hits; send nothing");
+                    "Show what would be signed, whom it hits and what it would cut; order nothing");
   command->add_flag("--yes", options->yes, "Do not ask");
 }
 
@@ -172,7 +171,11 @@ absl::StatusOr<ExitCode> GiveOrder(Tool& tool, const OrderOptions& options, v1::
   CORDON_ASSIGN_OR_RETURN(const v1::Order order, CompleteOrder(std::move(draft), envelope));
   const std::vector<v1::Host> hosts = Matching(order.target(), fleet);
   if (hosts.empty()) return absl::NotFoundError("no host matches the target; nothing was sent");
-  if (options.dry_run) return ShowDryRun(tool, order, hosts);
+  if (options.dry_run) {
+    ShowDryRun(tool, order, hosts);
+    return order.has_isolate() ? Rehearse(tool, *client, order, options.timeout.empty() ? 0 : timeout)
+                               : ExitCode::kDone;
+  }
   if (NeedsConsent(order.target(), hosts.size())) {
     CORDON_RETURN_IF_ERROR(AskConsent(tool, options, Sentence(order, hosts)));
   }

@@ -20,6 +20,8 @@ constexpr int kMaxLanes = 16;
 constexpr int kMaxParts = 64;
 constexpr size_t kMaxReceiptBytes = 128 * 1024;  // with the statement, which says it once more
 constexpr size_t kMaxOutcomeBytes = 1024 * 1024;
+constexpr size_t kMaxRehearsalBytes = 3 * 1024 * 1024;
+constexpr int kMaxForecastFlows = 5'000;
 constexpr int kMaxTargetParts = 1'000;
 constexpr int kMaxLabels = 64;
 constexpr uint32_t kMaxUses = 100'000;
@@ -134,6 +136,19 @@ absl::Status CheckCreateEnrollment(const v1::CreateEnrollmentRequest& request) {
 absl::Status CheckPollHealth(const v1::PollHealthRequest& request) {
   CORDON_RETURN_IF_ERROR(CheckRange<int64_t>("timeout_nanos", request.timeout_nanos(), 0, kMaxPollTimeout));
   return CheckSelection(request.target());
+}
+
+absl::Status CheckRehearse(const v1::RehearseRequest& request) {
+  CORDON_RETURN_IF_ERROR(CheckRange<int64_t>("timeout_nanos", request.timeout_nanos(), 0, kMaxPollTimeout));
+  if (!request.has_target()) return absl::InvalidArgumentError("target is missing");
+  if (!request.has_action()) return absl::InvalidArgumentError("action is missing");
+  CORDON_RETURN_IF_ERROR(Annotate(CheckIsolateAction(request.action()), "action"));
+  return CheckSelection(request.target());
+}
+
+absl::Status CheckRehearsalAnswer(const v1::RehearsalAnswer& answer) {
+  CORDON_RETURN_IF_ERROR(CheckSize("a rehearsal", answer.ByteSizeLong(), kMaxRehearsalBytes));
+  return CheckRange("rehearsal.flows: their number", answer.rehearsal().flows_size(), 0, kMaxForecastFlows);
 }
 
 absl::Status CheckQueryEvents(const v1::QueryEventsRequest& request) {

@@ -21,6 +21,8 @@ absl::Status CheckProgress(const v1::ScanProgress& progress);
 absl::Status CheckSelection(const v1::Target& target);
 absl::Status CheckCreateEnrollment(const v1::CreateEnrollmentRequest& request);
 absl::Status CheckPollHealth(const v1::PollHealthRequest& request);
+absl::Status CheckRehearse(const v1::RehearseRequest& request);
+absl::Status CheckRehearsalAnswer(const v1::RehearsalAnswer& answer);
 absl::Status CheckQueryEvents(const v1::QueryEventsRequest& request);
 
 }  // namespace cordon::controller

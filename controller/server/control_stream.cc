@@ -100,7 +100,7 @@ void ControlStream::Handle() {
       return;
     }
     case v1::ControlRequest::kHealth:
-      parts_.polls.Answer(HostId(), request_.health());
+      parts_.polls.Publish(HostId(), request_.health().poll_id(), request_.health());
       Read();
       return;
     case v1::ControlRequest::kReceipt:
@@ -119,6 +119,9 @@ void ControlStream::Handle() {
       EndNow({grpc::StatusCode::FAILED_PRECONDITION, "a second Hello in one Control stream"});
       return;
     case v1::ControlRequest::kRehearsal:
+      parts_.rehearsals.Publish(HostId(), request_.rehearsal().rehearsal_id(), request_.rehearsal());
+      Read();
+      return;
     case v1::ControlRequest::KIND_NOT_SET:
       Read();  // of a newer agent: what this controller does not know it leaves alone
       return;

@@ -55,22 +55,4 @@ void CommitFeed::Publish() {
   for (const auto& listener : living) listener->OnCommit();
 }
 
-uint64_t HealthPolls::Start(const std::shared_ptr<HealthListener>& listener) {
-  const std::lock_guard lock(mutex_);
-  std::erase_if(by_id_, [](const auto& entry) { return entry.second.expired(); });
-  by_id_[++last_id_] = listener;
-  return last_id_;
-}
-
-void HealthPolls::Answer(const std::string& host_id, const v1::HealthAnswer& answer) {
-  std::shared_ptr<HealthListener> listener;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = by_id_.find(answer.poll_id());
-    if (found == by_id_.end()) return;
-    listener = found->second.lock();
-  }
-  if (listener) listener->OnHealth(host_id, answer.report());
-}
-
 }  // namespace cordon::controller

@@ -1,6 +1,6 @@
 #pragma once
 
-// Who waits for news: watchers of an order, followers of events, polls of health. A listener is called
+// Who waits for news: watchers of an order, followers of events, questions to hosts. A listener is called
 // without a lock held, from whichever thread has the news, and must not block; it is held weakly, so that a
 // stream that has ended is simply gone.
 
@@ -50,23 +50,40 @@ class CommitFeed {
   std::vector<std::weak_ptr<CommitListener>> listeners_;
 };
 
-class HealthListener {
+template <typename Answer>
+class AnswerListener {
  public:
-  virtual ~HealthListener() = default;
-  virtual void OnHealth(const std::string& host_id, const v1::HealthReport& report) = 0;
+  virtual ~AnswerListener() = default;
+  virtual void OnAnswer(const std::string& host_id, const Answer& answer) = 0;
 };
 
-// Health polls under way, by poll id. Thread-safe.
-class HealthPolls {
+// Questions to hosts under way, by the id that stands in question and answer. Thread-safe.
+template <typename Answer>
+class AnswerFeed {
  public:
-  // The id of a new poll, never 0; answers reach the listener for as long as it lives.
-  uint64_t Start(const std::shared_ptr<HealthListener>& listener);
-  void Answer(const std::string& host_id, const v1::HealthAnswer& answer);
+  // The id of a new question, never 0; answers reach the listener for as long as it lives.
+  uint64_t Start(const std::shared_ptr<AnswerListener<Answer>>& listener) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(by_id_, [](const auto& entry) { return entry.second.expired(); });
+    by_id_[++last_id_] = listener;
+    return last_id_;
+  }
+
+  void Publish(const std::string& host_id, uint64_t id, const Answer& answer) {
+    std::shared_ptr<AnswerListener<Answer>> listener;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = by_id_.find(id);
+      if (found == by_id_.end()) return;
+      listener = found->second.lock();
+    }
+    if (listener) listener->OnAnswer(host_id, answer);
+  }
 
  private:
   std::mutex mutex_;
   uint64_t last_id_ = 0;
-  std::unordered_map<uint64_t, std::weak_ptr<HealthListener>> by_id_;
+  std::unordered_map<uint64_t, std::weak_ptr<AnswerListener<Answer>>> by_id_;
 };
 
 }  // namespace cordon::controller

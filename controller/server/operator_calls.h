@@ -24,6 +24,9 @@ absl::Status RevokeHost(ServerParts& parts, const Identity& caller, const v1::Re
 // The hosts that a health poll asks, revoked ones left out.
 absl::StatusOr<std::vector<v1::Host>> HostsForHealthPoll(ServerParts& parts, const Identity& caller,
                                                          const v1::PollHealthRequest& request);
+// The hosts that a rehearsal asks, revoked ones left out.
+absl::StatusOr<std::vector<v1::Host>> HostsForRehearsal(ServerParts& parts, const Identity& caller,
+                                                        const v1::RehearseRequest& request);
 
 // operator_enrollments.cc
 absl::Status CreateEnrollment(ServerParts& parts, const Identity& caller,

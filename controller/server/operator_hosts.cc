@@ -41,6 +41,24 @@ const v1::Target* Selection(bool present, const v1::Target& target) {
   return present && !target.all() ? &target : nullptr;
 }
 
+// For the audit log.
+std::string ShortText(const v1::Target& target) {
+  return Printable(target.ShortDebugString().substr(0, 1'000));
+}
+
+absl::StatusOr<std::vector<v1::Host>> LiveHosts(ServerParts& parts, const v1::Target* target) {
+  std::vector<v1::Host> hosts;
+  std::string token;
+  do {
+    CORDON_ASSIGN_OR_RETURN(HostPage page, parts.store.ListHosts(target, kMaxPage, token));
+    for (HostRecord& host : page.hosts) {
+      if (!host.revoked) hosts.push_back(ToHost(std::move(host), parts.sessions));
+    }
+    token = std::move(page.next_page_token);
+  } while (!token.empty());
+  return hosts;
+}
+
 }  // namespace
 
 absl::Status GetFleetInfo(ServerParts& parts, v1::GetFleetResponse* response) {
@@ -88,20 +106,17 @@ absl::StatusOr<std::vector<v1::Host>> HostsForHealthPoll(ServerParts& parts, con
                                                          const v1::PollHealthRequest& request) {
   CORDON_RETURN_IF_ERROR(CheckPollHealth(request));
   CORDON_RETURN_IF_ERROR(
-      parts.store.AppendAudit({ActorName(caller), "health.poll", "hosts",
-                               Printable(request.target().ShortDebugString().substr(0, 1'000))}));
-  std::vector<v1::Host> hosts;
-  std::string token;
-  do {
-    CORDON_ASSIGN_OR_RETURN(
-        HostPage page,
-        parts.store.ListHosts(Selection(request.has_target(), request.target()), kMaxPage, token));
-    for (HostRecord& host : page.hosts) {
-      if (!host.revoked) hosts.push_back(ToHost(std::move(host), parts.sessions));
-    }
-    token = std::move(page.next_page_token);
-  } while (!token.empty());
-  return hosts;
+      parts.store.AppendAudit({ActorName(caller), "health.poll", "hosts", ShortText(request.target())}));
+  return LiveHosts(parts, Selection(request.has_target(), request.target()));
+}
+
+absl::StatusOr<std::vector<v1::Host>> HostsForRehearsal(ServerParts& parts, const Identity& caller,
+                                                        const v1::RehearseRequest& request) {
+  CORDON_RETURN_IF_ERROR(CheckRehearse(request));
+  CORDON_RETURN_IF_ERROR(parts.store.AppendAudit(
+      {ActorName(caller), "isolate.rehearse", "hosts",
+       StrCat(v1::Level_Name(request.action().level()), " on ", ShortText(request.target()))}));
+  return LiveHosts(parts, Selection(request.has_target(), request.target()));
 }
 
 }  // namespace cordon::controller

@@ -3,6 +3,7 @@
 #include "controller/server/operator_calls.h"
 #include "controller/server/poll_health_stream.h"
 #include "controller/server/query_events_stream.h"
+#include "controller/server/rehearse_stream.h"
 #include "controller/server/services.h"
 #include "controller/server/start_stream.h"
 #include "controller/server/unary.h"
@@ -94,6 +95,11 @@ grpc::ServerWriteReactor<v1::QueryEventsResponse>* OperatorService::QueryEvents(
 grpc::ServerWriteReactor<v1::PollHealthResponse>* OperatorService::PollHealth(
     grpc::CallbackServerContext* context, const v1::PollHealthRequest* request) {
   return StartStream<PollHealthStream>(*context, parts_, CallerOf(*context), *request);
+}
+
+grpc::ServerWriteReactor<v1::RehearseResponse>* OperatorService::Rehearse(
+    grpc::CallbackServerContext* context, const v1::RehearseRequest* request) {
+  return StartStream<RehearseStream>(*context, parts_, CallerOf(*context), *request);
 }
 
 grpc::ServerWriteReactor<v1::ExportAuditResponse>* OperatorService::ExportAudit(

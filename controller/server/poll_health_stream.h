@@ -1,51 +1,36 @@
 #pragma once
 
-#include <map>
-#include <memory>
-#include <mutex>
-#include <string>
-#include <vector>
-
-#include "common/crypto/x509.h"
-#include "controller/server/feeds.h"
-#include "controller/server/out_stream.h"
-#include "controller/server/server_parts.h"
-#include "cordon/v1/operator.pb.h"
+#include "common/base/clock.h"
+#include "controller/server/ask_hosts_stream.h"
+#include "controller/server/operator_calls.h"
 
 namespace cordon::controller {
 
-// A round trip to each host of the target: one message per host, as it answers or when it cannot any more.
-class PollHealthStream final
-    : public OutStream<grpc::ServerWriteReactor<v1::PollHealthResponse>, v1::PollHealthResponse>,
-      public HealthListener,
-      public std::enable_shared_from_this<PollHealthStream> {
- public:
-  PollHealthStream(grpc::CallbackServerContext& context, ServerParts& parts, Identity caller,
-                   v1::PollHealthRequest request);
+// A round trip to each host of the target, with its health.
+struct HealthCall {
+  using Request = v1::PollHealthRequest;
+  using Response = v1::PollHealthResponse;
+  using Answer = v1::HealthAnswer;
+  static constexpr int64_t kDefaultTimeoutNanos = 5 * kNanosPerSecond;
+  static constexpr size_t kAskedAtATime = 100'000;  // all at once: answers are small
+  static constexpr size_t kSentAtATime = 256;
 
-  // Call once, after the stream was added to LiveStreams.
-  void Start();
-
-  void OnHealth(const std::string& host_id, const v1::HealthReport& report) override;
-
- private:
-  void Ask();  // in a worker
-  void OnTick(int64_t now_boot_nanos) override;
-  void OnDrained() override;
-
-  void SendSome();
-
-  ServerParts& parts_;
-  const Identity caller_;
-  const v1::PollHealthRequest request_;
-
-  std::mutex mutex_;
-  int64_t asked_boot_nanos_ = 0;  // 0: not asked yet
-  int64_t timeout_nanos_ = 0;
-  std::map<std::string, v1::Host> waiting_;  // asked, no answer yet
-  std::vector<v1::PollHealthResponse> to_send_;
-  bool sending_ = false;  // messages are queued; OnDrained comes when they are gone
-  uint32_t hosts_ = 0;
+  static absl::StatusOr<std::vector<v1::Host>> Hosts(ServerParts& parts, const Identity& caller,
+                                                     const Request& request) {
+    return HostsForHealthPoll(parts, caller, request);
+  }
+  static AnswerFeed<Answer>& Feed(ServerParts& parts) { return parts.polls; }
+  static void Ask(const Request& request, uint64_t id, v1::ControlResponse* question) {
+    question->mutable_health_poll()->set_poll_id(id);
+    question->mutable_health_poll()->set_prove(request.prove());
+  }
+  static void Fill(const Answer& answer, int64_t round_trip_nanos, Response* response) {
+    response->set_answered(true);
+    response->set_round_trip_nanos(round_trip_nanos);
+    *response->mutable_report() = answer.report();
+  }
 };
+
+using PollHealthStream = AskHostsStream<HealthCall>;
 
 }  // namespace cordon::controller

@@ -27,7 +27,8 @@ struct ServerParts {
   Sessions sessions;
   OutcomeFeed outcomes;
   CommitFeed commits;
-  HealthPolls polls;
+  AnswerFeed<v1::HealthAnswer> polls;
+  AnswerFeed<v1::RehearsalAnswer> rehearsals;
   InboundProber inbound;
 
   Workers workers{options.workers};  // short calls of the store

@@ -60,6 +60,8 @@ class OperatorService final : public v1::Operator::CallbackService {
       grpc::CallbackServerContext* context, const v1::QueryEventsRequest* request) override;
   grpc::ServerWriteReactor<v1::PollHealthResponse>* PollHealth(grpc::CallbackServerContext* context,
                                                                const v1::PollHealthRequest* request) override;
+  grpc::ServerWriteReactor<v1::RehearseResponse>* Rehearse(grpc::CallbackServerContext* context,
+                                                           const v1::RehearseRequest* request) override;
   grpc::ServerWriteReactor<v1::ExportAuditResponse>* ExportAudit(
       grpc::CallbackServerContext* context, const v1::ExportAuditRequest* request) override;
 

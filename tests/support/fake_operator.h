@@ -100,6 +100,11 @@ class FakeOperator final : public v1::Operator::Service {
     for (auto& [id, outcome] : answers_) outcome.mutable_receipt()->mutable_signature()->back() ^= 1;
   }
 
+  v1::RehearseRequest Rehearsed() const {
+    const std::lock_guard lock(mutex_);
+    return rehearsed_;
+  }
+
   // What the test sets before it calls.
   std::string fleet_id;  // empty = the fleet's
   uint64_t newest_sequence = 0;
@@ -107,7 +112,8 @@ class FakeOperator final : public v1::Operator::Service {
   std::vector<v1::QueryEventsResponse> events;
   std::vector<v1::AuditEntry> audit;
   v1::PollHealthResponse health;  // one answer, when it names a host
-  int broken_watches = 0;         // this many WatchOrder calls end as if the controller restarted
+  std::vector<v1::RehearseResponse> rehearsals;
+  int broken_watches = 0;  // this many WatchOrder calls end as if the controller restarted
 
   grpc::Status GetFleet(grpc::ServerContext*, const v1::GetFleetRequest*,
                         v1::GetFleetResponse* out) override {
@@ -167,6 +173,15 @@ class FakeOperator final : public v1::Operator::Service {
     if (health.has_host()) out->Write(health);
     return grpc::Status::OK;
   }
+  grpc::Status Rehearse(grpc::ServerContext*, const v1::RehearseRequest* in,
+                        grpc::ServerWriter<v1::RehearseResponse>* out) override {
+    {
+      const std::lock_guard lock(mutex_);
+      rehearsed_ = *in;
+    }
+    for (const v1::RehearseResponse& answer : rehearsals) out->Write(answer);
+    return grpc::Status::OK;
+  }
   grpc::Status ExportAudit(grpc::ServerContext*, const v1::ExportAuditRequest*,
                            grpc::ServerWriter<v1::ExportAuditResponse>* out) override {
     for (const v1::AuditEntry& entry : audit) {
@@ -186,6 +201,7 @@ class FakeOperator final : public v1::Operator::Service {
   std::map<std::string, v1::OrderOutcome> answers_;
   mutable std::mutex mutex_;
   std::vector<v1::SignedOrder> orders_;
+  v1::RehearseRequest rehearsed_;
 };
 
 }  // namespace cordon::testing

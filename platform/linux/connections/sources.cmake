@@ -1,1 +1,2 @@
-list(APPEND _sources connections/connection_table.cc connections/diag.cc connections/socket_owners.cc)
+list(APPEND _sources connections/connection_table.cc connections/diag.cc connections/listeners.cc
+  connections/socket_owners.cc)

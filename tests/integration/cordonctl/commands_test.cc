@@ -161,6 +161,62 @@ TEST_F(Cordonctl, SendsNothingOnADryRun) {
   EXPECT_TRUE(controller_.Orders().empty());
 }
 
+v1::RehearseResponse Rehearsed(const v1::Host& host, uint32_t hosts) {
+  v1::RehearseResponse answer;
+  *answer.mutable_host() = host;
+  answer.set_answered(true);
+  answer.set_hosts(hosts);
+  v1::FlowForecast& flow = *answer.mutable_rehearsal()->add_flows();
+  flow.set_executable("/usr/bin/smbclient");
+  flow.set_direction(v1::DIRECTION_OUT);
+  flow.set_protocol(v1::TRANSPORT_PROTOCOL_TCP);
+  flow.set_remote_address("10.2.0.200");
+  flow.set_remote_name("nas.example.vet");
+  flow.set_port(445);
+  flow.set_live(true);
+  flow.set_because("essential: no rule of the profile allows it");
+  return answer;
+}
+
+TEST_F(Cordonctl, RehearsesOnADryRun) {
+  const v1::Host host = controller_.AddHost("front-desk", "leeds");
+  controller_.rehearsals = {Rehearsed(host, 1)};
+  const Result table = Call(With(kIsolate, {"--dry-run"}));
+  EXPECT_EQ(table.status, 0) << table.err;
+  EXPECT_THAT(table.out, HasSubstr("front-desk: 1 kind of flow would be cut, 0 would stay"));
+  EXPECT_THAT(table.out, HasSubstr("10.2.0.200 (nas.example.vet)"));
+  EXPECT_TRUE(controller_.Orders().empty());
+  EXPECT_EQ(controller_.Rehearsed().action().level(), v1::LEVEL_ESSENTIAL);
+  EXPECT_EQ(controller_.Rehearsed().target().hosts(0).host_id(), host.host_id());
+
+  const Result json = Call(With(kIsolate, {"--dry-run", "-o", "json"}));
+  std::istringstream lines(json.out);
+  std::string line;
+  std::getline(lines, line);
+  EXPECT_TRUE(boost::json::parse(line).at("dry_run").as_bool());
+  std::getline(lines, line);
+  const boost::json::object answer = boost::json::parse(line).as_object();
+  EXPECT_EQ(answer.at("host"), "front-desk");
+  EXPECT_TRUE(answer.at("answered").as_bool());
+  EXPECT_EQ(answer.at("rehearsal").at("flows").at(0).at("stays"), false);
+}
+
+TEST_F(Cordonctl, SaysWhichHostsDidNotRehearse) {
+  const v1::Host host = controller_.AddHost("front-desk", "leeds");
+  const v1::Host away = controller_.AddHost("till", "leeds");
+  v1::RehearseResponse none;
+  *none.mutable_host() = away;
+  none.set_error("the host is not connected");
+  none.set_hosts(2);
+  controller_.rehearsals = {none, Rehearsed(host, 2)};
+  const Result result = Call({"isolate", "--site", "leeds", "--level", "essential", "--fallback", "hold",
+                              "--reason", "a remote session", "--dry-run"});
+  EXPECT_EQ(result.status, 3) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("1 of 2 hosts answered"));
+  EXPECT_THAT(result.out, HasSubstr("the host is not connected"));
+  EXPECT_THAT(result.out, HasSubstr("nas.example.vet"));
+}
+
 TEST_F(Cordonctl, AsksBeforeItActsOnASite) {
   controller_.AddHost("front-desk", "leeds");
   controller_.AddHost("till", "leeds");

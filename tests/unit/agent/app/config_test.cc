@@ -32,6 +32,8 @@ TEST(AgentConfig, TheExampleHoldsTheDefaults) {
   EXPECT_EQ(example->spool_max_bytes, defaults.spool_max_bytes);
   EXPECT_EQ(example->spool_max_age_nanos, defaults.spool_max_age_nanos);
   EXPECT_EQ(example->boot_hold_nanos, defaults.boot_hold_nanos);
+  EXPECT_EQ(example->flows_enabled, defaults.flows_enabled);
+  EXPECT_EQ(example->flows_days, defaults.flows_days);
 }
 
 TEST(AgentConfig, EverySettingIsRead) {
@@ -51,6 +53,9 @@ max_mib = 32
 max_age = "2h"
 [isolation]
 hold_until_connected_s = 0
+[flows]
+enabled = false
+days = 3
 )",
                                   "a.toml");
   ASSERT_TRUE(config.ok()) << config.status();
@@ -61,6 +66,8 @@ hold_until_connected_s = 0
   EXPECT_THAT(config->excluded_paths, ElementsAre("*.tmp"));
   EXPECT_EQ(config->process_source, "ebpf");
   EXPECT_EQ(config->spool_max_bytes, 32U << 20);
+  EXPECT_FALSE(config->flows_enabled);
+  EXPECT_EQ(config->flows_days, 3);
   EXPECT_EQ(config->spool_max_age_nanos, 7'200'000'000'000);
   EXPECT_EQ(config->boot_hold_nanos, 0);
 }
@@ -100,6 +107,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"RelativePath", "[watch]\npaths = [\"etc\"]\n",
                 "a.toml:2: watch.paths must be absolute paths"},
         BadCase{"UnknownSource", "[process]\nsource = \"magic\"\n", "must be auto, ebpf or proc-connector"},
+        BadCase{"FlowsTooLong", "[flows]\ndays = 91\n", "a.toml:2: flows.days must be 1 to 90"},
+        BadCase{"FlowsNoSwitch", "[flows]\nenabled = 1\n", "a.toml:2: flows.enabled must be true or false"},
         BadCase{"SpoolTooSmall", "[spool]\nmax_mib = 1\n", "a.toml:2: spool.max_mib must be 16 to 65536"},
         BadCase{"SpoolNegative", "[spool]\nmax_mib = -1\n", "a.toml:2: spool.max_mib must be 16 to 65536"},
         BadCase{"HoldTooLong", "[isolation]\nhold_until_connected_s = 3600\n",

@@ -106,7 +106,7 @@ TEST(Evaluate, AnAddressIsKeptAtEveryLevelButDark) {
 }
 
 TEST(Evaluate, SaysWhichRuleLetsAFlowPass) {
-  const Verdict console = Judge(ClinicPolicy(Level::kEssential), In("10.4.0.9", 3389));
+  const FlowVerdict console = Judge(ClinicPolicy(Level::kEssential), In("10.4.0.9", 3389));
   EXPECT_TRUE(console.allowed);
   EXPECT_EQ(console.reason, VerdictReason::kRule);
   EXPECT_EQ(console.rule, 2U);

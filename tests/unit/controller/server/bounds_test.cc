@@ -125,5 +125,31 @@ TEST(Reports, ProgressIsAnOrderThatRuns) {
   EXPECT_EQ(report->outcome.time_unix_nanos(), 42);
 }
 
+TEST(Bounds, OfARehearsal) {
+  v1::RehearseRequest request;
+  request.mutable_target()->set_all(true);
+  request.mutable_action()->set_level(v1::LEVEL_ESSENTIAL);
+  request.mutable_action()->set_fallback(v1::FALLBACK_HOLD);
+  EXPECT_TRUE(CheckRehearse(request).ok()) << CheckRehearse(request);
+  v1::RehearseRequest spoiled = request;
+  spoiled.clear_target();
+  EXPECT_THAT(Refusal(CheckRehearse(spoiled)), HasSubstr("target"));
+  spoiled = request;
+  spoiled.mutable_action()->set_level(v1::LEVEL_OBSERVE);
+  EXPECT_THAT(Refusal(CheckRehearse(spoiled)), HasSubstr("level"));
+  spoiled = request;
+  spoiled.set_timeout_nanos(61 * kNanosPerSecond);
+  EXPECT_THAT(Refusal(CheckRehearse(spoiled)), HasSubstr("timeout_nanos"));
+
+  v1::RehearsalAnswer answer;
+  for (int i = 0; i < 5'000; ++i) answer.mutable_rehearsal()->add_flows()->set_port(1);
+  EXPECT_TRUE(CheckRehearsalAnswer(answer).ok());
+  answer.mutable_rehearsal()->add_flows();
+  EXPECT_THAT(Refusal(CheckRehearsalAnswer(answer)), HasSubstr("rehearsal.flows"));
+  answer.Clear();
+  answer.set_error(std::string(4 * 1024 * 1024, 'x'));
+  EXPECT_THAT(Refusal(CheckRehearsalAnswer(answer)), HasSubstr("a rehearsal"));
+}
+
 }  // namespace
 }  // namespace cordon::controller

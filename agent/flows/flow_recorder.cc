@@ -1,0 +1,181 @@
+#include "agent/flows/flow_recorder.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "agent/flows/dns_names.h"
+#include "common/base/status.h"
+
+namespace cordon::agent {
+namespace {
+
+constexpr std::chrono::seconds kWriteEvery(30);
+constexpr size_t kMostTold = 5'000;
+
+}  // namespace
+
+FlowRecorder::FlowRecorder(const Parts& parts, absl::StatusOr<FlowHistory> history)
+    : parts_(parts), history_(std::move(history)) {}
+
+FlowRecorder::~FlowRecorder() {
+  Stop();
+}
+
+absl::Status FlowRecorder::Start() {
+  thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
+  const absl::Status started =
+      parts_.source.Start([this](std::span<platform::RawFlow> flows) { Take(flows); });
+  const absl::Status overhears = parts_.dns.Start([this](std::string_view message) { Overhear(message); });
+  const std::lock_guard lock(mutex_);
+  source_error_ = started;
+  dns_error_ = overhears;
+  return started.ok() ? overhears : started;
+}
+
+void FlowRecorder::Stop() {
+  if (!thread_.joinable()) return;
+  parts_.source.Stop();
+  parts_.dns.Stop();
+  thread_.request_stop();
+  thread_.join();
+}
+
+// On the source's thread.
+void FlowRecorder::Take(std::span<platform::RawFlow> flows) {
+  const std::lock_guard lock(queue_mutex_);
+  for (platform::RawFlow& flow : flows) {
+    // The agent's own traffic is no news; and no level cuts what stays on the host.
+    if (flow.flow.agent_owned || StaysOnHost(flow.flow)) continue;
+    if (queue_.size() == kMaxQueued) {
+      ++overflowed_;
+    } else {
+      queue_.push_back(std::move(flow));
+    }
+  }
+  if (!queue_.empty()) queued_.notify_one();
+}
+
+// On the observer's thread. Anybody on the wire can send such a message: names are for people and for
+// foresight.
+void FlowRecorder::Overhear(std::string_view message) {
+  const std::optional<SeenName> seen = ReadOverheardAnswer(message);
+  if (!seen) return;
+  for (const boost::asio::ip::address& address : seen->addresses) names_.Note(address, seen->name);
+}
+
+void FlowRecorder::Run(const std::stop_token& stop) {
+  auto write_at = std::chrono::steady_clock::now() + kWriteEvery;
+  while (!stop.stop_requested()) {
+    {
+      std::unique_lock lock(queue_mutex_);
+      queued_.wait_until(lock, stop, write_at, [this] { return !queue_.empty(); });
+    }
+    const std::lock_guard lock(mutex_);
+    Identify();
+    if (unwritten_.size() < kWriteAtKinds && std::chrono::steady_clock::now() < write_at) continue;
+    Write();
+    write_at = std::chrono::steady_clock::now() + kWriteEvery;
+  }
+  const std::lock_guard lock(mutex_);
+  Identify();
+  Write();
+}
+
+void FlowRecorder::Identify() {
+  std::deque<platform::RawFlow> flows;
+  {
+    const std::lock_guard lock(queue_mutex_);
+    flows.swap(queue_);
+  }
+  for (platform::RawFlow& raw : flows) Sum(Identified(std::move(raw)));
+}
+
+KnownFlow FlowRecorder::Identified(platform::RawFlow raw) const {
+  KnownFlow known;
+  known.executable = std::move(raw.executable);
+  if (known.executable.empty() && raw.pid != 0) {
+    if (const auto process = parts_.processes.Find(raw.pid, raw.boottime_nanos)) {
+      known.executable = process->executable;
+    }
+  }
+  const int64_t seen = parts_.clock.WallNanos() - (parts_.clock.BootNanos() - raw.boottime_nanos);
+  known.first_seen_unix_nanos = known.last_seen_unix_nanos = seen;
+  known.times_seen = raw.times;
+  known.names = names_.NamesOf(raw.flow.remote.address);
+  known.flow = std::move(raw.flow);
+  return known;
+}
+
+void FlowRecorder::Sum(KnownFlow known) {
+  const Kind kind(known.executable, known.flow.direction, known.flow.protocol, known.flow.remote.address,
+                  AcceptingPort(known.flow));
+  const auto found = unwritten_.find(kind);
+  if (found != unwritten_.end()) {
+    KnownFlow& sum = found->second;
+    sum.times_seen += known.times_seen;
+    sum.first_seen_unix_nanos = std::min(sum.first_seen_unix_nanos, known.first_seen_unix_nanos);
+    sum.last_seen_unix_nanos = std::max(sum.last_seen_unix_nanos, known.last_seen_unix_nanos);
+    if (!known.names.empty()) sum.names = std::move(known.names);
+  } else if (unwritten_.size() < kMaxUnwritten) {
+    unwritten_.emplace(kind, std::move(known));
+  } else {
+    ++dropped_kinds_;
+  }
+}
+
+void FlowRecorder::Write() {
+  if (!history_.ok() || unwritten_.empty()) return;
+  std::vector<KnownFlow> flows;
+  flows.reserve(unwritten_.size());
+  for (const auto& [kind, known] : unwritten_) flows.push_back(known);
+  const absl::Status written = history_->Add(flows, parts_.clock.WallNanos());
+  if (written.ok()) unwritten_.clear();
+  if (!written.ok() && write_error_.ok()) spdlog::warn("flows: {}", Message(written));
+  write_error_ = written;
+}
+
+std::vector<KnownFlow> FlowRecorder::Past() {
+  parts_.source.Flush();
+  const std::lock_guard lock(mutex_);
+  Identify();
+  Write();
+  std::vector<KnownFlow> flows;
+  flows.reserve(unwritten_.size());
+  for (const auto& [kind, known] : unwritten_) flows.push_back(known);
+  if (!history_.ok()) return flows;
+  absl::StatusOr<std::vector<KnownFlow>> kept = history_->Recent(kMostTold);
+  if (!kept.ok()) write_error_ = kept.status();
+  if (kept.ok()) std::ranges::move(*kept, std::back_inserter(flows));
+  return flows;
+}
+
+int64_t FlowRecorder::SinceUnixNanos() const {
+  const std::lock_guard lock(mutex_);
+  return history_.ok() ? history_->SinceUnixNanos(parts_.clock.WallNanos()) : 0;
+}
+
+std::vector<std::string> FlowRecorder::Notes() const {
+  std::vector<std::string> notes;
+  const std::lock_guard lock(mutex_);
+  if (!source_error_.ok()) {
+    notes.push_back(StrCat("New flows are not seen: ", Message(source_error_)));
+  } else {
+    notes = parts_.source.Info().limitations;
+  }
+  notes.push_back(dns_error_.ok() ? "Names that were resolved over TCP, TLS or HTTPS are not known."
+                                  : StrCat("Names are not seen: ", Message(dns_error_)));
+  if (!history_.ok()) notes.push_back(StrCat("There is no history of flows: ", Message(history_.status())));
+  if (!write_error_.ok()) notes.push_back(StrCat("The history is not complete: ", Message(write_error_)));
+  uint64_t lost = parts_.source.Lost() + dropped_kinds_;
+  {
+    const std::lock_guard queue_lock(queue_mutex_);
+    lost += overflowed_;
+  }
+  if (lost > 0) notes.push_back(StrCat(lost, " flows came too fast to be noted since the agent started."));
+  return notes;
+}
+
+}  // namespace cordon::agent

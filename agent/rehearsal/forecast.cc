@@ -1,0 +1,209 @@
+#include "agent/rehearsal/forecast.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "agent/isolation/evaluate.h"
+#include "agent/isolation/policy.h"
+#include "common/base/strings.h"
+#include "common/base/text.h"
+#include "platform/api/program_marks.h"
+
+namespace cordon::agent {
+namespace {
+
+using platform::Connection;
+using platform::FlowDirection;
+using platform::Level;
+
+auto KindOf(const KnownFlow& known) {
+  return std::make_tuple(known.executable, known.flow.direction, known.flow.protocol,
+                         known.flow.remote.address, AcceptingPort(known.flow), known.flow.agent_owned);
+}
+
+void AddTo(KnownFlow* sum, KnownFlow more) {
+  sum->live = sum->live || more.live;
+  // What is open now has been counted when it began.
+  sum->times_seen = std::max(sum->times_seen, more.times_seen);
+  const int64_t firsts[] = {sum->first_seen_unix_nanos, more.first_seen_unix_nanos};
+  sum->first_seen_unix_nanos =
+      firsts[0] == 0 || firsts[1] == 0 ? std::max(firsts[0], firsts[1]) : std::min(firsts[0], firsts[1]);
+  sum->last_seen_unix_nanos = std::max(sum->last_seen_unix_nanos, more.last_seen_unix_nanos);
+  for (std::string& name : more.names) {
+    if (std::ranges::find(sum->names, name) == sum->names.end()) sum->names.push_back(std::move(name));
+  }
+}
+
+// The newest name that a rule for names means.
+const std::string* NamedBy(const v1::AllowRule& rule, const KnownFlow& known) {
+  for (const std::string& name : known.names) {
+    for (const std::string& pattern : rule.names()) {
+      if (MatchesProfileName(pattern, name)) return &name;
+    }
+  }
+  return nullptr;
+}
+
+// Gives each rule by name the addresses that flows reached by such a name.
+void OpenSeenNames(const v1::Profile& profile, const std::vector<KnownFlow>& flows,
+                   platform::FilterPolicy* policy) {
+  const size_t rules = std::min(policy->allow.size(), static_cast<size_t>(profile.allow_size()));
+  for (size_t at = 0; at < rules; ++at) {
+    const std::optional<size_t> set = policy->allow[at].name_set;
+    if (!set || *set >= policy->name_sets.size()) continue;
+    auto& addresses = policy->name_sets[*set].addresses;
+    for (const KnownFlow& known : flows) {
+      if (NamedBy(profile.allow(static_cast<int>(at)), known) != nullptr) {
+        addresses.push_back(known.flow.remote.address);
+      }
+    }
+    std::ranges::sort(addresses);
+    const auto repeats = std::ranges::unique(addresses);
+    addresses.erase(repeats.begin(), repeats.end());
+  }
+}
+
+// As the packet filter will know the program: by path, since what stands at the path now is all that a
+// forecast can go by. Of several identities of one path, the one that a rule lets pass.
+FlowVerdict JudgeWithProgram(const platform::FilterPolicy& policy, const KnownFlow& known) {
+  Connection flow = known.flow;
+  flow.program_tag = 0;
+  FlowVerdict verdict = Judge(policy, flow);
+  for (const platform::ProgramIdentity& program : policy.programs) {
+    if (verdict.allowed) break;
+    if (program.path != known.executable) continue;
+    flow.program_tag = platform::ProgramTag(program);
+    verdict = Judge(policy, flow);
+  }
+  return verdict;
+}
+
+bool GoesToTheGuard(const platform::FilterPolicy& policy, const Connection& flow) {
+  constexpr uint16_t kDnsPort = 53;
+  return policy.dns.has_value() && flow.direction == FlowDirection::kOut && flow.remote.port == kDnsPort;
+}
+
+std::string DescribeRule(const v1::Profile& profile, size_t rule, const std::string* name) {
+  std::string text = StrCat("profile rule ", rule + 1);
+  if (rule < static_cast<size_t>(profile.allow_size())) {
+    const std::string& comment = profile.allow(static_cast<int>(rule)).comment();
+    if (!comment.empty()) StrAppend(&text, " (", comment, ")");
+  }
+  if (name != nullptr) StrAppend(&text, ", by the name ", *name);
+  return text;
+}
+
+std::string DescribeLevel(const v1::IsolateAction& action, Level level) {
+  switch (level) {
+    case Level::kEssential:
+      return action.has_profile() ? "essential: no rule of the profile allows it"
+                                  : "essential without a profile: nothing but the controller stays";
+    case Level::kControllerOnly:
+      return "controller-only: nothing but the controller stays";
+    default:
+      return "dark: nothing leaves or enters the host";
+  }
+}
+
+std::string Because(const v1::IsolateAction& action, Level level, const FlowVerdict& verdict,
+                    const KnownFlow& known, const std::string* name) {
+  switch (verdict.reason) {
+    case VerdictReason::kObserve:
+      return "nothing is blocked";
+    case VerdictReason::kStaysOnHost:
+      return "it does not leave the host";
+    case VerdictReason::kController:
+      return "the agent's own channel to the controller";
+    case VerdictReason::kAddressConfiguration:
+      return "DHCP";
+    case VerdictReason::kRule:
+      return DescribeRule(action.profile(), verdict.rule, name);
+    case VerdictReason::kNotLateral:
+      return "no-lateral blocks nothing but lateral movement";
+    case VerdictReason::kLateral:
+      return StrCat("no-lateral: port ", AcceptingPort(known.flow),
+                    " in a private network is lateral movement");
+    case VerdictReason::kLevel:
+      break;
+  }
+  return DescribeLevel(action, level);
+}
+
+v1::FlowForecast Foretell(const v1::IsolateAction& action, const platform::FilterPolicy& policy,
+                          const KnownFlow& known) {
+  const FlowVerdict verdict = JudgeWithProgram(policy, known);
+  const std::string* named = nullptr;
+  if (verdict.reason == VerdictReason::kRule && policy.allow[verdict.rule].name_set &&
+      verdict.rule < static_cast<size_t>(action.profile().allow_size())) {
+    named = NamedBy(action.profile().allow(static_cast<int>(verdict.rule)), known);
+  }
+  v1::FlowForecast forecast;
+  forecast.set_executable(EscapeToUtf8(known.executable));
+  forecast.set_direction(static_cast<v1::Direction>(known.flow.direction));
+  forecast.set_protocol(static_cast<v1::TransportProtocol>(known.flow.protocol));
+  forecast.set_remote_address(known.flow.remote.address.to_string());
+  if (named != nullptr) {
+    forecast.set_remote_name(*named);
+  } else if (!known.names.empty()) {
+    forecast.set_remote_name(known.names.front());
+  }
+  forecast.set_port(AcceptingPort(known.flow));
+  forecast.set_stays(verdict.allowed);
+  forecast.set_because(!verdict.allowed && GoesToTheGuard(policy, known.flow)
+                           ? "the agent itself answers DNS, for the names of the profile and no others"
+                           : Because(action, policy.level, verdict, known, named));
+  forecast.set_live(known.live);
+  forecast.set_times_seen(known.times_seen);
+  forecast.set_first_seen_unix_nanos(known.first_seen_unix_nanos);
+  forecast.set_last_seen_unix_nanos(known.last_seen_unix_nanos);
+  return forecast;
+}
+
+}  // namespace
+
+bool MatchesProfileName(const std::string& pattern, const std::string& name) {
+  if (!pattern.starts_with("*.")) return pattern == name;
+  const std::string_view below = std::string_view(pattern).substr(1);  // ".example.vet"
+  return name.size() > below.size() && name.ends_with(below);
+}
+
+std::vector<KnownFlow> MergeKinds(std::vector<KnownFlow> flows) {
+  std::map<decltype(KindOf(KnownFlow())), KnownFlow> kinds;
+  for (KnownFlow& known : flows) {
+    if (StaysOnHost(known.flow)) continue;
+    const auto kind = KindOf(known);
+    const auto found = kinds.find(kind);
+    if (found == kinds.end()) {
+      kinds.emplace(kind, std::move(known));
+    } else {
+      AddTo(&found->second, std::move(known));
+    }
+  }
+  std::vector<KnownFlow> merged;
+  merged.reserve(kinds.size());
+  for (auto& [kind, known] : kinds) merged.push_back(std::move(known));
+  std::ranges::stable_sort(merged, [](const KnownFlow& a, const KnownFlow& b) {
+    if (a.live != b.live) return a.live;
+    return a.last_seen_unix_nanos > b.last_seen_unix_nanos;
+  });
+  return merged;
+}
+
+v1::Rehearsal Forecast(const v1::IsolateAction& action, platform::FilterPolicy policy,
+                       const std::vector<KnownFlow>& flows) {
+  OpenSeenNames(action.profile(), flows, &policy);
+  v1::Rehearsal rehearsal;
+  size_t bytes = 0;
+  for (const KnownFlow& known : flows) {
+    v1::FlowForecast forecast = Foretell(action, policy, known);
+    bytes += forecast.ByteSizeLong() + 8;
+    if (bytes > kMaxForecastBytes || static_cast<size_t>(rehearsal.flows_size()) == kMaxForecastFlows) break;
+    *rehearsal.add_flows() = std::move(forecast);
+  }
+  rehearsal.set_left_out(static_cast<uint32_t>(flows.size()) - static_cast<uint32_t>(rehearsal.flows_size()));
+  return rehearsal;
+}
+
+}  // namespace cordon::agent
