@@ -1,6 +1,6 @@
 """Turns what scripts/bench measured into tables.
 
-bench_report.py RESULTS CONTROLLER_DATA BUILD [BENCHMARKS.md]: prints; with a fourth argument replaces that page.
+bench_report.py RESULTS CONTROLLER_DATA [PAGE]: prints; with PAGE, also replaces what stands there between the markers.
 """
 
 import datetime
@@ -13,8 +13,12 @@ import statistics
 import subprocess
 import sys
 
-results, controller_data, build = sys.argv[1:4]
-page = sys.argv[4] if len(sys.argv) > 4 else None
+BEGIN = "<!-- scripts/bench --write: begin -->"
+END = "<!-- scripts/bench --write: end -->"
+WAYS = {"cordon": "Cordon", "nft-script": "`nft -f`", "nft-commands": "one `nft` per rule"}
+
+results, controller_data = sys.argv[1:3]
+page = sys.argv[3] if len(sys.argv) > 3 else None
 
 
 def percentile(values, share):
@@ -42,53 +46,60 @@ def find(value, key):
             yield from find(inner, key)
 
 
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
 def idle():
-    resident, ticks, seconds, per_second = map(int, read("idle")[0].split())
-    share = ticks / per_second / seconds * 100
-    return [
-        ("agent, idle: resident memory", f"{resident / 1024:.1f} MB", "≤ 25 MB"),
-        (f"agent, idle: CPU over {seconds} s", f"{share:.2f} % of one core", "≤ 0.3 %"),
-    ]
+    for line in read("idle"):
+        resident, anon, file, shared, ticks, seconds, per_second, forks = map(int, line.split())
+        yield ("agent, idle: resident memory (VmRSS)", f"{resident / 1024:.1f} MiB", "≤ 25 MB")
+        yield ("— of it its own (RssAnon); of files and the kernel's ring (RssFile + RssShmem)",
+               f"{anon / 1024:.1f} MiB; {(file + shared) / 1024:.1f} MiB", "")
+        yield (f"agent, idle: CPU over {seconds} s, in which {forks} processes started on the machine",
+               f"{ticks / per_second / seconds * 100:.2f} % of one core", "≤ 0.3 %")
+    for line in read("size"):
+        yield ("cordon-agent, stripped", f"{int(line) / 1e6:.1f} MB", "≤ 20 MB installed")
 
 
-def isolation():
-    rows = []
-    for entries in (10, 1000):
-        nanos = [int(value) for line in read(f"isolate-{entries}") for value in find(json.loads(line), "apply_nanos")]
-        if not nanos:
-            continue
-        millis = [value / 1e6 for value in nanos if value > 0]
-        rows.append((
-            f"isolate, profile of {entries} addresses: order received → enforced and read back, {len(millis)} orders",
-            f"p50 {percentile(millis, 0.5):.1f} ms, p99 {percentile(millis, 0.99):.1f} ms", "≤ 20 ms p99"))
-    return rows
+def orders():
+    nanos = [int(value) for line in read("orders") for value in find(json.loads(line), "apply_nanos")]
+    millis = [value / 1e6 for value in nanos if value > 0]
+    if millis:
+        yield (f"isolate in the clinic: order received → enforced and read back, {len(millis)} orders, every other "
+               "one with a profile of 1,000 addresses",
+               f"p50 {percentile(millis, 0.5):.1f} ms, p99 {percentile(millis, 0.99):.1f} ms", "≤ 20 ms p99")
 
 
 def storm():
     runs = {"with": [], "without": []}
-    ticks = []
     for line in read("storm"):
         kind, *values = line.split()
-        runs[kind].append(float(values[0]))
-        if kind == "with":
-            ticks.append(int(values[-1]))
-    ratio = statistics.median(runs["with"]) / statistics.median(runs["without"])
-    spread = "; ".join(f"{kind} {min(values):.2f}–{max(values):.2f} s" for kind, values in runs.items())
-    return [(f"exec storm, {len(ticks)} rounds each way: wall time with agent ÷ without (medians; {spread})",
-             f"{ratio:.3f}", "≤ 1.03"),
-            ("exec storm: CPU time of the agent per round, median", f"{statistics.median(ticks) / 100:.2f} s", "")]
+        runs[kind].append([float(value) for value in values])
+    if not runs["with"]:
+        return
+    total, per_second = map(int, read("storm-size")[0].split())
+    wall = {kind: [run[0] for run in values] for kind, values in runs.items()}
+    cpu = {kind: [run[1] + run[2] / per_second for run in values] for kind, values in runs.items()}
+    agent = statistics.median(run[2] / per_second for run in runs["with"])
+    each = total / len(runs["with"])
 
+    def ratio(values):
+        return statistics.median(values["with"]) / statistics.median(values["without"])
 
-def losses():
+    spread = "; ".join(f"{kind} {min(values):.2f}–{max(values):.2f} s" for kind, values in wall.items())
+    yield (f"exec storm, {len(runs['with'])} rounds of {each:.0f} each way: wall time with the agent ÷ without "
+           f"(medians; {spread})", f"{ratio(wall):.3f}", "≤ 1.03")
+    yield ("— CPU time of the storm and the agent ÷ of the storm alone (medians)", f"{ratio(cpu):.3f}", "")
+    yield ("— CPU time of the agent, to the spool and the controller, per process", f"{agent / each * 1e6:.0f} µs", "")
     lost = sum(int(gap.get("count", 0)) for line in read("control-events") for gap in find(json.loads(line), "gap")
                if gap.get("cause") == "kernel-buffer-full")
-    return [("exec storm: events that gap events report lost", str(lost), "0")]
+    yield ("— events that gap events report lost", str(lost), "0")
 
 
 def wire():
-    path = glob.glob(os.path.join(controller_data, "*.db"))
-    rows = []
-    for name in path:
+    for name in glob.glob(os.path.join(controller_data, "*.db")):
         database = sqlite3.connect(f"file:{name}?mode=ro", uri=True)
         try:
             size, events = database.execute(
@@ -96,24 +107,56 @@ def wire():
         except sqlite3.OperationalError:
             continue
         if events:
-            rows.append((f"wire: bytes per process event, compressed, in a batch ({events} events)",
-                         f"{size / events:.1f}", "≤ 40"))
-    return rows
+            yield (f"wire: bytes per process event, compressed, in a batch ({events} events)",
+                   f"{size / events:.1f}", "≤ 40")
 
 
-def programs():
-    """The benchmark programs of tests/bench that print `name<TAB>value` lines themselves."""
-    rows = []
-    for name in ("store_commit", "spool_append"):
-        program = os.path.join(build, "tests", name)
-        if not os.path.exists(program):
-            continue
-        run = subprocess.run([program], capture_output=True, text=True, check=True)
-        for line in run.stdout.splitlines():
-            parts = line.split("\t")
-            if len(parts) >= 2:
-                rows.append((parts[0], parts[1], parts[2] if len(parts) > 2 else ""))
-    return rows
+def fleet():
+    answers = []
+    for line in read("fleet"):
+        kind, *values = line.split()
+        if kind == "failed":
+            yield (f"fleet of {values[0]} simulated agents", "did not connect: " + " ".join(values[1:]), "")
+        elif kind == "ready":
+            hosts, seconds, before, after = map(int, values)
+            yield (f"controller: memory per connected idle agent ({hosts} of them, simulated on the same cores)",
+                   f"{(after - before) / hosts:.0f} KiB", "≤ 60 KB")
+            yield ("— enrolled and connected in", f"{seconds} s", "")
+        else:
+            answers.append((int(values[0]) / 1000, int(values[1])))
+    if answers:
+        seconds = statistics.median(taken for taken, _ in answers)
+        yield (f"{min(done for _, done in answers)} agents ordered and acknowledged: `cordonctl isolate --wait` from start to end, median of "
+               f"{len(answers)}", f"{seconds:.2f} s", "≤ 2 s for 10,000")
+
+
+def isolate():
+    lines = [json.loads(line) for line in read("isolate")]
+    latency = [line for line in lines if "p50_ms" in line]
+    packets = [line for line in lines if "leaked" in line]
+    if not lines:
+        return []
+    budget = {("cordon", 1000): "≤ 20 ms p99"}
+    texts = ["A change from one profile to another of the same size, on an idle network. Cordon: the order's bytes on "
+             "disk, one transaction, connections cut, rules read back and compared. The others: the rules alone.",
+             table(["way", "addresses", "changes", "p50", "p99", "worst", "budget"],
+                   [[WAYS[line["way"]], f"{line['entries']:,}", str(line["changes"]), f"{line['p50_ms']:.1f} ms",
+                     f"{line['p99_ms']:.1f} ms", f"{line['max_ms']:.1f} ms",
+                     budget.get((line["way"], line["entries"]), "")] for line in latency])]
+    texts += ["The same changes under a packet pump in both directions. Lost: the old and the new rules both allow it. "
+              "Leaked: both forbid it. Per 1,000 changes.",
+              table(["way", "addresses", "changes", "packets allowed", "lost", "forbidden", "leaked", "budget"],
+                    [packet_row(line) for line in packets])]
+    return texts
+
+
+def packet_row(line):
+    def per_thousand(count):
+        return f"{count * 1000 / line['changes']:,.0f}" if line["changes"] else str(count)
+
+    way = WAYS.get(line["way"], "rules that stand still, 2 s (control)")
+    return [way, f"{line['entries']:,}", str(line["changes"]), f"{line['sent']:,}", per_thousand(line["lost"]),
+            f"{line['forbidden']:,}", per_thousand(line["leaked"]), "0 and 0" if line["way"] == "cordon" else ""]
 
 
 def machine():
@@ -123,17 +166,24 @@ def machine():
     return f"{os.cpu_count()} cores of {model}, {memory:.0f} GiB, Linux {platform.release()}"
 
 
+def commit():
+    run = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return run.stdout.strip() or "unknown"
+
+
 def main():
-    rows = idle() + isolation() + storm() + losses() + wire() + programs()
-    lines = ["| what | measured | budget |", "|---|---|---|"] + [f"| {a} | {b} | {c} |" for a, b, c in rows]
-    table = "\n".join(lines)
-    print(table)
+    rows = [row for part in (idle, orders, storm, wire, fleet) for row in part()]
+    texts = [f"{datetime.date.today().isoformat()}, commit {commit()}, {machine()}, release build."]
+    if rows:
+        texts.append(table(["what", "measured", "budget"], rows))
+    text = "\n\n".join(texts + isolate())
+    print(text)
     if page:
+        with open(page, encoding="utf-8") as file:
+            before, rest = file.read().split(BEGIN)
+        after = rest.split(END)[1]
         with open(page, "w", encoding="utf-8") as file:
-            file.write("# Benchmarks\n\nFigures of the last run of `scripts/bench --write`, in the practice clinic of "
-                       "`scripts/lib`, release build.\n\n"
-                       f"{datetime.date.today().isoformat()}, {machine()}. The machine is shared: wall times drift by "
-                       "tens of per cent, so judge by the ratios.\n\n" + table + "\n")
+            file.write(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
 
 
 main()

@@ -8,44 +8,45 @@
 #   controller 10.99.0.10  fd99::10   outside, behind the router 10.77.0.1 / fd77::1
 
 clinic_bin=${clinic_bin:?set clinic_bin to the folder with the programs}
+clinic_prefix=${clinic_prefix:-cordon-clinic}
 clinic_hosts=(front-desk records share intruder)
 declare -A clinic_number=([front-desk]=10 [records]=20 [share]=30 [intruder]=66)
 
 on() {  # on HOST COMMAND …: runs it inside the host's namespace
   local host=$1; shift
-  ip netns exec "cordon-clinic-$host" "$@"
+  ip netns exec "$clinic_prefix-$host" "$@"
 }
 
 clinic_network_up() {
   local host number
-  ip netns add cordon-clinic-switch
-  ip -n cordon-clinic-switch link add lan type bridge
-  ip -n cordon-clinic-switch link set lan up
+  ip netns add $clinic_prefix-switch
+  ip -n $clinic_prefix-switch link add lan type bridge
+  ip -n $clinic_prefix-switch link set lan up
   for host in "${clinic_hosts[@]}" router; do
     number=${clinic_number[$host]:-1}
-    ip netns add "cordon-clinic-$host"
-    ip -n "cordon-clinic-$host" link set lo up
-    ip link add eth0 netns "cordon-clinic-$host" type veth peer name "p$number" netns cordon-clinic-switch
-    ip -n cordon-clinic-switch link set "p$number" master lan up
-    ip -n "cordon-clinic-$host" addr add "10.77.0.$number/24" dev eth0
-    ip -n "cordon-clinic-$host" addr add "fd77::$number/64" dev eth0 nodad
-    ip -n "cordon-clinic-$host" link set eth0 up
+    ip netns add "$clinic_prefix-$host"
+    ip -n "$clinic_prefix-$host" link set lo up
+    ip link add eth0 netns "$clinic_prefix-$host" type veth peer name "p$number" netns $clinic_prefix-switch
+    ip -n $clinic_prefix-switch link set "p$number" master lan up
+    ip -n "$clinic_prefix-$host" addr add "10.77.0.$number/24" dev eth0
+    ip -n "$clinic_prefix-$host" addr add "fd77::$number/64" dev eth0 nodad
+    ip -n "$clinic_prefix-$host" link set eth0 up
     [ "$host" = router ] || {
-      ip -n "cordon-clinic-$host" route add default via 10.77.0.1
-      ip -n "cordon-clinic-$host" route add default via fd77::1
+      ip -n "$clinic_prefix-$host" route add default via 10.77.0.1
+      ip -n "$clinic_prefix-$host" route add default via fd77::1
     }
   done
-  ip netns add cordon-clinic-controller
-  ip -n cordon-clinic-controller link set lo up
-  ip link add eth0 netns cordon-clinic-controller type veth peer name eth1 netns cordon-clinic-router
-  ip -n cordon-clinic-controller addr add 10.99.0.10/24 dev eth0
-  ip -n cordon-clinic-controller addr add fd99::10/64 dev eth0 nodad
-  ip -n cordon-clinic-controller link set eth0 up
-  ip -n cordon-clinic-controller route add default via 10.99.0.1
-  ip -n cordon-clinic-controller route add default via fd99::1
-  ip -n cordon-clinic-router addr add 10.99.0.1/24 dev eth1
-  ip -n cordon-clinic-router addr add fd99::1/64 dev eth1 nodad
-  ip -n cordon-clinic-router link set eth1 up
+  ip netns add $clinic_prefix-controller
+  ip -n $clinic_prefix-controller link set lo up
+  ip link add eth0 netns $clinic_prefix-controller type veth peer name eth1 netns $clinic_prefix-router
+  ip -n $clinic_prefix-controller addr add 10.99.0.10/24 dev eth0
+  ip -n $clinic_prefix-controller addr add fd99::10/64 dev eth0 nodad
+  ip -n $clinic_prefix-controller link set eth0 up
+  ip -n $clinic_prefix-controller route add default via 10.99.0.1
+  ip -n $clinic_prefix-controller route add default via fd99::1
+  ip -n $clinic_prefix-router addr add 10.99.0.1/24 dev eth1
+  ip -n $clinic_prefix-router addr add fd99::1/64 dev eth1 nodad
+  ip -n $clinic_prefix-router link set eth1 up
   on router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 }
 
@@ -110,15 +111,15 @@ agent() { on front-desk "$clinic_bin/cordon-agent" "$@"; }
 
 agent_up() {
   in_background agent agent run --config "$clinic/agent.toml"
-  wait_until 20 "the agent's first report" sh -c "$(declare -f on cordonctl); clinic='$clinic'; clinic_bin='$clinic_bin'; cordonctl hosts -o json | grep -qw connected"
+  wait_until 20 "the agent's first report" sh -c "$(declare -f on cordonctl); clinic='$clinic'; clinic_prefix='$clinic_prefix'; clinic_bin='$clinic_bin'; cordonctl hosts -o json | grep -qw connected"
 }
 
 clinic_down() {
   local file host
   for file in "$clinic"/pid/*; do [ -e "$file" ] && stop_background "$(basename "$file")" KILL; done
   for host in "${clinic_hosts[@]}" router controller switch; do
-    ip netns pids "cordon-clinic-$host" 2>/dev/null | xargs -r kill -9 2>/dev/null || true
-    ip netns del "cordon-clinic-$host" 2>/dev/null || true
+    ip netns pids "$clinic_prefix-$host" 2>/dev/null | xargs -r kill -9 2>/dev/null || true
+    ip netns del "$clinic_prefix-$host" 2>/dev/null || true
   done
   rm -rf "$clinic"
 }

@@ -1,8 +1,9 @@
 // How fast this machine starts processes, and what the process sensor costs.
-//   exec_storm N                   prints the seconds that N processes take
+//   exec_storm N                   prints the seconds that N processes take, and their seconds of CPU time
 //   exec_storm N ROUNDS SOURCE     interleaves rounds with and without the sensor (source "ebpf" or
 //   "proc-connector")
-//                                  and prints both medians, their ratio, and what was seen and lost
+//                                  and prints the medians of wall and CPU time, their ratios, and what was
+//                                  seen and lost
 #include "tests/support/exec_storm.h"
 
 #include <fmt/format.h>
@@ -36,6 +37,7 @@ double Median(std::vector<double> values) {
 
 struct Round {
   double seconds = 0;
+  double cpu_seconds = 0;  // with the sensor's
   int seen = 0;
   uint64_t lost = 0;
 };
@@ -55,31 +57,42 @@ Round WithSensor(int count, const std::string& name) {
   }
   sensor.Prove();
   Round round;
+  const double cpu_before = cordon::testing::OwnCpuSeconds();
   round.seconds = cordon::testing::RunExecStorm(count, "with").seconds;
   sensor.Stop();
+  round.cpu_seconds = cordon::testing::OwnCpuSeconds() - cpu_before;
   round.seen = sink.started;
   round.lost = sensor.Lost();
   return round;
 }
 
+void PrintRatio(const char* what, const std::vector<double>& without, const std::vector<double>& with) {
+  fmt::print("{} time: without {:.3f} s, with {:.3f} s, ratio {:.3f}\n", what, Median(without), Median(with),
+             Median(with) / Median(without));
+}
+
 int Compare(int count, int rounds, const std::string& name) {
   std::vector<double> with;
   std::vector<double> without;
+  std::vector<double> cpu_with;
+  std::vector<double> cpu_without;
   int seen = 0;
   uint64_t lost = 0;
   cordon::testing::RunExecStorm(count / 4, "warm");
   for (int i = 0; i < rounds; ++i) {
-    without.push_back(cordon::testing::RunExecStorm(count, "without").seconds);
+    const cordon::testing::StormResult bare = cordon::testing::RunExecStorm(count, "without");
+    without.push_back(bare.seconds);
+    cpu_without.push_back(bare.cpu_seconds);
     const Round round = WithSensor(count, name);
     with.push_back(round.seconds);
+    cpu_with.push_back(round.cpu_seconds);
     seen += round.seen;
     lost += round.lost;
   }
-  fmt::print(
-      "without {:.3f} s, with {} {:.3f} s, ratio {:.3f} (medians of {} rounds of {}); seen {} of {}, lost "
-      "{}\n",
-      Median(without), name, Median(with), Median(with) / Median(without), rounds, count, seen,
-      rounds * count, lost);
+  fmt::print("{}, medians of {} rounds of {}: seen {} of {}, lost {}\n", name, rounds, count, seen,
+             rounds * count, lost);
+  PrintRatio("wall", without, with);
+  PrintRatio("CPU", cpu_without, cpu_with);
   return 0;
 }
 
@@ -94,6 +107,6 @@ int main(int argc, char** argv) {
   }
   if (argc == 4) return Compare(count, rounds, argv[3]);
   const cordon::testing::StormResult result = cordon::testing::RunExecStorm(count, "storm");
-  fmt::print("{:.3f}\n", result.seconds);
+  fmt::print("{:.3f} {:.3f}\n", result.seconds, result.cpu_seconds);
   return result.failed == 0 ? 0 : 1;
 }

@@ -1,6 +1,7 @@
 #include "tests/support/exec_storm.h"
 
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -31,6 +32,18 @@ bool RunOne(const std::string& program, const std::string& tag, int number) {
 
 }  // namespace
 
+double OwnCpuSeconds() {
+  double seconds = 0;
+  for (const int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+    rusage use{};
+    getrusage(who, &use);
+    for (const timeval& time : {use.ru_utime, use.ru_stime}) {
+      seconds += static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    }
+  }
+  return seconds;
+}
+
 std::string TinyProgram() {
   return std::string(kBinaryDir) + "/tests/tiny_program";
 }
@@ -39,6 +52,7 @@ StormResult RunExecStorm(int count, const std::string& tag, int workers) {
   std::atomic<int> next = 0;
   std::atomic<int> failed = 0;
   const std::string program = TinyProgram();
+  const double cpu_before = OwnCpuSeconds();
   const auto begin = std::chrono::steady_clock::now();
   {
     std::vector<std::jthread> threads;
@@ -50,7 +64,8 @@ StormResult RunExecStorm(int count, const std::string& tag, int workers) {
       });
     }
   }
-  return {std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(), failed};
+  return {std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(),
+          OwnCpuSeconds() - cpu_before, failed};
 }
 
 }  // namespace cordon::testing

@@ -7,9 +7,13 @@ namespace cordon::testing {
 // The program that a storm starts: static, without libc, exits at once (tests/support/tiny_program.c).
 std::string TinyProgram();
 
+// CPU time of this process and of its children that have been waited for.
+double OwnCpuSeconds();
+
 struct StormResult {
   double seconds = 0;
-  int failed = 0;  // could not be started
+  double cpu_seconds = 0;  // of this process and the children, in user and kernel space
+  int failed = 0;          // could not be started
 };
 
 // Starts TinyProgram `count` times with posix_spawn, as fast as it goes on `workers` threads, each waiting

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -25,23 +26,23 @@ std::string_view Trimmed(std::string_view text) {
 // lines that open a table or chain.
 std::vector<std::string> LogicalLines(std::string_view text) {
   std::vector<std::string> lines;
-  bool in_set = false;
+  int64_t unclosed = 0;  // braces of sets in the last line
   while (!text.empty()) {
     const size_t end = std::min(text.find('\n'), text.size());
     const std::string_view line = Trimmed(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.empty()) continue;
-    if (in_set) {
+    const int64_t opened =
+        std::count(line.begin(), line.end(), '{') - std::count(line.begin(), line.end(), '}');
+    if (unclosed > 0) {
       StrAppend(&lines.back(), " ", line);
-    } else {
-      lines.emplace_back(line);
+      unclosed += opened;
+      continue;
     }
-    const std::string& whole = lines.back();
+    lines.emplace_back(line);
     const bool opens_block =
-        !in_set && whole.ends_with("{") && (whole.starts_with("table ") || whole.starts_with("chain "));
-    const bool closes_block = whole == "}";
-    in_set = !opens_block && !closes_block &&
-             std::count(whole.begin(), whole.end(), '{') > std::count(whole.begin(), whole.end(), '}');
+        line.ends_with("{") && (line.starts_with("table ") || line.starts_with("chain "));
+    unclosed = opens_block || line == "}" ? 0 : opened;
   }
   return lines;
 }
@@ -63,12 +64,13 @@ uint64_t TakeCounter(std::string* rule) {
   return packets;
 }
 
-std::vector<std::string> SortedElements(std::string_view elements) {
-  std::vector<std::string> sorted;
+std::vector<std::string_view> SortedElements(std::string_view elements) {
+  std::vector<std::string_view> sorted;
+  sorted.reserve(static_cast<size_t>(std::count(elements.begin(), elements.end(), ',')) + 1);
   while (!elements.empty()) {
     const size_t comma = std::min(elements.find(','), elements.size());
     if (const std::string_view element = Trimmed(elements.substr(0, comma)); !element.empty()) {
-      sorted.emplace_back(element);
+      sorted.push_back(element);
     }
     elements.remove_prefix(std::min(comma + 1, elements.size()));
   }
@@ -77,9 +79,13 @@ std::vector<std::string> SortedElements(std::string_view elements) {
 }
 
 std::string SortSet(std::string_view elements) {
-  const std::vector<std::string> sorted = SortedElements(elements);
+  const std::vector<std::string_view> sorted = SortedElements(elements);
   std::string text;
-  for (const std::string& element : sorted) StrAppend(&text, text.empty() ? "" : ", ", element);
+  text.reserve(elements.size() + sorted.size());
+  for (const std::string_view element : sorted) {
+    if (!text.empty()) text += ", ";
+    text += element;
+  }
   // The two halves of all addresses are listed as one element.
   if (text == "0.0.0.0/1, 128.0.0.0/1") return "0.0.0.0/0";
   if (text == "8000::/1, ::/1") return "::/0";
@@ -142,7 +148,8 @@ std::optional<AddressSet> ParseSet(std::string_view line) {
   if (take(" elements = { ")) {
     const size_t end = line.find(" }");
     if (end == std::string_view::npos) return std::nullopt;
-    set.elements = SortedElements(line.substr(0, end));
+    const std::vector<std::string_view> elements = SortedElements(line.substr(0, end));
+    set.elements.assign(elements.begin(), elements.end());
     line.remove_prefix(end + 2);
   }
   return line == " }" ? std::optional(std::move(set)) : std::nullopt;

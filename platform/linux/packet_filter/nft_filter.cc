@@ -19,6 +19,7 @@
 #include "platform/linux/packet_filter/listing.h"
 #include "platform/linux/packet_filter/nft.h"
 #include "platform/linux/packet_filter/ruleset.h"
+#include "platform/linux/packet_filter/table_finder.h"
 #include "platform/linux/packet_filter/transaction.h"
 
 namespace cordon::platform {
@@ -151,11 +152,11 @@ class NftFilter final : public PacketFilter {
   // Everything that Cordon's tables hold, as tables. A table that cannot be read has an empty name of its
   // family's chains and says why in its header: it differs from every table that Cordon makes.
   absl::StatusOr<std::vector<Listing>> ListTables() {
-    CORDON_ASSIGN_OR_RETURN(const std::string tables, nft_.Run("list tables"));
     std::vector<Listing> found;
     for (const std::string& family : Families()) {
       const std::string name = StrCat("table ", family, " cordon");
-      if (tables.find(name + "\n") == std::string::npos) continue;
+      CORDON_ASSIGN_OR_RETURN(const bool stands, finder_.Stands(family));
+      if (!stands) continue;
       CORDON_ASSIGN_OR_RETURN(const std::string text, nft_.Run("list " + name));
       absl::StatusOr<Listing> listing = ParseListing(text);
       if (!listing.ok()) {
@@ -295,6 +296,7 @@ class NftFilter final : public PacketFilter {
   }
 
   Nft nft_;
+  TableFinder finder_;
   LinkTable links_;
   absl::Status links_open_;
   // What the kernel holds, as far as this object wrote it or read it; nothing when that is not known. A guess
