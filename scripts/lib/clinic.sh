@@ -3,6 +3,7 @@
 #
 #   front-desk 10.77.0.10  fd77::10   the workstation with the real agent
 #   records    10.77.0.20  fd77::20   the practice system: HTTP on 8080
+#                                     and the clinic's name server: UDP 53
 #   share      10.77.0.30  fd77::30   the file share: TCP 445 (a stand-in that serves one listing)
 #   intruder   10.77.0.66  fd77::66   a box on the LAN that should not be there: TCP 4444
 #   controller 10.99.0.10  fd99::10   outside, behind the router 10.77.0.1 / fd77::1
@@ -36,6 +37,8 @@ clinic_network_up() {
       ip -n "$clinic_prefix-$host" route add default via fd77::1
     }
   done
+  mkdir -p "/etc/netns/$clinic_prefix-front-desk"  # `ip netns exec` shows it there as /etc
+  echo "nameserver 10.77.0.20" >"/etc/netns/$clinic_prefix-front-desk/resolv.conf"
   ip netns add $clinic_prefix-controller
   ip -n $clinic_prefix-controller link set lo up
   ip link add eth0 netns $clinic_prefix-controller type veth peer name eth1 netns $clinic_prefix-router
@@ -81,6 +84,7 @@ cordonctl() { on controller "$clinic_bin/cordonctl" --identity "$clinic/operator
 
 clinic_services_up() {
   in_background records on records python3 "$(dirname "${BASH_SOURCE[0]}")/clinic_services.py" records 8080
+  in_background names on records python3 "$(dirname "${BASH_SOURCE[0]}")/clinic_services.py" names 53
   in_background share on share python3 "$(dirname "${BASH_SOURCE[0]}")/clinic_services.py" share 445
   in_background intruder on intruder python3 "$(dirname "${BASH_SOURCE[0]}")/clinic_services.py" intruder 4444
 }
@@ -121,5 +125,6 @@ clinic_down() {
     ip netns pids "$clinic_prefix-$host" 2>/dev/null | xargs -r kill -9 2>/dev/null || true
     ip netns del "$clinic_prefix-$host" 2>/dev/null || true
   done
-  rm -rf "$clinic"
+  rm -rf "$clinic" "/etc/netns/$clinic_prefix-front-desk"
+  rmdir /etc/netns 2>/dev/null || true
 }
