@@ -61,6 +61,7 @@ class LastWords final : public LinkHandler {
   v1::Heartbeat MakeHeartbeat() override { return {}; }
   void OnOrder(const v1::SignedOrder& /*order*/) override {}
   void OnHealthPoll(const v1::HealthPoll& /*poll*/) override {}
+  void OnRehearsal(const v1::RehearsalRequest& /*request*/) override {}
   void OnControllerEndpoints(const std::vector<Endpoint>& endpoints) override {
     isolation_.SetControllers(endpoints);
   }
