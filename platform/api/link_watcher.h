@@ -18,8 +18,8 @@ class LinkWatcher {
   virtual void Stop() = 0;
 
   // Interfaces with a way out of their own that were moved into another network namespace since Start and
-  // have not come back under their name: what is sent there is not held (ISO-3, ISO-7). Sorted. Up to date: a move
-  // that was done before the call is in the answer. Thread-safe.
+  // have not come back under their name: what is sent there is not held (ISO-3, ISO-7). Sorted. Up to date: a
+  // move that was done before the call is in the answer. Thread-safe.
   virtual std::vector<std::string> MovedAway() = 0;
 };
 

@@ -89,7 +89,7 @@ TEST(ServerControl, AUT6_AHelloOutOfBoundsIsRefused) {
   for (int i = 0; i < 17; ++i) lanes.mutable_hello()->add_lanes();
   EXPECT_THAT(refusal(lanes), Fails(kInvalid, "lanes"));
   v1::ControlRequest receipt = HelloOf("a");
-  receipt.mutable_hello()->mutable_receipt()->add_reasons(std::string(65 * 1024, 'x'));
+  receipt.mutable_hello()->mutable_receipt()->add_reasons(std::string(129 * 1024, 'x'));
   EXPECT_THAT(refusal(receipt), Fails(kInvalid, "receipt"));
 }
 
