@@ -35,9 +35,16 @@ void PathPart::Prove() {
   state_ = std::move(state);
 }
 
+// What stood in the way of a connection says nothing once there is one.
 PartState PathPart::State() const {
+  const bool connected = connected_();
   const std::lock_guard lock(mutex_);
-  return state_;
+  PartState state = state_;
+  if (connected && state.last_proof_unix_nanos != 0) {
+    state.serving = true;
+    state.detail.clear();
+  }
+  return state;
 }
 
 std::vector<std::string> NamesOf(const std::vector<HostPort>& controllers) {
