@@ -5,23 +5,7 @@
 /* The kernel's structures, reduced to the fields that are read here; libbpf finds their places in the running
  * kernel (CO-RE), as in ../processes/kernel_types.h. */
 
-typedef unsigned char __u8;
-typedef unsigned short __u16;
-typedef unsigned int __u32;
-typedef unsigned long long __u64;
-typedef signed char __s8;
-typedef short __s16;
-typedef int __s32;
-typedef long long __s64;
-typedef __u16 __be16;
-typedef __u32 __be32;
-typedef __u64 __be64;
-typedef __u16 __le16;
-typedef __u32 __le32;
-typedef __u64 __le64;
-typedef __u32 __wsum;
-typedef _Bool bool;
-typedef unsigned long size_t;
+#include "../bpf/kernel_integers.h"
 
 enum bpf_map_type { BPF_MAP_TYPE_LRU_HASH = 9, BPF_MAP_TYPE_RINGBUF = 27 };
 enum { BPF_ANY = 0 };
