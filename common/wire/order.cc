@@ -22,7 +22,6 @@ constexpr size_t kMaxUserMessageBytes = 500;
 constexpr size_t kMaxHostNameBytes = 253;
 constexpr size_t kMaxLabelKeyBytes = 64;
 constexpr size_t kMaxLabelValueBytes = 128;
-constexpr size_t kMaxChallengeBytes = 200;
 constexpr size_t kMd5Bytes = 16;
 constexpr size_t kMaxRuleFileBytes = 4 * 1024 * 1024;
 constexpr int kMaxSites = 1'000;
@@ -132,9 +131,6 @@ absl::Status CheckAction(const v1::Order& order) {
       return Bad("cancel_scan: scan_order_id is not an order's id");
     case v1::Order::kPolicy:
       return Annotate(CheckPolicy(order.policy().policy()), "policy");
-    case v1::Order::kUnlock:
-      if (order.unlock().challenge().empty()) return Bad("unlock: challenge: missing");
-      return Annotate(CheckText("challenge", order.unlock().challenge(), kMaxChallengeBytes), "unlock");
     case v1::Order::kTrust:
       return Annotate(CheckTrust(order.trust()), "trust");
     case v1::Order::ACTION_NOT_SET:
@@ -254,7 +250,6 @@ std::string_view LaneOf(const v1::Order& order) {
   switch (order.action_case()) {
     case v1::Order::kIsolate:
     case v1::Order::kRelease:
-    case v1::Order::kUnlock:
       return kIsolationLane;
     case v1::Order::kScan:
     case v1::Order::kCancelScan:
@@ -281,8 +276,6 @@ v1::Threshold::ActionClass ActionClassOf(const v1::Order& order) {
       return v1::Threshold::ACTION_CLASS_SCAN;
     case v1::Order::kPolicy:
       return v1::Threshold::ACTION_CLASS_POLICY;
-    case v1::Order::kUnlock:
-      return v1::Threshold::ACTION_CLASS_UNLOCK;
     case v1::Order::kTrust:
       return v1::Threshold::ACTION_CLASS_TRUST;
     case v1::Order::ACTION_NOT_SET:

@@ -35,7 +35,6 @@ Role RoleFor(v1::Threshold::ActionClass action_class) {
       return v1::TrustedOperator::ROLE_TRUST;
     case v1::Threshold::ACTION_CLASS_ISOLATE:
     case v1::Threshold::ACTION_CLASS_ISOLATE_HARD:
-    case v1::Threshold::ACTION_CLASS_UNLOCK:
       return v1::TrustedOperator::ROLE_ISOLATE;
     default:
       return v1::TrustedOperator::ROLE_UNSPECIFIED;
@@ -52,6 +51,8 @@ std::string_view RoleName(Role role) {
       return "policy";
     case v1::TrustedOperator::ROLE_TRUST:
       return "trust";
+    case v1::TrustedOperator::ROLE_UNLOCK:
+      return "unlock";
     default:
       return "none";
   }

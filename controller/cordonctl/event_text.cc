@@ -147,6 +147,24 @@ std::string Describe(const v1::RulesDrift& drift) {
   return text;
 }
 
+std::string Describe(const v1::UnlockAttempt& attempt) {
+  const std::string what = StrCat(WordOf(attempt.level()), " for ", FormatDuration(attempt.length_nanos()));
+  switch (attempt.result()) {
+    case v1::UnlockAttempt::RESULT_CHALLENGE_SHOWN:
+      return StrCat("unlock: a challenge for ", what, " was shown on the host");
+    case v1::UnlockAttempt::RESULT_WRONG_CODE:
+      return StrCat("unlock: wrong code, ", attempt.wrong_codes(), " in a row");
+    case v1::UnlockAttempt::RESULT_TOO_SOON:
+      return "unlock: a code came too soon after a wrong one and was not looked at";
+    case v1::UnlockAttempt::RESULT_UNLOCKED:
+      return StrCat("unlocked by phone to ", what, ", with a code of operator ", attempt.operator_id());
+    case v1::UnlockAttempt::RESULT_ENDED:
+      return StrCat("unlock ended: ", attempt.detail());
+    default:
+      return "unlock: an attempt of a kind that this version does not know";
+  }
+}
+
 std::string InWords(const v1::Event& event) {
   switch (event.kind_case()) {
     case v1::Event::kProcessForked:
@@ -172,6 +190,12 @@ std::string InWords(const v1::Event& event) {
       return Describe(event.part_changed());
     case v1::Event::kRulesDrift:
       return Describe(event.rules_drift());
+    case v1::Event::kUnlockAttempt:
+      return Describe(event.unlock_attempt());
+    case v1::Event::kAuditForked:
+      return StrCat("refused order ", event.audit_forked().order_id(),
+                    ": the controller's audit log is not the one that ",
+                    "this host has seen: ", event.audit_forked().detail());
     case v1::Event::KIND_NOT_SET:
       break;
   }

@@ -55,8 +55,6 @@ std::string DescribeAction(const v1::Order& order) {
       return StrCat("cancel scan ", order.cancel_scan().scan_order_id());
     case v1::Order::kPolicy:
       return "change what is watched";
-    case v1::Order::kUnlock:
-      return "unlock";
     case v1::Order::kTrust:
       return "change who is trusted";
     case v1::Order::ACTION_NOT_SET:

@@ -49,7 +49,6 @@ TEST(Vocabulary, AUT4_AnOrderCanAskForTheseActionsAndNoOther) {
                                                  {12, "cordon.v1.ScanAction"},
                                                  {13, "cordon.v1.CancelScanAction"},
                                                  {14, "cordon.v1.PolicyAction"},
-                                                 {15, "cordon.v1.UnlockAction"},
                                                  {16, "cordon.v1.TrustAction"}}));
   // Nothing beside the action can ask for anything.
   std::set<std::string> others;
@@ -68,7 +67,7 @@ TEST(Vocabulary, AUT4_AControllerCanSendTheseMessagesAndNoOther) {
     messages.insert(v1::ControlResponse::descriptor()->field(i)->message_type()->name());
   }
   EXPECT_EQ(messages, (std::set<std::string>{"Welcome", "HeartbeatAck", "SignedOrder", "HealthPoll",
-                                             "RehearsalRequest", "InboundProbeSent"}));
+                                             "RehearsalRequest", "InboundProbeSent", "AuditProof"}));
 }
 
 // `order` with the field 99 in the message that `at` finds in it.

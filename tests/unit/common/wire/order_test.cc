@@ -95,7 +95,6 @@ INSTANTIATE_TEST_SUITE_P(
         BadOrder{"cancel_scan", [](auto& order) { order.mutable_cancel_scan(); }},
         BadOrder{"policy: watched_paths",
                  [](auto& order) { order.mutable_policy()->mutable_policy()->add_watched_paths("../etc"); }},
-        BadOrder{"unlock: challenge", [](auto& order) { order.mutable_unlock(); }},
         BadOrder{"trust: trust bundle", [](auto& order) { order.mutable_trust(); }}));
 
 TEST(Order, LeaseBoundsAreInclusive) {
