@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <ctime>
@@ -56,6 +57,24 @@ absl::StatusOr<X509Ptr> ParsePem(std::string_view pem) {
     return absl::InvalidArgumentError("not a certificate in PEM form");
   }
   return certificate;
+}
+
+// Every certificate in `pem`, 1 to kMaxAuthorities.
+absl::StatusOr<std::vector<X509Ptr>> ParseAuthorities(std::string_view pem) {
+  if (pem.size() > kMaxAuthorities * kMaxAuthorityBytes) {
+    return absl::InvalidArgumentError("the CA certificates are too long");
+  }
+  BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  std::vector<X509Ptr> all;
+  while (bio && all.size() <= kMaxAuthorities) {
+    X509Ptr one(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+    if (!one) break;
+    all.push_back(std::move(one));
+  }
+  ClearOpenSslErrors();
+  if (all.empty()) return absl::InvalidArgumentError("not a CA certificate in PEM form");
+  if (all.size() > kMaxAuthorities) return absl::InvalidArgumentError("too many CA certificates");
+  return all;
 }
 
 absl::StatusOr<std::string> ToPem(X509& certificate) {
@@ -256,11 +275,12 @@ absl::StatusOr<CertificateInfo> ReadCertificate(std::string_view pem) {
 
 absl::Status CheckCertificate(std::string_view pem, std::string_view ca_pem, int64_t now_unix_nanos) {
   CORDON_ASSIGN_OR_RETURN(const X509Ptr certificate, ParsePem(pem));
-  CORDON_ASSIGN_OR_RETURN(const X509Ptr ca, ParsePem(ca_pem));
-  if (X509_verify(certificate.get(), X509_get0_pubkey(ca.get())) != 1) {
-    ClearOpenSslErrors();
-    return absl::PermissionDeniedError("the certificate is not signed by this fleet's CA");
-  }
+  CORDON_ASSIGN_OR_RETURN(const std::vector<X509Ptr> authorities, ParseAuthorities(ca_pem));
+  const bool issued = std::ranges::any_of(authorities, [&](const X509Ptr& ca) {
+    return X509_verify(certificate.get(), X509_get0_pubkey(ca.get())) == 1;
+  });
+  ClearOpenSslErrors();
+  if (!issued) return absl::PermissionDeniedError("the certificate is not signed by this fleet's CA");
   CORDON_ASSIGN_OR_RETURN(const int64_t not_before, ToUnixNanos(X509_get0_notBefore(certificate.get())));
   CORDON_ASSIGN_OR_RETURN(const int64_t not_after, ToUnixNanos(X509_get0_notAfter(certificate.get())));
   if (now_unix_nanos < not_before || now_unix_nanos > not_after) {
@@ -269,6 +289,17 @@ absl::Status CheckCertificate(std::string_view pem, std::string_view ca_pem, int
                                               FormatTime(now_unix_nanos)));
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckAuthority(std::string_view pem) {
+  if (pem.size() > kMaxAuthorityBytes) {
+    return absl::InvalidArgumentError(StrCat("longer than ", kMaxAuthorityBytes, " bytes"));
+  }
+  CORDON_ASSIGN_OR_RETURN(const std::vector<X509Ptr> authorities, ParseAuthorities(pem));
+  if (authorities.size() != 1) return absl::InvalidArgumentError("more than one certificate");
+  if (X509_check_ca(authorities.front().get()) == 1) return absl::OkStatus();
+  ClearOpenSslErrors();
+  return absl::InvalidArgumentError("the certificate is not one of a CA");
 }
 
 absl::Status CheckKeyMatches(std::string_view pem, const EVP_PKEY& key) {

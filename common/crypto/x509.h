@@ -61,8 +61,14 @@ absl::StatusOr<std::string> IssueForKey(EVP_PKEY& ca_key, std::string_view ca_pe
 // ours.
 absl::StatusOr<CertificateInfo> ReadCertificate(std::string_view pem);
 
-// OK when `pem`'s first certificate is signed by the CA and within its time at `now`.
+inline constexpr size_t kMaxAuthorities = 4;  // during a change of the CA there is more than one
+inline constexpr size_t kMaxAuthorityBytes = 16 * 1024;
+
+// OK when `pem`'s first certificate is signed by one of the CAs in `ca_pem` and within its time at `now`.
 absl::Status CheckCertificate(std::string_view pem, std::string_view ca_pem, int64_t now_unix_nanos);
+
+// OK when `pem` is exactly one certificate, of a CA, and of at most kMaxAuthorityBytes.
+absl::Status CheckAuthority(std::string_view pem);
 
 // OK when `pem`'s first certificate is for `key`.
 absl::Status CheckKeyMatches(std::string_view pem, const EVP_PKEY& key);

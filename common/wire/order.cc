@@ -114,6 +114,10 @@ absl::Status CheckIndicators(const v1::IndicatorCheck& check) {
 }
 
 absl::Status CheckTrust(const v1::TrustAction& action) {
+  if (!action.bundle().signatures().empty()) {
+    return Bad(
+        "bundle: signatures: a change of trust is signed by the order alone; make it with a newer cordonctl");
+  }
   return ParseTrustBundle(action.bundle()).status();
 }
 
@@ -144,8 +148,9 @@ absl::Status CheckTimes(const v1::Order& order) {
   if (order.expiry_unix_nanos() <= order.not_before_unix_nanos()) {
     return Bad("expiry: not after not_before");
   }
-  if (order.expiry_unix_nanos() - order.not_before_unix_nanos() > kMaxOrderLifeNanos) {
-    return Bad("expiry: more than 90 days after not_before");
+  const int64_t life = order.expiry_unix_nanos() - order.not_before_unix_nanos();
+  if (life > (order.has_trust() ? kMaxTrustOrderLifeNanos : kMaxOrderLifeNanos)) {
+    return Bad(StrCat("expiry: more than ", order.has_trust() ? "10 years" : "90 days", " after not_before"));
   }
   if (order.sequence() == 0) return Bad("sequence: missing");
   const uint64_t start_micros = static_cast<uint64_t>(order.not_before_unix_nanos()) / 1'000;

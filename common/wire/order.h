@@ -17,6 +17,8 @@ namespace cordon {
 inline constexpr size_t kMaxOrderBytes = 4 * 1024 * 1024;
 inline constexpr int kMaxTargetHosts = 100'000;
 inline constexpr int64_t kMaxOrderLifeNanos = 90LL * 24 * 3600 * 1'000'000'000;
+// A change of trust: a host that was off for long follows every version (AUT-3).
+inline constexpr int64_t kMaxTrustOrderLifeNanos = 3'653LL * 24 * 3600 * 1'000'000'000;
 // How far a sequence, in microseconds, may be ahead of not_before: one operator's wrong clock must not shut a
 // lane for the others.
 inline constexpr uint64_t kMaxSequenceLeadMicros = 3600ULL * 1'000'000;

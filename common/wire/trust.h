@@ -1,42 +1,45 @@
 #pragma once
 
-// Who may order what, and the proof that they did (AUT-3). Pure; no clock, no files.
+// The proof that enough of those who may order something did (AUT-3). Pure; no clock, no files.
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <google/protobuf/repeated_ptr_field.h>
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "common/crypto/key.h"
+#include "common/wire/trust_bundle.h"
 #include "cordon/v1/order.pb.h"
 
 namespace cordon {
 
-inline constexpr int kMaxSignatures = 16;
-inline constexpr int kMaxOperators = 1'000;
-inline constexpr size_t kMaxTrustBundleBytes = 1024 * 1024;
-
-// OK when `bundle` is whole: a fleet, a version, operators with distinct ids and distinct keys, thresholds of
-// 1 to 16 that its own operators can reach. INVALID_ARGUMENT names the field.
-absl::Status CheckTrustBundle(const v1::TrustBundle& bundle);
-
-// The bundle inside, within its bounds. Looks at no signature and no hash.
-absl::StatusOr<v1::TrustBundle> ParseTrustBundle(const v1::SignedTrustBundle& signed_bundle);
-
-// The bundle inside, when its bytes are those that were pinned (AUT-1). PERMISSION_DENIED when they are not.
-absl::StatusOr<v1::TrustBundle> VerifyTrustBundleHash(const v1::SignedTrustBundle& signed_bundle,
-                                                      std::string_view pinned_sha256);
-
-// How many distinct operators must sign `order`: the threshold of its class, and for a target of the whole
-// group that of ACTION_CLASS_WHOLE_GROUP if it is higher.
+// How many distinct operators must sign `order` by the bundle in force: the threshold of its class, and for a
+// target of the whole group that of ACTION_CLASS_WHOLE_GROUP if it is higher. A change of trust is counted by
+// ACTION_CLASS_TRUST alone: it is for all hosts by its nature, and those who can reach the one threshold must
+// not be shut out by the other.
 uint32_t RequiredSignatures(const v1::Order& order, const v1::TrustBundle& bundle);
+
+struct SignatureCount {
+  uint32_t have = 0;    // distinct operators whose good signatures count, with distinct keys
+  uint32_t needed = 0;  // of a change of trust: for that one of its two counts that lacks more
+  std::string lacking;  // a sentence for the operator; empty when there are enough
+};
+
+// How far the signatures over an order have come. Fewer than it needs, none, or bad ones are no error: that
+// is what is asked. INVALID_ARGUMENT for an order, signatures or a bundle out of bounds, PERMISSION_DENIED
+// for an order of another fleet or a new trust bundle that is not above `bundle`.
+absl::StatusOr<SignatureCount> CountSignatures(
+    std::string_view order_bytes, const google::protobuf::RepeatedPtrField<v1::Signature>& signatures,
+    const v1::TrustBundle& bundle);
 
 // The order inside, when enough distinct operators of `bundle` with the role for its action signed exactly
 // these bytes, it is of the bundle's fleet and CheckOrder accepts it. Unknown operators, second signatures of
 // one operator, missing roles and wrong signatures count for nothing and are told in the error. A new trust
-// bundle must besides have a higher version and be signed by enough of its own operators.
+// bundle must besides have a higher version, and the same signatures must be enough by its own operators,
+// keys and threshold too.
 //   INVALID_ARGUMENT   too large, damaged or out of bounds; nothing was verified
 //   PERMISSION_DENIED  another fleet's, or not signed by enough who may
 // Does not judge time, target or sequence: the caller has the clock and the state.

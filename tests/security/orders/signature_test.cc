@@ -141,14 +141,10 @@ TEST_F(Orders, AUT6_OutOfBoundsAreRefusedBeforeAnySignatureIsLookedAt) {
 
 class NewTrust : public Orders {
  protected:
-  v1::SignedOrder TrustOrder(const v1::TrustBundle& bundle, const TestOperator& signer) const {
+  v1::Order TrustOrder(const v1::TrustBundle& bundle) const {
     v1::Order order = BasicOrder(fleet_);
-    v1::SignedTrustBundle* signed_bundle = order.mutable_trust()->mutable_bundle();
-    signed_bundle->set_bundle(bundle.SerializeAsString());
-    v1::Signature* signature = signed_bundle->add_signatures();
-    signature->set_operator_id(signer.id);
-    signature->set_ed25519(Must(Sign(kTrustDomain, signed_bundle->bundle(), *signer.key)));
-    return SignedBy(order, {&alex_});
+    order.mutable_trust()->mutable_bundle()->set_bundle(bundle.SerializeAsString());
+    return order;
   }
   v1::TrustBundle Next() const {
     v1::TrustBundle next = EmptyBundle(fleet_);
@@ -159,21 +155,87 @@ class NewTrust : public Orders {
 };
 
 TEST_F(NewTrust, AUT3_NeedsTheOldOperatorsAndTheNewOnes) {
-  EXPECT_TRUE(Verdict(TrustOrder(Next(), stranger_)).ok());
-  ExpectRefused(TrustOrder(Next(), alex_), "the new trust bundle");
-  v1::SignedOrder alone = TrustOrder(Next(), stranger_);
-  alone.clear_signatures();
-  AddSignature(stranger_, &alone);
-  ExpectRefused(alone, "is not in the trust bundle");
+  const v1::Order order = TrustOrder(Next());
+  EXPECT_TRUE(Verdict(SignedBy(order, {&alex_, &stranger_})).ok());
+  ExpectRefused(SignedBy(order, {&alex_}),
+                "by the new trust bundle: 1 operator with the role trust must sign");
+  ExpectRefused(SignedBy(order, {&stranger_}), "is not in the trust bundle");
+}
+
+TEST_F(NewTrust, AUT3_IsCountedByBothThresholds) {
+  Trust(kim_, {Role::ROLE_TRUST}, &bundle_ = EmptyBundle(fleet_));
+  Trust(alex_, {Role::ROLE_TRUST}, &bundle_);
+  SetThreshold(v1::Threshold::ACTION_CLASS_TRUST, 2, &bundle_);
+  v1::TrustBundle next = Next();
+  Trust(sam_, {Role::ROLE_TRUST}, &next);
+  SetThreshold(v1::Threshold::ACTION_CLASS_TRUST, 2, &next);
+  const v1::Order order = TrustOrder(next);
+  EXPECT_TRUE(Verdict(SignedBy(order, {&alex_, &kim_, &sam_, &stranger_})).ok());
+  ExpectRefused(SignedBy(order, {&alex_, &sam_, &stranger_}),
+                "2 operators with the role trust must sign, 1 did");
+  ExpectRefused(SignedBy(order, {&alex_, &kim_, &sam_}),
+                "by the new trust bundle: 2 operators with the role trust must sign, 1 did");
+  ExpectRefused(SignedBy(order, {&alex_, &alex_, &sam_, &stranger_}), "signed twice");
+}
+
+// Whoever is in both counts in both, by the key that each bundle has of them.
+TEST_F(NewTrust, AUT3_CountsAnOperatorByTheKeyOfEachBundle) {
+  v1::TrustBundle next = EmptyBundle(fleet_);
+  next.set_version(2);
+  Trust(alex_, {Role::ROLE_TRUST}, &next);
+  EXPECT_TRUE(Verdict(SignedBy(TrustOrder(next), {&alex_})).ok());
+  next.mutable_operators(0)->set_ed25519_public_key(Must(RawPublicKey(*stranger_.key)));  // rotated
+  ExpectRefused(SignedBy(TrustOrder(next), {&alex_}), "by the new trust bundle");
+  v1::SignedOrder both = SignedBy(TrustOrder(next), {&alex_, &stranger_});
+  both.mutable_signatures(1)->set_operator_id(alex_.id);
+  EXPECT_TRUE(Verdict(both).ok());
+}
+
+TEST_F(NewTrust, AUT3_DoesNotWaitForTheThresholdOfTheWholeGroup) {
+  v1::Order order = TrustOrder(Next());
+  order.mutable_target()->set_all(true);
+  EXPECT_TRUE(Verdict(SignedBy(order, {&alex_, &stranger_})).ok());
+}
+
+TEST_F(NewTrust, AUT3_IsNotSignedInside) {
+  v1::Order order = TrustOrder(Next());
+  v1::SignedTrustBundle* inner = order.mutable_trust()->mutable_bundle();
+  v1::Signature* signature = inner->add_signatures();
+  signature->set_operator_id(stranger_.id);
+  signature->set_ed25519(Must(Sign(kTrustDomain, inner->bundle(), *stranger_.key)));
+  ExpectRefused(SignedBy(order, {&alex_, &stranger_}), "signed by the order alone",
+                absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(NewTrust, AUT3_OnlyRisesInVersionAndStaysInItsFleet) {
   v1::TrustBundle same = Next();
   same.set_version(1);
-  ExpectRefused(TrustOrder(same, stranger_), "not above 1");
+  ExpectRefused(SignedBy(TrustOrder(same), {&alex_, &stranger_}), "not above 1");
   v1::TrustBundle other = Next();
   other.set_fleet_id(NewUuid());
-  ExpectRefused(TrustOrder(other, stranger_), "another fleet");
+  ExpectRefused(SignedBy(TrustOrder(other), {&alex_, &stranger_}), "another fleet");
+}
+
+// What a proposal shows while signatures are still gathered.
+TEST_F(NewTrust, AUT3_SignaturesAreCountedBeforeThereAreEnough) {
+  const auto count = [this](const v1::SignedOrder& order) {
+    return Must(CountSignatures(order.order(), order.signatures(), bundle_));
+  };
+  const v1::Order dark = IsolateOrder(fleet_, v1::LEVEL_DARK);
+  EXPECT_EQ(count(SignedBy(dark, {})).have, 0U);
+  EXPECT_EQ(count(SignedBy(dark, {})).needed, 2U);
+  EXPECT_EQ(count(SignedBy(dark, {&alex_, &kim_})).have, 1U);
+  EXPECT_THAT(count(SignedBy(dark, {&alex_, &kim_})).lacking, HasSubstr("lacks the role isolate"));
+  EXPECT_EQ(count(SignedBy(dark, {&alex_, &sam_})).have, 2U);
+  EXPECT_EQ(count(SignedBy(dark, {&alex_, &sam_})).lacking, "");
+
+  const v1::Order trust = TrustOrder(Next());
+  EXPECT_THAT(count(SignedBy(trust, {&alex_})).lacking, HasSubstr("by the new trust bundle"));
+  EXPECT_EQ(count(SignedBy(trust, {&alex_})).have, 0U);
+  EXPECT_EQ(count(SignedBy(trust, {&alex_, &stranger_})).lacking, "");
+  const v1::SignedOrder foreign = SignedBy(IsolateOrder(NewUuid()), {&alex_});
+  EXPECT_EQ(CountSignatures(foreign.order(), foreign.signatures(), bundle_).status().code(),
+            absl::StatusCode::kPermissionDenied);
 }
 
 TEST_F(Orders, AUT1_TheFirstTrustBundleIsTheOneThatWasPinned) {

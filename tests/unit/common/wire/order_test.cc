@@ -6,6 +6,7 @@
 #include <functional>
 #include <ostream>
 
+#include "tests/support/status_matchers.h"
 #include "tests/support/test_orders.h"
 
 namespace cordon {
@@ -95,7 +96,21 @@ INSTANTIATE_TEST_SUITE_P(
         BadOrder{"cancel_scan", [](auto& order) { order.mutable_cancel_scan(); }},
         BadOrder{"policy: watched_paths",
                  [](auto& order) { order.mutable_policy()->mutable_policy()->add_watched_paths("../etc"); }},
-        BadOrder{"trust: trust bundle", [](auto& order) { order.mutable_trust(); }}));
+        BadOrder{"trust: trust bundle", [](auto& order) { order.mutable_trust(); }},
+        BadOrder{"trust: bundle: signatures",
+                 [](auto& order) { order.mutable_trust()->mutable_bundle()->add_signatures(); }}));
+
+TEST(Order, OfTrustMayLiveForTenYears) {
+  const testing::TestOperator alex;
+  v1::Order order = BasicOrder(NewUuid());
+  v1::TrustBundle bundle = testing::EmptyBundle(order.fleet_id());
+  testing::Trust(alex, {v1::TrustedOperator::ROLE_TRUST}, &bundle);
+  order.mutable_trust()->mutable_bundle()->set_bundle(bundle.SerializeAsString());
+  order.set_expiry_unix_nanos(order.not_before_unix_nanos() + kMaxTrustOrderLifeNanos);
+  EXPECT_THAT(CheckOrder(order), testing::IsOk());
+  order.set_expiry_unix_nanos(order.expiry_unix_nanos() + 1);
+  EXPECT_THAT(CheckOrder(order), testing::Fails(absl::StatusCode::kInvalidArgument, "more than 10 years"));
+}
 
 TEST(Order, LeaseBoundsAreInclusive) {
   v1::Order order = IsolateOrder(NewUuid());
