@@ -108,8 +108,7 @@ absl::StatusOr<SignatureCount> CountFor(const v1::Order& order, std::string_view
   return Missing(by_new) > Missing(count) ? by_new : count;
 }
 
-absl::StatusOr<v1::Order> ParseOrder(std::string_view bytes, const Signatures& signatures,
-                                     const v1::TrustBundle& bundle) {
+absl::StatusOr<v1::Order> ParseOrder(std::string_view bytes, const Signatures& signatures) {
   if (bytes.size() > kMaxOrderBytes) {
     return Bad(StrCat("it has ", bytes.size(), " bytes, at most ", kMaxOrderBytes));
   }
@@ -118,6 +117,12 @@ absl::StatusOr<v1::Order> ParseOrder(std::string_view bytes, const Signatures& s
   if (!order.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     return Bad("its bytes are damaged");
   CORDON_RETURN_IF_ERROR(CheckOrder(order));
+  return order;
+}
+
+absl::StatusOr<v1::Order> ParseFor(std::string_view bytes, const Signatures& signatures,
+                                   const v1::TrustBundle& bundle) {
+  CORDON_ASSIGN_OR_RETURN(v1::Order order, ParseOrder(bytes, signatures));
   CORDON_RETURN_IF_ERROR(CheckTrustBundle(bundle));
   if (order.fleet_id() != bundle.fleet_id()) {
     return absl::PermissionDeniedError(
@@ -130,8 +135,7 @@ absl::StatusOr<v1::Order> VerifyParsed(const v1::SignedOrder& signed_order, cons
   if (signed_order.signatures().empty() && signed_order.order().size() <= kMaxOrderBytes) {
     return absl::PermissionDeniedError("it is not signed");
   }
-  CORDON_ASSIGN_OR_RETURN(v1::Order order,
-                          ParseOrder(signed_order.order(), signed_order.signatures(), bundle));
+  CORDON_ASSIGN_OR_RETURN(v1::Order order, ParseFor(signed_order.order(), signed_order.signatures(), bundle));
   CORDON_ASSIGN_OR_RETURN(const SignatureCount count,
                           CountFor(order, signed_order.order(), signed_order.signatures(), bundle));
   if (!count.lacking.empty()) return absl::PermissionDeniedError(count.lacking);
@@ -148,7 +152,7 @@ uint32_t RequiredSignatures(const v1::Order& order, const v1::TrustBundle& bundl
 
 absl::StatusOr<SignatureCount> CountSignatures(std::string_view order_bytes, const Signatures& signatures,
                                                const v1::TrustBundle& bundle) {
-  CORDON_ASSIGN_OR_RETURN(const v1::Order order, ParseOrder(order_bytes, signatures, bundle));
+  CORDON_ASSIGN_OR_RETURN(const v1::Order order, ParseFor(order_bytes, signatures, bundle));
   return CountFor(order, order_bytes, signatures, bundle);
 }
 
@@ -156,6 +160,18 @@ absl::StatusOr<v1::Order> VerifyOrder(const v1::SignedOrder& signed_order, const
   absl::StatusOr<v1::Order> order = VerifyParsed(signed_order, bundle);
   if (!order.ok()) return Annotate(order.status(), "order refused");
   return order;
+}
+
+absl::StatusOr<AcceptedTrust> ReadAcceptedTrust(const v1::SignedOrder& signed_order) {
+  AcceptedTrust accepted;
+  CORDON_ASSIGN_OR_RETURN(accepted.order, ParseOrder(signed_order.order(), signed_order.signatures()));
+  if (!accepted.order.has_trust()) return Bad("it is no change of trust");
+  CORDON_ASSIGN_OR_RETURN(accepted.bundle, ParseTrustBundle(accepted.order.trust().bundle()));
+  const Question question{signed_order.order(), v1::TrustedOperator::ROLE_TRUST,
+                          RequiredSignatures(accepted.order, accepted.bundle)};
+  const SignatureCount count = Count(signed_order.signatures(), accepted.bundle, question);
+  if (!count.lacking.empty()) return absl::PermissionDeniedError(count.lacking);
+  return accepted;
 }
 
 absl::StatusOr<v1::Signature> SignOrder(std::string_view order_bytes, std::string_view operator_id,

@@ -45,6 +45,15 @@ absl::StatusOr<SignatureCount> CountSignatures(
 // Does not judge time, target or sequence: the caller has the clock and the state.
 absl::StatusOr<v1::Order> VerifyOrder(const v1::SignedOrder& signed_order, const v1::TrustBundle& bundle);
 
+// A change of trust that was accepted once, read back from disk.
+struct AcceptedTrust {
+  v1::Order order;
+  v1::TrustBundle bundle;
+};
+// Whole, within bounds, and signed by enough of the new bundle's own operators, so that damage is found. The
+// bundle that it followed is gone, and is not asked again.
+absl::StatusOr<AcceptedTrust> ReadAcceptedTrust(const v1::SignedOrder& signed_order);
+
 // One operator's signature over the exact bytes of a serialised Order.
 absl::StatusOr<v1::Signature> SignOrder(std::string_view order_bytes, std::string_view operator_id,
                                         EVP_PKEY& key);

@@ -163,7 +163,8 @@ TEST_F(NewTrust, AUT3_NeedsTheOldOperatorsAndTheNewOnes) {
 }
 
 TEST_F(NewTrust, AUT3_IsCountedByBothThresholds) {
-  Trust(kim_, {Role::ROLE_TRUST}, &bundle_ = EmptyBundle(fleet_));
+  bundle_ = EmptyBundle(fleet_);
+  Trust(kim_, {Role::ROLE_TRUST}, &bundle_);
   Trust(alex_, {Role::ROLE_TRUST}, &bundle_);
   SetThreshold(v1::Threshold::ACTION_CLASS_TRUST, 2, &bundle_);
   v1::TrustBundle next = Next();
