@@ -31,6 +31,7 @@ set(CORDON_LAYERS
   agent_main                  9
   controller_store            5
   controller_pki              5
+  controller_keys             5
   controller_server          7
   controller_app              8
   controller_main             9

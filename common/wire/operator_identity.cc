@@ -7,6 +7,7 @@
 #include "common/crypto/digest.h"
 #include "common/crypto/ed25519.h"
 #include "common/crypto/pem.h"
+#include "common/crypto/x25519.h"
 #include "common/crypto/x509.h"
 
 namespace cordon {
@@ -34,6 +35,14 @@ absl::Status CheckFields(const v1::OperatorIdentity& identity) {
   return absl::OkStatus();
 }
 
+// What a sealed key is, only its passphrase can tell.
+absl::Status CheckMaybeSealed(const std::string& pem,
+                              absl::StatusOr<std::string> (*public_half)(const EVP_PKEY&)) {
+  if (IsSealedPrivateKey(pem)) return absl::OkStatus();
+  CORDON_ASSIGN_OR_RETURN(const KeyPtr key, PrivateKeyFromPem(pem));
+  return public_half(*key).status();
+}
+
 absl::Status CheckKeys(const v1::OperatorIdentity& identity) {
   CORDON_ASSIGN_OR_RETURN(const KeyPtr tls_key, PrivateKeyFromPem(identity.key_pem()));
   CORDON_RETURN_IF_ERROR(CheckKeyMatches(identity.certificate_pem(), *tls_key));
@@ -41,8 +50,10 @@ absl::Status CheckKeys(const v1::OperatorIdentity& identity) {
   if (info.identity.kind != IdentityKind::kOperator || info.identity.id != identity.operator_id()) {
     return absl::InvalidArgumentError("the certificate is not this operator's");
   }
-  CORDON_ASSIGN_OR_RETURN(const KeyPtr signing_key, PrivateKeyFromPem(identity.signing_key_pem()));
-  return RawPublicKey(*signing_key).status();
+  CORDON_RETURN_IF_ERROR(CheckMaybeSealed(identity.signing_key_pem(), RawPublicKey));
+  if (identity.unlock_key_pem().empty())
+    return absl::OkStatus();  // of an identity that was made before there was one
+  return Annotate(CheckMaybeSealed(identity.unlock_key_pem(), RawX25519PublicKey), "the unlock key");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "common/crypto/digest.h"
 #include "common/crypto/ed25519.h"
 #include "common/wire/operator_identity.h"
+#include "controller/keys/operator_keys.h"
 #include "controller/pki/pki.h"
 #include "controller/store/sqlite_store.h"
 #include "platform/api/files.h"
@@ -58,37 +59,37 @@ absl::Status CheckOptions(const InitOptions& options) {
 
 struct FirstOperator {
   std::string id;
-  KeyPtr key;
+  OperatorKeys keys;
   v1::SignedTrustBundle bundle;
 };
 
 // The first operator may do everything alone; more operators and higher thresholds come with later bundles.
-absl::StatusOr<FirstOperator> MakeFirstOperator(const std::string& fleet_id, const std::string& name) {
+absl::StatusOr<FirstOperator> MakeFirstOperator(const Pki& pki, const std::string& name) {
   FirstOperator first{.id = NewUuid()};
-  CORDON_ASSIGN_OR_RETURN(first.key, NewSigningKey());
+  CORDON_ASSIGN_OR_RETURN(first.keys, NewOperatorKeys());
   v1::TrustBundle bundle;
-  bundle.set_fleet_id(fleet_id);
+  bundle.set_fleet_id(pki.FleetId());
   bundle.set_version(1);
+  bundle.set_audit_log_public_key(pki.AuditLogPublicKey());
   v1::TrustedOperator& trusted = *bundle.add_operators();
-  trusted.set_operator_id(first.id);
-  trusted.set_name(name);
-  CORDON_ASSIGN_OR_RETURN(*trusted.mutable_ed25519_public_key(), RawPublicKey(*first.key));
-  for (const auto role : {v1::TrustedOperator::ROLE_ISOLATE, v1::TrustedOperator::ROLE_SCAN,
-                          v1::TrustedOperator::ROLE_POLICY, v1::TrustedOperator::ROLE_TRUST}) {
+  CORDON_ASSIGN_OR_RETURN(trusted, Trusted(first.id, name, first.keys));
+  for (const auto role :
+       {v1::TrustedOperator::ROLE_ISOLATE, v1::TrustedOperator::ROLE_SCAN, v1::TrustedOperator::ROLE_POLICY,
+        v1::TrustedOperator::ROLE_TRUST, v1::TrustedOperator::ROLE_UNLOCK}) {
     trusted.add_roles(role);
   }
   first.bundle.set_bundle(bundle.SerializeAsString());
   v1::Signature& signature = *first.bundle.add_signatures();
   signature.set_operator_id(first.id);
   CORDON_ASSIGN_OR_RETURN(*signature.mutable_ed25519(),
-                          Sign(kTrustDomain, first.bundle.bundle(), *first.key));
+                          Sign(kTrustDomain, first.bundle.bundle(), *first.keys.signing));
   return first;
 }
 
 absl::StatusOr<std::string> IdentityText(const Pki& pki, const FirstOperator& first,
                                          const InitOptions& options,
                                          const std::vector<std::string>& controllers) {
-  CORDON_ASSIGN_OR_RETURN(const IssuedKeyPair issued, pki.IssueOperator(first.id));
+  CORDON_ASSIGN_OR_RETURN(const IssuedCertificate issued, pki.IssueOperator(first.id, *first.keys.tls));
   v1::OperatorIdentity identity;
   identity.set_format(1);
   identity.set_operator_id(first.id);
@@ -96,10 +97,10 @@ absl::StatusOr<std::string> IdentityText(const Pki& pki, const FirstOperator& fi
   identity.set_fleet_id(pki.FleetId());
   identity.mutable_controllers()->Assign(controllers.begin(), controllers.end());
   identity.set_ca_pem(pki.CaPem());
-  identity.set_certificate_pem(issued.certificate.pem);
-  identity.set_key_pem(issued.key_pem);
-  CORDON_ASSIGN_OR_RETURN(*identity.mutable_signing_key_pem(), PrivateKeyToPem(*first.key));
+  identity.set_certificate_pem(issued.pem);
+  CORDON_RETURN_IF_ERROR(PutKeys(first.keys, options.passphrase, &identity));
   identity.set_trust_bundle_sha256(Sha256(first.bundle.bundle()));
+  identity.set_trust_version(1);
   return WriteOperatorIdentity(identity);
 }
 
@@ -130,8 +131,7 @@ absl::StatusOr<InitResult> InitFleet(const InitOptions& options, const Clock& cl
   const PkiOptions pki_options{result.fleet_id, StrCat(result.fleet_id, ".cordon"), options.names};
   CORDON_RETURN_IF_ERROR(Pki::Create(PkiFolder(beside), pki_options, clock));
   CORDON_ASSIGN_OR_RETURN(const std::unique_ptr<Pki> pki, Pki::Load(PkiFolder(beside), clock));
-  CORDON_ASSIGN_OR_RETURN(const FirstOperator first,
-                          MakeFirstOperator(result.fleet_id, options.operator_name));
+  CORDON_ASSIGN_OR_RETURN(const FirstOperator first, MakeFirstOperator(*pki, options.operator_name));
   result.operator_id = first.id;
   CORDON_RETURN_IF_ERROR(
       CreateSqliteStore(StoreFile(beside), {result.fleet_id, pki_options.organisation, first.bundle}, clock));

@@ -19,6 +19,7 @@ struct InitOptions {
   uint16_t port = 8443;
   std::string operator_name;           // the first operator, who may order everything
   std::filesystem::path operator_out;  // the operator's identity file; must not exist
+  std::string passphrase;              // seals the operator's keys; empty = they stay open
 };
 
 struct InitResult {

@@ -10,7 +10,9 @@
 #include "common/rpc/tls.h"
 #include "controller/app/init.h"
 #include "controller/app/serve.h"
+#include "controller/keys/passphrase.h"
 #include "platform/api/system.h"
+#include "platform/api/terminal.h"
 
 namespace {
 
@@ -24,7 +26,10 @@ int Fail(const absl::Status& why) {
   return absl::IsInvalidArgument(why) ? kBadUsage : kFailed;
 }
 
-int InitCommand(controller::InitOptions options) {
+int InitCommand(controller::InitOptions options, const controller::PassphraseSource& source) {
+  absl::StatusOr<std::string> passphrase = controller::ChoosePassphrase(source);
+  if (!passphrase.ok()) return Fail(passphrase.status());
+  options.passphrase = *std::move(passphrase);
   if (options.operator_out.empty()) options.operator_out = StrCat(options.operator_name, ".operator");
   const absl::StatusOr<controller::InitResult> made =
       controller::InitFleet(options, *platform::MakeSystemClock());
@@ -33,8 +38,9 @@ int InitCommand(controller::InitOptions options) {
   fmt::print("Made the identity of operator '{}' in {}\n", options.operator_name,
              options.operator_out.string());
   fmt::print(
-      "  It holds the key that signs orders. Move it to the operator's machine, as\n"
-      "  ~/.config/cordon/identity; the controller does not need it and must not keep it.\n");
+      "  It holds the key that signs orders{}. Move it to the operator's machine, as\n"
+      "  ~/.config/cordon/identity; the controller does not need it and must not keep it.\n",
+      options.passphrase.empty() ? ", NOT sealed with a passphrase" : "");
   fmt::print("Next: cordon-controller serve --data {} --listen 0.0.0.0:{}\n", options.data.string(),
              options.port);
   return 0;
@@ -67,6 +73,11 @@ int main(int argc, char** argv) {
   init->add_option("--operator", init_options.operator_name, "Name of the first operator (default admin)");
   init->add_option("--operator-out", init_options.operator_out,
                    "The operator's identity file (default NAME.operator)");
+  controller::PassphraseSource passphrase{.ask = platform::AskSecret};
+  init->add_option("--passphrase-file", passphrase.file,
+                   "File with the passphrase that seals the operator's keys")
+      ->envname("CORDON_PASSPHRASE_FILE");
+  init->add_flag("--no-passphrase", passphrase.none, "Do not seal the operator's keys");
 
   controller::ServeOptions serve_options;
   CLI::App* const serve = app.add_subcommand("serve", "Serve agents and operators until told to stop");
@@ -81,5 +92,5 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kBadUsage;
   }
-  return init->parsed() ? InitCommand(init_options) : ServeCommand(serve_options);
+  return init->parsed() ? InitCommand(init_options, passphrase) : ServeCommand(serve_options);
 }

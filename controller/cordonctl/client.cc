@@ -67,8 +67,8 @@ absl::Status ExplainCall(const std::string& address, const grpc::Status& status)
   }
 }
 
-Client::Client(v1::OperatorIdentity identity, std::string address, KeyPtr signing_key)
-    : identity_(std::move(identity)), address_(std::move(address)), signing_key_(std::move(signing_key)) {
+Client::Client(v1::OperatorIdentity identity, std::string address)
+    : identity_(std::move(identity)), address_(std::move(address)) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMillis);
@@ -85,8 +85,7 @@ absl::Status Client::Explain(const grpc::Status& status) const {
 absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const v1::OperatorIdentity& identity) {
   std::string failures;
   for (const std::string& address : identity.controllers()) {
-    CORDON_ASSIGN_OR_RETURN(KeyPtr key, PrivateKeyFromPem(identity.signing_key_pem()));
-    std::unique_ptr<Client> client(new Client(identity, address, std::move(key)));
+    std::unique_ptr<Client> client(new Client(identity, address));
     absl::StatusOr<v1::GetFleetResponse> fleet = client->Call(&Stub::GetFleet, v1::GetFleetRequest());
     if (fleet.ok()) {
       if (fleet->fleet_id() != identity.fleet_id()) {

@@ -14,7 +14,6 @@
 #include <utility>
 #include <vector>
 
-#include "common/crypto/key.h"
 #include "cordon/v1/operator.grpc.pb.h"
 
 namespace cordon::ctl {
@@ -29,7 +28,6 @@ class Client {
 
   const v1::OperatorIdentity& Identity() const { return identity_; }
   const v1::GetFleetResponse& Fleet() const { return fleet_; }
-  EVP_PKEY& SigningKey() const { return *signing_key_; }
 
   template <typename Request, typename Response>
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
@@ -70,12 +68,11 @@ class Client {
  private:
   static constexpr auto kCallTimeout = std::chrono::seconds(10);
 
-  Client(v1::OperatorIdentity identity, std::string address, KeyPtr signing_key);
+  Client(v1::OperatorIdentity identity, std::string address);
   absl::Status Explain(const grpc::Status& status) const;
 
   v1::OperatorIdentity identity_;
   std::string address_;
-  KeyPtr signing_key_;
   std::unique_ptr<Stub> stub_;
   v1::GetFleetResponse fleet_;
 };

@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
       .columns = cordon::platform::TerminalColumns(),
       .getenv = [](const char* name) -> const char* { return std::getenv(name); },
       .now_unix_nanos = cordon::WallNowNanos,
+      .ask_secret = cordon::platform::AskSecret,
   };
   return cordon::ctl::Run({argv + 1, argv + argc}, environment);
 }

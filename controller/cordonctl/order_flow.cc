@@ -91,7 +91,7 @@ absl::Status AskConsent(const Tool& tool, const OrderOptions& options, const std
   return absl::AbortedError("nothing was sent");
 }
 
-absl::StatusOr<v1::SignedOrder> SignedBy(const Client& client, const v1::Order& order) {
+absl::StatusOr<v1::SignedOrder> SignedBy(Tool& tool, const Client& client, const v1::Order& order) {
   v1::SignedOrder signed_order;
   signed_order.set_order(order.SerializeAsString());
   if (signed_order.order().size() > kMaxOrderBytes) {
@@ -99,9 +99,9 @@ absl::StatusOr<v1::SignedOrder> SignedBy(const Client& client, const v1::Order& 
                                              ", at most ", FormatBytes(kMaxOrderBytes),
                                              ": use a smaller profile"));
   }
-  CORDON_ASSIGN_OR_RETURN(
-      *signed_order.add_signatures(),
-      SignOrder(signed_order.order(), client.Identity().operator_id(), client.SigningKey()));
+  CORDON_ASSIGN_OR_RETURN(EVP_PKEY* const key, tool.SigningKey());
+  CORDON_ASSIGN_OR_RETURN(*signed_order.add_signatures(),
+                          SignOrder(signed_order.order(), client.Identity().operator_id(), *key));
   return signed_order;
 }
 
@@ -180,7 +180,7 @@ absl::StatusOr<ExitCode> GiveOrder(Tool& tool, const OrderOptions& options, v1::
     CORDON_RETURN_IF_ERROR(AskConsent(tool, options, Sentence(order, hosts)));
   }
   v1::SubmitOrderRequest request;
-  CORDON_ASSIGN_OR_RETURN(*request.mutable_order(), SignedBy(*client, order));
+  CORDON_ASSIGN_OR_RETURN(*request.mutable_order(), SignedBy(tool, *client, order));
   CORDON_ASSIGN_OR_RETURN(const v1::SubmitOrderResponse accepted,
                           client->Call(&Client::Stub::SubmitOrder, request));
   ShowAccepted(tool, order, accepted);

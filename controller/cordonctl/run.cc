@@ -14,6 +14,9 @@ void AddGlobalOptions(CLI::App* app, GlobalOptions* options, std::string* output
   app->add_option("--identity", options->identity,
                   "Operator identity (else CORDON_IDENTITY, else ~/.config/cordon/identity)");
   app->add_option("--controller", options->controller, "HOST:PORT instead of those in the identity");
+  app->add_option(
+      "--passphrase-file", options->passphrase_file,
+      "File with the passphrase of the identity's keys (else CORDON_PASSPHRASE_FILE, else asked for)");
   app->add_option("-o,--output", *output, "table or json (one object per line)")
       ->check(CLI::IsMember({"table", "json"}));
 }

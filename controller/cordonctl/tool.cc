@@ -23,6 +23,22 @@ absl::StatusOr<Client*> Tool::Controller() {
   return client_.get();
 }
 
+absl::StatusOr<EVP_PKEY*> Tool::SigningKey() {
+  if (signing_key_) return signing_key_.get();
+  CORDON_ASSIGN_OR_RETURN(const Client* const client, Controller());
+  const v1::OperatorIdentity& identity = client->Identity();
+  CORDON_ASSIGN_OR_RETURN(signing_key_, controller::OpenKey(identity.signing_key_pem(), Passphrases(),
+                                                            StrCat("the signing key of ", identity.name())));
+  return signing_key_.get();
+}
+
+controller::PassphraseSource Tool::Passphrases() const {
+  std::string file = options_.passphrase_file;
+  const char* const set = environment_.getenv("CORDON_PASSPHRASE_FILE");
+  if (file.empty() && set != nullptr) file = set;
+  return {.file = std::move(file), .ask = environment_.ask_secret};
+}
+
 void Tool::Print(const boost::json::object& object) const {
   environment_.out << boost::json::serialize(object) << '\n' << std::flush;
 }

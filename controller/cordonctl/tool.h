@@ -12,7 +12,9 @@
 #include <string>
 #include <string_view>
 
+#include "common/crypto/key.h"
 #include "controller/cordonctl/client.h"
+#include "controller/keys/passphrase.h"
 
 namespace cordon::ctl {
 
@@ -30,12 +32,14 @@ struct Environment {
   int columns = 80;
   std::function<const char*(const char*)> getenv;
   std::function<int64_t()> now_unix_nanos;
+  controller::AskSecret ask_secret = {};  // empty: nobody to ask
 };
 
 struct GlobalOptions {
-  std::string identity;    // --identity
-  std::string controller;  // --controller
-  bool json = false;       // -o json
+  std::string identity;         // --identity
+  std::string controller;       // --controller
+  bool json = false;            // -o json
+  std::string passphrase_file;  // --passphrase-file, else CORDON_PASSPHRASE_FILE
 };
 
 class Tool {
@@ -45,6 +49,12 @@ class Tool {
 
   // Reads the identity and connects, once.
   absl::StatusOr<Client*> Controller();
+
+  // The key that signs, once; asks for its passphrase.
+  absl::StatusOr<EVP_PKEY*> SigningKey();
+
+  // Where passphrases come from.
+  controller::PassphraseSource Passphrases() const;
 
   const Environment& World() const { return environment_; }
   int64_t Now() const { return environment_.now_unix_nanos(); }
@@ -60,6 +70,7 @@ class Tool {
   const Environment& environment_;
   GlobalOptions options_;
   std::unique_ptr<Client> client_;
+  KeyPtr signing_key_;
 };
 
 // What a command does once the command line is read. INVALID_ARGUMENT ends with kBadUsage, other errors with

@@ -7,6 +7,7 @@
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/base/uuid.h"
+#include "common/crypto/ed25519.h"
 #include "common/crypto/x509.h"
 #include "controller/pki/fleet_file.h"
 #include "platform/api/files.h"
@@ -68,6 +69,12 @@ absl::Status WriteOwn(const path& folder, const IssuedKeyPair& pair) {
   return WriteSecret(folder / "controller.crt", pair.certificate.pem);
 }
 
+absl::Status WriteAuditKey(const path& folder) {
+  CORDON_ASSIGN_OR_RETURN(const KeyPtr key, NewSigningKey());
+  CORDON_ASSIGN_OR_RETURN(const std::string pem, PrivateKeyToPem(*key));
+  return WriteSecret(folder / "audit.key", pem);
+}
+
 absl::StatusOr<std::string> ReadPrivate(const path& file) {
   std::error_code error;
   const std::filesystem::perms mode = std::filesystem::status(file, error).permissions();
@@ -104,6 +111,7 @@ absl::Status Pki::Create(const path& folder, const PkiOptions& options, const Cl
   CORDON_RETURN_IF_ERROR(WriteSecret(folder / "ca.key", ca_key_pem));
   CORDON_RETURN_IF_ERROR(WriteSecret(folder / "ca.crt", ca_pem));
   CORDON_RETURN_IF_ERROR(WriteOwn(folder, own));
+  CORDON_RETURN_IF_ERROR(WriteAuditKey(folder));
   return WriteSecret(folder / "fleet.toml", FormatFleetFile(options));
 }
 
@@ -120,7 +128,20 @@ absl::StatusOr<std::unique_ptr<Pki>> Pki::Load(const path& folder, const Clock& 
                                                 "damaged; put back both from a backup"));
   }
   CORDON_RETURN_IF_ERROR(pki->LoadOwn(folder));
+  CORDON_RETURN_IF_ERROR(pki->LoadAuditKey(folder));
   return pki;
+}
+
+absl::Status Pki::LoadAuditKey(const path& folder) {
+  const path file = folder / "audit.key";
+  std::error_code error;
+  const bool missing = !std::filesystem::exists(file, error) && !error;
+  if (missing) CORDON_RETURN_IF_ERROR(WriteAuditKey(folder));
+  CORDON_ASSIGN_OR_RETURN(audit_key_, ReadKey(file));
+  absl::StatusOr<std::string> raw = RawPublicKey(*audit_key_);
+  if (!raw.ok()) return Annotate(raw.status(), file.string());
+  audit_public_key_ = *std::move(raw);
+  return absl::OkStatus();
 }
 
 absl::Status Pki::LoadOwn(const path& folder) {
@@ -156,10 +177,18 @@ absl::StatusOr<IssuedKeyPair> Pki::IssueBootstrap(std::string_view enrollment_id
                               now, not_after_unix_nanos - now));
 }
 
-absl::StatusOr<IssuedKeyPair> Pki::IssueOperator(std::string_view operator_id) const {
-  return IssuePair(*ca_key_, ca_pem_,
-                   RequestFor({IdentityKind::kOperator, options_.organisation, std::string(operator_id)},
-                              clock_.WallNanos(), kOperatorCertificateNanos));
+absl::StatusOr<IssuedCertificate> Pki::IssueOperator(std::string_view operator_id, EVP_PKEY& key) const {
+  return WithInfo(IssueForKey(*ca_key_, ca_pem_, key, OperatorRequest(operator_id)));
+}
+
+absl::StatusOr<IssuedCertificate> Pki::IssueOperator(std::string_view operator_id,
+                                                     std::string_view csr_der) const {
+  return WithInfo(IssueFromCsr(*ca_key_, ca_pem_, csr_der, OperatorRequest(operator_id)));
+}
+
+CertificateRequest Pki::OperatorRequest(std::string_view operator_id) const {
+  return RequestFor({IdentityKind::kOperator, options_.organisation, std::string(operator_id)},
+                    clock_.WallNanos(), kOperatorCertificateNanos);
 }
 
 }  // namespace cordon::controller

@@ -5,6 +5,7 @@
 //   fleet.toml                        fleet_id, organisation, names of the controller
 //   ca.key ca.crt                     P-256; trust in the whole fleet hangs on this key
 //   controller.key controller.crt     what the server shows
+//   audit.key                         Ed25519; signs the checkpoints of the audit log
 
 #include <absl/status/statusor.h>
 
@@ -18,6 +19,7 @@
 
 #include "common/base/clock.h"
 #include "common/crypto/key.h"
+#include "common/crypto/x509.h"
 
 namespace cordon::controller {
 
@@ -67,6 +69,11 @@ class Pki {
   const std::string& ControllerCertificatePem() const { return controller_pem_; }
   const std::string& ControllerKeyPem() const { return controller_key_pem_; }
 
+  // Signs the checkpoints of the audit log; the trust bundle names its public half, so that agents witness
+  // the log.
+  EVP_PKEY& AuditLogKey() const { return *audit_key_; }
+  const std::string& AuditLogPublicKey() const { return audit_public_key_; }  // 32 raw bytes
+
   // A host's certificate for the key in its request, for kHostCertificateNanos. Only the key is taken from
   // the request (AUT-2). INVALID_ARGUMENT: a bad request.
   absl::StatusOr<IssuedCertificate> IssueHost(std::string_view csr_der, std::string_view host_id) const;
@@ -76,12 +83,19 @@ class Pki {
   absl::StatusOr<IssuedKeyPair> IssueBootstrap(std::string_view enrollment_id,
                                                int64_t not_after_unix_nanos) const;
 
-  absl::StatusOr<IssuedKeyPair> IssueOperator(std::string_view operator_id) const;
+  // An operator's certificate for a key at hand, or for the one in a request, of which only the key is taken.
+  // INVALID_ARGUMENT: a bad request.
+  absl::StatusOr<IssuedCertificate> IssueOperator(std::string_view operator_id, EVP_PKEY& key) const;
+  absl::StatusOr<IssuedCertificate> IssueOperator(std::string_view operator_id,
+                                                  std::string_view csr_der) const;
 
  private:
   Pki(PkiOptions options, const Clock& clock) : options_(std::move(options)), clock_(clock) {}
   // Reads what the server shows, or makes it anew.
   absl::Status LoadOwn(const std::filesystem::path& folder);
+  CertificateRequest OperatorRequest(std::string_view operator_id) const;
+  // Reads the audit log's key, or makes one for a fleet that was made before there was any.
+  absl::Status LoadAuditKey(const std::filesystem::path& folder);
 
   PkiOptions options_;
   const Clock& clock_;
@@ -89,6 +103,8 @@ class Pki {
   std::string ca_pem_;
   std::string controller_pem_;
   std::string controller_key_pem_;
+  KeyPtr audit_key_;
+  std::string audit_public_key_;
 };
 
 }  // namespace cordon::controller

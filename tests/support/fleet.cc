@@ -44,7 +44,7 @@ Fleet::Fleet() {
                                       << "\"\n[watch]\npaths = [\"" << WatchedFolder().string() << "\"]\n";
   MustRun({Program("cordon-controller"), "init", "--data", Folder("controller").string(), "--name",
            "10.99.0.10", "--port", "8443", "--operator", "alex", "--operator-out",
-           Folder("operator.identity").string()});
+           Folder("operator.identity").string(), "--no-passphrase"});
   StartController();
 }
 

@@ -153,7 +153,11 @@ class ServerBox {
   TlsIdentity Tls(const controller::IssuedKeyPair& pair) const {
     return {pki_->CaPem(), pair.certificate.pem, pair.key_pem};
   }
-  TlsIdentity OperatorTls() const { return Tls(Must(pki_->IssueOperator(fleet_.OperatorId()))); }
+  TlsIdentity OperatorTls() const { return OperatorTls(fleet_.OperatorId()); }
+  TlsIdentity OperatorTls(const std::string& operator_id) const {
+    const KeyPtr key = Must(NewTlsKey());
+    return {pki_->CaPem(), Must(pki_->IssueOperator(operator_id, *key)).pem, Must(PrivateKeyToPem(*key))};
+  }
   TlsIdentity BootstrapTls(const v1::EnrollmentFile& file) const {
     return {file.ca_pem(), file.bootstrap_certificate_pem(), file.bootstrap_key_pem()};
   }

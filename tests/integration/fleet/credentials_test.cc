@@ -60,7 +60,7 @@ TEST(Credentials, AControllerOfAnotherFleetIsNotTrusted) {
   std::filesystem::rename(fleet.Folder("controller"), fleet.Folder("controller-away"));
   MustRun({Fleet::Program("cordon-controller"), "init", "--data", fleet.Folder("controller").string(),
            "--name", "10.99.0.10", "--port", "8443", "--operator", "mallory", "--operator-out",
-           fleet.Folder("other.identity").string()});
+           fleet.Folder("other.identity").string(), "--no-passphrase"});
   Subprocess impostor({Fleet::Program("cordon-controller"), "serve", "--data",
                        fleet.Folder("controller").string(), "--listen", "0.0.0.0:8443"},
                       {.net_namespace = fleet.Outside().Name()});
@@ -93,7 +93,7 @@ TEST(Credentials, AnOrderSignedByAStrangerHasNoEffect) {
   // The operator's file with another signing key: a thief who has the TLS certificate alone.
   ASSERT_EQ(RunCommand({Fleet::Program("cordon-controller"), "init", "--data",
                         fleet.Folder("elsewhere").string(), "--name", "10.99.0.10", "--operator", "mallory",
-                        "--operator-out", fleet.Folder("mallory.identity").string()})
+                        "--operator-out", fleet.Folder("mallory.identity").string(), "--no-passphrase"})
                 .status,
             0);
   const CommandResult refused =

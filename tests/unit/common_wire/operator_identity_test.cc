@@ -11,6 +11,7 @@
 #include "common/crypto/digest.h"
 #include "common/crypto/ed25519.h"
 #include "common/crypto/pem.h"
+#include "common/crypto/x25519.h"
 #include "common/crypto/x509.h"
 
 namespace cordon {
@@ -45,6 +46,15 @@ TEST(OperatorIdentity, GivesBackWhatWasWritten) {
   EXPECT_EQ(read->SerializeAsString(), identity.SerializeAsString());
 }
 
+TEST(OperatorIdentity, AUT3_MayHoldSealedKeys) {
+  v1::OperatorIdentity identity = GoodIdentity();
+  identity.set_signing_key_pem(*SealPrivateKey(**NewSigningKey(), "correct horse battery"));
+  identity.set_unlock_key_pem(*SealPrivateKey(**NewX25519Key(), "correct horse battery"));
+  const auto read = ReadOperatorIdentity(WriteOperatorIdentity(identity));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->unlock_key_pem(), identity.unlock_key_pem());
+}
+
 TEST(OperatorIdentity, RefusesEachFieldThatIsBad) {
   const v1::OperatorIdentity good = GoodIdentity();
   const v1::OperatorIdentity other = GoodIdentity();
@@ -61,6 +71,7 @@ TEST(OperatorIdentity, RefusesEachFieldThatIsBad) {
       [&](auto& i) { i.set_key_pem(other.key_pem()); },
       [&](auto& i) { i.set_operator_id(other.operator_id()); },
       [](auto& i) { i.set_signing_key_pem(i.key_pem()); },
+      [](auto& i) { i.set_unlock_key_pem(i.key_pem()); },
       [](auto& i) { i.set_trust_bundle_sha256("short"); },
   };
   for (size_t i = 0; i < alterations.size(); ++i) {

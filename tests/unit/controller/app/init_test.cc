@@ -9,6 +9,7 @@
 
 #include "common/crypto/digest.h"
 #include "common/crypto/ed25519.h"
+#include "common/crypto/x25519.h"
 #include "common/crypto/x509.h"
 #include "common/wire/operator_identity.h"
 #include "common/wire/trust.h"
@@ -73,9 +74,24 @@ TEST(InitFleet, MakesAFleetThatItsFirstOperatorCommands) {
   const v1::TrustBundle bundle = Must(ParseTrustBundle(fleet.trust_bundle));
   ASSERT_EQ(bundle.operators_size(), 1);
   EXPECT_EQ(bundle.operators(0).operator_id(), made.operator_id);
-  EXPECT_EQ(bundle.operators(0).roles_size(), 4);
+  EXPECT_EQ(bundle.operators(0).roles_size(), 5);
   const KeyPtr key = Must(PrivateKeyFromPem(identity.signing_key_pem()));
   EXPECT_EQ(bundle.operators(0).ed25519_public_key(), Must(RawPublicKey(*key)));
+  const KeyPtr unlock = Must(PrivateKeyFromPem(identity.unlock_key_pem()));
+  EXPECT_EQ(bundle.operators(0).unlock_public_key(), Must(RawX25519PublicKey(*unlock)));
+  EXPECT_EQ(bundle.audit_log_public_key(), pki->AuditLogPublicKey());
+  EXPECT_EQ(identity.trust_version(), 1U);
+}
+
+TEST(InitFleet, AUT3_ThePassphraseSealsTheOperatorsKeys) {
+  Fixture f;
+  f.options.passphrase = "correct horse battery";
+  ASSERT_THAT(f.Init(), IsOk());
+  const v1::OperatorIdentity identity = f.Identity();
+  for (const std::string& pem : {identity.signing_key_pem(), identity.unlock_key_pem()}) {
+    EXPECT_THAT(PrivateKeyFromPem(pem).status(), Fails(kInvalid, "unencrypted"));
+    EXPECT_THAT(OpenSealedPrivateKey(pem, f.options.passphrase).status(), IsOk());
+  }
 }
 
 // The operators' key is nowhere in what the controller keeps.

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/base/uuid.h"
+#include "common/crypto/ed25519.h"
 #include "common/crypto/x509.h"
 #include "platform/api/files.h"
 #include "tests/fakes/fake_clock.h"
@@ -155,16 +156,39 @@ TEST(Pki, ABootstrapPairEndsWithItsEnrolment) {
   EXPECT_THAT(pki->IssueBootstrap(id, f.clock.WallNanos()), Fails(kInvalid, "before it begins"));
 }
 
-TEST(Pki, AnOperatorsPairIsForAYear) {
+TEST(Pki, AnOperatorsCertificateIsForAYearAndForTheKeyThatAsks) {
   Fixture f;
   const auto pki = f.Load();
   const std::string id = NewUuid();
-  const IssuedKeyPair pair = Must(pki->IssueOperator(id));
-  EXPECT_EQ(Must(ReadCertificate(pair.certificate.pem)).identity,
-            (Identity{IdentityKind::kOperator, pki->Organisation(), id}));
-  EXPECT_TRUE(AreASecondApart(pair.certificate.not_after_unix_nanos,
-                              f.clock.WallNanos() + kOperatorCertificateNanos));
-  EXPECT_FALSE(pki->IssueOperator("alex").ok());
+  const KeyPtr key = Must(NewTlsKey());
+  for (const IssuedCertificate& issued :
+       {Must(pki->IssueOperator(id, *key)), Must(pki->IssueOperator(id, Must(MakeCsrDer(*key))))}) {
+    EXPECT_EQ(Must(ReadCertificate(issued.pem)).identity,
+              (Identity{IdentityKind::kOperator, pki->Organisation(), id}));
+    EXPECT_TRUE(CheckKeyMatches(issued.pem, *key).ok());
+    EXPECT_TRUE(
+        AreASecondApart(issued.not_after_unix_nanos, f.clock.WallNanos() + kOperatorCertificateNanos));
+  }
+  EXPECT_FALSE(pki->IssueOperator("alex", *key).ok());
+  EXPECT_FALSE(pki->IssueOperator(id, "no request").ok());
+}
+
+TEST(Pki, TheAuditLogHasAKeyOfItsOwnThatStays) {
+  Fixture f;
+  const std::string first = f.Load()->AuditLogPublicKey();
+  EXPECT_EQ(first.size(), 32U);
+  const auto pki = f.Load();
+  EXPECT_EQ(pki->AuditLogPublicKey(), first);
+  EXPECT_TRUE(Verify("d", "bytes", Must(Sign("d", "bytes", pki->AuditLogKey())), first));
+  EXPECT_EQ(fs::status(f.at / "audit.key").permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  // A fleet that was made before there was one gets one.
+  fs::remove(f.at / "audit.key");
+  const std::string second = f.Load()->AuditLogPublicKey();
+  EXPECT_NE(second, first);
+  EXPECT_EQ(f.Load()->AuditLogPublicKey(), second);
+  // Another kind of key, and one that others may read, are refused.
+  f.Write("audit.key", f.Read("controller.key"));
+  EXPECT_THAT(f.TryLoad(), Fails(kInvalid, "audit.key"));
 }
 
 TEST(Pki, TheControllersCertificateIsRenewedAtHalfOfItsTimeAndNotBefore) {
