@@ -64,8 +64,8 @@ TEST(Pki, IsMadeForItsOwnerAloneAndOnce) {
     EXPECT_EQ(file.status().permissions(), fs::perms::owner_read | fs::perms::owner_write) << file.path();
     names.insert(file.path().filename().string());
   }
-  EXPECT_EQ(names,
-            std::set<std::string>({"fleet.toml", "ca.key", "ca.crt", "controller.key", "controller.crt"}));
+  EXPECT_EQ(names, std::set<std::string>(
+                       {"audit.key", "fleet.toml", "ca.key", "ca.crt", "controller.key", "controller.crt"}));
   EXPECT_THAT(Pki::Create(f.at, f.options, f.clock),
               Fails(absl::StatusCode::kAlreadyExists, "is there already"));
 }
