@@ -139,4 +139,10 @@ struct AuditNote {
   std::string detail;
 };
 
+// The state of the audit log.
+struct AuditHead {
+  uint64_t size = 0;  // entries
+  std::string root;   // 32 bytes
+};
+
 }  // namespace cordon::controller

@@ -6,7 +6,7 @@
 namespace cordon::controller {
 
 // One element per schema version; only ever appended to.
-inline constexpr std::array<std::string_view, 2> kSchema = {
+inline constexpr std::array<std::string_view, 3> kSchema = {
     R"sql(
 CREATE TABLE fleet(
   one INTEGER PRIMARY KEY CHECK(one = 1),
@@ -110,6 +110,19 @@ CREATE TRIGGER audit_is_append_only_1 BEFORE UPDATE ON audit BEGIN SELECT RAISE(
 CREATE TRIGGER audit_is_append_only_2 BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
 )sql",
     // What a host showed in its last session: its receipts are verified with it.
-    "ALTER TABLE hosts ADD COLUMN certificate BLOB;"};
+    "ALTER TABLE hosts ADD COLUMN certificate BLOB;",
+    // The audit log's Merkle tree: the whole subtrees over its entries' hashes (common/wire/merkle.h).
+    // Entries of a store that is older than this get theirs when it is opened.
+    R"sql(
+CREATE TABLE audit_tree(
+  level INTEGER NOT NULL,
+  node INTEGER NOT NULL,
+  hash BLOB NOT NULL,
+  PRIMARY KEY(level, node)) WITHOUT ROWID;
+CREATE TRIGGER audit_tree_is_append_only_1 BEFORE UPDATE ON audit_tree BEGIN
+  SELECT RAISE(ABORT, 'the audit log only grows'); END;
+CREATE TRIGGER audit_tree_is_append_only_2 BEFORE DELETE ON audit_tree BEGIN
+  SELECT RAISE(ABORT, 'the audit log only grows'); END;
+)sql"};
 
 }  // namespace cordon::controller

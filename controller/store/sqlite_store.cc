@@ -61,6 +61,8 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::pa
   absl::StatusOr<Database> writer = Database::Open(path, Database::Durability::kFull);
   if (!writer.ok()) return ExplainDamage(name, writer.status());
   CORDON_RETURN_IF_ERROR(Annotate(writer->Migrate(kSchema), name));
+  CORDON_RETURN_IF_ERROR(
+      ExplainDamage(name, writer->Transaction([&] { return CompleteAuditTree(*writer); })));
   CORDON_ASSIGN_OR_RETURN(std::unique_ptr<ReaderPool> readers, ReaderPool::Open(path, kReaders));
   auto store =
       std::make_unique<SqliteStore>(name, *std::move(lock), *std::move(writer), std::move(readers), clock);

@@ -67,6 +67,9 @@ class SqliteStore final : public Store {
   absl::Status AppendAudit(const AuditNote& note) override;
   absl::Status ReadAudit(uint64_t from_index,
                          const std::function<bool(v1::AuditEntry&& entry)>& callback) override;
+  absl::StatusOr<AuditHead> GetAuditHead() override;
+  absl::StatusOr<std::string> AuditRoot(uint64_t size) override;
+  absl::StatusOr<std::vector<std::string>> AuditConsistency(uint64_t first, uint64_t size) override;
 
  private:
   // Runs `body` in one transaction of the writer.
@@ -86,8 +89,14 @@ class SqliteStore final : public Store {
 
 // Pieces of transactions that several subjects need. `database` is the writer, inside a transaction.
 
-// Appends to the audit log.
+// Appends to the audit log and to its tree.
 absl::Status AppendAuditEntry(Database& database, int64_t now, const AuditNote& note);
+// Appends what became of orders: deliveries, refusals and every other end, not what is only under way. One
+// entry for the hosts of an order that came to the same state with the same message.
+absl::Status AppendOutcomeEntries(Database& database, int64_t now, std::span<const v1::OrderOutcome> changed);
+// Adds the entries that the tree lacks: those of a store that was made before there was one. DATA_LOSS: the
+// tree knows of entries that the log has not.
+absl::Status CompleteAuditTree(Database& database);
 // Keeps a record of a certificate given out.
 absl::Status RecordCertificate(Database& database, std::string_view identity,
                                const CertificateRecord& certificate);

@@ -141,6 +141,15 @@ class Store {
   // From `from_index` (1 = the first), oldest first; false ends it.
   virtual absl::Status ReadAudit(uint64_t from_index,
                                  const std::function<bool(v1::AuditEntry&& entry)>& callback) = 0;
+
+  // The log's Merkle tree (RFC 9162, over AuditEntry.hash), kept in the transaction of each entry; read in
+  // O(log n).
+  virtual absl::StatusOr<AuditHead> GetAuditHead() = 0;
+  // The root that the log had at `size`; OUT_OF_RANGE when it has not so many entries.
+  virtual absl::StatusOr<std::string> AuditRoot(uint64_t size) = 0;
+  // That the log at `size` goes on from the log at `first`. OUT_OF_RANGE: first > size, or the log is
+  // shorter.
+  virtual absl::StatusOr<std::vector<std::string>> AuditConsistency(uint64_t first, uint64_t size) = 0;
 };
 
 }  // namespace cordon::controller

@@ -1,5 +1,6 @@
 #include "common/base/status.h"
 #include "common/wire/audit_chain.h"
+#include "controller/store/audit_tree.h"
 #include "controller/store/sqlite_store_impl.h"
 
 namespace cordon::controller {
@@ -42,17 +43,20 @@ absl::Status AppendAuditEntry(Database& database, int64_t now, const AuditNote& 
   entry.set_subject(note.subject);
   entry.set_detail(note.detail);
   entry.set_previous_hash(end.Hash());
+  entry.set_hash(AuditHash(entry));
   CORDON_ASSIGN_OR_RETURN(Statement insert,
                           database.Prepare("INSERT INTO audit VALUES(?, ?, ?, ?, ?, ?, ?, ?)"));
-  return insert.BindUnsigned(1, entry.index())
-      .Bind(2, now)
-      .BindText(3, note.actor)
-      .BindText(4, note.action)
-      .BindText(5, note.subject)
-      .BindText(6, note.detail)
-      .BindBlob(7, entry.previous_hash())
-      .BindBlob(8, AuditHash(entry))
-      .Run();
+  CORDON_RETURN_IF_ERROR(insert.BindUnsigned(1, entry.index())
+                             .Bind(2, now)
+                             .BindText(3, note.actor)
+                             .BindText(4, note.action)
+                             .BindText(5, note.subject)
+                             .BindText(6, note.detail)
+                             .BindBlob(7, entry.previous_hash())
+                             .BindBlob(8, entry.hash())
+                             .Run());
+  CORDON_ASSIGN_OR_RETURN(AuditTree tree, AuditTree::Of(database));
+  return tree.Add(end.Index(), entry.hash());
 }
 
 absl::Status SqliteStore::AppendAudit(const AuditNote& note) {

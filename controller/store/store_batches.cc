@@ -186,7 +186,8 @@ absl::StatusOr<CommitResult> SqliteStore::CommitBatches(std::span<const HostBatc
                               writer.Add(batches[i], *checked[i], &result.changed_outcomes));
       result.batches.push_back(std::move(verdict));
     }
-    return writer.Finish();
+    CORDON_RETURN_IF_ERROR(writer.Finish());
+    return AppendOutcomeEntries(database, clock_.WallNanos(), result.changed_outcomes);
   }));
   return result;
 }

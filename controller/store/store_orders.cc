@@ -339,7 +339,7 @@ absl::StatusOr<std::vector<OrderOutcome>> SqliteStore::RecordOutcomes(
       if (outcome.has_receipt())
         CORDON_RETURN_IF_ERROR(RecordReceipt(database, outcome.host_id(), outcome.receipt()));
     }
-    return absl::OkStatus();
+    return AppendOutcomeEntries(database, clock_.WallNanos(), changed);
   }));
   return changed;
 }
@@ -362,6 +362,7 @@ absl::StatusOr<std::vector<OrderOutcome>> SqliteStore::ExpireOrders() {
           database, MakeOutcome(outcome.order_id, outcome.host_id, OrderOutcome::STATE_EXPIRED, now),
           &changed));
     }
+    CORDON_RETURN_IF_ERROR(AppendOutcomeEntries(database, now, changed));
     CORDON_ASSIGN_OR_RETURN(Statement swept,
                             database.Prepare("UPDATE orders SET swept = 1 WHERE swept = 0 AND expiry <= ?"));
     return swept.Bind(1, now).Run();

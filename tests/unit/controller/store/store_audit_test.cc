@@ -1,8 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/base/strings.h"
 #include "common/sqlite/database.h"
 #include "common/wire/audit_chain.h"
+#include "common/wire/merkle.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/store_box.h"
 
@@ -102,6 +104,141 @@ TEST(StoreAudit, AnAlteredEntryIsNamedByTheChain) {
   }
   box.Start();
   EXPECT_THAT(VerifyAudit(box.Audit()), Fails(absl::StatusCode::kDataLoss, "3"));
+}
+
+// Roots and proofs of the store are those of the entries that it gives out.
+TEST(StoreAudit, AUT3_KeepsTheTreeOfItsEntries) {
+  StoreBox box;
+  MerkleWalk walk;
+  std::vector<std::string> roots = {walk.Root()};
+  for (int i = 2; i <= 70; ++i) ASSERT_THAT(box->AppendAudit(Note()), IsOk());
+  for (const v1::AuditEntry& entry : box.Audit()) {
+    walk.Add(entry.hash());
+    roots.push_back(walk.Root());
+  }
+  const AuditHead head = testing::Must(box->GetAuditHead());
+  EXPECT_EQ(head.size, 70U);
+  EXPECT_EQ(head.root, roots.back());
+  for (uint64_t size = 0; size <= 70; ++size) ASSERT_EQ(testing::Must(box->AuditRoot(size)), roots[size]);
+  for (uint64_t second = 1; second <= 70; second += 3) {
+    for (uint64_t first = 1; first <= second; first += 2) {
+      const auto proof = testing::Must(box->AuditConsistency(first, second));
+      ASSERT_THAT(VerifyMerkleConsistency(first, roots[first], second, roots[second], proof), IsOk());
+    }
+  }
+  constexpr auto kRange = absl::StatusCode::kOutOfRange;
+  EXPECT_THAT(box->AuditRoot(71).status(), Fails(kRange, "has 70 entries, not 71"));
+  EXPECT_THAT(box->AuditConsistency(1, 71).status(), Fails(kRange, "has 70 entries, not 71"));
+  EXPECT_THAT(box->AuditConsistency(9, 8).status(), Fails(kRange, "9"));
+}
+
+// A store from before there was a tree, and one that lost a part of it, get it when they are opened.
+TEST(StoreAudit, CompletesItsTreeWhenItIsOpened) {
+  for (const int kept : {0, 1, 5, 8, 12}) {
+    StoreBox box;
+    for (int i = 2; i <= 13; ++i) ASSERT_THAT(box->AppendAudit(Note()), IsOk());
+    const std::string root = testing::Must(box->GetAuditHead()).root;
+    box.Crash();
+    {
+      Database database = testing::Must(Database::Open(box.File(), Database::Durability::kNormal));
+      ASSERT_THAT(database.Execute(StrCat("DROP TRIGGER audit_tree_is_append_only_2; "
+                                          "DELETE FROM audit_tree WHERE (node + 1) << level > ",
+                                          kept)),
+                  IsOk());
+    }
+    box.Start();
+    EXPECT_EQ(testing::Must(box->GetAuditHead()).root, root) << kept;
+    ASSERT_THAT(box->AppendAudit(Note()), IsOk());
+    EXPECT_EQ(testing::Must(box->GetAuditHead()).size, 14U);
+  }
+}
+
+TEST(StoreAudit, ALogThatIsShorterThanItsTreeIsNotServed) {
+  StoreBox box;
+  for (int i = 0; i < 5; ++i) ASSERT_THAT(box->AppendAudit(Note()), IsOk());
+  box.Crash();
+  {
+    Database database = testing::Must(Database::Open(box.File(), Database::Durability::kNormal));
+    EXPECT_THAT(std::string(database.Execute("DELETE FROM audit_tree").message()), HasSubstr("only grows"));
+    EXPECT_THAT(std::string(database.Execute("UPDATE audit_tree SET hash = x''").message()),
+                HasSubstr("only grows"));
+    ASSERT_THAT(
+        database.Execute("DROP TRIGGER audit_is_append_only_2; DELETE FROM audit WHERE entry_index > 4"),
+        IsOk());
+  }
+  testing::FakeClock clock{0};
+  EXPECT_THAT(
+      OpenSqliteStore(box.File(), clock).status(),
+      Fails(absl::StatusCode::kDataLoss, "the audit log was cut: it has 4 entries, and its tree is of 6"));
+}
+
+std::vector<std::string> ActionsOf(const std::vector<v1::AuditEntry>& entries, size_t from) {
+  std::vector<std::string> actions;
+  for (size_t i = from; i < entries.size(); ++i)
+    actions.push_back(entries[i].actor() + " " + entries[i].action());
+  return actions;
+}
+
+TEST(StoreAudit, RecordsDeliveriesRefusalsAndOutcomesOfOrders) {
+  StoreBox box;
+  const std::string one = box.AddHost("one");
+  const std::string two = box.AddHost("two");
+  const v1::Order order = box.Isolate({one, two}, 1);
+  ASSERT_THAT(box.Submit(order).status(), IsOk());
+  const size_t before = box.Audit().size();
+  const auto record = [&](const std::string& host, v1::OrderOutcome::State state,
+                          const std::string& message = "") {
+    v1::OrderOutcome outcome = testing::Outcome(order.order_id(), host, state);
+    outcome.set_message(message);
+    return outcome;
+  };
+  const auto tell = [&](const std::vector<v1::OrderOutcome>& outcomes) {
+    ASSERT_THAT(box->RecordOutcomes(outcomes).status(), IsOk());
+  };
+  tell({record(one, v1::OrderOutcome::STATE_DELIVERED), record(two, v1::OrderOutcome::STATE_DELIVERED)});
+  tell({record(one, v1::OrderOutcome::STATE_DONE),
+        record(two, v1::OrderOutcome::STATE_REFUSED, "not\x01 for me")});
+  tell({record(one, v1::OrderOutcome::STATE_DONE)});  // a repeat is no news
+  const std::vector<v1::AuditEntry> entries = box.Audit();
+  EXPECT_THAT(ActionsOf(entries, before),
+              ElementsAre("controller order.delivered", "host/" + one + " order.done",
+                          "host/" + two + " order.refused"));
+  EXPECT_THAT(entries[before].detail(), HasSubstr("2 hosts: "));
+  EXPECT_THAT(entries[before].detail(), HasSubstr(one));
+  EXPECT_EQ(entries[before + 2].detail(), "1 host: " + two + "; not\\x01 for me");
+  EXPECT_EQ(entries[before + 2].subject(), order.order_id());
+  EXPECT_THAT(VerifyAudit(entries), IsOk());
+}
+
+TEST(StoreAudit, NamesManyHostsInAsManyEntriesAsItTakes) {
+  StoreBox box;
+  std::vector<std::string> hosts;
+  for (int i = 0; i < 230; ++i) hosts.push_back(box.AddHost(StrCat("host-", i)));
+  const v1::Order order = box.Isolate(hosts, 1);
+  ASSERT_THAT(box.Submit(order).status(), IsOk());
+  const size_t before = box.Audit().size();
+  std::vector<v1::OrderOutcome> outcomes;
+  for (const std::string& host : hosts) {
+    outcomes.push_back(testing::Outcome(order.order_id(), host, v1::OrderOutcome::STATE_DELIVERED));
+  }
+  ASSERT_THAT(box->RecordOutcomes(outcomes).status(), IsOk());
+  std::string details;
+  const std::vector<v1::AuditEntry> entries = box.Audit();
+  for (size_t i = before; i < entries.size(); ++i) details += entries[i].detail();
+  EXPECT_THAT(ActionsOf(entries, before), SizeIs(3));
+  for (const std::string& host : hosts) EXPECT_THAT(details, HasSubstr(host));
+}
+
+TEST(StoreAudit, RecordsOrdersThatExpire) {
+  StoreBox box;
+  const std::string host = box.AddHost("one");
+  const v1::Order order = box.Isolate({host}, 1);
+  ASSERT_THAT(box.Submit(order).status(), IsOk());
+  box.Time().Advance(2 * testing::TestFleet::kHour);
+  ASSERT_THAT(box->ExpireOrders().status(), IsOk());
+  EXPECT_EQ(box.Audit().back().action(), "order.expired");
+  EXPECT_EQ(box.Audit().back().actor(), "controller");
+  EXPECT_EQ(box.Audit().back().subject(), order.order_id());
 }
 
 }  // namespace
