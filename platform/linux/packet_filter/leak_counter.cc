@@ -1,11 +1,13 @@
 #include "platform/api/leak_counter.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/status.h"
 #include "platform/linux/links/link_table.h"
 #include "platform/linux/packet_filter/listing.h"
 #include "platform/linux/packet_filter/nft.h"
+#include "platform/linux/packet_filter/table_reader.h"
 #include "platform/linux/packet_filter/watch.h"
 
 namespace cordon::platform {
@@ -54,15 +56,15 @@ class NftLeakCounter final : public LeakCounter {
 
   // The sum of the counters, of tables that are still as they were made: others count something else.
   absl::StatusOr<uint64_t> Read() {
+    CORDON_ASSIGN_OR_RETURN(const std::vector<Listing> found, reader_.Read());
     uint64_t sum = 0;
     for (const Table& table : tables_) {
-      CORDON_ASSIGN_OR_RETURN(const std::string text,
-                              nft_.Run(StrCat("list table ", table.family, " cordon-watch")));
-      CORDON_ASSIGN_OR_RETURN(const Listing listing, ParseListing(AsCordonsListing(text)));
-      if (!Differences(Canonical(table), listing.table).empty()) {
+      const auto listing =
+          std::ranges::find_if(found, [&](const Listing& each) { return each.table.family == table.family; });
+      if (listing == found.end() || !Differences(Canonical(table), listing->table).empty()) {
         return absl::FailedPreconditionError("somebody changed the rules that count what slips through");
       }
-      sum += CountedPackets(text);
+      sum += listing->counted_packets;
     }
     if (sum < last_)
       return absl::FailedPreconditionError("somebody set the count of what slips through back");
@@ -70,6 +72,7 @@ class NftLeakCounter final : public LeakCounter {
   }
 
   Nft nft_;
+  TableReader reader_{"cordon-watch"};
   LinkTable links_;
   absl::Status links_open_;
   std::vector<Table> tables_;  // that count now; empty: none

@@ -145,11 +145,16 @@ std::optional<AddressSet> ParseSet(std::string_view line) {
   if (!take(" { type ")) return std::nullopt;
   set.v6 = line.starts_with("ipv6_addr");
   if (!take(set.v6 ? "ipv6_addr" : "ipv4_addr")) return std::nullopt;
+  set.ranges = take(" flags interval");
   if (take(" elements = { ")) {
     const size_t end = line.find(" }");
     if (end == std::string_view::npos) return std::nullopt;
-    const std::vector<std::string_view> elements = SortedElements(line.substr(0, end));
-    set.elements.assign(elements.begin(), elements.end());
+    for (const std::string_view element : SortedElements(line.substr(0, end))) {
+      const std::optional<Interval> interval = ParseInterval(element, set.v6);
+      if (!interval.has_value() || (!set.ranges && !interval->IsOneAddress())) return std::nullopt;
+      set.elements.push_back(*interval);
+    }
+    std::ranges::sort(set.elements);
     line.remove_prefix(end + 2);
   }
   return line == " }" ? std::optional(std::move(set)) : std::nullopt;
@@ -157,14 +162,19 @@ std::optional<AddressSet> ParseSet(std::string_view line) {
 
 void CompareSets(const std::string& where, const AddressSet& intended, const AddressSet& found,
                  std::vector<std::string>* out) {
-  if (intended.v6 != found.v6) out->push_back(StrCat(where, " is for another kind of address"));
-  for (const std::string& element : found.elements) {
-    if (!std::ranges::binary_search(intended.elements, element))
-      out->push_back(StrCat(where, " has an address that is not Cordon's here: ", Quoted(element)));
+  if (intended.v6 != found.v6 || intended.ranges != found.ranges) {
+    out->push_back(StrCat(where, " is for another kind of address"));
+    return;
   }
-  for (const std::string& element : intended.elements) {
+  if (intended.elements == found.elements) return;
+  for (const Interval& element : found.elements) {
+    if (!std::ranges::binary_search(intended.elements, element))
+      out->push_back(StrCat(
+          where, " has an address that is not Cordon's here: ", Quoted(IntervalText(element, found.v6))));
+  }
+  for (const Interval& element : intended.elements) {
     if (!std::ranges::binary_search(found.elements, element))
-      out->push_back(StrCat(where, " lacks the address ", element));
+      out->push_back(StrCat(where, " lacks the address ", IntervalText(element, intended.v6)));
   }
 }
 
@@ -224,6 +234,7 @@ absl::StatusOr<Listing> ParseListing(std::string_view text) {
     } else {
       const uint64_t packets = TakeCounter(&line);
       if (line.ends_with("drop")) listing.dropped_packets += packets;
+      listing.counted_packets += packets;
       chain->rules.push_back(CanonicalRule(line));
     }
   }
@@ -235,7 +246,7 @@ Table Canonical(Table table) {
   for (Chain& chain : table.chains) {
     for (std::string& rule : chain.rules) rule = CanonicalRule(rule);
   }
-  for (AddressSet& set : table.sets) std::sort(set.elements.begin(), set.elements.end());
+  for (AddressSet& set : table.sets) std::ranges::sort(set.elements);
   return table;
 }
 

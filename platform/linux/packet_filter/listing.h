@@ -16,11 +16,13 @@ namespace cordon::platform {
 struct Listing {
   Table table;
   uint64_t dropped_packets = 0;  // the sum over all counters of rules that drop
+  uint64_t counted_packets = 0;  // the sum over all counters
 };
 
-// One table as listed. Counter values are taken out of the rules and elements of sets are sorted, so that
-// equal content gives equal tables. INVALID_ARGUMENT for text of another shape: the kernel then holds what
-// Cordon would not write, or this nftables prints in a way that is not known here.
+// One table as listed, with or without the elements of its sets. Counter values are taken out of the rules
+// and elements of sets are sorted, so that equal content gives equal tables. INVALID_ARGUMENT for text of
+// another shape: the kernel then holds what Cordon would not write, or this nftables prints in a way that is
+// not known here.
 absl::StatusOr<Listing> ParseListing(std::string_view text);
 
 // The same form for intended rules.

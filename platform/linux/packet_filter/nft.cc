@@ -32,4 +32,13 @@ absl::StatusOr<std::string> Nft::Run(const std::string& commands) {
   return absl::InternalError(StrCat("nftables: ", text));
 }
 
+absl::StatusOr<std::string> Nft::RunTerse(const std::string& commands) {
+  if (context_ == nullptr) return Run(commands);
+  const unsigned flags = nft_ctx_output_get_flags(context_.get());
+  nft_ctx_output_set_flags(context_.get(), flags | NFT_CTX_OUTPUT_TERSE);
+  absl::StatusOr<std::string> listing = Run(commands);
+  nft_ctx_output_set_flags(context_.get(), flags);
+  return listing;
+}
+
 }  // namespace cordon::platform

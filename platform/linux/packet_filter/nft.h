@@ -19,6 +19,10 @@ class Nft {
   // What the commands print. PERMISSION_DENIED without CAP_NET_ADMIN; on an error nothing has changed.
   absl::StatusOr<std::string> Run(const std::string& commands);
 
+  // As Run, for listings: without the elements of named sets. For `list ruleset` alone libnftables does not
+  // even read them.
+  absl::StatusOr<std::string> RunTerse(const std::string& commands);
+
  private:
   struct Free {
     void operator()(nft_ctx* context) const { nft_ctx_free(context); }

@@ -19,7 +19,8 @@
 #include "platform/linux/packet_filter/listing.h"
 #include "platform/linux/packet_filter/nft.h"
 #include "platform/linux/packet_filter/ruleset.h"
-#include "platform/linux/packet_filter/table_finder.h"
+#include "platform/linux/packet_filter/set_elements.h"
+#include "platform/linux/packet_filter/table_reader.h"
 #include "platform/linux/packet_filter/transaction.h"
 
 namespace cordon::platform {
@@ -91,35 +92,35 @@ class NftFilter final : public PacketFilter {
         return std::ranges::find(table.sets, set.name, &AddressSet::name) != table.sets.end();
       });
     };
-    if (!live.has_value() || standing_->size() != Families().size() ||
+    if (!live.has_value() || standing_->size() != std::size(kFamilies) ||
         !std::ranges::all_of(*standing_, has_all)) {
       standing_.reset();
       return absl::FailedPreconditionError("the kernel's rules are not those that these names belong to");
     }
-    const std::string update = FormatNameUpdate(policy, *live);
-    if (update.empty()) return absl::OkStatus();
-    const absl::Status done = nft_.Run(update).status();
+    const absl::Status done = elements_.Change(NameChanges(*standing_, sets));
     if (!done.ok()) {
       standing_.reset();
       return absl::FailedPreconditionError(
           StrCat("the addresses of names cannot be opened: ", Message(done)));
     }
     for (Table& table : *standing_) {
-      std::erase_if(table.sets, [&](const AddressSet& set) { return IsOfSlot(set, *live); });
-      table.sets.insert(table.sets.end(), sets.begin(), sets.end());
+      for (const AddressSet& set : sets) {
+        std::ranges::find(table.sets, set.name, &AddressSet::name)->elements = set.elements;
+      }
     }
     return absl::OkStatus();
   }
 
   absl::StatusOr<FilterReadback> ReadBack(const FilterPolicy& intended) override {
     CORDON_ASSIGN_OR_RETURN(const std::vector<Uplink> uplinks, Uplinks());
-    CORDON_ASSIGN_OR_RETURN(const std::vector<Listing> found, ListTables());
+    CORDON_ASSIGN_OR_RETURN(const std::vector<Listing> found, reader_.Read());
     FilterReadback readback;
-    readback.ruleset_sha256 = Sha256(FormatTables(MakeRuleset(intended, uplinks)));
     readback.absent = found.empty();
     const Slot live = LiveSlot(TablesOf(found)).value_or(Slot::kA);
     const std::vector<Table> wanted = MakeRuleset(intended, uplinks, live);
-    for (const std::string& family : Families()) Compare(family, found, wanted, live, &readback);
+    readback.ruleset_sha256 =
+        Sha256(FormatTables(live == Slot::kA ? wanted : MakeRuleset(intended, uplinks)));
+    for (const std::string_view family : kFamilies) Compare(family, found, wanted, live, &readback);
     readback.uplinks = HookedUplinks(wanted, found, uplinks, live);
     if (intended.level != Level::kObserve) {
       for (const Uplink& uplink : uplinks) {
@@ -147,40 +148,9 @@ class NftFilter final : public PacketFilter {
     return uplinks;
   }
 
-  static std::vector<std::string> Families() { return {"inet", "netdev"}; }
-
-  // Everything that Cordon's tables hold, as tables. A table that cannot be read has an empty name of its
-  // family's chains and says why in its header: it differs from every table that Cordon makes.
-  absl::StatusOr<std::vector<Listing>> ListTables() {
-    std::vector<Listing> found;
-    for (const std::string& family : Families()) {
-      const std::string name = StrCat("table ", family, " cordon");
-      CORDON_ASSIGN_OR_RETURN(const bool stands, finder_.Stands(family));
-      if (!stands) continue;
-      CORDON_ASSIGN_OR_RETURN(const std::string text, nft_.Run("list " + name));
-      absl::StatusOr<Listing> listing = ParseListing(text);
-      if (!listing.ok()) {
-        listing = Listing{.table = {.family = family,
-                                    .header = std::string(Message(listing.status())),
-                                    .chains = {},
-                                    .sets = {}},
-                          .dropped_packets = 0};
-      }
-      found.push_back(*std::move(listing));
-    }
-    return found;
-  }
-
-  static std::vector<Table> TablesOf(const std::vector<Listing>& found) {
-    std::vector<Table> tables;
-    tables.reserve(found.size());
-    for (const Listing& listing : found) tables.push_back(listing.table);
-    return tables;
-  }
-
   absl::Status LearnWhatStands() {
     if (standing_.has_value()) return absl::OkStatus();
-    CORDON_ASSIGN_OR_RETURN(const std::vector<Listing> found, ListTables());
+    CORDON_ASSIGN_OR_RETURN(const std::vector<Listing> found, reader_.Read());
     standing_ = TablesOf(found);
     return absl::OkStatus();
   }
@@ -208,7 +178,8 @@ class NftFilter final : public PacketFilter {
     std::vector<Table> wanted = MakeRuleset(policy, uplinks, slot);
     if (untidy_) WaitForPacketsOnTheirWay();  // the slot that is filled now was live a moment ago
     untidy_ = true;
-    CORDON_RETURN_IF_ERROR(nft_.Run(FormatFill(*standing_, wanted)).status());
+    CORDON_RETURN_IF_ERROR(nft_.Run(FormatFill(*standing_, wanted, false)).status());
+    CORDON_RETURN_IF_ERROR(elements_.Change(ElementsToFill(wanted)));
     CORDON_RETURN_IF_ERROR(nft_.Run(FormatTurn(*standing_, wanted)).status());
     standing_ = AfterTurn(*standing_, std::move(wanted));
     return absl::OkStatus();
@@ -228,13 +199,13 @@ class NftFilter final : public PacketFilter {
     return absl::OkStatus();
   }
 
-  static const Listing* OfFamily(const std::vector<Listing>& found, const std::string& family) {
+  static const Listing* OfFamily(const std::vector<Listing>& found, std::string_view family) {
     const auto at = std::find_if(found.begin(), found.end(),
                                  [&](const Listing& listing) { return listing.table.family == family; });
     return at == found.end() ? nullptr : &*at;
   }
 
-  static void Compare(const std::string& family, const std::vector<Listing>& found,
+  static void Compare(std::string_view family, const std::vector<Listing>& found,
                       const std::vector<Table>& wanted, Slot live, FilterReadback* readback) {
     const auto want =
         std::find_if(wanted.begin(), wanted.end(), [&](const Table& t) { return t.family == family; });
@@ -296,7 +267,8 @@ class NftFilter final : public PacketFilter {
   }
 
   Nft nft_;
-  TableFinder finder_;
+  TableReader reader_{"cordon"};
+  SetElements elements_;
   LinkTable links_;
   absl::Status links_open_;
   // What the kernel holds, as far as this object wrote it or read it; nothing when that is not known. A guess

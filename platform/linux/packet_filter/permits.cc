@@ -1,9 +1,9 @@
 #include "platform/linux/packet_filter/permits.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <map>
 #include <set>
-#include <tuple>
 #include <utility>
 
 #include "common/base/strings.h"
@@ -69,31 +69,49 @@ std::string WithoutData(const std::string& address, bool v6, bool from_accepting
   return StrCat(address, at, kNotOpening, " meta length <= ", v6 ? 72 : 52, " accept");
 }
 
-// What follows `ip daddr` and `ip6 daddr` for the peers of a flow; empty where it has none.
-struct PeerTexts {
-  std::string v4;
-  std::string v6;
+// Gathers the networks of flows: few of them stand in the rule, many in a set.
+class NetworkSets {
+ public:
+  NetworkSets(Slot slot, std::vector<AddressSet>* sets) : slot_(slot), sets_(sets), first_(sets->size()) {}
+
+  PeerTexts TextsOf(const std::vector<Network>& networks) {
+    return {.v4 = TextOf(networks, false), .v6 = TextOf(networks, true)};
+  }
+
+ private:
+  static constexpr size_t kMostInRule = 16;
+
+  std::string TextOf(const std::vector<Network>& networks, bool v6) {
+    if (networks.size() <= kMostInRule) return AddressSetText(networks, v6);
+    std::vector<Interval> intervals = IntervalsOf(networks, v6);
+    if (intervals.size() <= kMostInRule) return AddressSetText(networks, v6);
+    const auto same = std::find_if(sets_->begin() + first_, sets_->end(), [&](const AddressSet& set) {
+      return set.v6 == v6 && set.elements == intervals;
+    });
+    if (same != sets_->end()) return "@" + same->name;
+    const size_t index = sets_->size() - static_cast<size_t>(first_);
+    const bool ranges = !std::ranges::all_of(intervals, &Interval::IsOneAddress);
+    sets_->push_back({.name = NetworkSetName(index, v6, slot_),
+                      .v6 = v6,
+                      .ranges = ranges,
+                      .elements = std::move(intervals)});
+    return StrCat("@", sets_->back().name);
+  }
+
+  Slot slot_;
+  std::vector<AddressSet>* sets_;
+  std::ptrdiff_t first_;  // before it stand the sets of names
 };
 
-PeerTexts PeersOf(const std::vector<Network>& networks) {
-  return {AddressSetText(networks, false), AddressSetText(networks, true)};
-}
-PeerTexts PeersOf(size_t name_set, Slot slot) {
-  return {"@" + NameSetName(name_set, false, slot), "@" + NameSetName(name_set, true, slot)};
+PeerTexts NamesOf(size_t name_set, Slot slot) {
+  return {.v4 = StrCat("@", NameSetName(name_set, false, slot)),
+          .v6 = StrCat("@", NameSetName(name_set, true, slot))};
 }
 
 // A flow of one program. What leaves carries its mark. What arrives is asked for its socket where that is
 // known, at the inet hooks; the hooks of the uplink let pass what those then judge.
-struct ProgramFlow {
-  uint32_t mark = 0;
-  bool host_opens = false;
-  FlowProtocol protocol = FlowProtocol::kTcp;
-  std::vector<PortRange> ports;
-  bool at_uplink = false;
-};
-
-void AddProgramFlow(Lines* lines, const ProgramFlow& flow, const PeerTexts& peers) {
-  const std::string socket = flow.at_uplink ? "" : StrCat(" socket mark ", MarkText(flow.mark));
+void AddProgramFlow(Lines* lines, const ProfileFlow& flow, const PeerTexts& peers, bool at_uplink) {
+  const std::string socket = at_uplink ? "" : StrCat(" socket mark ", MarkText(flow.mark));
   for (const bool v6 : {false, true}) {
     const std::string& set = v6 ? peers.v6 : peers.v4;
     if (set.empty()) continue;
@@ -103,37 +121,36 @@ void AddProgramFlow(Lines* lines, const ProgramFlow& flow, const PeerTexts& peer
       // The answer belongs to no socket.
       lines->out.push_back(StrCat(to, v6 ? " icmpv6" : " icmp", " type echo-request accept"));
       lines->in.push_back(StrCat(from, v6 ? " icmpv6" : " icmp", " type echo-reply accept"));
-    } else if (flow.host_opens) {
+    } else if (!flow.peer_opens) {
       lines->out.push_back(Forward(to, flow.protocol, flow.ports));
       lines->in.push_back(Reply(from, flow.protocol, flow.ports, socket));
     } else {
       lines->in.push_back(Forward(from, flow.protocol, flow.ports, socket));
       lines->out.push_back(Reply(to, flow.protocol, flow.ports));
     }
-    if (flow.protocol == FlowProtocol::kTcp && !flow.at_uplink) {
-      lines->in.push_back(WithoutData(from, v6, flow.host_opens, flow.ports));
+    if (flow.protocol == FlowProtocol::kTcp && !at_uplink) {
+      lines->in.push_back(WithoutData(from, v6, !flow.peer_opens, flow.ports));
     }
   }
 }
 
-void AddFlow(Lines* lines, bool host_opens, FlowProtocol protocol, const PeerTexts& peers,
-             const std::vector<PortRange>& ports) {
+void AddFlow(Lines* lines, const ProfileFlow& flow, const PeerTexts& peers) {
   for (const bool v6 : {false, true}) {
     const std::string& set = v6 ? peers.v6 : peers.v4;
     if (set.empty()) continue;
     const std::string to = AddressMatch(v6, true, set);
     const std::string from = AddressMatch(v6, false, set);
-    if (protocol == FlowProtocol::kIcmpEcho) {
+    if (flow.protocol == FlowProtocol::kIcmpEcho) {
       const std::string request = StrCat(v6 ? " icmpv6" : " icmp", " type echo-request accept");
       const std::string reply = StrCat(v6 ? " icmpv6" : " icmp", " type echo-reply accept");
-      lines->out.push_back(to + (host_opens ? request : reply));
-      lines->in.push_back(from + (host_opens ? reply : request));
-    } else if (host_opens) {
-      lines->out.push_back(Forward(to, protocol, ports));
-      lines->in.push_back(Reply(from, protocol, ports));
+      lines->out.push_back(to + (flow.peer_opens ? reply : request));
+      lines->in.push_back(from + (flow.peer_opens ? request : reply));
+    } else if (!flow.peer_opens) {
+      lines->out.push_back(Forward(to, flow.protocol, flow.ports));
+      lines->in.push_back(Reply(from, flow.protocol, flow.ports));
     } else {
-      lines->in.push_back(Forward(from, protocol, ports));
-      lines->out.push_back(Reply(to, protocol, ports));
+      lines->in.push_back(Forward(from, flow.protocol, flow.ports));
+      lines->out.push_back(Reply(to, flow.protocol, flow.ports));
     }
   }
 }
@@ -167,35 +184,39 @@ Lines NetworkUpkeep() {
   };
 }
 
-Lines ProfilePermits(const FilterPolicy& policy, Slot slot, bool at_uplink) {
-  // Rules that differ only in their networks become one set: ten thousand addresses cost one look-up.
-  // The mark 0 stands for every program.
-  using Flow = std::tuple<uint32_t, bool, FlowProtocol, std::vector<PortRange>>;
-  std::map<Flow, std::vector<Network>> by_network;
-  std::set<std::pair<size_t, Flow>> by_name;
+Profile MakeProfile(const FilterPolicy& policy, Slot slot) {
+  Profile profile{.flows = {}, .sets = MakeNameSets(policy, slot)};
+  if (policy.level != Level::kNoLateral && policy.level != Level::kEssential) return profile;
+  std::map<ProfileFlow, std::vector<Network>> by_network;
+  std::set<std::pair<size_t, ProfileFlow>> by_name;
   for (const FilterRule& rule : policy.allow) {
     const uint32_t mark = rule.program.has_value() ? ProgramTag(policy.programs.at(*rule.program)) : 0;
     const std::vector<PortRange> ports = JoinPorts(rule.ports);
-    for (const bool host_opens : {true, false}) {
-      const FlowDirection other = host_opens ? FlowDirection::kIn : FlowDirection::kOut;
+    for (const bool peer_opens : {false, true}) {
+      const FlowDirection other = peer_opens ? FlowDirection::kOut : FlowDirection::kIn;
       if (rule.direction == other) continue;
-      const Flow flow{mark, !host_opens, rule.protocol, ports};
+      const ProfileFlow flow{
+          .mark = mark, .peer_opens = peer_opens, .protocol = rule.protocol, .ports = ports};
       std::vector<Network>& networks = by_network[flow];
       networks.insert(networks.end(), rule.networks.begin(), rule.networks.end());
       if (rule.name_set.has_value()) by_name.emplace(*rule.name_set, flow);
     }
   }
+  NetworkSets sets(slot, &profile.sets);
+  for (const auto& [flow, networks] : by_network) profile.flows.emplace_back(flow, sets.TextsOf(networks));
+  for (const auto& [name_set, flow] : by_name) profile.flows.emplace_back(flow, NamesOf(name_set, slot));
+  return profile;
+}
+
+Lines ProfilePermits(const Profile& profile, bool at_uplink) {
   Lines lines;
-  const auto add = [&](const Flow& flow, const PeerTexts& peers) {
-    const auto& [mark, peer_opens, protocol, ports] = flow;
-    if (mark == 0) {
-      AddFlow(&lines, !peer_opens, protocol, peers, ports);
+  for (const auto& [flow, peers] : profile.flows) {
+    if (flow.mark == 0) {
+      AddFlow(&lines, flow, peers);
     } else {
-      AddProgramFlow(&lines, {mark, !peer_opens, protocol, ports, at_uplink}, peers);
+      AddProgramFlow(&lines, flow, peers, at_uplink);
     }
-  };
-  for (const auto& [flow, networks] : by_network) add(flow, PeersOf(networks));
-  for (const auto& [name_set, flow] : by_name) add(flow, PeersOf(name_set, slot));
+  }
   return lines;
 }
 

@@ -19,8 +19,8 @@ void Append(std::vector<std::string>* to, const std::vector<std::string>& lines)
 }
 
 // The rules of one way, `own` being that way's part of each Lines.
-std::vector<std::string> RulesOf(const FilterPolicy& policy, std::vector<std::string> Lines::* own,
-                                 bool at_uplink, Slot slot) {
+std::vector<std::string> RulesOf(const FilterPolicy& policy, const Profile& profile,
+                                 std::vector<std::string> Lines::* own, bool at_uplink) {
   std::vector<std::string> rules;
   if (policy.level != Level::kDark) Append(&rules, ControllerPermits(policy.controllers, at_uplink).*own);
   if (policy.dns.has_value()) Append(&rules, DnsPermits(*policy.dns, at_uplink).*own);
@@ -30,9 +30,7 @@ std::vector<std::string> RulesOf(const FilterPolicy& policy, std::vector<std::st
     }
     Append(&rules, NetworkUpkeep().*own);
   }
-  if (policy.level == Level::kNoLateral || policy.level == Level::kEssential) {
-    Append(&rules, ProfilePermits(policy, slot, at_uplink).*own);
-  }
+  Append(&rules, ProfilePermits(profile, at_uplink).*own);
   if (policy.level == Level::kNoLateral) {
     Append(&rules, LateralDrops().*own);
   } else {
@@ -68,13 +66,13 @@ std::string Hook(std::string_view hook, std::string_view device = "") {
   return StrCat("type filter hook ", hook, where, " ", kWhere);
 }
 
-Table MakeInetTable(const FilterPolicy& policy, Slot slot) {
-  Table table{.family = "inet", .header = "", .chains = {}, .sets = MakeNameSets(policy, slot)};
+Table MakeInetTable(const FilterPolicy& policy, const Profile& profile, Slot slot) {
+  Table table{.family = "inet", .header = "", .chains = {}, .sets = profile.sets};
   const auto add = [&](std::string_view name, std::vector<std::string> rules) {
     table.chains.push_back({.name = SlotChain(name, slot), .hook = "", .rules = std::move(rules)});
   };
-  add("input", WithLoopback("iif \"lo\" accept", RulesOf(policy, &Lines::in, false, slot)));
-  add("output", WithLoopback("oif \"lo\" accept", RulesOf(policy, &Lines::out, false, slot)));
+  add("input", WithLoopback("iif \"lo\" accept", RulesOf(policy, profile, &Lines::in, false)));
+  add("output", WithLoopback("oif \"lo\" accept", RulesOf(policy, profile, &Lines::out, false)));
   add("forward", ForwardRules(policy));
   for (const std::string name : {"input", "output", "forward"}) {
     table.chains.push_back({.name = name, .hook = Hook(name), .rules = {"jump " + SlotChain(name, slot)}});
@@ -91,12 +89,13 @@ Table MakeInetTable(const FilterPolicy& policy, Slot slot) {
   return table;
 }
 
-Table MakeNetdevTable(const FilterPolicy& policy, const std::vector<Uplink>& uplinks, Slot slot) {
-  Table table{.family = "netdev", .header = "", .chains = {}, .sets = MakeNameSets(policy, slot)};
+Table MakeNetdevTable(const FilterPolicy& policy, const Profile& profile, const std::vector<Uplink>& uplinks,
+                      Slot slot) {
+  Table table{.family = "netdev", .header = "", .chains = {}, .sets = profile.sets};
   const std::string in = SlotChain("into-host", slot);
   const std::string out = SlotChain("out-of-host", slot);
-  table.chains.push_back({.name = in, .hook = "", .rules = RulesOf(policy, &Lines::in, true, slot)});
-  table.chains.push_back({.name = out, .hook = "", .rules = RulesOf(policy, &Lines::out, true, slot)});
+  table.chains.push_back({.name = in, .hook = "", .rules = RulesOf(policy, profile, &Lines::in, true)});
+  table.chains.push_back({.name = out, .hook = "", .rules = RulesOf(policy, profile, &Lines::out, true)});
   for (const Uplink& uplink : uplinks) {
     table.chains.push_back(
         {.name = IngressChain(uplink), .hook = Hook("ingress", uplink.name), .rules = {"jump " + in}});
@@ -111,6 +110,18 @@ bool IsPlain(std::string_view name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
            c == '_' || c == '-';
   });
+}
+
+std::string FormatSet(const AddressSet& set, bool with_elements) {
+  std::string text = StrCat("\tset ", set.name, " {\n\t\ttype ", set.v6 ? "ipv6_addr" : "ipv4_addr", "\n",
+                            set.ranges ? "\t\tflags interval\n" : "");
+  if (with_elements && !set.elements.empty()) {
+    text += "\t\telements = { ";
+    for (const Interval& element : set.elements)
+      StrAppend(&text, &element == set.elements.data() ? "" : ", ", IntervalText(element, set.v6));
+    text += " }\n";
+  }
+  return text + "\t}\n";
 }
 
 // No interface name contains '/', so the two forms cannot meet.
@@ -141,15 +152,19 @@ std::string NameSetName(size_t index, bool v6, Slot slot) {
   return SlotChain(StrCat(v6 ? "names6-" : "names4-", index), slot);
 }
 
+std::string NetworkSetName(size_t index, bool v6, Slot slot) {
+  return SlotChain(StrCat(v6 ? "networks6-" : "networks4-", index), slot);
+}
+
 std::vector<AddressSet> MakeNameSets(const FilterPolicy& policy, Slot slot) {
   std::vector<AddressSet> sets;
   if (policy.level != Level::kNoLateral && policy.level != Level::kEssential) return sets;
   for (size_t at = 0; at < policy.name_sets.size(); ++at) {
     for (const bool v6 : {false, true}) {
-      AddressSet& set =
-          sets.emplace_back(AddressSet{.name = NameSetName(at, v6, slot), .v6 = v6, .elements = {}});
+      AddressSet& set = sets.emplace_back(AddressSet{.name = NameSetName(at, v6, slot), .v6 = v6});
       for (const auto& address : policy.name_sets[at].addresses) {
-        if (address.is_v6() == v6) set.elements.push_back(address.to_string());
+        if (address.is_v6() == v6)
+          set.elements.push_back({.first = BytesOf(address), .last = BytesOf(address)});
       }
     }
   }
@@ -183,23 +198,15 @@ std::vector<Table> MakeRuleset(const FilterPolicy& policy, std::vector<Uplink> u
   if (policy.level == Level::kObserve) return {};
   std::erase_if(uplinks, [](const Uplink& uplink) { return !CanHook(uplink); });
   std::sort(uplinks.begin(), uplinks.end(), [](const Uplink& a, const Uplink& b) { return a.name < b.name; });
-  return {MakeInetTable(policy, slot), MakeNetdevTable(policy, uplinks, slot)};
+  const Profile profile = MakeProfile(policy, slot);
+  return {MakeInetTable(policy, profile, slot), MakeNetdevTable(policy, profile, uplinks, slot)};
 }
 
-std::string FormatTables(const std::vector<Table>& tables) {
+std::string FormatTables(const std::vector<Table>& tables, bool with_elements) {
   std::string text;
   for (const Table& table : tables) {
     StrAppend(&text, "table ", table.family, " cordon {\n", table.header);
-    for (const AddressSet& set : table.sets) {
-      StrAppend(&text, "\tset ", set.name, " {\n\t\ttype ", set.v6 ? "ipv6_addr" : "ipv4_addr", "\n");
-      if (!set.elements.empty()) {
-        text += "\t\telements = { ";
-        for (const std::string& element : set.elements)
-          StrAppend(&text, &element == set.elements.data() ? "" : ", ", element);
-        text += " }\n";
-      }
-      text += "\t}\n";
-    }
+    for (const AddressSet& set : table.sets) StrAppend(&text, FormatSet(set, with_elements));
     for (const Chain& chain : table.chains) {
       StrAppend(&text, "\tchain ", chain.name, " {\n");
       if (!chain.hook.empty()) StrAppend(&text, "\t\t", chain.hook, "\n");

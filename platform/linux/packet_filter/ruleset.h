@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "platform/api/packet_filter.h"
+#include "platform/linux/packet_filter/intervals.h"
 
 namespace cordon::platform {
 
@@ -20,11 +21,12 @@ struct Chain {
   friend bool operator==(const Chain&, const Chain&) = default;
 };
 
-// A named set of addresses: those that a name of the profile stands for now.
+// A named set of addresses: those that a name of the profile stands for now, or many networks of the profile.
 struct AddressSet {
-  std::string name;  // "names4-0-a"
+  std::string name;  // "names4-0-a", "networks4-0-a"
   bool v6 = false;
-  std::vector<std::string> elements;
+  bool ranges = false;  // holds ranges; else single addresses only, which cost one look-up by hash
+  std::vector<Interval> elements{};  // sorted, without overlaps
   friend bool operator==(const AddressSet&, const AddressSet&) = default;
 };
 
@@ -59,6 +61,9 @@ std::string SlotChain(std::string_view name, Slot slot);
 // "names4-0-a": the IPv4 addresses of FilterPolicy::name_sets[0].
 std::string NameSetName(size_t index, bool v6, Slot slot);
 
+// "networks4-0-a": one of the lists of networks that are too long to stand in a rule.
+std::string NetworkSetName(size_t index, bool v6, Slot slot);
+
 // True for a chain that is jumped to, or a set, and belongs to `slot`.
 bool IsOfSlot(const Chain& chain, Slot slot);
 bool IsOfSlot(const AddressSet& set, Slot slot);
@@ -71,7 +76,7 @@ std::optional<Slot> LiveSlot(const std::vector<Table>& tables);
 // of `uplinks` does not matter. Uplinks whose names nftables has no way to write are left out (see CanHook).
 std::vector<Table> MakeRuleset(const FilterPolicy& policy, std::vector<Uplink> uplinks, Slot slot = Slot::kA);
 
-// The sets of one table, as MakeRuleset makes them.
+// The sets of the names, in one table, as MakeRuleset makes them.
 std::vector<AddressSet> MakeNameSets(const FilterPolicy& policy, Slot slot);
 
 // False for names with quotation marks and other characters that nftables' grammar has no way to write.
@@ -81,7 +86,7 @@ bool CanHook(const Uplink& uplink);
 std::string IngressChain(const Uplink& uplink);
 std::string EgressChain(const Uplink& uplink);
 
-// The tables as nftables text.
-std::string FormatTables(const std::vector<Table>& tables);
+// The tables as nftables text; `with_elements` false: sets are left empty.
+std::string FormatTables(const std::vector<Table>& tables, bool with_elements = true);
 
 }  // namespace cordon::platform

@@ -10,7 +10,7 @@
 
 namespace cordon::platform {
 
-absl::StatusOr<bool> TableFinder::Stands(std::string_view family) {
+absl::StatusOr<bool> TableFinder::Stands(std::string_view family, const std::string& name) {
   CORDON_RETURN_IF_ERROR(opened_);
   std::array<char, 256> buffer{};
   nlmsghdr* const request = mnl_nlmsg_put_header(buffer.data());
@@ -19,7 +19,7 @@ absl::StatusOr<bool> TableFinder::Stands(std::string_view family) {
   auto* const header = static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(request, sizeof(nfgenmsg)));
   header->nfgen_family = family == "inet" ? NFPROTO_INET : NFPROTO_NETDEV;
   header->version = NFNETLINK_V0;
-  mnl_attr_put_strz(request, NFTA_TABLE_NAME, "cordon");
+  mnl_attr_put_strz(request, NFTA_TABLE_NAME, name.c_str());
   const absl::Status status = socket_.Run(request, "look for the rules in the kernel (needs CAP_NET_ADMIN)");
   if (absl::IsNotFound(status)) return false;
   CORDON_RETURN_IF_ERROR(status);

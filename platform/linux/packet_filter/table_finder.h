@@ -2,13 +2,14 @@
 
 #include <absl/status/statusor.h>
 
+#include <string>
 #include <string_view>
 
 #include "platform/linux/system/netlink.h"
 
 namespace cordon::platform {
 
-// Tells whether `table FAMILY cordon` stands. Libnftables' "list tables" reads every rule and set element
+// Tells whether `table FAMILY NAME` stands. Libnftables' "list tables" reads every rule and set element
 // there is to answer that; this is one small request.
 class TableFinder {
  public:
@@ -16,7 +17,7 @@ class TableFinder {
   TableFinder() : opened_(socket_.Open()) {}
 
   // `family`: "inet" or "netdev". PERMISSION_DENIED without CAP_NET_ADMIN.
-  absl::StatusOr<bool> Stands(std::string_view family);
+  absl::StatusOr<bool> Stands(std::string_view family, const std::string& name);
 
  private:
   NetlinkSocket socket_{NETLINK_NETFILTER};

@@ -1,6 +1,7 @@
 #include "platform/linux/packet_filter/transaction.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -92,14 +93,25 @@ std::string FormatFresh(const std::vector<Table>& wanted) {
   return FormatRemoval() + FormatTables(wanted);
 }
 
-std::string FormatFill(const std::vector<Table>& standing, const std::vector<Table>& wanted) {
+std::string FormatFill(const std::vector<Table>& standing, const std::vector<Table>& wanted,
+                       bool with_elements) {
   const std::optional<Slot> live = LiveSlot(standing);
   std::string text = FormatDeletion(standing, [&](const Table&, const Chain& chain) {
     return chain.hook.empty() && !IsOfLiveSlot(chain, live);
   });
   text += FormatSetDeletion(standing,
                             [&](const Table&, const AddressSet& set) { return !IsOfLiveSlot(set, live); });
-  return text + FormatTables(Only(wanted, [](const Chain& chain) { return chain.hook.empty(); }, true));
+  return text + FormatTables(
+                    Only(wanted, [](const Chain& chain) { return chain.hook.empty(); }, true), with_elements);
+}
+
+std::vector<ElementChange> ElementsToFill(const std::vector<Table>& wanted) {
+  std::vector<ElementChange> changes;
+  for (const Table& table : wanted) {
+    for (const AddressSet& set : table.sets)
+      changes.push_back({.family = table.family, .set = &set, .added = RawElementsOf(set), .removed = {}});
+  }
+  return changes;
 }
 
 std::string FormatTurn(const std::vector<Table>& standing, const std::vector<Table>& wanted) {
@@ -143,20 +155,20 @@ std::string FormatTidy(const std::vector<Table>& standing, const std::vector<Tab
          });
 }
 
-std::string FormatNameUpdate(const FilterPolicy& policy, Slot live) {
-  std::string text;
-  const std::vector<AddressSet> sets = MakeNameSets(policy, live);
-  for (const std::string_view family : {"inet", "netdev"}) {
-    for (const AddressSet& set : sets) {
-      StrAppend(&text, "flush set ", family, " cordon ", set.name, "\n");
-      if (set.elements.empty()) continue;
-      StrAppend(&text, "add element ", family, " cordon ", set.name, " { ");
-      for (const std::string& element : set.elements)
-        StrAppend(&text, &element == set.elements.data() ? "" : ", ", element);
-      text += " }\n";
+std::vector<ElementChange> NameChanges(const std::vector<Table>& standing,
+                                       const std::vector<AddressSet>& wanted) {
+  std::vector<ElementChange> changes;
+  for (const Table& table : standing) {
+    for (const AddressSet& set : wanted) {
+      const AddressSet* const now = FindSet(standing, table.family, set.name);
+      ElementChange& change = changes.emplace_back(ElementChange{.family = table.family, .set = &set});
+      const std::vector<RawElement> before = now == nullptr ? std::vector<RawElement>() : RawElementsOf(*now);
+      const std::vector<RawElement> after = RawElementsOf(set);
+      std::ranges::set_difference(after, before, std::back_inserter(change.added));
+      std::ranges::set_difference(before, after, std::back_inserter(change.removed));
     }
   }
-  return text;
+  return changes;
 }
 
 }  // namespace cordon::platform

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "platform/linux/packet_filter/ruleset.h"
+#include "platform/linux/packet_filter/set_elements.h"
 
 namespace cordon::platform {
 
@@ -19,8 +20,13 @@ std::string FormatFresh(const std::vector<Table>& wanted);
 // its own because the kernel lets packets look into a new set only some time after the commit that made it.
 // The second one is the change: it turns the hooked chains, and touches no set. The live slot of `standing`
 // is left as it is.
-std::string FormatFill(const std::vector<Table>& standing, const std::vector<Table>& wanted);
+// `with_elements` false: the sets of `wanted` are left empty, for ElementsToFill.
+std::string FormatFill(const std::vector<Table>& standing, const std::vector<Table>& wanted,
+                       bool with_elements = true);
 std::string FormatTurn(const std::vector<Table>& standing, const std::vector<Table>& wanted);
+
+// What is to go into the sets of `wanted`, all of them empty; refers to it.
+std::vector<ElementChange> ElementsToFill(const std::vector<Table>& wanted);
 
 // What stands after both.
 std::vector<Table> AfterTurn(const std::vector<Table>& standing, std::vector<Table> wanted);
@@ -33,9 +39,10 @@ std::string FormatUnhook(const std::vector<Table>& standing);
 // nothing to delete.
 std::string FormatTidy(const std::vector<Table>& standing, const std::vector<Table>& wanted);
 
-// The addresses of the live name sets. A packet that looks into a set meanwhile sees the old or the new
-// addresses: what both hold is there all the time. Empty when the policy has no sets.
-std::string FormatNameUpdate(const FilterPolicy& policy, Slot live);
+// From the addresses of the live name sets in `standing` to `wanted`, which it refers to: single ones are
+// added and deleted, so that a packet that looks into a set meanwhile finds what both hold (ISO-1).
+std::vector<ElementChange> NameChanges(const std::vector<Table>& standing,
+                                       const std::vector<AddressSet>& wanted);
 
 // Deletes both tables.
 std::string FormatRemoval();

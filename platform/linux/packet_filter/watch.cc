@@ -1,7 +1,6 @@
 #include "platform/linux/packet_filter/watch.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "common/base/strings.h"
@@ -72,26 +71,6 @@ std::string FormatWatch(const std::vector<Table>& tables) {
   std::string made = FormatTables(tables);
   ReplaceAll(&made, kOwnName, kWatchName);
   return text + made;
-}
-
-std::string AsCordonsListing(std::string_view text) {
-  std::string renamed(text);
-  if (const size_t at = renamed.find(kWatchName); at != std::string::npos && at < renamed.find('\n')) {
-    renamed.replace(at, kWatchName.size(), kOwnName);
-  }
-  return renamed;
-}
-
-uint64_t CountedPackets(std::string_view text) {
-  constexpr std::string_view kCounter = "counter packets ";
-  uint64_t sum = 0;
-  for (size_t at = text.find(kCounter); at != std::string_view::npos; at = text.find(kCounter, at)) {
-    at += kCounter.size();
-    uint64_t packets = 0;
-    std::from_chars(text.data() + at, text.data() + text.size(), packets);
-    sum += packets;
-  }
-  return sum;
 }
 
 }  // namespace cordon::platform

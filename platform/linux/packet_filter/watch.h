@@ -5,9 +5,7 @@
 // there has passed although the level forbids it. Outbound packets are counted where they leave an interface,
 // inbound ones where they enter the host's own stack; so none is counted twice.
 
-#include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "platform/linux/packet_filter/ruleset.h"
@@ -20,11 +18,5 @@ std::vector<Table> MakeWatch(const FilterPolicy& policy, std::vector<Uplink> upl
 
 // One transaction from whatever stands to `tables`.
 std::string FormatWatch(const std::vector<Table>& tables);
-
-// The listing of a watching table under the name that ParseListing knows.
-std::string AsCordonsListing(std::string_view text);
-
-// The sum of the counters in a listing.
-uint64_t CountedPackets(std::string_view text);
 
 }  // namespace cordon::platform

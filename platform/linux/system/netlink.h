@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
 
 namespace cordon::platform {
@@ -21,10 +22,15 @@ class NetlinkSocket {
   absl::Status Open();
 
   // Sends `request` (sequence and port are filled in) and calls `each` for every message of the answer until
-  // it is acknowledged or done. The kernel's error, with `what` before it, when it refuses. `each` may be
-  // empty.
+  // it is acknowledged or done. UNAVAILABLE when what was listed changed meanwhile. The kernel's error, with
+  // `what` before it, when it refuses. `each` may be empty.
   absl::Status Run(nlmsghdr* request, std::string_view what,
                    const std::function<void(const nlmsghdr*)>& each = {});
+
+  // Sends messages that the kernel takes as one transaction, from batch begin to batch end (sequence and port
+  // are filled in), and waits for the acknowledgements that they ask for. The first error when the kernel
+  // refuses; nothing has changed then.
+  absl::Status RunBatch(std::span<char> batch, std::string_view what);
 
  private:
   struct Close {

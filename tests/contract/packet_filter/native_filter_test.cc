@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "common/base/strings.h"
 #include "tests/support/net_namespace.h"
 #include "tests/support/policies.h"
 
@@ -36,7 +37,7 @@ FilterPolicy RandomPolicy(std::mt19937& random) {
   for (uint32_t rules = below(12); rules > 0; --rules) {
     platform::FilterRule rule{.direction = static_cast<platform::FlowDirection>(1 + below(3)),
                               .protocol = static_cast<platform::FlowProtocol>(1 + below(3))};
-    for (uint32_t count = 1 + below(40); count > 0; --count) {
+    for (uint32_t count = 1 + below(80); count > 0; --count) {
       Network network;
       if (below(2) == 0) {
         network.prefix_length = static_cast<int>(below(33));
@@ -86,6 +87,35 @@ TEST_F(NativeFilter, TakesAProfileOfTenThousandAddresses) {
   const absl::Status applied = filter_->Apply(policy);
   ASSERT_TRUE(applied.ok()) << applied;
   EXPECT_TRUE(ReadBack(policy).matches);
+}
+
+// ISO-7: what is done to a profile's addresses that stand in sets shows, as what is done to its rules.
+TEST_F(NativeFilter, ISO7_NoticesChangesToSetsOfNetworks) {
+  FilterPolicy policy{.level = Level::kEssential, .allow = {}, .controllers = {}};
+  policy.allow = {Allow(platform::FlowDirection::kBoth, platform::FlowProtocol::kTcp, {}, {{443, 443}})};
+  for (uint32_t at = 0; at < 100; ++at) {
+    policy.allow[0].networks.push_back({boost::asio::ip::address_v4(0x0a000000U + at * 512), 24});
+    policy.allow[0].networks.push_back(ParseNetwork(StrCat("2001:db8::", at * 2)).value());
+  }
+  for (const char* change :
+       {"add element inet cordon networks4-0-a { 203.0.113.9 }", "flush set inet cordon networks4-0-a",
+        "delete element inet cordon networks4-0-a { 10.0.0.0/24 }",
+        "add element netdev cordon networks4-0-a { 10.0.1.0/25 }",
+        "add element inet cordon networks6-1-a { 2001:db8::1 }",
+        "delete element netdev cordon networks6-1-a { 2001:db8::2 }",
+        "add element netdev cordon networks6-1-a { 2001:db8::1 comment \"mine\" }",
+        "add element inet cordon networks6-1-a { * }"}) {
+    SCOPED_TRACE(change);
+    ASSERT_TRUE(filter_->Apply({.level = Level::kObserve}).ok());  // so that slot a is the live one
+    ASSERT_TRUE(filter_->Apply(policy).ok());
+    ASSERT_TRUE(ReadBack(policy).matches) << ::testing::PrintToString(ReadBack(policy).differences);
+    host_.Run({"nft", change});
+    const FilterReadback readback = ReadBack(policy);
+    EXPECT_FALSE(readback.matches);
+    EXPECT_FALSE(readback.differences.empty());
+    ASSERT_TRUE(filter_->Apply(policy).ok()) << "repair";
+    EXPECT_TRUE(ReadBack(policy).matches) << ::testing::PrintToString(ReadBack(policy).differences);
+  }
 }
 
 TEST_F(NativeFilter, LeavesOtherTablesAlone) {

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <thread>
 
+#include "common/base/strings.h"
 #include "tests/integration/isolation/lab.h"
 #include "tests/support/policies.h"
 #include "tests/support/soak.h"
@@ -39,6 +40,11 @@ FilterPolicy Policy(Level level) {
     policy.allow = {Allow(FlowDirection::kBoth, FlowProtocol::kUdp,
                           {"10.9.0.2", "10.99.0.0/16", "fd09::2", "fd99::/64"},
                           {{kProfile.port, kProfile.port}, {7777, 7777}})};
+    // So many that they stand in named sets, which the change fills over netlink.
+    for (uint32_t at = 0; at < 200; ++at) {
+      policy.allow[0].networks.push_back({boost::asio::ip::address_v4(0xc6120000U + 2 * at), 32});
+      policy.allow[0].networks.push_back(ParseNetwork(StrCat("fd98::", 2 * at)).value());
+    }
   }
   return policy;
 }

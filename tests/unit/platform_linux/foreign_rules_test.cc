@@ -9,6 +9,7 @@
 
 #include "platform/linux/bypasses/traffic_control.h"
 #include "platform/linux/links/link_news.h"
+#include "platform/linux/packet_filter/listing.h"
 #include "platform/linux/packet_filter/notification.h"
 #include "platform/linux/packet_filter/watch.h"
 #include "platform/linux/probes/frames.h"
@@ -115,7 +116,11 @@ TEST(Watch, ISO6_CountsWhereTheRulesDropAndDecidesNothing) {
 }
 
 TEST(Watch, AddsUpItsCounters) {
-  EXPECT_EQ(CountedPackets("counter packets 3 bytes 100\n tcp dport 22 counter packets 4 bytes 1"), 7U);
+  const auto listing = ParseListing(
+      "table inet cordon {\n\tchain input {\n\t\tcounter packets 3 bytes 100\n"
+      "\t\ttcp dport 22 counter packets 4 bytes 1\n\t}\n}\n");
+  ASSERT_TRUE(listing.ok()) << listing.status();
+  EXPECT_EQ(listing->counted_packets, 7U);
 }
 
 // A TCP segment whose checksum is right adds up to nothing; so does an IPv4 header.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -9,6 +10,8 @@
 #include "common/base/strings.h"
 #include "platform/linux/packet_filter/intervals.h"
 #include "platform/linux/packet_filter/listing.h"
+#include "platform/linux/packet_filter/set_elements.h"
+#include "platform/linux/packet_filter/table_reader.h"
 #include "platform/linux/packet_filter/transaction.h"
 #include "tests/support/build_paths.h"
 #include "tests/support/policies.h"
@@ -71,7 +74,122 @@ FilterPolicy NamesPolicy(Level level) {
 
 TEST(RulesetOfNames, IsAsReviewed) {
   ExpectGolden("names.nft", FormatFresh(MakeRuleset(NamesPolicy(Level::kEssential), kUplinks)));
-  ExpectGolden("names-update.nft", FormatNameUpdate(NamesPolicy(Level::kEssential), Slot::kB));
+}
+
+// ISO-1: a set that packets look into is changed by single addresses; it is never emptied and filled anew.
+TEST(RulesetOfNames, ISO1_AnUpdateTouchesOnlyWhatDiffers) {
+  FilterPolicy policy = NamesPolicy(Level::kEssential);
+  const auto standing = MakeRuleset(policy, kUplinks, Slot::kB);
+  EXPECT_TRUE(std::ranges::all_of(
+      NameChanges(standing, MakeNameSets(policy, Slot::kB)),
+      [](const ElementChange& change) { return change.added.empty() && change.removed.empty(); }));
+  policy.name_sets[0].addresses = {boost::asio::ip::make_address("198.51.100.2"),
+                                   boost::asio::ip::make_address("203.0.113.9"),
+                                   boost::asio::ip::make_address("2001:db8::1")};
+  const auto wanted = MakeNameSets(policy, Slot::kB);
+  const auto changes = NameChanges(standing, wanted);
+  ASSERT_EQ(changes.size(), 8U) << "four sets in each of two tables";
+  for (const ElementChange& change : changes) {
+    const bool changed = change.set->name == "names4-0-b";
+    ASSERT_EQ(change.added.size(), changed ? 1U : 0U) << change.set->name;
+    ASSERT_EQ(change.removed.size(), changed ? 1U : 0U) << change.set->name;
+    if (!changed) continue;
+    EXPECT_EQ(change.added[0].key, BytesOf(boost::asio::ip::make_address("203.0.113.9")));
+    EXPECT_EQ(change.removed[0].key, BytesOf(boost::asio::ip::make_address("198.51.100.1")));
+  }
+}
+
+// A profile with so many networks that they stand in sets: single addresses of IPv4, ranges of IPv6.
+FilterPolicy ManyNetworks() {
+  using enum FlowDirection;
+  using enum FlowProtocol;
+  FilterPolicy policy{.level = Level::kEssential, .allow = {}, .controllers = {}};
+  for (const auto direction : {kOut, kBoth}) {
+    platform::FilterRule rule = testing::Allow(direction, direction == kOut ? kTcp : kUdp, {}, {{443, 443}});
+    for (uint32_t at = 0; at < 20; ++at) {
+      rule.networks.push_back({boost::asio::ip::address_v4(0x0a000000U + at), 32});
+      rule.networks.push_back(ParseNetwork(StrCat("2001:db8:", at * 2, "::/48")).value());
+    }
+    policy.allow.push_back(rule);
+  }
+  return policy;
+}
+
+TEST(RulesetOfManyNetworks, IsAsReviewed) {
+  ExpectGolden("networks.nft", FormatFresh(MakeRuleset(ManyNetworks(), kUplinks)));
+}
+
+// The same addresses both ways, and of several rules, are kept once for each table.
+TEST(RulesetOfManyNetworks, EqualListsShareASet) {
+  for (const Table& table : MakeRuleset(ManyNetworks(), kUplinks)) {
+    ASSERT_EQ(table.sets.size(), 2U);
+    EXPECT_EQ(table.sets[0].elements.size(), 20U);
+    EXPECT_FALSE(table.sets[0].ranges);
+    EXPECT_TRUE(table.sets[1].ranges);
+  }
+}
+
+TEST(RulesetOfManyNetworks, ISO7_EveryAlteredSetIsADifference) {
+  for (const Table& table : MakeRuleset(ManyNetworks(), kUplinks)) {
+    const auto differs = [&](auto change) {
+      Table altered = table;
+      change(altered.sets);
+      const auto listing = ParseListing(FormatTables({altered}));
+      return !listing.ok() || !Differences(Canonical(table), listing->table).empty();
+    };
+    EXPECT_FALSE(differs([](auto&) {})) << "the positive control";
+    EXPECT_TRUE(differs([](auto& sets) { sets[0].elements.pop_back(); }));
+    EXPECT_TRUE(differs([](auto& sets) { sets[1].elements[3].last[15] ^= 1; }));
+    EXPECT_TRUE(differs([](auto& sets) { sets[1].ranges = false; }));
+    EXPECT_TRUE(differs([](auto& sets) { sets[0].elements.clear(); })) << "as a listing without elements";
+    EXPECT_TRUE(differs([](auto& sets) { sets.clear(); }));
+  }
+}
+
+TEST(SetElements, AreTakenApartAndPutTogetherAgain) {
+  for (const Table& table : MakeRuleset(ManyNetworks(), kUplinks)) {
+    for (const AddressSet& set : table.sets) {
+      std::vector<RawElement> raw = RawElementsOf(set);
+      EXPECT_EQ(raw.size(), set.elements.size() * (set.ranges ? 2 : 1));
+      std::ranges::reverse(raw);
+      EXPECT_EQ(IntervalsOf(set, raw), set.elements);
+    }
+  }
+}
+
+TEST(SetElements, KnowsRangesAtBothEndsOfTheAddresses) {
+  AddressSet set{.name = "x", .v6 = false, .ranges = true};
+  set.elements = {*ParseInterval("0.0.0.0/8", false), *ParseInterval("240.0.0.0/4", false)};
+  std::vector<RawElement> raw = RawElementsOf(set);
+  EXPECT_EQ(raw.size(), 3U) << "nothing comes after the highest address";
+  EXPECT_EQ(IntervalsOf(set, raw), set.elements);
+  set.elements = {*ParseInterval("10.0.0.0-10.0.0.6", false)};
+  raw = RawElementsOf(set);
+  raw.push_back({.key = {}, .ends_range = true});  // libnftables' mark below the first range
+  EXPECT_EQ(IntervalsOf(set, raw), set.elements);
+}
+
+TEST(SetElements, ISO7_ElementsThatMakeNoRangesAreNotTakenForAny) {
+  const AddressSet set{.name = "x", .v6 = false, .ranges = true};
+  const AddressBytes low = BytesOf(boost::asio::ip::make_address("10.0.0.1"));
+  const AddressBytes high = BytesOf(boost::asio::ip::make_address("10.0.0.9"));
+  EXPECT_EQ(IntervalsOf(set, {{low}, {high}}), std::nullopt);
+  EXPECT_EQ(IntervalsOf(set, {{low, true}}), std::nullopt);
+  EXPECT_EQ(IntervalsOf(set, {{low}, {high, true}, {high, true}}), std::nullopt);
+  EXPECT_EQ(IntervalsOf(set, {{low}})->front().last, HighestAddress(false)) << "the positive control";
+}
+
+// Of a listing of all tables, the one that is meant; whatever others are called.
+TEST(TableReader, FindsOneTableAmongOthers) {
+  const std::string others =
+      "table inet cordon-watch {\n\tchain x {\n\t}\n}\ntable netdev cordon {\n\tchain y {\n\t}\n}\n";
+  const std::string own = "table inet cordon {\n\tchain input {\n\t\taccept\n\t}\n}\n";
+  EXPECT_EQ(TableIn(StrCat(others, own), "inet", "cordon").value(), own);
+  EXPECT_EQ(TableIn(StrCat(own, others), "inet", "cordon").value(), own);
+  EXPECT_FALSE(TableIn(others, "inet", "cordon").ok());
+  EXPECT_FALSE(TableIn(StrCat(own, others, own), "inet", "cordon").ok()) << "two of one name";
+  EXPECT_EQ(TableIn(others, "inet", "cordon-watch").value(), "table inet cordon {\n\tchain x {\n\t}\n}\n");
+  EXPECT_TRUE(ParseListing(TableIn("table inet cordon {\n}\n", "inet", "cordon").value()).ok());
 }
 
 TEST(RulesetOfNames, OnlyTheLevelsOfTheProfileHaveSets) {
@@ -111,17 +229,19 @@ TEST(RulesetOfNames, ISO7_EveryAlteredSetIsADifference) {
     EXPECT_FALSE(differs([](auto&) {})) << "the positive control";
     EXPECT_FALSE(differs([](auto& sets) { std::swap(sets[0].elements[0], sets[0].elements[1]); }));
     EXPECT_TRUE(differs([](auto& sets) { sets[0].elements.pop_back(); }));
-    EXPECT_TRUE(differs([](auto& sets) { sets[2].elements.emplace_back("203.0.113.9"); }));
-    EXPECT_TRUE(differs([](auto& sets) { sets[1].elements[0] = "2001:db8::2"; }));
+    EXPECT_TRUE(
+        differs([](auto& sets) { sets[2].elements.push_back(*ParseInterval("203.0.113.9", false)); }));
+    EXPECT_TRUE(differs([](auto& sets) { sets[1].elements[0] = *ParseInterval("2001:db8::2", true); }));
     EXPECT_TRUE(differs([](auto& sets) { sets.pop_back(); }));
     EXPECT_TRUE(differs([](auto& sets) { sets[3].v6 = false; }));
-    EXPECT_TRUE(differs([](auto& sets) { sets.push_back({.name = "extra", .v6 = false, .elements = {}}); }));
+    EXPECT_TRUE(differs([](auto& sets) { sets.push_back({.name = "extra"}); }));
   }
 }
 
 TEST(RulesetOfNames, SetsOfAnotherFormAreNotTakenForOurs) {
   for (const char* set :
-       {"set x { type ipv4_addr flags interval }", "set x { type inet_service }",
+       {"set x { type ipv4_addr flags timeout }", "set x { type inet_service }",
+        "set x { type ipv4_addr elements = { 10.0.0.0/8 } }", "set x { type ipv4_addr elements = { z } }",
         "set x { type ipv4_addr elements = { 1.2.3.4 } timeout 3s }", "map x { type a : b }"}) {
     const auto listing = ParseListing(StrCat("table inet cordon {\n\t", set, "\n}\n"));
     ASSERT_TRUE(listing.ok()) << listing.status();
