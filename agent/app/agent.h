@@ -162,6 +162,7 @@ class Agent {
 
   std::optional<Every> lease_tick_;
   std::optional<Every> hourly_receipt_;
+  std::optional<Every> tidy_;
   bool stopping_ = false;
   std::thread stopper_;   // while stopping: waits where the loop must not
   absl::Status flushed_;  // its result

@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <future>
+#include <utility>
 
 #include "agent/app/agent.h"
 #include "agent/app/host_facts.h"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::chrono::seconds kLeaseTick(1);
 constexpr std::chrono::hours kReceiptInterval(1);
+constexpr std::chrono::seconds kTidyInterval(30);  // what a burst of events needed goes back soon after
 constexpr std::chrono::seconds kFlushTimeout(10);
 constexpr std::chrono::seconds kLastWords(2);  // for events to reach the controller when the agent stops
 constexpr std::chrono::seconds kLoopAnswer(2);
@@ -40,7 +42,14 @@ absl::Status Agent::Start() {
       [this](std::vector<platform::RulesetChange> changes) { ruleset_mailbox_->Put(std::move(changes)); }));
   isolation_->OnLinksChanged();  // those that came since the rules were restored
   lease_tick_.emplace(loop_, kLeaseTick, [this] { isolation_->Tick(); });
-  hourly_receipt_.emplace(loop_, kReceiptInterval, [this] { SendReceiptNow(); });
+  hourly_receipt_.emplace(loop_, kReceiptInterval, [this] {
+    SendReceiptNow();
+    platform::ReleaseUnusedCode();
+  });
+  tidy_.emplace(loop_, kTidyInterval, [first = true]() mutable {
+    platform::ReleaseFreeMemory();
+    if (std::exchange(first, false)) platform::ReleaseUnusedCode();  // the start is over
+  });
   StartSensors();
   gate_->Resume();
   scans_->ReportInterrupted();
@@ -112,6 +121,7 @@ void Agent::RequestStop() {
 void Agent::StopWatching() {
   lease_tick_.reset();
   hourly_receipt_.reset();
+  tidy_.reset();
   link_watcher_->Stop();
   ruleset_watcher_->Stop();
   inbound_probe_.Stop();

@@ -95,6 +95,7 @@ int ShowNoticeCommand(uint32_t uid) {
 }
 
 int RunCommand(const AgentConfig& config) {
+  platform::KeepMemorySmall();
   StopRelay relay;
   // Before any other thread, so that all of them leave the stop signals to this watcher.
   const auto stop_watcher = platform::OnStopRequest([&relay] { relay.Request(); });

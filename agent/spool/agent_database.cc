@@ -59,6 +59,8 @@ absl::Status SetLaneFloors(Database& database, int64_t now_unix_nanos) {
 absl::StatusOr<OpenedDatabase> OpenAgentDatabase(const std::filesystem::path& path, int64_t now_unix_nanos) {
   CORDON_ASSIGN_OR_RETURN(OpenedDatabase opened, OpenOrSetAside(path, Database::Durability::kFull));
   CORDON_RETURN_IF_ERROR(Annotate(opened.database.Migrate(kSchema), path.string()));
+  // Half a megabyte for each connection, not SQLite's two: rows are written once and read once.
+  CORDON_RETURN_IF_ERROR(Annotate(opened.database.Execute("PRAGMA cache_size=-512"), path.string()));
   if (opened.set_aside.has_value()) {
     CORDON_RETURN_IF_ERROR(Annotate(SetLaneFloors(opened.database, now_unix_nanos), path.string()));
   }

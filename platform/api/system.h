@@ -34,6 +34,18 @@ struct OwnResourceUse {
 };
 OwnResourceUse ReadOwnResourceUse();
 
+// For a program that runs for months beside somebody's work: rather a little slower than larger. To be called
+// before other threads start.
+void KeepMemorySmall();
+
+// Gives memory that is free within this process back to the system: what a burst needed. Takes a millisecond
+// or so.
+void ReleaseFreeMemory();
+
+// Lets go of the resident pages of programs and libraries; those that are used come back at their next use,
+// from memory. For after the start, which runs through megabytes of code that nothing needs again.
+void ReleaseUnusedCode();
+
 // Raises the number of files and connections that this process may have open to what the system allows it;
 // returns the number that holds now, 0 when it cannot be told.
 uint64_t RaiseOpenFileLimit();

@@ -13,11 +13,12 @@
 
 namespace cordon::platform {
 
-// A thread that empties a kernel buffer whenever it is readable, an interval has passed, or somebody flushes.
+// A thread that empties a kernel buffer when the kernel announces new content, an interval has passed, or
+// somebody flushes.
 class DrainLoop {
  public:
   struct Work {
-    int fd = -1;                           // polled for reading; stays the caller's
+    int fd = -1;                           // its wake-ups are waited for, if it is one; stays the caller's
     std::chrono::milliseconds interval{};  // drained at least this often
     std::function<void()> begin;           // before everything else
     std::function<void()> drain;           // takes all that is there
@@ -35,12 +36,14 @@ class DrainLoop {
   void Flush();
 
  private:
+  absl::Status Watch();
   void Run(const std::stop_token& stop);
   void DrainOnce();
   void Wake() const;
 
   Work work_;
   Fd wake_;
+  Fd epoll_;
   std::mutex mutex_;
   std::condition_variable flushed_;
   uint64_t wanted_ = 0;   // guarded by mutex_

@@ -25,6 +25,7 @@
 #include "platform/linux/processes/namespaces.h"
 #include "platform/linux/processes/proc_files.h"
 #include "platform/linux/processes/record.h"
+#include "platform/linux/processes/record_ring.h"
 #include "platform/linux/system/fd.h"
 #include "platform/linux/system/signals.h"
 
@@ -40,12 +41,12 @@ namespace {
 constexpr std::chrono::milliseconds kPollInterval{100};
 constexpr size_t kBatch = 1024;
 
-uint32_t RingBytesFor(uint64_t memory_bytes) {
-  return static_cast<uint32_t>(std::bit_floor(std::clamp<uint64_t>(memory_bytes / 2048, 1 << 20, 4 << 20)));
-}
-
-uint64_t MemoryBytes() {
-  return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+// A core starts some 700 processes a second at the most, with a kilobyte of records each: a megabyte per core
+// is more than a second in which the reader does not run at all.
+uint32_t RingBytesFor(long cores) {
+  constexpr uint64_t kPerCore = 1 << 20;
+  const auto wanted = static_cast<uint64_t>(std::max(cores, 1L)) * kPerCore;
+  return static_cast<uint32_t>(std::bit_floor(std::clamp<uint64_t>(wanted, 1 << 20, 8 << 20)));
 }
 
 absl::Status LoadError(int error, std::string_view what) {
@@ -67,9 +68,6 @@ absl::Status LoadError(int error, std::string_view what) {
 struct SkeletonDeleter {
   void operator()(processes_bpf* skeleton) const { processes_bpf__destroy(skeleton); }
 };
-struct RingDeleter {
-  void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
-};
 
 // What Info says even when it is not started.
 ProcessSourceInfo EbpfInfo() {
@@ -88,16 +86,17 @@ ProcessSourceInfo EbpfInfo() {
 class EbpfProcessSource::Impl {
  public:
   explicit Impl(EbpfOptions options)
-      : ring_bytes_(options.ring_bytes != 0 ? options.ring_bytes : RingBytesFor(MemoryBytes())) {}
+      : ring_bytes_(options.ring_bytes != 0 ? options.ring_bytes
+                                            : RingBytesFor(sysconf(_SC_NPROCESSORS_ONLN))) {}
 
   absl::Status Start(std::function<void(std::span<RawProcessEvent>)> deliver) {
     deliver_ = std::move(deliver);
     CORDON_RETURN_IF_ERROR(Load());
-    ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.ring), OnRecord, this, nullptr));
-    if (ring_ == nullptr) return LoadError(errno, "map the ring");
+    CORDON_RETURN_IF_ERROR(
+        Annotate(ring_.Map(bpf_map__fd(skeleton_->maps.ring), ring_bytes_), "eBPF process source"));
     last_loss_check_ = clock_->BootNanos();
     if (processes_bpf__attach(skeleton_.get()) != 0) return LoadError(errno, "attach the programs");
-    return loop_.Start({.fd = ring_buffer__epoll_fd(ring_.get()),
+    return loop_.Start({.fd = bpf_map__fd(skeleton_->maps.ring),
                         .interval = kPollInterval,
                         .begin = [this] { DeliverSnapshot(); },
                         .drain = [this] { Drain(); },
@@ -132,14 +131,9 @@ class EbpfProcessSource::Impl {
   }
 
   void Drain() {
-    ring_buffer__consume(ring_.get());
+    ring_.Consume([this](std::span<const char> bytes) { Take(bytes); });
     CheckLoss();
     DeliverBatch();
-  }
-
-  static int OnRecord(void* self, void* data, size_t size) {
-    static_cast<Impl*>(self)->Take({static_cast<const char*>(data), size});
-    return 0;
   }
 
   void Take(std::span<const char> bytes) {
@@ -252,8 +246,7 @@ class EbpfProcessSource::Impl {
   const std::unique_ptr<Clock> clock_ = MakeSystemClock();
   std::function<void(std::span<RawProcessEvent>)> deliver_;
   std::unique_ptr<processes_bpf, SkeletonDeleter> skeleton_;
-  std::unique_ptr<ring_buffer, RingDeleter> ring_;
-  Fd wake_;
+  RecordRing ring_;
 
   // The reader thread's own.
   std::vector<RawProcessEvent> batch_;

@@ -8,7 +8,7 @@
 namespace cordon::platform {
 
 struct EbpfOptions {
-  uint32_t ring_bytes = 0;  // a power of two of whole pages; 0 = by the machine's memory, 1 to 4 MiB
+  uint32_t ring_bytes = 0;  // a power of two of whole pages; 0 = by the machine's cores, 1 to 8 MiB
 };
 
 // Tracepoint programs in the kernel write records into a ring; one thread reads it. The reader wakes by

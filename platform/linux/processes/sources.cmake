@@ -10,6 +10,7 @@ list(APPEND _sources
   processes/namespaces.cc
   processes/proc_files.cc
   processes/process_source.cc
+  processes/record_ring.cc
   processes/tiny_program.cc
   ${_processes_skeleton}
 )
