@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <chrono>
 #include <optional>
+#include <span>
 #include <string>
 #include <system_error>
 #include <unordered_set>
@@ -27,6 +28,7 @@
 #include "platform/linux/flows/flow_sampler.h"
 #include "platform/linux/processes/drain_loop.h"
 #include "platform/linux/processes/namespaces.h"
+#include "platform/linux/processes/record_ring.h"
 #include "platform/linux/system/agent_mark.h"
 #include "platform/linux/system/fd.h"
 #include "platform/linux/system/signals.h"
@@ -91,9 +93,6 @@ bool KernelHasSendTracepoint() {
 struct SkeletonDeleter {
   void operator()(flows_bpf* skeleton) const { flows_bpf__destroy(skeleton); }
 };
-struct RingDeleter {
-  void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
-};
 struct LinkDeleter {
   void operator()(bpf_link* link) const { bpf_link__destroy(link); }
 };
@@ -108,12 +107,13 @@ class EbpfFlowSource::Impl {
     deliver_ = std::move(deliver);
     at_connect_ = options_.udp_at_connect || !KernelHasSendTracepoint();
     CORDON_RETURN_IF_ERROR(Load());
-    ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.ring), OnRecord, this, nullptr));
-    if (ring_ == nullptr) return LoadError(errno, "map the ring");
+    const int ring = bpf_map__fd(skeleton_->maps.ring);
+    CORDON_RETURN_IF_ERROR(
+        Annotate(ring_.Map(ring, bpf_map__max_entries(skeleton_->maps.ring)), "eBPF flow source"));
     sampler_.emplace();
     CORDON_RETURN_IF_ERROR(Attach());
     NoteListeners();
-    return loop_.Start({.fd = ring_buffer__epoll_fd(ring_.get()),
+    return loop_.Start({.fd = ring,
                         .interval = kPollInterval,
                         .begin = [this] { Sample(); },
                         .drain = [this] { Drain(); },
@@ -212,7 +212,7 @@ class EbpfFlowSource::Impl {
   }
 
   void Drain() {
-    ring_buffer__consume(ring_.get());
+    ring_.Consume([this](std::span<const char> record) { Take(record); });
     Deliver();
     if (clock_->BootNanos() - sampled_boot_nanos_ >= kSampleEveryNanos) Sample();
   }
@@ -230,14 +230,12 @@ class EbpfFlowSource::Impl {
     batch_.clear();
   }
 
-  static int OnRecord(void* self, void* data, size_t size) {
-    Impl& source = *static_cast<Impl*>(self);
-    if (auto flow = DecodeFlow({static_cast<const char*>(data), size}, kAgentSocketMark)) {
-      source.batch_.push_back(*std::move(flow));
+  void Take(std::span<const char> record) {
+    if (auto flow = DecodeFlow(record, kAgentSocketMark)) {
+      batch_.push_back(*std::move(flow));
     } else {
-      source.bad_.fetch_add(1, std::memory_order_relaxed);
+      bad_.fetch_add(1, std::memory_order_relaxed);
     }
-    return 0;
   }
 
   const EbpfFlowOptions options_;
@@ -246,7 +244,7 @@ class EbpfFlowSource::Impl {
   std::string no_udp_;  // why
   std::function<void(std::span<RawFlow>)> deliver_;
   std::unique_ptr<flows_bpf, SkeletonDeleter> skeleton_;
-  std::unique_ptr<ring_buffer, RingDeleter> ring_;
+  RecordRing ring_;
   std::vector<std::unique_ptr<bpf_link, LinkDeleter>> links_;
   std::optional<FlowSampler> sampler_;
 

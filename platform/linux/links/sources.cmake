@@ -1,1 +1,1 @@
-list(APPEND _sources links/link_news.cc links/link_table.cc links/link_watcher.cc system/netlink.cc)
+list(APPEND _sources links/link_news.cc links/link_table.cc links/link_watcher.cc)

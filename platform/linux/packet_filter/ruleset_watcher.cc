@@ -1,10 +1,7 @@
 #include "platform/api/ruleset_watcher.h"
 
-#include <fcntl.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,13 +11,12 @@
 #include <charconv>
 #include <ctime>
 #include <fstream>
-#include <thread>
 #include <utility>
 
 #include "common/base/clock.h"
 #include "common/base/strings.h"
 #include "platform/linux/packet_filter/notification.h"
-#include "platform/linux/system/fd.h"
+#include "platform/linux/system/netlink_news.h"
 
 namespace cordon::platform {
 namespace {
@@ -71,49 +67,25 @@ class NftablesWatcher final : public RulesetWatcher {
   ~NftablesWatcher() override { NftablesWatcher::Stop(); }
 
   absl::Status Start(std::function<void(std::vector<RulesetChange>)> changed) override {
-    if (thread_.joinable()) return absl::FailedPreconditionError("the ruleset watcher runs already");
-    Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER));
-    sockaddr_nl address{};
-    address.nl_family = AF_NETLINK;
-    const int group = NFNLGRP_NFTABLES;
-    if (!socket.Valid() || bind(socket.Get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0 ||
-        setsockopt(socket.Get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) != 0) {
-      return absl::ErrnoToStatus(errno, "cannot watch changes of the packet filter");
-    }
-    // Without the right to it the usual size stays; a loss is told, not hidden.
-    setsockopt(socket.Get(), SOL_SOCKET, SO_RCVBUFFORCE, &kBufferBytes, sizeof(kBufferBytes));
-    Fd stop(eventfd(0, EFD_CLOEXEC));
-    if (!stop.Valid()) return absl::ErrnoToStatus(errno, "cannot watch changes of the packet filter");
-    socket_ = std::move(socket);
-    stop_ = std::move(stop);
     pids_are_ours_ = PidsAreOurs();
-    thread_ = std::thread([this, changed = std::move(changed)] { Watch(changed); });
-    return absl::OkStatus();
+    return news_.Start({.bus = NETLINK_NETFILTER,
+                        .number = NFNLGRP_NFTABLES,
+                        .buffer_bytes = kBufferBytes,
+                        .what = "watch changes of the packet filter"},
+                       [this, changed = std::move(changed)] {
+                         if (std::vector<RulesetChange> changes = Drain(); !changes.empty())
+                           changed(std::move(changes));
+                       });
   }
 
-  void Stop() override {
-    if (!thread_.joinable()) return;
-    const uint64_t one = 1;
-    while (write(stop_.Get(), &one, sizeof(one)) < 0 && errno == EINTR) {
-    }
-    thread_.join();
-  }
+  void Stop() override { news_.Stop(); }
 
  private:
-  void Watch(const std::function<void(std::vector<RulesetChange>)>& changed) {
-    while (true) {
-      std::array<pollfd, 2> waits{pollfd{socket_.Get(), POLLIN, 0}, pollfd{stop_.Get(), POLLIN, 0}};
-      if (poll(waits.data(), waits.size(), -1) < 0) continue;  // EINTR
-      if (waits[1].revents != 0) return;
-      if (std::vector<RulesetChange> changes = Drain(); !changes.empty()) changed(std::move(changes));
-    }
-  }
-
   // All that is there now: a burst becomes one call.
   std::vector<RulesetChange> Drain() {
     std::vector<RulesetChange> changes;
     while (true) {
-      const ssize_t size = recv(socket_.Get(), buffer_.data(), buffer_.size(), 0);
+      const ssize_t size = recv(news_.Socket().Get(), buffer_.data(), buffer_.size(), 0);
       if (size < 0 && errno == EINTR) continue;
       if (size < 0 && errno == ENOBUFS) {
         Add({.boot_nanos = BootNanos(), .missed = true}, &changes);
@@ -142,12 +114,10 @@ class NftablesWatcher final : public RulesetWatcher {
     return change;
   }
 
-  Fd socket_;
-  Fd stop_;
   bool pids_are_ours_ = false;
   NotificationReader reader_;                      // of the thread
   alignas(8) std::array<char, 64 * 1024> buffer_;  // of the thread
-  std::thread thread_;
+  NetlinkNews news_;                               // last: its thread uses all of the above
 };
 
 }  // namespace
