@@ -141,10 +141,10 @@ class HealthBoard::Core {
   }
 
  private:
-  // What was published of a part.
+  // What was said of a part.
   struct Published {
-    bool any = false;
-    bool serving = false;
+    std::optional<bool> serving;       // by `publish`
+    std::optional<bool> told_serving;  // by an event
     std::string detail;
   };
   struct Waiting {
@@ -154,6 +154,7 @@ class HealthBoard::Core {
 
   void Loop() {
     SteadyClock::time_point next_round = SteadyClock::now();
+    expected_up_ = next_round + settings_.answer_within;
     std::unique_lock lock(mutex_);
     while (!ended_) {
       lock.unlock();
@@ -174,16 +175,22 @@ class HealthBoard::Core {
     for (size_t i = 0; i < runners_.size(); ++i) {
       const PartState state = runners_[i]->Judge(settings_.answer_within);
       Published& before = published_[i];
-      const bool turned = !before.any || before.serving != state.serving;
-      if (turned) parts_.publish(runners_[i]->Part().Name(), state.serving);
-      // "No answer for 12s" changes with each look; only a change of `serving` is worth an event then.
-      if (turned || (state.serving && before.detail != state.detail))
-        EmitChange(runners_[i]->Part().Name(), state);
-      before = {.any = true, .serving = state.serving, .detail = state.detail};
+      if (before.serving != state.serving) parts_.publish(runners_[i]->Part().Name(), state.serving);
+      before.serving = state.serving;
+      if (IsNews(before, state)) EmitChange(runners_[i]->Part().Name(), state, &before);
     }
   }
 
-  void EmitChange(const std::string& part, const PartState& state) {
+  bool IsNews(const Published& before, const PartState& state) const {
+    // "No answer for 12s" changes with each look; only a change of `serving` is worth an event then.
+    if (before.told_serving == state.serving) return state.serving && before.detail != state.detail;
+    // A part that is still coming up is no news: it has as long for that as for any answer.
+    return state.serving || before.told_serving.has_value() || SteadyClock::now() >= expected_up_;
+  }
+
+  void EmitChange(const std::string& part, const PartState& state, Published* told) {
+    told->told_serving = state.serving;
+    told->detail = state.detail;
     v1::Event event;
     event.mutable_part_changed()->set_part(part);
     event.mutable_part_changed()->set_serving(state.serving);
@@ -212,7 +219,8 @@ class HealthBoard::Core {
   const HealthSettings settings_;
   const int64_t started_boot_nanos_;
   std::vector<std::unique_ptr<ProofRunner>> runners_;
-  std::vector<Published> published_;  // the scheduler's own
+  std::vector<Published> published_;     // the scheduler's own
+  SteadyClock::time_point expected_up_;  // the scheduler's own: who has not been up by then is told
 
   std::mutex mutex_;
   std::condition_variable wake_;

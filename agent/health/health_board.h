@@ -26,7 +26,9 @@ class HealthBoard {
  public:
   struct Parts {
     const Clock& clock;
-    EventSink& events;               // a part_changed event on every change
+    // A part_changed event on every change; at the start when a part is up, or has not come up in time
+    // (answer_within).
+    EventSink& events;
     std::vector<HealthPart*> parts;  // must outlive the board
     // On every change, first for all parts at Start: what grpc.health.v1 is to say. On the board's threads.
     std::function<void(const std::string& part, bool serving)> publish;
