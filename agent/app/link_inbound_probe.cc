@@ -12,6 +12,7 @@
 #include "agent/link/link.h"
 #include "common/base/status.h"
 #include "common/crypto/random.h"
+#include "platform/api/socket_tag.h"
 
 namespace cordon::agent {
 namespace {
@@ -30,6 +31,8 @@ bool BindFirst(Socket* socket, const Protocol& protocol, std::vector<uint16_t> p
   if (ports.empty()) ports.push_back(0);
   boost::system::error_code error;
   socket->open(protocol, error);
+  // So that it is known as the agent's own among the host's flows. No rule lets such a packet in for it.
+  if (!error) static_cast<void>(platform::TagAgentSocket(socket->native_handle()).ok());
   for (const uint16_t port : ports) {
     if (error && !socket->is_open()) return false;
     socket->bind({protocol, port}, error);

@@ -66,14 +66,15 @@ void OpenSeenNames(const v1::Profile& profile, const std::vector<KnownFlow>& flo
 }
 
 // As the packet filter will know the program: by path, since what stands at the path now is all that a
-// forecast can go by. Of several identities of one path, the one that a rule lets pass.
+// forecast can go by. An identity without a path is nobody's (Rehearser::ShutOutOthers). Of several
+// identities of one path, the one that a rule lets pass.
 FlowVerdict JudgeWithProgram(const platform::FilterPolicy& policy, const KnownFlow& known) {
   Connection flow = known.flow;
   flow.program_tag = 0;
   FlowVerdict verdict = Judge(policy, flow);
   for (const platform::ProgramIdentity& program : policy.programs) {
     if (verdict.allowed) break;
-    if (program.path != known.executable) continue;
+    if (program.path.empty() || program.path != known.executable) continue;
     flow.program_tag = platform::ProgramTag(program);
     verdict = Judge(policy, flow);
   }

@@ -73,13 +73,27 @@ void Rehearser::AddNames(std::vector<KnownFlow>* flows) const {
   for (KnownFlow& known : *flows) known.names = names[known.flow.remote.address];
 }
 
+// A rule that gives a program's SHA-256 lets nobody pass when another file stands at the path.
+void Rehearser::ShutOutOthers(platform::FilterPolicy* policy, v1::Rehearsal* rehearsal) const {
+  for (platform::ProgramIdentity& program : policy->programs) {
+    if (program.sha256.empty()) continue;
+    const absl::Status same = parts_.check_program(program);
+    if (same.ok()) continue;
+    rehearsal->add_notes(StrCat("A rule for a program would let nobody pass: ", Message(same), "."));
+    program.path.clear();
+  }
+}
+
 absl::StatusOr<v1::Rehearsal> Rehearser::Answer(const Question& question) {
   CORDON_ASSIGN_OR_RETURN(std::vector<KnownFlow> flows, Live());
   if (parts_.memory != nullptr) {
     for (KnownFlow& past : parts_.memory->Past()) flows.push_back(std::move(past));
     AddNames(&flows);
   }
-  v1::Rehearsal rehearsal = Forecast(question.action, question.policy, MergeKinds(std::move(flows)));
+  v1::Rehearsal rehearsal;
+  platform::FilterPolicy policy = question.policy;
+  ShutOutOthers(&policy, &rehearsal);
+  rehearsal.MergeFrom(Forecast(question.action, std::move(policy), MergeKinds(std::move(flows))));
   if (parts_.memory == nullptr) {
     rehearsal.add_notes("This host keeps no history of flows: only what is open now was looked at.");
     return rehearsal;

@@ -19,6 +19,7 @@
 #include "cordon/v1/rehearsal.pb.h"
 #include "platform/api/connections.h"
 #include "platform/api/packet_filter.h"
+#include "platform/api/program_marks.h"
 #include "platform/api/socket_owners.h"
 
 namespace cordon::agent {
@@ -37,6 +38,7 @@ class Rehearser {
     std::unique_ptr<platform::ConnectionTable> connections;  // for this thread alone
     FlowMemory* memory = nullptr;  // none: live connections only, and a note says so
     OwnersOf owners_of = platform::FindSocketOwners;
+    std::function<absl::Status(const platform::ProgramIdentity&)> check_program = platform::CheckProgram;
   };
 
   explicit Rehearser(Parts parts);
@@ -59,6 +61,7 @@ class Rehearser {
   absl::StatusOr<v1::Rehearsal> Answer(const Question& question);
   absl::StatusOr<std::vector<KnownFlow>> Live();
   void AddNames(std::vector<KnownFlow>* flows) const;
+  void ShutOutOthers(platform::FilterPolicy* policy, v1::Rehearsal* rehearsal) const;
 
   Parts parts_;
   std::mutex mutex_;

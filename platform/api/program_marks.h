@@ -71,4 +71,9 @@ class ProgramMarks {
 // The native one, chosen at link time.
 std::unique_ptr<ProgramMarks> MakeProgramMarks();
 
+// OK when what stands at the program's path now is the program. The error is a sentence for an operator:
+// NOT_FOUND, FAILED_PRECONDITION (another SHA-256, not an executable file), UNAVAILABLE (changed while it was
+// read). Reads the whole file when the program has a SHA-256. Thread-safe.
+absl::Status CheckProgram(const ProgramIdentity& program);
+
 }  // namespace cordon::platform

@@ -61,12 +61,12 @@ struct {
   __type(value, __u32);
 } listening SEC(".maps");
 
-/* Who of two UDP peers spoke first. */
+/* Who of two UDP peers spoke first. The socket, by its cookie, stands for the local port too, which is not
+ * chosen yet when a program connects it. */
 struct exchange {
   __u64 socket;
-  __u16 local_port;
   __u16 remote_port;
-  __u32 reserved;
+  __u16 reserved[3];
   __u8 remote[16];
 };
 struct {
@@ -207,7 +207,6 @@ static __always_inline void take_datagram(struct cordon_flow* flow, __u64 socket
   if (flow->remote_port == 0 || is_loopback(flow)) return;
   struct exchange key = {};
   key.socket = socket;
-  key.local_port = flow->local_port;
   key.remote_port = flow->remote_port;
   __builtin_memcpy(key.remote, flow->remote, 16);
   __u8* opened = bpf_map_lookup_elem(&exchanges, &key);
@@ -227,7 +226,7 @@ int BPF_PROG(on_send, const struct sock* sk, int sent) {
   if ((family != AF_INET && family != AF_INET6) || !is_ours(sk)) return 0;
   struct cordon_flow flow = {};
   fill_from_socket(&flow, sk);
-  take_datagram(&flow, (__u64)sk, CORDON_FLOW_OUT);
+  take_datagram(&flow, bpf_get_socket_cookie((void*)sk), CORDON_FLOW_OUT);
   return 0;
 }
 

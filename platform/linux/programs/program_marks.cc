@@ -176,4 +176,8 @@ std::unique_ptr<ProgramMarks> MakeProgramMarks() {
   return std::make_unique<CgroupProgramMarks>();
 }
 
+absl::Status CheckProgram(const ProgramIdentity& program) {
+  return Executables().Find(program).status();
+}
+
 }  // namespace cordon::platform

@@ -251,8 +251,15 @@ TEST_P(FlowSourceTest, TellsUdpSocketsThatAreConnected) {
   const Fd client = UdpSocket(host_, "10.9.0.1", 0);
   const SocketAddress to = MakeSocketAddress("10.9.0.2", 53);
   ASSERT_EQ(connect(client.Get(), to.Get(), to.size), 0);
+  const Fd server = UdpSocket(peer_, "10.9.0.2", 53);
   ASSERT_EQ(send(client.Get(), "ask", 3, 0), 3);
+  Answer(server);
+  Receive(client);  // and asks who sent it
   EXPECT_FALSE(Seen(FlowDirection::kOut, FlowProtocol::kUdp, "10.9.0.2", 53).empty());
+  for (const RawFlow& raw : Seen()) {
+    EXPECT_FALSE(raw.flow.protocol == FlowProtocol::kUdp && raw.flow.direction == FlowDirection::kIn)
+        << "an answer is no flow";
+  }
 }
 
 TEST_P(FlowSourceTest, TellsAKindOnceAMinuteAndCountsTheRest) {

@@ -53,8 +53,11 @@ class RehearserTest : public ::testing::Test {
   }
 
   absl::StatusOr<v1::Rehearsal> Ask(Rehearser& rehearser) {
+    return Ask(rehearser, testing::ClinicPolicy(Level::kEssential));
+  }
+  static absl::StatusOr<v1::Rehearsal> Ask(Rehearser& rehearser, platform::FilterPolicy policy) {
     std::promise<absl::StatusOr<v1::Rehearsal>> answered;
-    rehearser.Rehearse({}, testing::ClinicPolicy(Level::kEssential),
+    rehearser.Rehearse({}, std::move(policy),
                        [&](absl::StatusOr<v1::Rehearsal> answer) { answered.set_value(std::move(answer)); });
     return answered.get_future().get();
   }
@@ -89,6 +92,34 @@ TEST_F(RehearserTest, PutsLiveConnectionsProgramsNamesAndThePastTogether) {
     EXPECT_EQ(flow.remote_name(), "pms.example.vet");
   }
   EXPECT_EQ(live, 2);
+}
+
+// A rule for a program that gives a hash: foretold by the file that stands there, not by the path alone.
+TEST_F(RehearserTest, ForetellsAProgramByItsHash) {
+  platform::FilterPolicy policy{.level = Level::kEssential, .allow = {}, .controllers = {}};
+  policy.allow = {
+      testing::Allow(platform::FlowDirection::kOut, platform::FlowProtocol::kTcp, {"10.2.0.0/16"})};
+  policy.allow[0].program = 0;
+  policy.programs = {{.path = "/opt/pms/client", .sha256 = std::string(32, 's')}};
+  for (const bool same : {true, false}) {
+    Rehearser::Parts parts{.clock = clock_,
+                           .connections = std::make_unique<testing::FakeConnections>(),
+                           .memory = &memory_,
+                           .owners_of = parts_.owners_of,
+                           .check_program = [same](const platform::ProgramIdentity&) {
+                             return same ? absl::OkStatus()
+                                         : absl::FailedPreconditionError("another SHA-256");
+                           }};
+    static_cast<testing::FakeConnections&>(*parts.connections).Open(Out("10.2.0.9", 443, 7));
+    Rehearser rehearser(std::move(parts));
+    const auto answer = Ask(rehearser, policy);
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    ASSERT_EQ(answer->flows_size(), 1);
+    EXPECT_EQ(answer->flows(0).stays(), same);
+    EXPECT_EQ(answer->notes_size(), same ? 1 : 2);
+    if (same) continue;
+    EXPECT_THAT(answer->notes(0), HasSubstr("another SHA-256"));
+  }
 }
 
 TEST_F(RehearserTest, SaysThatItHasNoHistory) {
