@@ -25,4 +25,14 @@ std::string WordOf(Enum value) {
   return WordOf(*google::protobuf::GetEnumDescriptor<Enum>(), static_cast<int>(value));
 }
 
+// The value whose word is `text`; the one of number 0 when there is none.
+template <typename Enum>
+Enum FromWord(std::string_view text) {
+  const google::protobuf::EnumDescriptor* const type = google::protobuf::GetEnumDescriptor<Enum>();
+  for (int i = 0; i < type->value_count(); ++i) {
+    if (Word(*type->value(i)) == text) return static_cast<Enum>(type->value(i)->number());
+  }
+  return static_cast<Enum>(0);
+}
+
 }  // namespace cordon

@@ -12,6 +12,7 @@
 #include "common/crypto/digest.h"
 #include "common/crypto/ed25519.h"
 #include "common/crypto/key.h"
+#include "common/crypto/x25519.h"
 #include "common/crypto/x509.h"
 #include "cordon/v1/gateway.pb.h"
 #include "cordon/v1/order.pb.h"
@@ -43,7 +44,8 @@ class TestFleet {
     trusted->set_operator_id(operator_id_);
     trusted->set_name("alex");
     trusted->set_ed25519_public_key(Must(RawPublicKey(*operator_key_)));
-    for (int role = v1::TrustedOperator::ROLE_ISOLATE; role <= v1::TrustedOperator::ROLE_TRUST; ++role) {
+    trusted->set_unlock_public_key(Must(RawX25519PublicKey(*unlock_key_)));
+    for (int role = v1::TrustedOperator::ROLE_ISOLATE; role <= v1::TrustedOperator::ROLE_UNLOCK; ++role) {
       trusted->add_roles(static_cast<v1::TrustedOperator::Role>(role));
     }
     trust_.set_bundle(bundle.SerializeAsString());
@@ -96,6 +98,7 @@ class TestFleet {
   const std::string& CaPem() const { return ca_pem_; }
   const v1::SignedTrustBundle& Trust() const { return trust_; }
   EVP_PKEY& OperatorKey() const { return *operator_key_; }
+  EVP_PKEY& OperatorUnlockKey() const { return *unlock_key_; }
   EVP_PKEY& CaKey() const { return *ca_key_; }
 
  private:
@@ -115,6 +118,7 @@ class TestFleet {
   const std::string operator_id_ = NewUuid();
   KeyPtr ca_key_;
   KeyPtr operator_key_;
+  KeyPtr unlock_key_ = Must(NewX25519Key());
   std::string ca_pem_;
   v1::SignedTrustBundle trust_;
 };
