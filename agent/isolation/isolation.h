@@ -105,6 +105,14 @@ class Isolation {
   // is "local release".
   absl::StatusOr<v1::Receipt> ReleaseLocally();
 
+  // OK when the host can be unlocked to `level` by phone (AUT-5). FAILED_PRECONDITION: it is not above it.
+  absl::Status MayUnlock(v1::Level level) const;
+
+  // Lets the host down to `unlock.level`, which an operator answered for, until its time is over on the
+  // boot-time clock (ISO-8) or a newer order comes; then what was ordered is back. In the place of an earlier
+  // unlock. Errors as MayUnlock, and those of disk and kernel: nothing has changed then.
+  absl::StatusOr<v1::Receipt> Unlock(v1::Unlock unlock);
+
   // Covers interfaces that came (ISO-3). `moved_away`: those that were taken into another namespace.
   void OnLinksChanged(std::vector<std::string> moved_away = {});
 
@@ -115,7 +123,7 @@ class Isolation {
   // Who a pid was; for OnRulesChanged. May come later than the rest.
   void Know(const ProcessDirectory* processes);
 
-  // Counts the lease down on the boot-time clock (ISO-8) and ends it. Call about every second.
+  // Counts lease and unlock down on the boot-time clock (ISO-8) and ends them. Call about every second.
   void Tick();
 
   // Ends IsolationOptions::hold; again: nothing.
@@ -128,7 +136,8 @@ class Isolation {
   // what was ordered. Rules that somebody changed are put right, and the error says what was found.
   absl::Status Prove();
 
-  // What the state asks for: the order's level, a lower one after a step down, what followed a lease.
+  // What the state asks for: the order's level, a lower one after a step down or while unlocked, what
+  // followed a lease.
   v1::Level LevelMeant() const;
 
   // For Hello: the newest order of the isolation lane.

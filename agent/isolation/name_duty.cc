@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "agent/isolation/state.h"
+
 namespace cordon::agent {
 namespace {
 
@@ -12,7 +14,9 @@ constexpr int64_t kTellEvery = 60 * kNanosPerSecond;
 
 void NameDuty::Begin(v1::IsolationState* state) {
   if (names_ == nullptr) return;
-  names_->Begin(*state);
+  v1::IsolationState in_force = *state;
+  in_force.set_level(LevelInForce(*state));
+  names_->Begin(in_force);
   names_->Record(state);
   unsaved_ = false;
 }

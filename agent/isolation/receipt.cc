@@ -66,6 +66,7 @@ v1::Receipt MakeReceipt(const v1::IsolationState& state,
   }
   const bool below = receipt.intended_level() > state.level();
   Lower(&receipt, v1::CONTAINMENT_PARTIAL, below ? state.note() : "");
+  Lower(&receipt, v1::CONTAINMENT_PARTIAL, facts.unlocked);
   receipt.mutable_probes()->Assign(facts.probes.begin(), facts.probes.end());
   if (state.level() != v1::LEVEL_OBSERVE) {
     for (const std::string& hole : facts.holes) Lower(&receipt, v1::CONTAINMENT_PARTIAL, hole);

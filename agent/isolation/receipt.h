@@ -24,6 +24,7 @@ struct ReceiptFacts {
   std::vector<std::string>
       notes;                  // what an operator should know and what is no leak: names that lead nowhere
   std::string state_problem;  // what is wrong with isolation.state; empty: nothing
+  std::string unlocked;       // by phone, to what and for how long (AUT-5); empty: it is not
   ProgramFacts programs;
 };
 

@@ -1,9 +1,9 @@
 #include "agent/isolation/state.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "common/base/strings.h"
-#include "common/crypto/digest.h"
+#include "common/crypto/sealed.h"
 
 namespace cordon::agent {
 namespace {
@@ -13,20 +13,14 @@ constexpr std::string_view kMagic = "cordon-isolation-state-v1\n";
 }  // namespace
 
 std::string EncodeState(const v1::IsolationState& state) {
-  const std::string body = state.SerializeAsString();
-  return StrCat(kMagic, Sha256(body), body);
+  return Seal(kMagic, state.SerializeAsString());
 }
 
 absl::StatusOr<v1::IsolationState> DecodeState(std::string_view bytes) {
-  const absl::Status damaged = absl::DataLossError("the isolation state is cut, altered or of another kind");
-  if (!bytes.starts_with(kMagic)) return damaged;
-  bytes.remove_prefix(kMagic.size());
-  if (bytes.size() < kSha256Bytes) return damaged;
-  const std::string_view hash = bytes.substr(0, kSha256Bytes);
-  const std::string_view body = bytes.substr(kSha256Bytes);
+  const absl::StatusOr<std::string> body = Unseal(kMagic, bytes);
   v1::IsolationState state;
-  if (Sha256(body) != hash || !state.ParseFromArray(body.data(), static_cast<int>(body.size())))
-    return damaged;
+  if (!body.ok() || !state.ParseFromString(*body))
+    return absl::DataLossError("the isolation state is cut, altered or of another kind");
   return state;
 }
 
@@ -39,19 +33,36 @@ void StartLease(v1::IsolationState* state, std::string_view boot_id, const Clock
   state->set_boot_nanos(clock.BootNanos());
 }
 
-void CountLease(v1::IsolationState* state, std::string_view boot_id, const Clock& clock) {
+void CountTime(v1::IsolationState* state, std::string_view boot_id, const Clock& clock) {
   const int64_t now = clock.BootNanos();
   const int64_t since = state->boot_id() == boot_id ? state->boot_nanos() : 0;
   const int64_t passed = std::clamp<int64_t>(now - since, 0, now);
-  const int64_t left = state->lease_length_nanos() - state->lease_elapsed_nanos();
-  state->set_lease_elapsed_nanos(state->lease_elapsed_nanos() +
-                                 std::clamp<int64_t>(passed, 0, std::max<int64_t>(left, 0)));
+  state->set_lease_elapsed_nanos(state->lease_elapsed_nanos() + std::min(passed, LeaseRemaining(*state)));
+  if (state->has_unlock()) {
+    v1::Unlock& unlock = *state->mutable_unlock();
+    unlock.set_elapsed_nanos(unlock.elapsed_nanos() + std::min(passed, UnlockRemaining(*state)));
+  }
   state->set_boot_id(std::string(boot_id));
   state->set_boot_nanos(now);
 }
 
 int64_t LeaseRemaining(const v1::IsolationState& state) {
   return std::max<int64_t>(state.lease_length_nanos() - state.lease_elapsed_nanos(), 0);
+}
+
+void StartUnlock(v1::IsolationState* state, v1::Unlock unlock, std::string_view boot_id, const Clock& clock) {
+  CountTime(state, boot_id, clock);
+  unlock.set_elapsed_nanos(0);
+  *state->mutable_unlock() = std::move(unlock);
+}
+
+int64_t UnlockRemaining(const v1::IsolationState& state) {
+  if (!state.has_unlock()) return 0;
+  return std::max<int64_t>(state.unlock().length_nanos() - state.unlock().elapsed_nanos(), 0);
+}
+
+v1::Level LevelInForce(const v1::IsolationState& state) {
+  return state.has_unlock() ? std::min(state.level(), state.unlock().level()) : state.level();
 }
 
 }  // namespace cordon::agent

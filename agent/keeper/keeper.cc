@@ -19,6 +19,10 @@ constexpr int64_t kReadBackEvery = 10 * kNanosPerSecond;
 class LogSink final : public EventSink {
  public:
   void Emit(v1::EventClass /*event_class*/, int64_t /*time_unix_nanos*/, v1::Event event) override {
+    if (event.has_unlock_attempt()) {
+      spdlog::warn("isolation: the unlock ended: {}", event.unlock_attempt().detail());
+      return;
+    }
     const v1::Receipt& receipt = event.isolation_changed().receipt();
     spdlog::warn("isolation: {}: {}, {}", event.isolation_changed().cause(),
                  v1::Level_Name(receipt.enforced_level()), v1::Containment_Name(receipt.containment()));

@@ -45,14 +45,14 @@ TEST(Lease, CountsOnTheBootTimeClockAlone) {
   v1::IsolationState state = Leased(clock, 7200);
   clock.SetWall(0);
   clock.Advance(kHour);
-  CountLease(&state, "boot-1", clock);
+  CountTime(&state, "boot-1", clock);
   EXPECT_EQ(LeaseRemaining(state), kHour);
   EXPECT_FALSE(LeaseEnded(state));
   clock.SetWall(4'000'000'000 * kNanosPerSecond);
-  CountLease(&state, "boot-1", clock);
+  CountTime(&state, "boot-1", clock);
   EXPECT_EQ(LeaseRemaining(state), kHour) << "the wall clock went ahead and nothing else";
   clock.Advance(2 * kHour);
-  CountLease(&state, "boot-1", clock);
+  CountTime(&state, "boot-1", clock);
   EXPECT_TRUE(LeaseEnded(state));
 }
 
@@ -60,10 +60,10 @@ TEST(Lease, GoesOnAfterAReboot) {
   testing::FakeClock clock;
   v1::IsolationState state = Leased(clock, 7200);
   clock.Advance(kHour);
-  CountLease(&state, "boot-1", clock);
+  CountTime(&state, "boot-1", clock);
   clock.Reboot();
   clock.Advance(kHour / 2);
-  CountLease(&state, "boot-2", clock);
+  CountTime(&state, "boot-2", clock);
   EXPECT_EQ(LeaseRemaining(state), kHour / 2);
 }
 

@@ -1,0 +1,127 @@
+#pragma once
+
+// Isolation's inside, for the files isolation*.cc alone: isolation.cc gives effect to orders,
+// isolation_fallback.cc proves the channel, isolation_unlock.cc lets down by phone, isolation_upkeep.cc keeps
+// what is in force, isolation_restore.cc begins.
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/isolation/drift.h"
+#include "agent/isolation/isolation.h"
+#include "agent/isolation/live_proof.h"
+#include "agent/isolation/name_duty.h"
+#include "agent/isolation/program_binding.h"
+#include "agent/isolation/state.h"
+
+namespace cordon::agent {
+
+inline constexpr platform::Level kHeldLevel = platform::Level::kControllerOnly;
+
+inline v1::Level WireLevel(platform::Level level) {
+  return static_cast<v1::Level>(level);
+}
+inline platform::Level FilterLevel(v1::Level level) {
+  return static_cast<platform::Level>(level);
+}
+
+class Isolation::Impl {
+ public:
+  Impl(IsolationParts parts, IsolationOptions options)
+      : parts_(parts),
+        options_(std::move(options)),
+        names_(parts.names, parts.clock),
+        programs_(parts.marks),
+        proof_({.escape = parts.escape,
+                .inbound = parts.inbound,
+                .bypasses = parts.bypasses,
+                .clock = parts.clock}),
+        drift_({.filter = parts.filter,
+                .leaks = parts.leaks,
+                .processes = nullptr,
+                .clock = parts.clock,
+                .events = parts.events}) {
+    state_.set_level(v1::LEVEL_OBSERVE);
+    if (parts_.names != nullptr)
+      parts_.names->OnChange([this](Names::Change change) { return OnNamesChanged(change); });
+  }
+
+  void OnReceipt(std::function<void(const v1::Receipt&)> listener) { listener_ = std::move(listener); }
+
+  absl::Status Restore();
+  absl::Status RestoreState();
+  void SetControllers(std::vector<Endpoint> controllers);
+  absl::StatusOr<v1::Receipt> Set(const v1::IsolateAction& action, const std::string& order_id,
+                                  uint64_t sequence);
+  absl::StatusOr<v1::Receipt> Release(const std::string& order_id, uint64_t sequence);
+  absl::StatusOr<platform::FilterPolicy> Intended(const v1::IsolateAction& action) const;
+  absl::StatusOr<v1::Receipt> ReleaseLocally();
+  absl::Status MayUnlock(v1::Level level) const;
+  absl::StatusOr<v1::Receipt> Unlock(v1::Unlock unlock);
+  void OnLinksChanged(std::vector<std::string> moved_away);
+  void OnRulesChanged(std::vector<platform::RulesetChange> changes);
+  void Know(const ProcessDirectory* processes) { drift_.Use(processes); }
+  void Tick();
+  void EndHold(const std::string& why);
+  v1::Receipt ReadReceipt() { return ReceiptOf(parts_.filter->ReadBack(Policy())); }
+  absl::Status Prove();
+  v1::LaneState Lane() const;
+  v1::Level LevelMeant() const { return LevelInForce(state_); }
+
+ private:
+  // What the state asks of the kernel now.
+  platform::FilterPolicy Policy() const;
+  void SettlePrograms();
+  v1::Receipt ReceiptOf(const absl::StatusOr<platform::FilterReadback>& readback);
+
+  absl::Status CheckSequence(const std::string& order_id, uint64_t sequence) const;
+  absl::StatusOr<v1::Receipt> Take(v1::IsolationState next, platform::FilterPolicy ordered,
+                                   const std::string& cause);
+  absl::Status Save(const v1::IsolationState& state);
+  absl::Status PutInForce();
+  void CutForbiddenConnections();
+  v1::Receipt Tell(const std::string& cause, const absl::StatusOr<platform::FilterReadback>& readback);
+  v1::Receipt Tell(const std::string& cause) { return Tell(cause, parts_.filter->ReadBack(Policy())); }
+  absl::Status SetAside(const absl::Status& why);
+  absl::Status TakeClosedSide(bool unlocked);
+  absl::Status HoldFreshHost();
+  void CountSinceStopped();
+
+  void ProveChannel();
+  void OnChannelProof(uint64_t generation, const absl::Status& proof);
+  void StepDown(const absl::Status& why);
+  void CountDown();
+  void EndLease();
+  void EndUnlock();
+  void TellUnlockEnded(const v1::Unlock& unlock, const std::string& cause);
+  std::string UnlockInWords() const;
+  DriftRepair::Outcome RepairDrift(std::vector<platform::RulesetChange> changes, const std::string& cause);
+  void CountLeaks();
+  void ProbeAndTidy();
+  absl::Status OnNamesChanged(Names::Change change);
+  void SaveNamesIfDue(bool due);
+
+  IsolationParts parts_;
+  IsolationOptions options_;
+  NameDuty names_;
+  std::function<void(const v1::Receipt&)> listener_;
+  v1::IsolationState state_;
+  platform::FilterPolicy ordered_;  // of state_.action, at its own level
+  ProgramBinding programs_;
+  std::vector<Endpoint> controllers_;
+  std::string state_problem_;
+  std::vector<std::string> moved_told_;
+  LiveProof proof_;
+  DriftRepair drift_;
+  v1::Containment told_ = v1::CONTAINMENT_UNSPECIFIED;  // last
+  bool count_leaks_anew_ = true;                        // the leak counter still follows an earlier policy
+  uint64_t dropped_before_ = 0;
+  int64_t apply_nanos_ = 0;
+  int64_t time_saved_at_ = 0;
+  bool kept_ = false;        // of a state that was lost, what stands in the kernel is left as it is
+  uint64_t generation_ = 0;  // rises with every change: a proof of an earlier state counts for nothing
+};
+
+}  // namespace cordon::agent

@@ -1,0 +1,120 @@
+#include <spdlog/spdlog.h>
+
+#include "agent/isolation/isolation_impl.h"
+#include "agent/isolation/policy.h"
+#include "agent/isolation/recovery.h"
+#include "agent/isolation/state.h"
+#include "common/base/status.h"
+#include "common/base/text.h"
+#include "platform/api/files.h"
+
+namespace cordon::agent {
+
+using platform::FilterPolicy;
+
+absl::Status Isolation::Impl::SetAside(const absl::Status& why) {
+  std::string problem(Message(why));
+  std::error_code error;
+  if (std::filesystem::exists(options_.state_file, error)) {
+    std::filesystem::path aside = options_.state_file;
+    aside += StrCat(".damaged-", parts_.clock->WallNanos());
+    std::filesystem::rename(options_.state_file, aside, error);
+    StrAppend(&problem, "; it is ", error ? "left in place" : "set aside as ",
+              error ? "" : aside.filename().string());
+  }
+  state_ = ClosedState(options_.state_file.parent_path(), problem, *parts_.clock);
+  if (const absl::Status saved = Save(state_); !saved.ok()) spdlog::error("isolation: {}", Message(saved));
+  return TakeClosedSide(/*unlocked=*/false);
+}
+
+// The state does not say what was ordered. What stands in the kernel is kept, for nothing but an order may
+// open it; where nothing stands, as after a boot, the host is closed but for its controllers (ISO-5). What an
+// unlock has put there is not kept beyond its time.
+absl::Status Isolation::Impl::TakeClosedSide(bool unlocked) {
+  ordered_ = {};
+  if (controllers_.empty()) controllers_ = ControllersOf(state_);
+  const auto readback = parts_.filter->ReadBack(Policy());
+  kept_ = !unlocked && (!readback.ok() || (!readback->absent && !readback->matches));
+  const absl::Status closed = kept_ ? absl::OkStatus() : PutInForce();
+  state_problem_ = StrCat(state_.note(), ", and ",
+                          kept_                 ? "what stands in the kernel is kept"
+                          : !closed.ok()        ? StrCat("the host cannot be closed (", Message(closed), ")")
+                          : state_.has_unlock() ? "the host is unlocked by phone"
+                                                : "the host is closed but for its controllers",
+                          ": order isolate or release anew");
+  spdlog::error("isolation: {}", state_problem_);
+  Tell("agent start");
+  return absl::DataLossError(state_problem_);
+}
+
+absl::Status Isolation::Impl::Restore() {
+  const absl::Status restored = RestoreState();
+  if (restored.ok()) SettlePrograms();  // an agent that died in between may have left some
+  return restored;
+}
+
+absl::Status Isolation::Impl::RestoreState() {
+  if (options_.hold && controllers_.empty())
+    controllers_ = KnownControllers(options_.state_file.parent_path());
+  const absl::StatusOr<std::string> bytes = platform::ReadFileBounded(options_.state_file, kMaxStateBytes);
+  if (absl::IsNotFound(bytes.status())) {
+    const auto readback = parts_.filter->ReadBack(Policy());
+    if (!readback.ok()) return readback.status();
+    if (readback->absent) return options_.hold ? HoldFreshHost() : absl::OkStatus();
+    return SetAside(absl::DataLossError(
+        "rules of Cordon stand in the kernel, but there is no isolation state that asks for them"));
+  }
+  if (!bytes.ok() && !absl::IsOutOfRange(bytes.status())) return bytes.status();
+  absl::StatusOr<v1::IsolationState> state = bytes.ok() ? DecodeState(*bytes) : bytes.status();
+  absl::StatusOr<FilterPolicy> ordered = FilterPolicy{};
+  if (state.ok() && state->has_action()) ordered = PolicyOf(state->action());
+  if (!state.ok()) return SetAside(state.status());
+  if (!ordered.ok()) return SetAside(ordered.status());
+  state_ = *std::move(state);
+  const bool unlocked = state_.has_unlock();
+  CountSinceStopped();
+  if (IsClosedState(state_)) return TakeClosedSide(unlocked);
+  ordered_ = *std::move(ordered);
+  if (state_.controllers_size() > 0) controllers_ = ControllersOf(state_);
+  if (state_.level() == v1::LEVEL_OBSERVE && !state_.has_action()) {
+    const auto readback = parts_.filter->ReadBack(Policy());
+    if (readback.ok() && readback->matches) return absl::OkStatus();
+  }
+  names_.Begin(&state_);
+  CORDON_RETURN_IF_ERROR(PutInForce());
+  names_.Settle();
+  Tell("agent start");
+  ProveChannel();
+  return absl::OkStatus();
+}
+
+// Time passed while nobody counted. An unlock that has ended meanwhile opens nothing any more; one that has
+// not is counted on disk, so that reboot after reboot does not prolong it (AUT-5).
+void Isolation::Impl::CountSinceStopped() {
+  if (!HasLease(state_) && !state_.has_unlock()) return;
+  CountTime(&state_, options_.boot_id, *parts_.clock);
+  if (!state_.has_unlock()) return;
+  const v1::Unlock unlock = state_.unlock();
+  const bool ended = UnlockEnded(state_);
+  if (ended) state_.clear_unlock();
+  if (const absl::Status saved = Save(state_); !saved.ok()) spdlog::error("isolation: {}", Message(saved));
+  if (ended) TellUnlockEnded(unlock, "its time was over when the agent started");
+}
+
+// With a state on disk, so that the rules are not taken for those of a state that was lost.
+absl::Status Isolation::Impl::HoldFreshHost() {
+  CORDON_RETURN_IF_ERROR(Save(state_));
+  CORDON_RETURN_IF_ERROR(PutInForce());
+  Tell("agent start");
+  return absl::OkStatus();
+}
+
+void Isolation::Impl::EndHold(const std::string& why) {
+  if (!std::exchange(options_.hold, false) || kept_ || FilterLevel(LevelInForce(state_)) >= kHeldLevel)
+    return;
+  const absl::Status applied = PutInForce();
+  if (!applied.ok()) spdlog::error("isolation: the hold since boot cannot be ended: {}", Message(applied));
+  Tell(StrCat("hold since boot ended: ", why));
+}
+
+}  // namespace cordon::agent
