@@ -14,7 +14,6 @@
 #include "agent/integrity/policy.h"
 #include "agent/isolation/isolation_lock.h"
 #include "common/base/status.h"
-#include "common/wire/trust.h"
 
 namespace cordon::agent {
 
@@ -71,7 +70,8 @@ absl::Status Agent::Construct() {
 
 absl::Status Agent::OpenStores() {
   CORDON_ASSIGN_OR_RETURN(host_, LoadHostState(config_.state_dir));
-  CORDON_ASSIGN_OR_RETURN(trust_, ParseTrustBundle(host_.trust));
+  trust_.emplace(config_.state_dir, host_.trust);
+  Notice(trust_->InForce().status());
   SpoolSettings settings;
   settings.file = config_.state_dir / kAgentDatabase;
   settings.host_id = host_.identity.host_id;
@@ -186,9 +186,10 @@ absl::Status Agent::MakeOrders() {
                         .site = host_.identity.site,
                         .labels = host_.identity.labels};
   gate_ = std::make_unique<OrderGate>(
-      self, trust_,
+      self, *trust_,
       OrderGate::Parts{*clock_, *events_, *lanes_, *actions_,
-                       [this](const v1::OrderOutcome& outcome) { link_->SendOutcome(outcome); }});
+                       [this](const v1::OrderOutcome& outcome) { link_->SendOutcome(outcome); },
+                       [this] { link_->UseAuthorities(trust_->Authorities(host_.enrollment_ca_pem)); }});
   return absl::OkStatus();
 }
 

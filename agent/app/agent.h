@@ -33,6 +33,7 @@
 #include "agent/names/names.h"
 #include "agent/orders/lane_store.h"
 #include "agent/orders/order_gate.h"
+#include "agent/orders/trust_chain.h"
 #include "agent/process/process_sensor.h"
 #include "agent/rehearsal/rehearser.h"
 #include "agent/scan/scan_runner.h"
@@ -106,7 +107,7 @@ class Agent {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   std::unique_ptr<platform::FileLock> lock_;
   HostState host_;
-  v1::TrustBundle trust_;
+  std::optional<TrustChain> trust_;
 
   // Evidence: what was seen, kept until a controller has it.
   std::unique_ptr<Spool> spool_;

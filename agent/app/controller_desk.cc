@@ -22,6 +22,7 @@ v1::Hello ControllerDesk::MakeHello() {
   *hello.mutable_receipt() = std::move(receipt);
   *hello.mutable_health() = health_->Report();
   for (v1::LaneState& lane : parts_.gate.Lanes()) *hello.add_lanes() = std::move(lane);
+  hello.set_trust_version(parts_.gate.TrustVersion());
   return hello;
 }
 

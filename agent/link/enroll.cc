@@ -9,6 +9,7 @@
 #include "agent/link/channel.h"
 #include "agent/link/file_set.h"
 #include "agent/link/resolver.h"
+#include "agent/orders/trust_chain.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/crypto/key.h"
@@ -111,7 +112,8 @@ absl::Status Store(const std::filesystem::path& folder, v1::EnrollmentFile file,
   return ReplaceFilesTogether(folder, {{kHostKeyFile, state.credentials.key_pem},
                                        {kHostCertificateFile, state.credentials.certificate_pem},
                                        {kEnrollmentFile, file.SerializeAsString()},
-                                       {kTrustFile, state.trust.SerializeAsString()}});
+                                       {kTrustFile, state.trust.SerializeAsString()},
+                                       {kTrustOrderFile, ""}});  // changes of trust follow from the new root
 }
 
 }  // namespace
@@ -150,6 +152,7 @@ absl::StatusOr<HostState> CheckEnrollResponse(const v1::EnrollmentFile& file,
     CORDON_ASSIGN_OR_RETURN(HostPort controller, ParseHostPort(text));
     state.controllers.push_back(std::move(controller));
   }
+  state.enrollment_ca_pem = file.ca_pem();
   state.ca_pem = file.ca_pem();
   state.trust = response.trust_bundle();
   return state;

@@ -1,6 +1,7 @@
 #include "agent/link/host_state.h"
 
 #include "agent/link/file_set.h"
+#include "agent/orders/trust_chain.h"
 #include "common/base/status.h"
 #include "common/crypto/key.h"
 #include "common/crypto/x509.h"
@@ -48,7 +49,7 @@ absl::Status FillFromEnrollment(const std::filesystem::path& path, const v1::Enr
   state->identity.fleet_id = enrollment.fleet_id();
   state->identity.site = enrollment.site();
   state->identity.labels.assign(enrollment.labels().begin(), enrollment.labels().end());
-  state->ca_pem = enrollment.ca_pem();
+  state->enrollment_ca_pem = enrollment.ca_pem();
   for (const std::string& text : enrollment.controllers()) {
     const absl::StatusOr<HostPort> controller = ParseHostPort(text);
     if (!controller.ok()) return Damaged(path, Message(controller.status()));
@@ -58,12 +59,26 @@ absl::Status FillFromEnrollment(const std::filesystem::path& path, const v1::Enr
   return absl::OkStatus();
 }
 
-// The certificate must be of the CA that the enrolment file pinned (AUT-1). Its time is not judged: an agent
-// whose certificate has lapsed still isolates, and says so.
+// The certificate must be of the CA that the enrolment file pinned, or of one that the operators put beside
+// or in the place of it (AUT-1); the old one's stays good enough until it is renewed. Its time is not judged:
+// an agent whose certificate has lapsed still isolates, and says so.
 absl::Status CheckIssuer(const std::filesystem::path& path, const HostState& state) {
-  const absl::Status issued = CheckCertificate(state.credentials.certificate_pem, state.ca_pem,
-                                               state.credentials.not_before_unix_nanos);
-  return issued.ok() ? issued : Damaged(path, Message(issued));
+  absl::Status issued;
+  for (const std::string& authorities : {state.enrollment_ca_pem, state.ca_pem}) {
+    issued = CheckCertificate(state.credentials.certificate_pem, authorities,
+                              state.credentials.not_before_unix_nanos);
+    if (issued.ok()) return issued;
+  }
+  return Damaged(path, Message(issued));
+}
+
+// With a damaged trust bundle the enrolment's CA counts, so that the host can still tell of it.
+absl::Status FillTrust(const std::filesystem::path& state_dir, HostState* state) {
+  CORDON_ASSIGN_OR_RETURN(const std::string bytes, ReadPart(state_dir / kTrustFile, kMaxTrustBytes));
+  if (!state->trust.ParseFromString(bytes)) return Damaged(state_dir / kTrustFile, "it cannot be parsed");
+  const TrustChain chain(state_dir, state->trust);
+  state->ca_pem = chain.Authorities(state->enrollment_ca_pem);
+  return chain.InForce().ok() ? CheckIssuer(state_dir / kHostCertificateFile, *state) : absl::OkStatus();
 }
 
 }  // namespace
@@ -96,11 +111,7 @@ absl::StatusOr<HostState> LoadHostState(const std::filesystem::path& state_dir) 
   v1::EnrollmentFile enrollment;
   if (!enrollment.ParseFromString(enrollment_bytes)) return Damaged(enrollment_path, "it cannot be parsed");
   CORDON_RETURN_IF_ERROR(FillFromEnrollment(enrollment_path, enrollment, &state));
-  CORDON_RETURN_IF_ERROR(CheckIssuer(state_dir / kHostCertificateFile, state));
-
-  CORDON_ASSIGN_OR_RETURN(const std::string trust_bytes, ReadPart(state_dir / kTrustFile, kMaxTrustBytes));
-  if (!state.trust.ParseFromString(trust_bytes))
-    return Damaged(state_dir / kTrustFile, "it cannot be parsed");
+  CORDON_RETURN_IF_ERROR(FillTrust(state_dir, &state));
   return state;
 }
 

@@ -4,7 +4,7 @@
 //   host.key       the host's TLS key, made here, never sent (AUT-1); owner only
 //   host.crt       its certificate, PEM
 //   enrollment.pb  the enrolment file without token and bootstrap key
-//   trust.pb       the newest accepted SignedTrustBundle
+//   trust.pb       the SignedTrustBundle that the enrolment file pinned: the root of what TrustChain follows
 
 #include <absl/status/statusor.h>
 
@@ -46,8 +46,9 @@ struct HostState {
   HostIdentity identity;
   HostCredentials credentials;
   std::vector<HostPort> controllers;  // 1 to 8, in the order of the enrolment file
-  std::string ca_pem;                 // the only trust anchor
-  v1::SignedTrustBundle trust;
+  std::string enrollment_ca_pem;      // of the enrolment file
+  std::string ca_pem;           // the only trust anchors now: the above, or those of the bundle in force
+  v1::SignedTrustBundle trust;  // the root
 };
 
 // True when the folder holds an enrolment (whole or interrupted).

@@ -56,6 +56,12 @@ void Link::Redial(const std::string& why) {
   boost::asio::post(impl_->Loop(), [impl = impl_, why] { impl->Redial(why); });
 }
 
+void Link::UseAuthorities(std::string ca_pem) {
+  boost::asio::post(impl_->Loop(), [impl = impl_, ca_pem = std::move(ca_pem)]() mutable {
+    impl->UseAuthorities(std::move(ca_pem));
+  });
+}
+
 LinkStatus Link::Status() const {
   return impl_->Status();
 }

@@ -112,6 +112,10 @@ class Link final : public HealthPart {
   // Drops what there is and dials at once, for a change of network or rules.
   void Redial(const std::string& why);
 
+  // Other CA certificates, PEM, are the only trust anchors from now on (AUT-3): what there is is dropped, and
+  // dialled again by them.
+  void UseAuthorities(std::string ca_pem);
+
   // Thread-safe.
   LinkStatus Status() const;
 

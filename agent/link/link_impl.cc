@@ -251,6 +251,13 @@ void Link::Impl::Redial(const std::string& why) {
   }
 }
 
+void Link::Impl::UseAuthorities(std::string ca_pem) {
+  if (ca_pem == state_.ca_pem) return;
+  state_.ca_pem = std::move(ca_pem);
+  if (successor_) successor_->Close(absl::CancelledError("the trust anchors changed"));
+  Redial("the trust bundle names other certificate authorities");
+}
+
 void Link::Impl::PostPump() {
   boost::asio::post(parts_.loop, [self = shared_from_this()] {
     {

@@ -35,6 +35,7 @@ class Link::Impl final : public Session::Owner, public std::enable_shared_from_t
   void Stop(std::function<void()> stopped);
   void Probe(std::chrono::nanoseconds deadline, std::function<void(bool)> done);
   void Redial(const std::string& why);
+  void UseAuthorities(std::string ca_pem);
   LinkStatus Status() const;
   PartState State() const;
 

@@ -24,10 +24,6 @@ std::optional<Refusal> CheckForHost(const v1::Order& order, const HostTraits& ho
     return Refusal{Outcome::STATE_REFUSED, StrCat("the order is not valid before ",
                                                   FormatTime(order.not_before_unix_nanos()), "; ", clock)};
   }
-  if (order.has_trust()) {
-    return Refusal{Outcome::STATE_REFUSED,
-                   "this version of the agent has no trust orders; update the agent first"};
-  }
   return std::nullopt;
 }
 

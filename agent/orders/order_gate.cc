@@ -1,11 +1,14 @@
 #include "agent/orders/order_gate.h"
 
+#include <spdlog/spdlog.h>
+
 #include <array>
 #include <utility>
 
 #include "agent/orders/order_checks.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
+#include "common/wire/lifeline.h"
 #include "common/wire/trust.h"
 
 namespace cordon::agent {
@@ -38,6 +41,10 @@ std::string JoinReasons(const v1::Receipt& receipt) {
   return text;
 }
 
+std::string TrustText(uint64_t version) {
+  return StrCat("trust bundle version ", version, " is in force");
+}
+
 void BoundNotScanned(v1::ScanProgress* progress) {
   size_t bytes = 0;
   int kept = 0;
@@ -62,14 +69,28 @@ Outcome::State StateOf(v1::ScanProgress::State state) {
 
 }  // namespace
 
-OrderGate::OrderGate(HostTraits host, v1::TrustBundle trust, Parts parts)
+OrderGate::OrderGate(HostTraits host, TrustChain& trust, Parts parts)
     : host_(std::move(host)),
-      trust_(std::move(trust)),
+      trust_(trust),
       parts_(std::move(parts)),
       refusal_hour_began_boot_nanos_(parts_.clock.BootNanos()) {}
 
+// AUT-3, AUT-4, AUT-6
+absl::StatusOr<v1::Order> OrderGate::Verify(const v1::SignedOrder& signed_order) const {
+  const absl::StatusOr<v1::TrustBundle>& bundle = trust_.InForce();
+  if (!bundle.ok()) return Annotate(bundle.status(), "order refused");
+  CORDON_ASSIGN_OR_RETURN(v1::Order order, VerifyOrder(signed_order, *bundle));
+  CORDON_RETURN_IF_ERROR(CheckLifeline(order, signed_order, *bundle, host_));
+  return order;
+}
+
 void OrderGate::Handle(const v1::SignedOrder& signed_order) {
-  const absl::StatusOr<v1::Order> order = VerifyOrder(signed_order, trust_);  // AUT-3, AUT-4, AUT-6
+  if (trust_.IsInForce(signed_order)) {  // by its own bundle it would be an old one
+    parts_.on_outcome(
+        MakeOutcome(trust_.Lane().order_id(), Outcome::STATE_DONE, TrustText(trust_.Version())));
+    return;
+  }
+  const absl::StatusOr<v1::Order> order = Verify(signed_order);
   if (!order.ok()) {
     Refuse(ClaimedOrderId(signed_order), Outcome::STATE_REFUSED, Message(order.status()));
     return;
@@ -84,6 +105,8 @@ void OrderGate::Handle(const v1::SignedOrder& signed_order) {
 void OrderGate::HandleVerified(const v1::Order& order, const v1::SignedOrder& signed_order) {
   if (LaneOf(order) == kIsolationLane) {
     HandleIsolation(order);
+  } else if (order.has_trust()) {
+    HandleTrust(order, signed_order);
   } else {
     HandleRecorded(order, signed_order);
   }
@@ -108,6 +131,35 @@ void OrderGate::HandleIsolation(const v1::Order& order) {
   *outcome.mutable_receipt() = *receipt;
   // The same order again has had its event.
   answer == LaneAnswer::kSame ? parts_.on_outcome(outcome) : Tell(outcome);
+}
+
+void OrderGate::HandleTrust(const v1::Order& order, const v1::SignedOrder& signed_order) {
+  const v1::LaneState lane = trust_.Lane();
+  if (CompareWithLane(order, lane.sequence(), lane.order_id()) != LaneAnswer::kNewer) {
+    Refuse(order.order_id(), Outcome::STATE_SUPERSEDED,
+           StrCat("a newer change of trust came first: ", lane.order_id()));
+    return;
+  }
+  if (const absl::Status accepted = trust_.Accept(order, signed_order); !accepted.ok()) {
+    Tell(MakeOutcome(order.order_id(), Outcome::STATE_FAILED,
+                     StrCat(Message(accepted), "; the trust bundle before it stays in force")));
+    return;
+  }
+  TellTrustInForce();
+  if (parts_.on_trust) parts_.on_trust();
+}
+
+void OrderGate::TellTrustInForce() {
+  Outcome outcome = MakeOutcome(trust_.Lane().order_id(), Outcome::STATE_DONE, TrustText(trust_.Version()));
+  Tell(outcome);
+  const LaneRecord told{.sequence = trust_.Lane().sequence(),
+                        .order_id = trust_.Lane().order_id(),
+                        .outcome = outcome,
+                        .order = {}};
+  if (const absl::Status written = parts_.lanes.Write(kTrustLane, told); !written.ok()) {
+    // It is in force all the same; the next start says it again.
+    spdlog::warn("the outcome of a change of trust cannot be recorded: {}", Message(written));
+  }
 }
 
 void OrderGate::HandleRecorded(const v1::Order& order, const v1::SignedOrder& signed_order) {
@@ -210,6 +262,10 @@ void OrderGate::OnScanProgress(const v1::ScanProgress& progress) {
 }
 
 void OrderGate::Resume() {
+  if (!trust_.Lane().order_id().empty()) {  // a crash may have come before it was said
+    const absl::StatusOr<std::optional<LaneRecord>> told = parts_.lanes.Read(kTrustLane);
+    if (!told.ok() || !told->has_value() || (*told)->order_id != trust_.Lane().order_id()) TellTrustInForce();
+  }
   for (const std::string_view lane : kRecordedLanes) {
     const absl::StatusOr<std::optional<LaneRecord>> record = parts_.lanes.Read(lane);
     if (!record.ok()) {
@@ -218,7 +274,7 @@ void OrderGate::Resume() {
     }
     if (!record->has_value() || (*record)->order_id.empty()) continue;
     if ((*record)->outcome.state() != Outcome::STATE_UNSPECIFIED) continue;
-    const absl::StatusOr<v1::Order> order = VerifyOrder((*record)->order, trust_);
+    const absl::StatusOr<v1::Order> order = Verify((*record)->order);
     if (order.ok()) {
       Execute(*order, **record);
     } else {
@@ -232,6 +288,7 @@ std::vector<v1::LaneState> OrderGate::Lanes() {
   if (v1::LaneState isolation = parts_.handler.IsolationLane(); isolation.sequence() > 0) {
     lanes.push_back(std::move(isolation));
   }
+  if (trust_.Lane().sequence() > 0) lanes.push_back(trust_.Lane());
   for (const std::string_view lane : kRecordedLanes) {
     const absl::StatusOr<std::optional<LaneRecord>> record = parts_.lanes.Read(lane);
     // One that cannot be read is left out: the controller then sends its order again, which is judged here.

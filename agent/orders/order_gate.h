@@ -11,6 +11,7 @@
 #include "agent/event/event_sink.h"
 #include "agent/orders/lane_store.h"
 #include "agent/orders/order_handler.h"
+#include "agent/orders/trust_chain.h"
 #include "common/base/clock.h"
 #include "common/wire/order.h"
 #include "cordon/v1/gateway.pb.h"
@@ -19,9 +20,10 @@
 namespace cordon::agent {
 
 // Everything an order must pass before it has an effect on this host (AUT-3, AUT-4, ISO-9):
-//   whole and within bounds · signed by enough operators of the trust bundle with the right role · for this
-//   fleet · for this host by its own name, site and labels · within its time · above the last sequence of its
-//   lane.
+//   whole and within bounds · signed by enough operators of the trust bundle in force with the right role ·
+//   for this fleet · for this host by its own name, site and labels · within its time · no lifeline against
+//   it · above the last sequence of its lane.
+// A change of trust is on disk before it counts, and judges every order after it.
 // Each refusal has its own sentence, and changes nothing. An outcome leaves twice: by `on_outcome` at once,
 // and as an event of class CONTROL. On the agent loop only.
 class OrderGate {
@@ -32,6 +34,7 @@ class OrderGate {
     LaneStore& lanes;
     OrderHandler& handler;
     std::function<void(const v1::OrderOutcome&)> on_outcome;
+    std::function<void()> on_trust;  // another trust bundle is in force; may be empty
   };
 
   // How far the clock of this host may be behind that of the operator.
@@ -40,9 +43,8 @@ class OrderGate {
   // is answered, and counted in the next event.
   static constexpr int kRefusalEventsPerHour = 60;
 
-  // `host`: its own id and name, site and labels of its enrolment file. `trust`: the bundle that enrolment
-  // pinned.
-  OrderGate(HostTraits host, v1::TrustBundle trust, Parts parts);
+  // `host`: its own id and name, site and labels of its enrolment file.
+  OrderGate(HostTraits host, TrustChain& trust, Parts parts);
 
   // An order came. The very same order again is answered with what became of it; an older one is SUPERSEDED.
   void Handle(const v1::SignedOrder& signed_order);
@@ -57,12 +59,17 @@ class OrderGate {
   // The policy to begin with; nothing: the host's defaults.
   absl::StatusOr<std::optional<v1::Policy>> StoredPolicy() { return parts_.lanes.ReadPolicy(); }
 
-  // For Hello: the newest order per lane that has one.
+  // For Hello: the newest order per lane that has one, and the version of the trust bundle in force.
   std::vector<v1::LaneState> Lanes();
+  uint64_t TrustVersion() const { return trust_.Version(); }
 
  private:
+  absl::StatusOr<v1::Order> Verify(const v1::SignedOrder& signed_order) const;
   void HandleVerified(const v1::Order& order, const v1::SignedOrder& signed_order);
   void HandleIsolation(const v1::Order& order);
+  void HandleTrust(const v1::Order& order, const v1::SignedOrder& signed_order);
+  // Says that the change of trust has its effect, and remembers that it was said.
+  void TellTrustInForce();
   void HandleRecorded(const v1::Order& order, const v1::SignedOrder& signed_order);
   // `record` is on disk, without an outcome: gives the order its effect and records what became of it.
   void Execute(const v1::Order& order, LaneRecord record);
@@ -76,7 +83,7 @@ class OrderGate {
   void Refuse(const std::string& order_id, v1::OrderOutcome::State state, std::string_view message);
 
   const HostTraits host_;
-  const v1::TrustBundle trust_;
+  TrustChain& trust_;
   const Parts parts_;
   int64_t refusal_hour_began_boot_nanos_;
   int refusals_told_ = 0;

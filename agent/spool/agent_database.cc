@@ -48,7 +48,7 @@ constexpr std::array<std::string_view, 1> kSchema = {R"sql(
 absl::Status SetLaneFloors(Database& database, int64_t now_unix_nanos) {
   CORDON_ASSIGN_OR_RETURN(Statement insert,
                           database.Prepare("INSERT OR IGNORE INTO lane VALUES(?, ?, '', x'', x'')"));
-  for (const std::string_view lane : {"scan", "policy", "trust"}) {
+  for (const std::string_view lane : {"scan", "policy"}) {
     CORDON_RETURN_IF_ERROR(insert.BindText(1, lane).Bind(2, now_unix_nanos / 1'000).Run());
   }
   return absl::OkStatus();
