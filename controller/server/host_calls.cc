@@ -8,6 +8,7 @@
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/base/uuid.h"
+#include "common/wire/order.h"
 #include "controller/server/authorize.h"
 #include "controller/server/bounds.h"
 
@@ -31,6 +32,25 @@ void MarkDelivered(ServerParts& parts, const std::string& host_id,
   for (v1::OrderOutcome& outcome : outcomes) {
     parts.reports.Add({{}, std::move(outcome), [](const absl::Status& /*logged by the queue*/) {}});
   }
+}
+
+// A change to a trust bundle that the host is past: one that was made before the host enrolled.
+bool IsPast(const OrderRecord& record, uint64_t trust_version) {
+  if (record.lane != kTrustLane || trust_version == 0) return false;
+  v1::Order order;
+  v1::TrustBundle bundle;
+  return order.ParseFromString(record.signed_order.order()) &&
+         bundle.ParseFromString(order.trust().bundle().bundle()) && bundle.version() <= trust_version;
+}
+
+void MarkPast(ServerParts& parts, const std::string& host_id, const std::string& order_id) {
+  v1::OrderOutcome outcome;
+  outcome.set_order_id(order_id);
+  outcome.set_host_id(host_id);
+  outcome.set_state(v1::OrderOutcome::STATE_SUPERSEDED);
+  outcome.set_message("the host has this trust bundle, or a newer one, from its enrolment");
+  outcome.set_time_unix_nanos(parts.clock.WallNanos());
+  parts.reports.Add({{}, std::move(outcome), [](const absl::Status& /*logged by the queue*/) {}});
 }
 
 }  // namespace
@@ -107,6 +127,10 @@ void SendPendingOrders(ServerParts& parts, const std::string& host_id, const v1:
   }
   std::vector<std::string> delivered;
   for (const OrderRecord& order : *orders) {
+    if (IsPast(order, hello.trust_version())) {
+      MarkPast(parts, host_id, order.order_id);
+      continue;
+    }
     auto message = std::make_shared<v1::ControlResponse>();
     *message->mutable_order() = order.signed_order;
     if (session.Push(std::move(message))) delivered.push_back(order.order_id);

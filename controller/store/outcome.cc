@@ -31,6 +31,8 @@ int Stage(OrderOutcome::State state) {
 
 bool MayBecome(OrderOutcome::State from, OrderOutcome::State to) {
   if (Stage(from) == 0 || Stage(to) == 0) return false;
+  // Of a change of trust that was refused out of turn, and sent again in turn.
+  if (from == OrderOutcome::STATE_REFUSED) return to == OrderOutcome::STATE_DONE;
   if (from == OrderOutcome::STATE_RUNNING) return to != from ? Stage(to) > Stage(from) : true;
   return Stage(to) > Stage(from);
 }

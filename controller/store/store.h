@@ -84,9 +84,10 @@ class Store {
                                                      const v1::Order& order, std::string_view submitted_by,
                                                      const AuditNote& note) = 0;
 
-  // What this host should be sent, lowest sequence first: of the lanes isolation, policy and trust the newest
-  // order that names it; of scan all that have not ended. Only unexpired ones, and only those above the
-  // lane's sequence in `lanes` (what the host says it has applied, from Hello).
+  // What this host should be sent, lowest sequence first: of the lanes isolation and policy the newest order
+  // that names it; of trust all, since each is judged by the one before it; of scan all that have not ended.
+  // Only unexpired ones, and only those above the lane's sequence in `lanes` (what the host says it has
+  // applied, from Hello).
   virtual absl::StatusOr<std::vector<OrderRecord>> OrdersFor(std::string_view host_id,
                                                              std::span<const v1::LaneState> lanes) = 0;
 

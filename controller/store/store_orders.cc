@@ -44,9 +44,17 @@ OrderOutcome MakeOutcome(std::string_view order_id, std::string_view host_id, Or
   return outcome;
 }
 
-// In these lanes a newer order puts the older ones out of force; scans stand beside each other.
+// In these lanes a newer order puts the older ones out of force; scans stand beside each other, and changes
+// of trust are taken in turn, each judged by the one before it (AUT-3).
 bool NewestCounts(std::string_view lane) {
-  return lane != kScanLane;
+  return lane != kScanLane && lane != kTrustLane;
+}
+
+// Which of a host's orders of a lane are looked at. Of an order that has ended, a scan is never sent again; a
+// level that the host has lost the memory of is, and so is a change of trust.
+std::string_view OfLane(std::string_view lane) {
+  if (lane == kScanLane) return "AND h.state IN (1, 2, 3) ORDER BY h.sequence";
+  return NewestCounts(lane) ? "ORDER BY h.sequence DESC LIMIT 1" : "ORDER BY h.sequence";
 }
 
 // Names an order for one host: its own outcome, and the end of older ones of the lane.
@@ -193,10 +201,13 @@ uint64_t AppliedSequence(std::span<const v1::LaneState> lanes, std::string_view 
   return sequence;
 }
 
-// What a host may still be sent: not what it refused, or what was put out of force.
-bool IsStillMeant(OrderOutcome::State state) {
-  return state != OrderOutcome::STATE_REFUSED && state != OrderOutcome::STATE_SUPERSEDED &&
-         state != OrderOutcome::STATE_EXPIRED && state != OrderOutcome::STATE_CANCELLED;
+// What a host may still be sent: not what it refused, or what was put out of force. A change of trust that
+// was refused out of turn, or by an agent that was too old for it, is tried again: those behind it wait for
+// it.
+bool IsStillMeant(std::string_view lane, OrderOutcome::State state) {
+  return (state != OrderOutcome::STATE_REFUSED || lane == kTrustLane) &&
+         state != OrderOutcome::STATE_SUPERSEDED && state != OrderOutcome::STATE_EXPIRED &&
+         state != OrderOutcome::STATE_CANCELLED;
 }
 
 struct OpenOutcome {
@@ -299,22 +310,18 @@ absl::StatusOr<std::vector<OrderRecord>> SqliteStore::OrdersFor(std::string_view
   const int64_t now = clock_.WallNanos();
   std::vector<OrderRecord> orders;
   const auto collect = [&](Database& database, std::string_view lane) -> absl::Status {
-    // Of an order that has ended, a scan is never sent again; a level that the host has lost the memory of
-    // is.
-    const std::string_view rest = NewestCounts(lane) ? "ORDER BY h.sequence DESC LIMIT 1"
-                                                     : "AND h.state IN (1, 2, 3) ORDER BY h.sequence";
     CORDON_ASSIGN_OR_RETURN(
         Statement query,
         database.Prepare(StrCat(kSelectOrder,
                                 ", h.state FROM outcomes h JOIN orders o USING(order_id) JOIN hosts s "
                                 "USING(host_id) WHERE h.host_id = ? AND h.lane = ? AND s.revoked = 0 ",
-                                rest)));
+                                OfLane(lane))));
     query.BindText(1, host_id).BindText(2, lane);
     while (true) {
       CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
       if (!row) return absl::OkStatus();
       const bool due = query.Unsigned(2) > AppliedSequence(lanes, lane) && query.Int(4) > now &&
-                       IsStillMeant(static_cast<OrderOutcome::State>(query.Int(8)));
+                       IsStillMeant(lane, static_cast<OrderOutcome::State>(query.Int(8)));
       if (!due) continue;
       CORDON_ASSIGN_OR_RETURN(orders.emplace_back(), OrderFrom(query));
     }

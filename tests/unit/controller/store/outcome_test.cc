@@ -25,10 +25,15 @@ std::set<State> After(State from) {
 }
 
 TEST(MayBecome, WhatAHostSaidIsFinal) {
-  for (const State last : {OrderOutcome::STATE_DONE, OrderOutcome::STATE_REFUSED, OrderOutcome::STATE_FAILED,
-                           OrderOutcome::STATE_CANCELLED}) {
+  for (const State last :
+       {OrderOutcome::STATE_DONE, OrderOutcome::STATE_FAILED, OrderOutcome::STATE_CANCELLED}) {
     EXPECT_EQ(After(last), std::set<State>());
   }
+}
+
+// A change of trust that came out of turn is sent again.
+TEST(MayBecome, WhatAHostRefusedItMayYetDo) {
+  EXPECT_EQ(After(OrderOutcome::STATE_REFUSED), std::set<State>({OrderOutcome::STATE_DONE}));
 }
 
 TEST(MayBecome, WhatTheControllerConcludedYieldsToTheHostsLateWord) {

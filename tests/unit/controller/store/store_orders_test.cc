@@ -97,6 +97,29 @@ TEST(StoreOrders, TheSameOneAgainIsARepeatAndAnotherWithItsIdIsRefused) {
   EXPECT_THAT(f.box.Submit(order), Fails(absl::StatusCode::kAlreadyExists, order.order_id()));
 }
 
+TEST(StoreOrders, AUT3_ChangesOfTrustAreSentInTurnAndNoneIsLeftOut) {
+  Fixture f;
+  std::vector<v1::Order> changes;
+  for (const uint64_t sequence : {30, 10, 20}) {
+    v1::Order& order = changes.emplace_back(f.box.Isolate({f.a}, sequence));
+    order.mutable_trust();
+    ASSERT_THAT(f.box.Submit(order), IsOk());
+    EXPECT_EQ(f.StateOf(order, f.a), OrderOutcome::STATE_PENDING);
+  }
+  const std::string third = changes[0].order_id();
+  const std::string first = changes[1].order_id();
+  const std::string second = changes[2].order_id();
+  EXPECT_THAT(f.Due(f.a), ElementsAre(first, second, third));
+  f.Record(changes[1], f.a, OrderOutcome::STATE_DONE);
+  EXPECT_THAT(f.Due(f.a, {Applied("trust", 10)}), ElementsAre(second, third));
+  // Refused out of turn: it is still waited for, and may still come to be.
+  f.Record(changes[2], f.a, OrderOutcome::STATE_REFUSED);
+  EXPECT_THAT(f.Due(f.a, {Applied("trust", 10)}), ElementsAre(second, third));
+  f.Record(changes[2], f.a, OrderOutcome::STATE_DONE);
+  EXPECT_EQ(f.StateOf(changes[2], f.a), OrderOutcome::STATE_DONE);
+  EXPECT_THAT(f.Due(f.a, {Applied("trust", 30)}), IsEmpty());
+}
+
 TEST(StoreOrders, WithoutAnActionAreNone) {
   Fixture f;
   v1::Order order = f.box.Isolate({f.a}, 10);
