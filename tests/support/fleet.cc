@@ -79,10 +79,10 @@ void Fleet::Enroll() {
   Require(result.status == 0, StrCat("cannot enrol: ", result.errors));
 }
 
-void Fleet::StartAgent() {
-  agent_ = std::make_unique<Subprocess>(
-      std::vector<std::string>{Program("cordon-agent"), "run", "--config", Folder("agent.toml").string()},
-      SubprocessOptions{.net_namespace = host_.Name()});
+void Fleet::StartAgent(std::vector<std::string> through) {
+  std::vector<std::string> args = std::move(through);
+  args.insert(args.end(), {Program("cordon-agent"), "run", "--config", Folder("agent.toml").string()});
+  agent_ = std::make_unique<Subprocess>(std::move(args), SubprocessOptions{.net_namespace = host_.Name()});
   const auto connected = [&] {
     const CommandResult hosts = TryCtl({"-o", "json", "hosts"});
     return hosts.status == 0 && hosts.output.find("\"connected\"") != std::string::npos;

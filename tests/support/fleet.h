@@ -40,8 +40,8 @@ class Fleet {
   // Writes an enrolment file for site "leeds" and joins the host with it.
   void Enroll();
   CommandResult TryEnroll(const std::filesystem::path& file);
-  // Starts the agent and waits until the controller sees it connected.
-  void StartAgent();
+  // Starts the agent and waits until the controller sees it connected. `through`: a command that runs it.
+  void StartAgent(std::vector<std::string> through = {});
   void KillAgent();  // SIGKILL
   int StopAgent();   // SIGTERM; the exit status
   Subprocess& Agent() { return *agent_; }
