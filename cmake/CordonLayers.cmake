@@ -32,6 +32,7 @@ set(CORDON_LAYERS
   controller_store            5
   controller_pki              5
   controller_keys             5
+  controller_export           6
   controller_server          7
   controller_app              8
   controller_main             9
