@@ -86,6 +86,14 @@ int main(int argc, char** argv) {
   serve->add_option("--listen", serve_options.listen, "ADDRESS:PORT (default 0.0.0.0:8443)")
       ->envname("CORDON_LISTEN");
   serve->add_option("--store", serve_options.store, "sqlite (default)")->envname("CORDON_STORE");
+  serve
+      ->add_option("--export", serve_options.export_to,
+                   "Every event as a line of OCSF: file:PATH or syslog-tls:HOST:PORT")
+      ->envname("CORDON_EXPORT");
+  serve
+      ->add_option("--export-ca", serve_options.export_ca,
+                   "PEM file of who certifies the syslog server (default: the system's)")
+      ->envname("CORDON_EXPORT_CA");
 
   try {
     app.parse(argc, argv);

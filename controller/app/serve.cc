@@ -5,15 +5,35 @@
 #include <future>
 #include <memory>
 
+#include "common/base/hex.h"
 #include "common/base/network.h"
 #include "common/base/status.h"
+#include "common/crypto/digest.h"
 #include "controller/app/init.h"
+#include "controller/export/exporter.h"
 #include "controller/pki/pki.h"
 #include "controller/server/server.h"
 #include "controller/store/sqlite_store.h"
 #include "platform/api/system.h"
 
 namespace cordon::controller {
+namespace {
+
+// Each target has a position of its own: another one begins at the first event.
+std::filesystem::path PositionFile(const ServeOptions& options) {
+  return options.data / StrCat("export-", ToHex(Sha256(options.export_to)).substr(0, 16), ".position");
+}
+
+absl::StatusOr<std::unique_ptr<Exporter>> StartExport(const ServeOptions& options, Store& store,
+                                                      const Clock& clock) {
+  if (options.export_to.empty()) return nullptr;
+  CORDON_ASSIGN_OR_RETURN(std::unique_ptr<ExportSink> sink,
+                          MakeExportSink({.target = options.export_to, .ca_file = options.export_ca}, clock));
+  spdlog::info("exporting every event to {}", sink->Name());
+  return Exporter::Start(store, std::move(sink), PositionFile(options), CORDON_VERSION);
+}
+
+}  // namespace
 
 absl::Status Serve(const ServeOptions& options) {
   if (options.store != "sqlite") {
@@ -39,6 +59,7 @@ absl::Status Serve(const ServeOptions& options) {
   }
   CORDON_ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
                           Server::Start(server_options, *store, *pki, *clock));
+  CORDON_ASSIGN_OR_RETURN(const std::unique_ptr<Exporter> exporter, StartExport(options, *store, *clock));
   spdlog::info("fleet {}: serving on {}", pki->FleetId(), options.listen);
   platform::NotifyServiceReady();
   asked.get_future().wait();

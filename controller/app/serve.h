@@ -14,6 +14,9 @@ struct ServeOptions {
   std::filesystem::path data;
   std::string listen = "0.0.0.0:8443";
   std::string store = "sqlite";  // the only one so far
+  std::string export_to;         // "file:PATH" or "syslog-tls:HOST:PORT"; empty = nowhere
+  std::string
+      export_ca;  // PEM file: who may certify the syslog server; empty = the system's certificate store
 };
 
 // Returns when the system asks to stop (then OK), or when the server cannot start: INVALID_ARGUMENT for a bad

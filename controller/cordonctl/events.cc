@@ -10,6 +10,7 @@
 #include "controller/cordonctl/event_text.h"
 #include "controller/cordonctl/since.h"
 #include "controller/cordonctl/target.h"
+#include "controller/export/ocsf.h"
 
 namespace cordon::ctl {
 namespace {
@@ -49,10 +50,8 @@ absl::StatusOr<v1::QueryEventsRequest> BuildRequest(const EventsOptions& options
 }
 
 void Show(const Tool& tool, const v1::QueryEventsResponse& event) {
-  if (tool.Json()) {
-    tool.Print(EventJson(event));
-    return;
-  }
+  if (tool.Json()) return tool.Print(EventJson(event));
+  if (tool.Ocsf()) return tool.Print(controller::ToOcsf(event, CORDON_VERSION));
   tool.Print(StrCat(FormatTime(event.time_unix_nanos()), "  ", Printable(event.host_name()), "  ",
                     DescribeEvent(event.event()), "\n"));
 }

@@ -17,8 +17,8 @@ void AddGlobalOptions(CLI::App* app, GlobalOptions* options, std::string* output
   app->add_option(
       "--passphrase-file", options->passphrase_file,
       "File with the passphrase of the identity's keys (else CORDON_PASSPHRASE_FILE, else asked for)");
-  app->add_option("-o,--output", *output, "table or json (one object per line)")
-      ->check(CLI::IsMember({"table", "json"}));
+  app->add_option("-o,--output", *output, "table or json (one object per line); for events also ocsf")
+      ->check(CLI::IsMember({"table", "json", "ocsf"}));
 }
 
 int Status(ExitCode code) {
@@ -47,6 +47,11 @@ int Run(std::vector<std::string> args, const Environment& environment) {
                                                                   : Status(ExitCode::kBadUsage);
   }
   options.json = output == "json";
+  options.ocsf = output == "ocsf";
+  if (options.ocsf && !app.got_subcommand("events")) {
+    environment.err << "-o ocsf is for events only\n";
+    return Status(ExitCode::kBadUsage);
+  }
   Tool tool(environment, options);
   const absl::StatusOr<ExitCode> result = chosen(tool);
   if (result.ok()) return Status(*result);

@@ -39,6 +39,7 @@ struct GlobalOptions {
   std::string identity;         // --identity
   std::string controller;       // --controller
   bool json = false;            // -o json
+  bool ocsf = false;            // -o ocsf, for events
   std::string passphrase_file;  // --passphrase-file, else CORDON_PASSPHRASE_FILE
 };
 
@@ -59,6 +60,7 @@ class Tool {
   const Environment& World() const { return environment_; }
   int64_t Now() const { return environment_.now_unix_nanos(); }
   bool Json() const { return options_.json; }
+  bool Ocsf() const { return options_.ocsf; }
 
   // To standard output: a line of JSON, or text as it is.
   void Print(const boost::json::object& object) const;

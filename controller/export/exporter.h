@@ -1,0 +1,58 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "controller/export/export_sink.h"
+#include "controller/store/store.h"
+
+namespace cordon::controller {
+
+// Carries every stored event to a sink as a line of OCSF, from the first one that the store has, in order of
+// commit, on a thread of its own. At least once: how far it came is on disk only after the sink took the
+// lines, so a crash repeats some, which `metadata.uid` tells. A sink that fails is tried again, for as long
+// as it takes.
+class Exporter {
+ public:
+  // `position_file`: how far it came, for this sink. `store` outlives the object. DATA_LOSS: the file is
+  // damaged.
+  static absl::StatusOr<std::unique_ptr<Exporter>> Start(Store& store, std::unique_ptr<ExportSink> sink,
+                                                         std::filesystem::path position_file,
+                                                         std::string product_version);
+  ~Exporter() { Stop(); }
+  Exporter(const Exporter&) = delete;
+  Exporter& operator=(const Exporter&) = delete;
+
+  void Stop();  // idempotent; what was not yet written is written by the next run
+
+ private:
+  Exporter(Store& store, std::unique_ptr<ExportSink> sink, std::filesystem::path position_file,
+           std::string product_version, int64_t position);
+  void Run();
+  absl::Status CarryOn();
+  absl::Status Flush();
+  // False: told to stop.
+  bool Pause(int64_t nanos);
+  bool Stopping();
+
+  Store& store_;
+  const std::unique_ptr<ExportSink> sink_;
+  const std::filesystem::path position_file_;
+  const std::string product_version_;
+  int64_t position_;
+  std::vector<std::string> lines_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;
+  std::thread thread_;  // last: starts when all of the above is there
+};
+
+}  // namespace cordon::controller

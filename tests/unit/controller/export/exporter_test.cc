@@ -1,0 +1,132 @@
+#include "controller/export/exporter.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json/parse.hpp>
+#include <condition_variable>
+#include <fstream>
+#include <mutex>
+#include <set>
+
+#include "common/base/strings.h"
+#include "controller/export/file_sink.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/store_box.h"
+#include "tests/support/test_batches.h"
+
+namespace cordon::controller {
+namespace {
+
+using testing::Fails;
+using testing::Must;
+using testing::StartedEvent;
+using testing::StoreBox;
+
+// Takes lines, or refuses them for as long as it is told to.
+class FakeSink final : public ExportSink {
+ public:
+  struct State {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::vector<std::string> uids;
+    int failures_left = 0;
+    int calls = 0;
+  };
+  explicit FakeSink(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+  absl::Status Write(std::span<const std::string> lines) override {
+    const std::lock_guard lock(state_->mutex);
+    ++state_->calls;
+    state_->changed.notify_all();
+    if (state_->failures_left > 0) {
+      --state_->failures_left;
+      return absl::UnavailableError("the disk is full");
+    }
+    for (const std::string& line : lines) {
+      state_->uids.emplace_back(boost::json::parse(line).at("metadata").at("uid").as_string().c_str());
+    }
+    return absl::OkStatus();
+  }
+  const std::string& Name() const override { return name_; }
+
+ private:
+  std::shared_ptr<State> state_;
+  std::string name_ = "fake";
+};
+
+struct Fixture {
+  StoreBox box;
+  std::string host = box.AddHost("front-desk");
+  testing::TempFolder folder;
+  std::shared_ptr<FakeSink::State> sink = std::make_shared<FakeSink::State>();
+  testing::BatchChain chain{host};
+
+  // Stores `count` process starts as one batch.
+  void Happen(int count) {
+    std::vector<v1::Event> events;
+    for (int i = 0; i < count; ++i) events.push_back(StartedEvent(static_cast<uint32_t>(i + 1)));
+    const std::vector<HostBatch> group = {{host, chain.Next(events)}};
+    ASSERT_EQ(Must(box->CommitBatches(group)).batches.at(0).verdict, BatchResult::Verdict::kCommitted);
+  }
+
+  std::unique_ptr<Exporter> Start() {
+    return Must(Exporter::Start(*box, std::make_unique<FakeSink>(sink), folder / "position", "1.0"));
+  }
+  bool Wait(size_t lines) {
+    std::unique_lock lock(sink->mutex);
+    return sink->changed.wait_for(lock, std::chrono::seconds(20), [&] { return sink->uids.size() >= lines; });
+  }
+  // What the sink has, once nobody writes to it any more.
+  const std::vector<std::string>& Uids() const { return sink->uids; }
+};
+
+TEST(Exporter, CarriesEveryEventOnceAndInOrder) {
+  Fixture f;
+  f.Happen(2'500);
+  const std::unique_ptr<Exporter> exporter = f.Start();
+  ASSERT_TRUE(f.Wait(2'500));
+  f.Happen(3);
+  ASSERT_TRUE(f.Wait(2'503));
+  exporter->Stop();
+  ASSERT_EQ(f.Uids().size(), 2'503U);
+  for (size_t i = 0; i < f.Uids().size(); ++i) ASSERT_EQ(f.Uids()[i], StrCat(f.host, "/", i + 1));
+}
+
+TEST(Exporter, GoesOnWhereItsLastRunCameTo) {
+  Fixture f;
+  f.Happen(5);
+  std::unique_ptr<Exporter> exporter = f.Start();
+  ASSERT_TRUE(f.Wait(5));
+  exporter->Stop();
+  f.Happen(2);
+  exporter = f.Start();
+  ASSERT_TRUE(f.Wait(7));
+  exporter->Stop();
+  EXPECT_EQ(f.Uids().size(), 7U);
+  EXPECT_EQ(f.Uids().back(), StrCat(f.host, "/7"));
+}
+
+TEST(Exporter, GivesTheSameLinesAgainAfterASinkFailed) {
+  Fixture f;
+  f.Happen(4);
+  f.sink->failures_left = 1;
+  const std::unique_ptr<Exporter> exporter = f.Start();
+  ASSERT_TRUE(f.Wait(4));
+  exporter->Stop();
+  EXPECT_GE(f.sink->calls, 2);
+  EXPECT_EQ(f.Uids().size(), 4U);
+}
+
+TEST(Exporter, ADamagedPositionIsToldAndNotGuessed) {
+  Fixture f;
+  for (const char* bad : {"", "x\n", "-3\n", "12", "99999999999999999999\n"}) {
+    std::ofstream(f.folder / "position") << bad;
+    EXPECT_THAT(Exporter::Start(*f.box, std::make_unique<FakeSink>(f.sink), f.folder / "position", "1.0"),
+                Fails(absl::StatusCode::kDataLoss, "position is damaged"))
+        << bad;
+  }
+}
+
+}  // namespace
+}  // namespace cordon::controller

@@ -1,0 +1,152 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/streambuf.hpp>
+#include <fstream>
+#include <future>
+#include <sstream>
+#include <thread>
+
+#include "common/base/strings.h"
+#include "controller/export/export_sink.h"
+#include "tests/fakes/fake_clock.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/test_fleet.h"
+
+namespace cordon::controller {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using testing::Fails;
+using testing::IsOk;
+using testing::Must;
+
+std::string Content(const std::filesystem::path& file) {
+  std::ostringstream text;
+  text << std::ifstream(file).rdbuf();
+  return text.str();
+}
+
+TEST(ExportSinks, ATargetThatIsNoneIsRefused) {
+  const testing::FakeClock clock(0);
+  for (const char* bad : {"", "file:", "file:relative", "syslog-tls:", "syslog-tls:host", "udp:host:514"}) {
+    EXPECT_THAT(MakeExportSink({.target = bad, .ca_file = ""}, clock),
+                Fails(absl::StatusCode::kInvalidArgument, "--export"))
+        << bad;
+  }
+  EXPECT_THAT(MakeExportSink({.target = "syslog-tls:siem.example:6514", .ca_file = "/does/not/exist"}, clock),
+              Fails(absl::StatusCode::kInvalidArgument, "--export-ca"));
+}
+
+TEST(ExportSinks, AFileIsAppendedToAndMayBeMovedAway) {
+  const testing::FakeClock clock(0);
+  const testing::TempFolder folder;
+  const std::filesystem::path file = folder / "cordon.ocsf";
+  const auto sink = Must(MakeExportSink({.target = StrCat("file:", file.string()), .ca_file = ""}, clock));
+  EXPECT_THAT(sink->Write(std::vector<std::string>{"{1}", "{2}"}), IsOk());
+  std::filesystem::rename(file, folder / "rotated");
+  EXPECT_THAT(sink->Write(std::vector<std::string>{"{3}"}), IsOk());
+  EXPECT_EQ(Content(folder / "rotated"), "{1}\n{2}\n");
+  EXPECT_EQ(Content(file), "{3}\n");
+}
+
+TEST(ExportSinks, AFileThatCannotBeWrittenIsNamed) {
+  const testing::FakeClock clock(0);
+  const auto sink =
+      Must(MakeExportSink({.target = "file:/does/not/exist/cordon.ocsf", .ca_file = ""}, clock));
+  EXPECT_THAT(sink->Write(std::vector<std::string>{"{}"}),
+              Fails(absl::StatusCode::kUnavailable, "/does/not/exist/cordon.ocsf: No such file"));
+  const auto full = Must(MakeExportSink({.target = "file:/dev/full", .ca_file = ""}, clock));
+  EXPECT_THAT(full->Write(std::vector<std::string>{"{}"}), Fails(absl::StatusCode::kUnavailable, "No space"));
+}
+
+TEST(ExportSinks, ASyslogFrameSaysItsLength) {
+  const std::string frame = SyslogFrame("{\"a\":1}", 1'700'000'000'000'000'000, "hub");
+  const size_t space = frame.find(' ');
+  EXPECT_EQ(std::stoul(frame.substr(0, space)), frame.size() - space - 1);
+  EXPECT_THAT(frame, ::testing::HasSubstr("<109>1 2023-11-14T22:13:20"));
+  EXPECT_TRUE(frame.ends_with(" hub cordon - ocsf - {\"a\":1}"));
+}
+
+// A syslog server that takes one connection and tells what came.
+class Server {
+ public:
+  explicit Server(const testing::TestFleet& fleet) {
+    const testing::TestFleet::Leaf leaf = fleet.Issue(IdentityKind::kController, NewUuid());
+    context_.use_certificate_chain(asio::buffer(leaf.certificate_pem));
+    context_.use_private_key(asio::buffer(leaf.key_pem), asio::ssl::context::pem);
+    thread_ = std::thread([this] { received_.set_value(TakeOne()); });
+  }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  ~Server() { thread_.join(); }
+
+  uint16_t Port() const { return acceptor_.local_endpoint().port(); }
+  std::string Received() { return received_.get_future().get(); }
+
+ private:
+  std::string TakeOne() {
+    asio::ssl::stream<tcp::socket> stream(io_, context_);
+    acceptor_.accept(stream.lowest_layer());
+    boost::system::error_code error;
+    stream.handshake(asio::ssl::stream_base::server, error);
+    if (error) return StrCat("handshake: ", error.message());
+    std::string text;
+    asio::read_until(stream, asio::dynamic_buffer(text), "END", error);
+    return text;
+  }
+
+  asio::io_context io_;
+  asio::ssl::context context_{asio::ssl::context::tls_server};
+  tcp::acceptor acceptor_{io_, tcp::endpoint(asio::ip::make_address("127.0.0.1"), 0)};
+  std::promise<std::string> received_;
+  std::thread thread_;
+};
+
+struct SyslogFixture {
+  testing::TestFleet fleet;
+  testing::TempFolder folder;
+  testing::FakeClock clock{WallNowNanos()};
+  Server server{fleet};
+
+  std::unique_ptr<ExportSink> Sink(const std::string& host, const std::string& ca_pem) {
+    std::ofstream(folder / "ca.pem") << ca_pem;
+    return Must(MakeExportSink(
+        {.target = StrCat("syslog-tls:", host, ":", server.Port()), .ca_file = (folder / "ca.pem").string()},
+        clock));
+  }
+};
+
+TEST(ExportSinks, SyslogOverTlsReachesACertifiedServer) {
+  SyslogFixture f;
+  EXPECT_THAT(f.Sink("127.0.0.1", f.fleet.CaPem())->Write(std::vector<std::string>{"{1}", "{2}END"}), IsOk());
+  const std::string received = f.server.Received();
+  EXPECT_THAT(received, ::testing::HasSubstr(" cordon - ocsf - {1}"));
+  EXPECT_THAT(received, ::testing::HasSubstr(" cordon - ocsf - {2}END"));
+}
+
+TEST(ExportSinks, NothingIsSentToAServerOfAnotherCa) {
+  SyslogFixture f;
+  const testing::TestFleet other;
+  EXPECT_THAT(f.Sink("127.0.0.1", other.CaPem())->Write(std::vector<std::string>{"{1}END"}),
+              Fails(absl::StatusCode::kUnavailable, "cannot agree on TLS"));
+  EXPECT_THAT(f.server.Received(), ::testing::StartsWith("handshake: "));
+}
+
+TEST(ExportSinks, NothingIsSentToAServerOfAnotherName) {
+  SyslogFixture f;
+  // The certificate is for 127.0.0.1 and controller.test.
+  EXPECT_THAT(f.Sink("localhost", f.fleet.CaPem())->Write(std::vector<std::string>{"{1}END"}),
+              Fails(absl::StatusCode::kUnavailable, "cannot agree on TLS"));
+  EXPECT_THAT(f.server.Received(), ::testing::StartsWith("handshake: "));
+}
+
+}  // namespace
+}  // namespace cordon::controller
