@@ -21,7 +21,7 @@ namespace {
 
 // Each target has a position of its own: another one begins at the first event.
 std::filesystem::path PositionFile(const ServeOptions& options) {
-  return options.data / StrCat("export-", ToHex(Sha256(options.export_to)).substr(0, 16), ".position");
+  return options.data / StrCat("export-", HexEncode(Sha256(options.export_to)).substr(0, 16), ".position");
 }
 
 absl::StatusOr<std::unique_ptr<Exporter>> StartExport(const ServeOptions& options, Store& store,

@@ -4,6 +4,7 @@
 #include "common/base/status.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
+#include "common/wire/profile.h"
 #include "controller/export/file_sink.h"
 #include "controller/export/syslog_sink.h"
 

@@ -74,7 +74,7 @@ object File(std::string_view path, const v1::FileState* state) {
   if (state->type() == v1::FileState::TYPE_OTHER) file["type"] = "Other";
   if (!state->sha256().empty()) {
     file["hashes"] =
-        array{object{{"algorithm_id", 3}, {"algorithm", "SHA-256"}, {"value", ToHex(state->sha256())}}};
+        array{object{{"algorithm_id", 3}, {"algorithm", "SHA-256"}, {"value", HexEncode(state->sha256())}}};
   }
   return file;
 }
@@ -86,7 +86,7 @@ object ProgramFile(const std::string& executable) {
 object ProcessOf(uint32_t pid, const std::string& guid) {
   object process;
   if (pid != 0) process["pid"] = pid;
-  if (!guid.empty()) process["uid"] = ToHex(guid);
+  if (!guid.empty()) process["uid"] = HexEncode(guid);
   return process;
 }
 

@@ -131,7 +131,7 @@ absl::Status SyslogSink::Write(std::span<const std::string> lines) {
   if (status.ok()) return status;
   connection_->Close();
   return absl::Status(status.code(),
-                      StrCat(name_, ": ", status.message(), "; nothing is lost, it is tried again"));
+                      StrCat(name_, ": ", Message(status), "; nothing is lost, it is tried again"));
 }
 
 std::string SyslogFrame(std::string_view line, int64_t time_unix_nanos, std::string_view host_name) {

@@ -219,7 +219,7 @@ TEST(Ocsf, ARenameHasBothNamesAndTheHash) {
   EXPECT_EQ(line.at("type_uid"), 100105);
   EXPECT_EQ(line.at("file").at("path"), "/srv/records.db");
   EXPECT_EQ(line.at("file_result").at("name"), "records.db.locked");
-  EXPECT_EQ(line.at("file_result").at("hashes").at(0).at("value").as_string().substr(0, 4), "abab");
+  EXPECT_EQ(line.at("file_result").at("hashes").at(0).at("value").as_string().subview(0, 4), "abab");
 }
 
 TEST(Ocsf, IsolationSaysWhetherItHolds) {
