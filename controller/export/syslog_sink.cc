@@ -47,7 +47,9 @@ class SyslogSink::Connection {
   absl::Status Connect(const HostPort& server) {
     stream_ = std::make_unique<Stream>(io_, context_);
     stream_->set_verify_callback(asio::ssl::host_name_verification(server.host));
-    if (SSL_set_tlsext_host_name(stream_->native_handle(), server.host.c_str()) != 1) {
+    // SSL_set_tlsext_host_name, which is a macro with an old-style cast.
+    if (SSL_ctrl(stream_->native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                 const_cast<char*>(server.host.c_str())) != 1) {
       return absl::InvalidArgumentError(StrCat(server.host, " cannot be named to a TLS server"));
     }
     tcp::resolver resolver(io_);
