@@ -49,18 +49,27 @@ int main(int argc, char** argv) {
   CLI::App* const run = app.add_subcommand("run", "Watch and protect this host until told to stop");
   CLI::App* const status = app.add_subcommand("status", "Ask the agent that runs here how it is");
   status->add_option("-o,--output", output, "text or json")->check(CLI::IsMember({"text", "json"}));
+  agent::UnlockOptions unlocking;
+  CLI::App* const unlock = app.add_subcommand(
+      "unlock",
+      "Free this host by phone: shows a challenge, waits for the code that the security team answers");
+  unlock->add_option("--level", unlocking.level, "Down to which level")
+      ->check(CLI::IsMember({"observe", "no-lateral", "essential", "controller-only"}));
+  unlock->add_option("--for", unlocking.length, "For how long; then the ordered level is back by itself");
+  unlock->add_option("--code", unlocking.code, "Answer the challenge that is open, instead of a new one")
+      ->excludes("--level", "--for");
   bool check = false;
   bool release = false;
   CLI::App* const remove = app.add_subcommand("remove", "Before the agent is taken off this host: record it");
   remove->add_flag("--check", check, "Only say whether the host is isolated, in which case it refuses");
   remove->add_flag("--release", release, "Release the host first, if it is isolated");
-  for (CLI::App* const command : {enroll, run, status, remove}) {
+  for (CLI::App* const command : {enroll, run, status, unlock, remove}) {
     command->add_option("--config", flags.config_file,
                         "Settings (default /etc/cordon/agent.toml, if it is there)");
     command->add_option("--state", flags.state_dir, "State folder (default /var/lib/cordon)");
     command->add_option("--log-level", flags.log_level, "debug, info, warn or error");
   }
-  for (CLI::App* const command : {run, status}) {
+  for (CLI::App* const command : {run, status, unlock}) {
     command->add_option("--socket", flags.socket, "Local socket for health and status");
   }
   uint32_t uid = 0;
@@ -79,6 +88,7 @@ int main(int argc, char** argv) {
   if (const absl::Status prepared = agent::PrepareRpc(); !prepared.ok()) return Fail(kRefused, prepared);
   if (enroll->parsed()) return agent::EnrollCommand(*config, file, replace);
   if (remove->parsed()) return agent::RemoveCommand(*config, check, release);
+  if (unlock->parsed()) return agent::UnlockCommand(*config, unlocking);
   if (status->parsed()) return agent::StatusCommand(*config, output == "json");
   return agent::RunCommand(*config);
 }

@@ -25,6 +25,7 @@ set(CORDON_LAYERS
   agent_telemetry             6
   agent_rehearsal             6
   agent_orders                6
+  agent_unlock                6
   proto_grpc                  6
   agent_link                  7
   agent_app                   8

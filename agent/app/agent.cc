@@ -23,6 +23,7 @@ constexpr const char* kAgentDatabase = "agent.db";
 constexpr const char* kFlowsDatabase = "flows.db";
 constexpr const char* kBaselineDatabase = "baseline.db";
 constexpr const char* kIsolationState = "isolation.state";
+constexpr const char* kUnlockState = "unlock.state";
 constexpr std::chrono::seconds kKeeperPatience(5);
 
 // For an agent that has no place to keep events.
@@ -64,6 +65,7 @@ absl::Status Agent::Construct() {
   CORDON_RETURN_IF_ERROR(MakeSensorsAndScans());
   MakeFlows();
   CORDON_RETURN_IF_ERROR(MakeOrders());
+  MakeUnlocker();
   MakeLinkAndHealth();
   return absl::OkStatus();
 }
@@ -193,13 +195,42 @@ absl::Status Agent::MakeOrders() {
   return absl::OkStatus();
 }
 
+// AUT-5. Without a key the host cannot be unlocked by phone, and all else goes on.
+void Agent::MakeUnlocker() {
+  UnlockSelf self{.fleet_id = host_.identity.fleet_id,
+                  .host_id = host_.identity.host_id,
+                  .host_name = MakeHostFacts(facts_, config_).host_name()};
+  absl::StatusOr<UnlockKey> key = LoadOrMakeUnlockKey(config_.state_dir);
+  Notice(Annotate(key.status(), "this host cannot be unlocked by phone"));
+  if (key.ok()) {
+    if (!key->notice.empty()) notices_.push_back(key->notice);
+    unlock_public_key_ = key->public_key;
+    self.public_key = key->public_key;
+    self.key = std::move(key->key);
+  } else {
+    self.key_problem = std::string(Message(key.status()));
+  }
+  unlocker_ = std::make_unique<Unlocker>(
+      std::move(self),
+      Unlocker::Parts{*clock_, *events_, *isolation_,
+                      [this] { return trust_->InForce().value_or(v1::TrustBundle()); }},
+      Unlocker::Settings{.state_file = config_.state_dir / kUnlockState, .boot_id = facts_.boot_id});
+  if (!unlocker_->Notice().empty()) notices_.push_back(unlocker_->Notice());
+}
+
+v1::HostFacts Agent::OwnFacts() const {
+  v1::HostFacts facts = MakeHostFacts(facts_, config_);
+  facts.set_unlock_public_key(unlock_public_key_);
+  return facts;
+}
+
 void Agent::MakeLinkAndHealth() {
   desk_ = std::make_unique<ControllerDesk>(ControllerDesk::Parts{*clock_, *events_, *spool_, *isolation_,
                                                                  receipts_, *gate_, *signer_, inbound_probe_,
                                                                  config_.state_dir});
-  link_ = std::make_unique<Link>(Link::Parts{loop_, *clock_, *desk_, *sender_, config_.state_dir,
-                                             MakeHostFacts(facts_, config_), facts_.boot_id},
-                                 host_, LinkSettings());
+  link_ = std::make_unique<Link>(
+      Link::Parts{loop_, *clock_, *desk_, *sender_, config_.state_dir, OwnFacts(), facts_.boot_id}, host_,
+      LinkSettings());
   channel_probe_.Use(link_.get());
   boot_question_ = std::make_unique<BootQuestion>(hold_, *isolation_, *link_, config_.boot_hold_nanos);
   inbound_probe_.Use(link_.get());

@@ -30,6 +30,7 @@
 #include "agent/isolation/isolation_part.h"
 #include "agent/link/link.h"
 #include "agent/link/local_server.h"
+#include "agent/link/unlock_key.h"
 #include "agent/names/names.h"
 #include "agent/orders/lane_store.h"
 #include "agent/orders/order_gate.h"
@@ -40,6 +41,7 @@
 #include "agent/spool/spool.h"
 #include "agent/telemetry/batcher.h"
 #include "agent/telemetry/telemetry_sender.h"
+#include "agent/unlock/unlocker.h"
 #include "common/base/clock.h"
 #include "platform/api/bypass_scanner.h"
 #include "platform/api/connections.h"
@@ -81,6 +83,7 @@ class Agent {
   absl::Status MakeSensorsAndScans();
   void MakeFlows();
   absl::Status MakeOrders();
+  void MakeUnlocker();
   void MakeLinkAndHealth();
 
   absl::Status Start();
@@ -96,6 +99,8 @@ class Agent {
   void SendReceiptNow();
   void CompleteReport(v1::HealthReport* report) const;
   v1::GetStatusResponse LocalStatus();
+  LocalCalls MakeLocalCalls();
+  v1::HostFacts OwnFacts() const;
   void Notice(const absl::Status& status);
 
   const AgentConfig config_;
@@ -150,6 +155,10 @@ class Agent {
   std::unique_ptr<LaneStore> lanes_;
   std::unique_ptr<OrderActions> actions_;
   std::unique_ptr<OrderGate> gate_;
+
+  // By phone.
+  std::string unlock_public_key_;
+  std::unique_ptr<Unlocker> unlocker_;
 
   // The link, and the health that it and the local socket tell.
   std::unique_ptr<ControllerDesk> desk_;

@@ -33,7 +33,7 @@ absl::Status Agent::Run() {
 }
 
 absl::Status Agent::Start() {
-  CORDON_ASSIGN_OR_RETURN(local_, LocalServer::Start(config_.Socket(), [this] { return LocalStatus(); }));
+  CORDON_ASSIGN_OR_RETURN(local_, LocalServer::Start(config_.Socket(), MakeLocalCalls()));
   CORDON_RETURN_IF_ERROR(Annotate(link_watcher_->Start([this] {
     boost::asio::post(loop_, [this] { isolation_->OnLinksChanged(link_watcher_->MovedAway()); });
   }),
@@ -104,6 +104,22 @@ v1::GetStatusResponse Agent::LocalStatus() {
   status.set_last_link_error(link.last_error);
   *status.mutable_health() = health_->Report();
   return status;
+}
+
+// What changes something runs on the loop.
+LocalCalls Agent::MakeLocalCalls() {
+  LocalCalls calls;
+  calls.status = [this] { return LocalStatus(); };
+  calls.begin_unlock = [this](const v1::BeginUnlockRequest& request, auto done) {
+    boost::asio::post(loop_, [this, request, done = std::move(done)] {
+      done(unlocker_->Begin(request.level(), request.length_nanos()));
+    });
+  };
+  calls.answer_unlock = [this](const v1::AnswerUnlockRequest& request, auto done) {
+    boost::asio::post(loop_,
+                      [this, request, done = std::move(done)] { done(unlocker_->Answer(request.code())); });
+  };
+  return calls;
 }
 
 void Agent::RequestStop() {

@@ -12,6 +12,13 @@ namespace cordon::agent {
 
 int EnrollCommand(const AgentConfig& config, const std::string& file, bool replace);
 int StatusCommand(const AgentConfig& config, bool json);
+// Shows a challenge and waits for its code; with `code`, answers the one that is open (AUT-5).
+struct UnlockOptions {
+  std::string level = "observe";
+  std::string length = "4h";
+  std::string code;
+};
+int UnlockCommand(const AgentConfig& config, const UnlockOptions& options);
 // Until SIGTERM or SIGINT.
 int RunCommand(const AgentConfig& config);
 // Before the package goes; `check` only looks (removal.h).

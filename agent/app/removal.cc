@@ -17,6 +17,7 @@
 #include "agent/isolation/isolation_lock.h"
 #include "agent/isolation/state.h"
 #include "agent/link/link.h"
+#include "agent/link/unlock_key.h"
 #include "agent/names/kept_names.h"
 #include "agent/spool/spool.h"
 #include "agent/telemetry/batcher.h"
@@ -142,9 +143,11 @@ class Removal {
   // True when a controller has acknowledged everything.
   bool Send() {
     LastWords words(*isolation_);
-    Link link(
-        {loop_, *clock_, words, *sender_, config_.state_dir, MakeHostFacts(facts_, config_), facts_.boot_id},
-        host_, LinkSettings());
+    v1::HostFacts facts = MakeHostFacts(facts_, config_);
+    if (const auto key = LoadOrMakeUnlockKey(config_.state_dir); key.ok())
+      facts.set_unlock_public_key(key->public_key);
+    Link link({loop_, *clock_, words, *sender_, config_.state_dir, std::move(facts), facts_.boot_id}, host_,
+              LinkSettings());
     if (!link.Start().ok()) return false;
     Wait(link, clock_->BootNanos() + std::chrono::nanoseconds(kSendPatience).count());
     loop_.run();

@@ -13,6 +13,7 @@
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/crypto/key.h"
+#include "common/crypto/x25519.h"
 #include "common/crypto/x509.h"
 #include "common/rpc/status.h"
 #include "common/wire/enrollment_file.h"
@@ -104,7 +105,8 @@ absl::Status CheckTrust(const v1::EnrollmentFile& file, const v1::SignedTrustBun
       "the controller's trust bundle is not to be trusted: ", Message(status), "; ask who made the file"));
 }
 
-absl::Status Store(const std::filesystem::path& folder, v1::EnrollmentFile file, const HostState& state) {
+absl::Status Store(const std::filesystem::path& folder, v1::EnrollmentFile file, const HostState& state,
+                   const std::string& unlock_key_pem) {
   file.clear_token();
   file.clear_bootstrap_certificate_pem();
   file.clear_bootstrap_key_pem();
@@ -113,6 +115,7 @@ absl::Status Store(const std::filesystem::path& folder, v1::EnrollmentFile file,
                                        {kHostCertificateFile, state.credentials.certificate_pem},
                                        {kEnrollmentFile, file.SerializeAsString()},
                                        {kTrustFile, state.trust.SerializeAsString()},
+                                       {kUnlockKeyFile, unlock_key_pem},
                                        {kTrustOrderFile, ""}});  // changes of trust follow from the new root
 }
 
@@ -170,10 +173,14 @@ absl::StatusOr<HostState> Enroll(const EnrollOptions& options, const Clock& cloc
   request.set_enrollment_id(file.enrollment_id());
   request.set_token(file.token());
   *request.mutable_facts() = options.facts;
+  CORDON_ASSIGN_OR_RETURN(const KeyPtr unlock_key, NewX25519Key());  // AUT-5: as much
+  CORDON_ASSIGN_OR_RETURN(*request.mutable_facts()->mutable_unlock_public_key(),
+                          RawX25519PublicKey(*unlock_key));
+  CORDON_ASSIGN_OR_RETURN(const std::string unlock_key_pem, PrivateKeyToPem(*unlock_key));
   CORDON_ASSIGN_OR_RETURN(*request.mutable_csr_der(), MakeCsrDer(*key));
   CORDON_ASSIGN_OR_RETURN(const v1::EnrollResponse response, CallAny(file, request, options.timeout));
   CORDON_ASSIGN_OR_RETURN(HostState state, CheckEnrollResponse(file, response, *key, clock.WallNanos()));
-  CORDON_RETURN_IF_ERROR(Store(options.state_dir, file, state));
+  CORDON_RETURN_IF_ERROR(Store(options.state_dir, file, state, unlock_key_pem));
   return state;
 }
 

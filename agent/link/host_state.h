@@ -5,6 +5,7 @@
 //   host.crt       its certificate, PEM
 //   enrollment.pb  the enrolment file without token and bootstrap key
 //   trust.pb       the SignedTrustBundle that the enrolment file pinned: the root of what TrustChain follows
+//   unlock.key     the host's unlock key, made here, never sent (AUT-5; unlock_key.h); owner only
 
 #include <absl/status/statusor.h>
 
@@ -23,6 +24,7 @@ inline constexpr const char* kHostKeyFile = "host.key";
 inline constexpr const char* kHostCertificateFile = "host.crt";
 inline constexpr const char* kEnrollmentFile = "enrollment.pb";
 inline constexpr const char* kTrustFile = "trust.pb";
+inline constexpr const char* kUnlockKeyFile = "unlock.key";
 
 // Who this host is. Site and labels are those of the enrolment file, never what a controller says (AUT-3);
 // the id is the certificate's.

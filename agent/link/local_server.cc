@@ -23,6 +23,7 @@ namespace cordon::agent {
 namespace {
 
 constexpr std::chrono::seconds kPatience(3);
+constexpr std::chrono::seconds kUnlockPatience(30);  // the kernel's rules are changed before the answer comes
 constexpr int kMaxRequestBytes = 64 * 1024;
 
 absl::Status Failed(std::string_view what, const std::filesystem::path& path, const std::error_code& error) {
@@ -31,25 +32,54 @@ absl::Status Failed(std::string_view what, const std::filesystem::path& path, co
 
 class LocalAgentService final : public v1::LocalAgent::CallbackService {
  public:
-  explicit LocalAgentService(std::function<v1::GetStatusResponse()> status) : status_(std::move(status)) {}
+  explicit LocalAgentService(LocalCalls calls) : calls_(std::move(calls)) {}
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
                                       const v1::GetStatusRequest* /*request*/,
                                       v1::GetStatusResponse* response) override {
-    *response = status_();
+    *response = calls_.status();
     auto* reactor = context->DefaultReactor();
     reactor->Finish(grpc::Status::OK);
     return reactor;
   }
 
+  grpc::ServerUnaryReactor* BeginUnlock(grpc::CallbackServerContext* context,
+                                        const v1::BeginUnlockRequest* request,
+                                        v1::BeginUnlockResponse* response) override {
+    return Answer(calls_.begin_unlock, context, *request, response);
+  }
+
+  grpc::ServerUnaryReactor* AnswerUnlock(grpc::CallbackServerContext* context,
+                                         const v1::AnswerUnlockRequest* request,
+                                         v1::AnswerUnlockResponse* response) override {
+    return Answer(calls_.answer_unlock, context, *request, response);
+  }
+
  private:
-  const std::function<v1::GetStatusResponse()> status_;
+  // The reactor and `response` live until Finish, also when the caller has gone.
+  template <typename Request, typename Response>
+  static grpc::ServerUnaryReactor* Answer(const LocalCalls::Async<Request, Response>& call,
+                                          grpc::CallbackServerContext* context, const Request& request,
+                                          Response* response) {
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    if (!call) {
+      reactor->Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "this agent does not offer it"));
+      return reactor;
+    }
+    call(request, [reactor, response](absl::StatusOr<Response> answer) {
+      if (answer.ok()) *response = *std::move(answer);
+      reactor->Finish(ToGrpcStatus(answer.status()));
+    });
+    return reactor;
+  }
+
+  const LocalCalls calls_;
 };
 
 class GrpcLocalServer final : public LocalServer {
  public:
-  explicit GrpcLocalServer(std::filesystem::path socket, std::function<v1::GetStatusResponse()> status)
-      : socket_(std::move(socket)), service_(std::move(status)) {}
+  GrpcLocalServer(std::filesystem::path socket, LocalCalls calls)
+      : socket_(std::move(socket)), service_(std::move(calls)) {}
 
   ~GrpcLocalServer() override {
     if (!server_) return;
@@ -110,6 +140,23 @@ class GrpcLocalServer final : public LocalServer {
   std::map<std::string, bool> parts_;  // guarded by mutex_
 };
 
+template <typename Request, typename Response>
+absl::StatusOr<Response> CallAgent(const std::filesystem::path& socket,
+                                   grpc::Status (v1::LocalAgent::Stub::*method)(grpc::ClientContext*,
+                                                                                const Request&, Response*),
+                                   const Request& request, std::chrono::seconds patience) {
+  const auto channel =
+      grpc::CreateChannel(StrCat("unix:", socket.string()), grpc::InsecureChannelCredentials());
+  const auto stub = v1::LocalAgent::NewStub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + patience);
+  Response response;
+  const absl::Status status = FromGrpcStatus((stub.get()->*method)(&context, request, &response));
+  if (status.ok()) return response;
+  if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
+  return Annotate(status, StrCat("no agent answers on ", socket.string()));
+}
+
 absl::Status CheckPlace(const std::filesystem::path& socket) {
   std::error_code error;
   const auto there = std::filesystem::symlink_status(socket, error);
@@ -126,27 +173,29 @@ absl::Status CheckPlace(const std::filesystem::path& socket) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(
-    const std::filesystem::path& socket, std::function<v1::GetStatusResponse()> status) {
+absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(const std::filesystem::path& socket,
+                                                                LocalCalls calls) {
   if (!std::filesystem::exists(socket.parent_path())) {
     CORDON_RETURN_IF_ERROR(platform::MakePrivateFolder(socket.parent_path()));
   }
   CORDON_RETURN_IF_ERROR(CheckPlace(socket));
-  auto server = std::make_unique<GrpcLocalServer>(socket, std::move(status));
+  auto server = std::make_unique<GrpcLocalServer>(socket, std::move(calls));
   CORDON_RETURN_IF_ERROR(server->Listen());
   return server;
 }
 
 absl::StatusOr<v1::GetStatusResponse> AskLocalAgent(const std::filesystem::path& socket) {
-  const auto channel =
-      grpc::CreateChannel(StrCat("unix:", socket.string()), grpc::InsecureChannelCredentials());
-  const auto stub = v1::LocalAgent::NewStub(channel);
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kPatience);
-  v1::GetStatusResponse response;
-  const grpc::Status status = stub->GetStatus(&context, {}, &response);
-  if (status.ok()) return response;
-  return Annotate(FromGrpcStatus(status), StrCat("no agent answers on ", socket.string()));
+  return CallAgent(socket, &v1::LocalAgent::Stub::GetStatus, v1::GetStatusRequest(), kPatience);
+}
+
+absl::StatusOr<v1::BeginUnlockResponse> BeginUnlock(const std::filesystem::path& socket,
+                                                    const v1::BeginUnlockRequest& request) {
+  return CallAgent(socket, &v1::LocalAgent::Stub::BeginUnlock, request, kUnlockPatience);
+}
+
+absl::StatusOr<v1::AnswerUnlockResponse> AnswerUnlock(const std::filesystem::path& socket,
+                                                      const v1::AnswerUnlockRequest& request) {
+  return CallAgent(socket, &v1::LocalAgent::Stub::AnswerUnlock, request, kUnlockPatience);
 }
 
 }  // namespace cordon::agent

@@ -20,5 +20,9 @@ void AddOrders(CLI::App* app, Command* chosen);
 void AddEvents(CLI::App* app, Command* chosen);
 void AddHealth(CLI::App* app, Command* chosen);
 void AddAudit(CLI::App* app, Command* chosen);
+void AddUnlockCode(CLI::App* app, Command* chosen);
+
+// hosts keysheet: the hosts' public unlock keys, for unlock codes without a controller (unlock_code.cc).
+absl::StatusOr<ExitCode> PrintKeySheet(Tool& tool);
 
 }  // namespace cordon::ctl

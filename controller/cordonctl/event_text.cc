@@ -153,7 +153,8 @@ std::string Describe(const v1::UnlockAttempt& attempt) {
     case v1::UnlockAttempt::RESULT_CHALLENGE_SHOWN:
       return StrCat("unlock: a challenge for ", what, " was shown on the host");
     case v1::UnlockAttempt::RESULT_WRONG_CODE:
-      return StrCat("unlock: wrong code, ", attempt.wrong_codes(), " in a row");
+      return StrCat("unlock: wrong code, ", attempt.wrong_codes(), " in a row",
+                    attempt.detail().empty() ? "" : StrCat(" (", attempt.detail(), ")"));
     case v1::UnlockAttempt::RESULT_TOO_SOON:
       return "unlock: a code came too soon after a wrong one and was not looked at";
     case v1::UnlockAttempt::RESULT_UNLOCKED:

@@ -97,8 +97,12 @@ void AddHosts(CLI::App* app, Command* chosen) {
   const auto reason = std::make_shared<std::string>();
   revoke->add_option("HOST", *name, "Name or id")->required();
   revoke->add_option("--reason", *reason, "Why; stands in the audit log")->required();
+  CLI::App* const keysheet = hosts->add_subcommand(
+      "keysheet", "Print the hosts' unlock keys, for unlock codes while no controller is reached");
   hosts->callback([=] {
-    if (revoke->parsed()) {
+    if (keysheet->parsed()) {
+      *chosen = PrintKeySheet;
+    } else if (revoke->parsed()) {
       *chosen = [=](Tool& tool) { return Revoke(tool, *name, *reason); };
     } else {
       *chosen = [=](Tool& tool) { return List(tool, *target); };

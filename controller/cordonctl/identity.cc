@@ -38,7 +38,7 @@ absl::StatusOr<std::filesystem::path> FindIdentity(const std::string& flag,
   return absl::InvalidArgumentError("no identity: give --identity FILE or set CORDON_IDENTITY");
 }
 
-absl::StatusOr<LoadedIdentity> LoadIdentity(const std::filesystem::path& path, int64_t now_unix_nanos) {
+absl::StatusOr<v1::OperatorIdentity> ReadIdentity(const std::filesystem::path& path) {
   const absl::StatusOr<std::string> text = platform::ReadFileBounded(path, kMaxOperatorIdentityBytes);
   if (!text.ok()) {
     return Unusable(path, StrCat(Message(text.status()),
@@ -46,7 +46,12 @@ absl::StatusOr<LoadedIdentity> LoadIdentity(const std::filesystem::path& path, i
   }
   absl::StatusOr<v1::OperatorIdentity> identity = ReadOperatorIdentity(*text);
   if (!identity.ok()) return Unusable(path, Message(identity.status()));
-  const absl::StatusOr<CertificateInfo> certificate = ReadCertificate(identity->certificate_pem());
+  return identity;
+}
+
+absl::StatusOr<LoadedIdentity> LoadIdentity(const std::filesystem::path& path, int64_t now_unix_nanos) {
+  CORDON_ASSIGN_OR_RETURN(v1::OperatorIdentity identity, ReadIdentity(path));
+  const absl::StatusOr<CertificateInfo> certificate = ReadCertificate(identity.certificate_pem());
   if (!certificate.ok()) return Unusable(path, Message(certificate.status()));
   const int64_t left = certificate->not_after_unix_nanos - now_unix_nanos;
   if (left <= 0) {
@@ -62,7 +67,7 @@ absl::StatusOr<LoadedIdentity> LoadIdentity(const std::filesystem::path& path, i
     loaded.warnings.push_back(
         StrCat("warning: others may read ", path.string(), ", which holds private keys: chmod 600 it"));
   }
-  loaded.identity = *std::move(identity);
+  loaded.identity = std::move(identity);
   return loaded;
 }
 

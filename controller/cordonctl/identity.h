@@ -16,13 +16,17 @@ namespace cordon::ctl {
 absl::StatusOr<std::filesystem::path> FindIdentity(const std::string& flag,
                                                    const std::function<const char*(const char*)>& getenv);
 
+// Whatever the time is: an unlock code must not need a certificate that is still valid (AUT-5).
+// FAILED_PRECONDITION, naming the file and what to do, when it is not there, cannot be read or is no identity
+// file.
+absl::StatusOr<v1::OperatorIdentity> ReadIdentity(const std::filesystem::path& path);
+
 struct LoadedIdentity {
   v1::OperatorIdentity identity;
   std::vector<std::string> warnings;  // others can read it; its certificate ends soon
 };
 
-// FAILED_PRECONDITION, naming the file and what to do, when it is not there, cannot be read, is no identity
-// file, or its certificate has ended.
+// As ReadIdentity, and FAILED_PRECONDITION when its certificate has ended.
 absl::StatusOr<LoadedIdentity> LoadIdentity(const std::filesystem::path& path, int64_t now_unix_nanos);
 
 }  // namespace cordon::ctl

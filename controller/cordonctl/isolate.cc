@@ -24,16 +24,6 @@ struct IsolateOptions {
   std::string message;
 };
 
-// The value whose word is `text`; the command line has checked that there is one.
-template <typename Enum>
-Enum FromWord(const std::string& text) {
-  const google::protobuf::EnumDescriptor* const type = google::protobuf::GetEnumDescriptor<Enum>();
-  for (int i = 0; i < type->value_count(); ++i) {
-    if (Word(*type->value(i)) == text) return static_cast<Enum>(type->value(i)->number());
-  }
-  return static_cast<Enum>(0);
-}
-
 absl::StatusOr<v1::Profile> ReadProfile(const std::string& path) {
   const absl::StatusOr<std::string> text = platform::ReadFileBounded(path, kMaxProfileFileBytes);
   if (!text.ok()) return absl::InvalidArgumentError(StrCat("--profile: ", Message(text.status())));

@@ -3,8 +3,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <boost/json/array.hpp>
-#include <istream>
-#include <ostream>
 
 #include "common/base/clock.h"
 #include "common/base/status.h"
@@ -14,6 +12,7 @@
 #include "common/wire/json.h"
 #include "common/wire/order.h"
 #include "common/wire/trust.h"
+#include "controller/cordonctl/consent.h"
 #include "controller/cordonctl/order_text.h"
 #include "controller/cordonctl/rehearsal.h"
 #include "controller/cordonctl/sequence.h"
@@ -73,22 +72,6 @@ void ShowDryRun(const Tool& tool, const v1::Order& order, const std::vector<v1::
                host.has_receipt() ? DescribeReceipt(host.receipt()) : ""});
   }
   tool.Print(table.Text());
-}
-
-// INVALID_ARGUMENT when nobody can be asked; ABORTED when the answer is no.
-absl::Status AskConsent(const Tool& tool, const OrderOptions& options, const std::string& sentence) {
-  tool.Say(sentence);
-  if (options.yes) return absl::OkStatus();
-  const Environment& world = tool.World();
-  if (!world.input_is_terminal || !world.error_is_terminal) {
-    return absl::InvalidArgumentError(
-        "nothing was sent: without a terminal to ask on, this target needs --yes");
-  }
-  world.err << "Go on? [y/N] " << std::flush;
-  std::string answer;
-  std::getline(world.in, answer);
-  if (answer == "y" || answer == "Y" || answer == "yes") return absl::OkStatus();
-  return absl::AbortedError("nothing was sent");
 }
 
 absl::StatusOr<v1::SignedOrder> SignedBy(Tool& tool, const Client& client, const v1::Order& order) {
@@ -177,7 +160,7 @@ absl::StatusOr<ExitCode> GiveOrder(Tool& tool, const OrderOptions& options, v1::
                                : ExitCode::kDone;
   }
   if (NeedsConsent(order.target(), hosts.size())) {
-    CORDON_RETURN_IF_ERROR(AskConsent(tool, options, Sentence(order, hosts)));
+    CORDON_RETURN_IF_ERROR(AskConsent(tool, options.yes, Sentence(order, hosts), "nothing was sent"));
   }
   v1::SubmitOrderRequest request;
   CORDON_ASSIGN_OR_RETURN(*request.mutable_order(), SignedBy(tool, *client, order));

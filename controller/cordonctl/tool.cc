@@ -39,6 +39,12 @@ controller::PassphraseSource Tool::Passphrases() const {
   return {.file = std::move(file), .ask = environment_.ask_secret};
 }
 
+absl::StatusOr<v1::OperatorIdentity> Tool::IdentityAtAnyTime() const {
+  CORDON_ASSIGN_OR_RETURN(const std::filesystem::path path,
+                          FindIdentity(options_.identity, environment_.getenv));
+  return ReadIdentity(path);
+}
+
 void Tool::Print(const boost::json::object& object) const {
   environment_.out << boost::json::serialize(object) << '\n' << std::flush;
 }

@@ -57,6 +57,9 @@ class Tool {
   // Where passphrases come from.
   controller::PassphraseSource Passphrases() const;
 
+  // The identity for what needs no controller, whether or not its certificate is still valid.
+  absl::StatusOr<v1::OperatorIdentity> IdentityAtAnyTime() const;
+
   const Environment& World() const { return environment_; }
   int64_t Now() const { return environment_.now_unix_nanos(); }
   bool Json() const { return options_.json; }

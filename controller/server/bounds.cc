@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kMaxHostName = 253;
 constexpr size_t kMaxFact = 256;
 constexpr int kMaxAddresses = 64;
+constexpr size_t kUnlockKeyBytes = 32;
 constexpr size_t kMaxCsr = 16 * 1024;
 constexpr size_t kTokenBytes = 32;
 constexpr int kMaxLanes = 16;
@@ -66,7 +67,9 @@ absl::Status CheckFacts(const v1::HostFacts& facts) {
   for (const std::string& address : facts.addresses()) {
     CORDON_RETURN_IF_ERROR(CheckText("facts.addresses", address, kMaxFact));
   }
-  return absl::OkStatus();
+  if (facts.unlock_public_key().empty()) return absl::OkStatus();  // of a host that has none
+  return CheckRange("facts.unlock_public_key: its length", facts.unlock_public_key().size(), kUnlockKeyBytes,
+                    kUnlockKeyBytes);
 }
 
 absl::Status CheckEnroll(const v1::EnrollRequest& request) {

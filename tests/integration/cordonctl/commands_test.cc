@@ -10,9 +10,12 @@
 
 #include "common/base/clock.h"
 #include "common/base/strings.h"
+#include "common/crypto/x25519.h"
 #include "common/wire/audit_chain.h"
 #include "common/wire/enrollment_file.h"
+#include "common/wire/operator_identity.h"
 #include "common/wire/trust.h"
+#include "common/wire/unlock.h"
 #include "controller/cordonctl/run.h"
 #include "tests/support/fake_operator.h"
 #include "tests/support/temp_folder.h"
@@ -54,7 +57,7 @@ class Cordonctl : public ::testing::Test {
                             .output_is_terminal = person,
                             .error_is_terminal = person,
                             .getenv = [](const char*) -> const char* { return nullptr; },
-                            .now_unix_nanos = WallNowNanos};
+                            .now_unix_nanos = [this] { return WallNowNanos() + clock_error_nanos_; }};
     args.insert(args.begin(), {"--identity", Identity()});
     const int status = ctl::Run(std::move(args), world);
     return {status, out.str(), err.str()};
@@ -69,6 +72,7 @@ class Cordonctl : public ::testing::Test {
   testing::TempFolder folder_;
   testing::TestFleet fleet_;
   testing::FakeOperator controller_{fleet_};
+  int64_t clock_error_nanos_ = 0;
 };
 
 const std::vector<std::string> kIsolate = {"isolate",    "front-desk", "--level",  "essential",
@@ -392,6 +396,84 @@ TEST_F(Cordonctl, SaysWhatIsWrongWithAnIdentityOrAController) {
   const Result damaged = Call({"hosts"});
   EXPECT_EQ(damaged.status, 1);
   EXPECT_THAT(damaged.err, HasSubstr(Identity()));
+}
+
+// Of an operator who answers unlock challenges, and one host that they can answer.
+class CordonctlUnlock : public Cordonctl {
+ protected:
+  CordonctlUnlock() {
+    v1::OperatorIdentity identity = testing::Must(ReadOperatorIdentity(controller_.IdentityText()));
+    identity.set_unlock_key_pem(testing::Must(PrivateKeyToPem(*person_)));
+    WriteIdentity(WriteOperatorIdentity(identity));
+    v1::Host& host = controller_.AddHost("front-desk", "leeds");
+    host.mutable_facts()->set_unlock_public_key(testing::Must(RawX25519PublicKey(*host_key_)));
+    host_id_ = host.host_id();
+  }
+
+  // What the host expects.
+  std::string Expected(const UnlockChallenge& challenge) const {
+    return InGroups(
+        testing::Must(UnlockCode({.fleet_id = fleet_.FleetId(),
+                                  .host_id = host_id_,
+                                  .host_name = "front-desk",
+                                  .operator_id = fleet_.OperatorId(),
+                                  .host_public_key = testing::Must(RawX25519PublicKey(*host_key_)),
+                                  .operator_public_key = testing::Must(RawX25519PublicKey(*person_))},
+                                 challenge, *host_key_)));
+  }
+
+  const KeyPtr person_ = testing::Must(NewX25519Key());
+  const KeyPtr host_key_ = testing::Must(NewX25519Key());
+  std::string host_id_;
+  const UnlockChallenge challenge_ = testing::Must(NewUnlockChallenge(v1::LEVEL_OBSERVE, 4 * kUnlockHour));
+  const std::string shown_ = InGroups(WriteUnlockChallenge(challenge_));
+};
+
+TEST_F(CordonctlUnlock, AUT5_SaysWhatACodeGrantsAsksAndSpellsIt) {
+  const Result asked = Call({"unlock-code", shown_, "--host", "front-desk"}, "y\n");
+  EXPECT_EQ(asked.status, 0) << asked.err;
+  EXPECT_THAT(asked.err, HasSubstr("opens front-desk at site leeds"));
+  EXPECT_THAT(asked.err, HasSubstr("to observe (everything is open) for 4h, once"));
+  EXPECT_THAT(asked.out, HasSubstr(Expected(challenge_) + "\n\n"));
+  const Result refused = Call({"unlock-code", shown_, "--host", "front-desk"}, "n\n");
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_EQ(refused.out, "");
+  const Result json = Call({"unlock-code", shown_, "--host", host_id_, "--yes", "-o", "json"});
+  const boost::json::object line = boost::json::parse(json.out).as_object();
+  EXPECT_EQ(line.at("code").as_string(), Expected(challenge_));
+  EXPECT_EQ(line.at("level"), "observe");
+  EXPECT_EQ(line.at("host"), "front-desk");
+}
+
+TEST_F(CordonctlUnlock, AUT5_AnswersFromAKeySheetWithoutControllerOrClock) {
+  const Result sheet = Call({"hosts", "keysheet"});
+  ASSERT_EQ(sheet.status, 0) << sheet.err;
+  EXPECT_THAT(sheet.err, HasSubstr("1 hosts of 1"));
+  std::ofstream(File("sheet")) << sheet.out;
+  clock_error_nanos_ = 10LL * 365 * 24 * kUnlockHour;  // the certificate has ended long ago
+  const std::vector<std::string> offline = {"unlock-code", shown_,        "--host", "Front-Desk",
+                                            "--sheet",     File("sheet"), "--yes"};
+  const Result answer = Call(offline);
+  EXPECT_EQ(answer.status, 0) << answer.err;
+  EXPECT_THAT(answer.out, HasSubstr(Expected(challenge_)));
+  EXPECT_EQ(Call({"hosts"}).status, 1) << "everything else needs the certificate";
+}
+
+TEST_F(CordonctlUnlock, AUT5_NamesWhatIsWrong) {
+  std::string misheard = shown_;
+  misheard[0] = misheard[0] == '7' ? '8' : '7';
+  const Result wrong = Call({"unlock-code", misheard, "--host", "front-desk", "--yes"});
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("a letter is wrong"));
+  EXPECT_EQ(Call({"unlock-code", shown_, "--host", "nobody", "--yes"}).status, 1);
+  std::ofstream(File("sheet")) << "nonsense";
+  EXPECT_EQ(Call({"unlock-code", shown_, "--host", "front-desk", "--sheet", File("sheet"), "--yes"}).status,
+            2);
+  WriteIdentity(controller_.IdentityText());  // of an operator without an unlock key
+  const Result keyless = Call({"unlock-code", shown_, "--host", "front-desk", "--yes"});
+  EXPECT_EQ(keyless.status, 1);
+  EXPECT_THAT(keyless.err, HasSubstr("no unlock key"));
+  EXPECT_EQ(keyless.out, "");
 }
 
 }  // namespace

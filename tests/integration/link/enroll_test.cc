@@ -7,6 +7,7 @@
 #include <random>
 
 #include "agent/link/file_set.h"
+#include "agent/link/unlock_key.h"
 #include "common/wire/enrollment_file.h"
 #include "platform/api/files.h"
 #include "platform/api/system.h"
@@ -77,6 +78,30 @@ TEST_F(EnrollTest, AUT1_AGoodFileLeavesAHostStateWithoutTokenOrBootstrapKey) {
   using std::filesystem::perms;
   EXPECT_EQ(std::filesystem::status(State() / kHostKeyFile).permissions(),
             perms::owner_read | perms::owner_write);
+}
+
+TEST_F(EnrollTest, AUT5_MakesAnUnlockKeyWhosePrivateHalfStaysHere) {
+  Must(EnrollWith(Good()));
+  const UnlockKey key = Must(LoadOrMakeUnlockKey(State()));
+  EXPECT_EQ(key.notice, "");
+  EXPECT_EQ(gateway_.FactsEnrolled().unlock_public_key(), key.public_key);
+  EXPECT_EQ(Must(LoadOrMakeUnlockKey(State())).public_key, key.public_key);
+  using std::filesystem::perms;
+  EXPECT_EQ(std::filesystem::status(State() / kUnlockKeyFile).permissions(),
+            perms::owner_read | perms::owner_write);
+}
+
+TEST_F(EnrollTest, AUT5_AHostOfAnOlderAgentMakesItsUnlockKeyLater) {
+  Must(EnrollWith(Good()));
+  std::filesystem::remove(State() / kUnlockKeyFile);
+  const UnlockKey made = Must(LoadOrMakeUnlockKey(State()));
+  EXPECT_EQ(made.notice, "");
+  EXPECT_EQ(Must(LoadOrMakeUnlockKey(State())).public_key, made.public_key);
+  std::ofstream(State() / kUnlockKeyFile) << "nonsense";
+  const UnlockKey replaced = Must(LoadOrMakeUnlockKey(State()));
+  EXPECT_THAT(replaced.notice, HasSubstr("was damaged"));
+  EXPECT_NE(replaced.public_key, made.public_key);
+  EXPECT_EQ(Must(LoadOrMakeUnlockKey(State())).notice, "");
 }
 
 TEST_F(EnrollTest, AnEnrolledHostIsNotEnrolledAgainUnlessAskedTo) {

@@ -28,6 +28,7 @@ class FakeGateway::Service final : public v1::AgentGateway::Service {
   grpc::Status Enroll(grpc::ServerContext* /*context*/, const v1::EnrollRequest* request,
                       v1::EnrollResponse* response) override {
     const std::lock_guard lock(mutex);
+    facts_enrolled = request->facts();
     response->set_host_id(NewUuid());
     response->set_organisation(fleet_.Organisation());
     response->set_certificate_pem(fleet_.IssueHost(request->csr_der(), response->host_id(), life));
@@ -96,6 +97,7 @@ class FakeGateway::Service final : public v1::AgentGateway::Service {
   std::vector<v1::Batch> batches;
   std::vector<std::string> serials;
   v1::TelemetryPosition position;
+  v1::HostFacts facts_enrolled;
   std::function<void(v1::EnrollResponse&)> tamper;
   std::chrono::nanoseconds life = std::chrono::hours(10);
   std::chrono::nanoseconds interval = std::chrono::milliseconds(200);
@@ -156,6 +158,11 @@ void FakeGateway::Stop() {
   server_->Shutdown(std::chrono::system_clock::now());
   server_->Wait();
   server_.reset();
+}
+
+v1::HostFacts FakeGateway::FactsEnrolled() const {
+  const std::lock_guard lock(service_->mutex);
+  return service_->facts_enrolled;
 }
 
 void FakeGateway::TamperWithEnrollment(std::function<void(v1::EnrollResponse&)> tamper) {

@@ -38,6 +38,8 @@ class FakeGateway {
   // To every connected host.
   void Send(const v1::ControlResponse& message);
 
+  // What the last host that enrolled said of itself.
+  v1::HostFacts FactsEnrolled() const;
   // What came, over all connections.
   std::vector<v1::ControlRequest> Received() const;
   std::vector<v1::Batch> Batches() const;

@@ -28,7 +28,7 @@ v1::GetStatusResponse SomeStatus() {
 TEST(LocalServer, AnswersItsOwnerAndNobodyElse) {
   const TempFolder folder;
   const auto socket = folder / "agent.sock";
-  const auto server = LocalServer::Start(socket, SomeStatus);
+  const auto server = LocalServer::Start(socket, {.status = SomeStatus});
   ASSERT_TRUE(server.ok()) << server.status();
   using std::filesystem::perms;
   EXPECT_EQ(std::filesystem::status(socket).permissions(), perms::owner_read | perms::owner_write);
@@ -66,7 +66,7 @@ std::string AskHealth(const std::filesystem::path& socket, const std::string& pa
 TEST(LocalServer, TellsTheHealthOfEachPartByTheStandardService) {
   const TempFolder folder;
   const auto socket = folder / "agent.sock";
-  const auto server = LocalServer::Start(socket, SomeStatus);
+  const auto server = LocalServer::Start(socket, {.status = SomeStatus});
   ASSERT_TRUE(server.ok()) << server.status();
   EXPECT_EQ(AskHealth(socket, ""), "\x08\x02") << "nothing is proven yet";
   (*server)->SetServing("cordon.link", true);
@@ -83,7 +83,7 @@ TEST(LocalServer, TellsTheHealthOfEachPartByTheStandardService) {
 TEST(LocalServer, LeavesNoSocketBehind) {
   const TempFolder folder;
   {
-    const auto server = LocalServer::Start(folder / "agent.sock", SomeStatus);
+    const auto server = LocalServer::Start(folder / "agent.sock", {.status = SomeStatus});
   }
   EXPECT_TRUE(std::filesystem::is_empty(folder.Path()));
   EXPECT_TRUE(absl::IsUnavailable(AskLocalAgent(folder / "agent.sock").status()));
@@ -97,13 +97,45 @@ TEST(LocalServer, ReplacesAStaleSocketButNotALiveOneNorAFile) {
     boost::asio::local::stream_protocol::acceptor crashed(loop, socket.string());
   }
   ASSERT_TRUE(std::filesystem::exists(socket));
-  const auto first = LocalServer::Start(socket, SomeStatus);
+  const auto first = LocalServer::Start(socket, {.status = SomeStatus});
   ASSERT_TRUE(first.ok()) << first.status();
-  EXPECT_TRUE(absl::IsAlreadyExists(LocalServer::Start(socket, SomeStatus).status()));
+  EXPECT_TRUE(absl::IsAlreadyExists(LocalServer::Start(socket, {.status = SomeStatus}).status()));
   EXPECT_TRUE(AskLocalAgent(socket).ok());
 
   std::ofstream(folder / "precious") << "text";
-  EXPECT_TRUE(absl::IsAlreadyExists(LocalServer::Start(folder / "precious", SomeStatus).status()));
+  EXPECT_TRUE(
+      absl::IsAlreadyExists(LocalServer::Start(folder / "precious", {.status = SomeStatus}).status()));
+}
+
+TEST(LocalServer, CarriesAChallengeAndItsAnswer) {
+  const TempFolder folder;
+  const auto socket = folder / "agent.sock";
+  LocalCalls calls{.status = SomeStatus};
+  calls.begin_unlock = [](const v1::BeginUnlockRequest& request, auto done) {
+    v1::BeginUnlockResponse response;
+    response.set_challenge(request.level() == v1::LEVEL_OBSERVE ? "J4KM-W2T9-X0VC" : "");
+    done(response);
+  };
+  calls.answer_unlock = [](const v1::AnswerUnlockRequest& request, auto done) {
+    if (request.code() != "right") return done(absl::PermissionDeniedError("wrong code (1 in a row)"));
+    v1::AnswerUnlockResponse response;
+    response.set_operator_name("alex");
+    done(response);
+  };
+  const auto server = LocalServer::Start(socket, calls);
+  ASSERT_TRUE(server.ok()) << server.status();
+  v1::BeginUnlockRequest begin;
+  begin.set_level(v1::LEVEL_OBSERVE);
+  const auto begun = BeginUnlock(socket, begin);
+  ASSERT_TRUE(begun.ok()) << begun.status();
+  EXPECT_EQ(begun->challenge(), "J4KM-W2T9-X0VC");
+  v1::AnswerUnlockRequest answer;
+  answer.set_code("guess");
+  EXPECT_EQ(AnswerUnlock(socket, answer).status(), absl::PermissionDeniedError("wrong code (1 in a row)"));
+  answer.set_code("right");
+  const auto answered = AnswerUnlock(socket, answer);
+  ASSERT_TRUE(answered.ok()) << answered.status();
+  EXPECT_EQ(answered->operator_name(), "alex");
 }
 
 }  // namespace

@@ -56,6 +56,10 @@ TEST(Bounds, NameTheFieldOfAnEnrolmentThatIsWrong) {
   EXPECT_THAT(refusal_after([](auto& r) { r.mutable_facts()->set_host_name(std::string(254, 'h')); }),
               HasSubstr("facts.host_name"));
   EXPECT_THAT(refusal_after([](auto& r) { r.mutable_facts()->set_os("a\nb"); }), HasSubstr("facts.os"));
+  EXPECT_THAT(refusal_after([](auto& r) { r.mutable_facts()->set_unlock_public_key(std::string(31, 'k')); }),
+              HasSubstr("facts.unlock_public_key"));
+  EXPECT_EQ(refusal_after([](auto& r) { r.mutable_facts()->set_unlock_public_key(std::string(32, 'k')); }),
+            "");
   EXPECT_THAT(refusal_after([](auto& r) {
                 for (int i = 0; i < 65; ++i) r.mutable_facts()->add_addresses("10.0.0.1");
               }),
