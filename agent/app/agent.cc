@@ -83,7 +83,7 @@ absl::Status Agent::OpenStores() {
   events_ = std::make_unique<Batcher>(*spool_, *clock_, BatcherSettings(), [this] {
     boost::asio::post(loop_, [this] { sender_->OnNewBatches(); });
   });
-  sender_ = std::make_unique<TelemetrySender>(*spool_, TelemetrySender::Window(),
+  sender_ = std::make_unique<TelemetrySender>(*spool_, *clock_, TelemetrySender::Window(),
                                               [this] { events_->WakeForMaintenance(); });
   if (!spool_->SetAsideNotice().empty()) {
     notices_.push_back(spool_->SetAsideNotice());

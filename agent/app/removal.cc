@@ -115,7 +115,7 @@ class Removal {
         if (sender_) sender_->OnNewBatches();
       });
     });
-    sender_ = std::make_unique<TelemetrySender>(*spool_, TelemetrySender::Window(),
+    sender_ = std::make_unique<TelemetrySender>(*spool_, *clock_, TelemetrySender::Window(),
                                                 [this] { batcher_->WakeForMaintenance(); });
     return absl::OkStatus();
   }

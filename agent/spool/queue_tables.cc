@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "agent/spool/queue_events.h"
 #include "common/base/status.h"
 #include "common/crypto/digest.h"
 
@@ -14,10 +15,6 @@ constexpr std::string_view kColumns =
 // Below CONTROL; as a literal, so that SQLite sees that the partial indexes fit.
 constexpr std::string_view kMayBeDropped = "WHERE payload_bytes > 0 AND event_class < 4 ";
 static_assert(v1::EVENT_CLASS_CONTROL == 4);
-
-uint64_t LastSequence(const v1::Batch& batch) {
-  return batch.first_sequence() + batch.event_count() - 1;
-}
 
 absl::StatusOr<v1::Batch> ParseHeader(std::string_view bytes, uint64_t last_sequence) {
   v1::Batch header;
@@ -138,6 +135,14 @@ absl::Status QueueTables::DropPayload(int64_t id, v1::Batch header, v1::Gap::Cau
   return remove.Bind(1, id).Run();
 }
 
+absl::Status QueueTables::ForgetPayload(int64_t id) {
+  CORDON_ASSIGN_OR_RETURN(Statement update,
+                          database_.Prepare("UPDATE batch SET payload_bytes = 0 WHERE id = ?"));
+  CORDON_RETURN_IF_ERROR(update.Bind(1, id).Run());
+  CORDON_ASSIGN_OR_RETURN(Statement remove, database_.Prepare("DELETE FROM payload WHERE id = ?"));
+  return remove.Bind(1, id).Run();
+}
+
 absl::Status QueueTables::Remove(int64_t id) {
   for (const std::string_view table : {"payload", "batch"}) {
     CORDON_ASSIGN_OR_RETURN(Statement remove,
@@ -168,6 +173,18 @@ absl::StatusOr<std::vector<QueuedBatch>> QueueTables::UpTo(uint64_t last_sequenc
                                                kColumns, "WHERE last_sequence <= ? ORDER BY last_sequence")));
   query.BindUnsigned(1, last_sequence);
   return ReadHeaders(std::move(query));
+}
+
+absl::StatusOr<std::vector<QueuedBatch>> QueueTables::Within(uint64_t first_sequence,
+                                                             uint64_t last_sequence) {
+  CORDON_ASSIGN_OR_RETURN(
+      Statement query,
+      database_.Prepare(StrCat(kColumns, "WHERE last_sequence BETWEEN ? AND ? AND payload_bytes > 0")));
+  query.BindUnsigned(1, first_sequence).BindUnsigned(2, last_sequence);
+  CORDON_ASSIGN_OR_RETURN(std::vector<QueuedBatch> found, ReadHeaders(std::move(query)));
+  std::erase_if(found,
+                [&](const QueuedBatch& queued) { return queued.batch.first_sequence() < first_sequence; });
+  return found;
 }
 
 absl::StatusOr<std::optional<QueuedBatch>> QueueTables::Find(uint64_t first_sequence) {

@@ -31,7 +31,10 @@ struct QueuedBatch {
   int64_t id = 0;
   v1::Batch batch;  // without payload
   int64_t written_age_nanos = 0;
-  uint64_t payload_bytes = 0;  // 0 = dropped
+  uint64_t payload_bytes = 0;  // 0 = dropped, or delivered
+
+  // Committed by the controller ahead of a backlog: only the header is left, and it names no cause.
+  bool Delivered() const { return payload_bytes == 0 && batch.dropped() == v1::Gap::CAUSE_UNSPECIFIED; }
 };
 
 // The SQL of the queue, and nothing else. Not thread-safe. The caller makes transactions.
@@ -52,6 +55,8 @@ class QueueTables {
   // Replaces header and number.
   absl::Status ReplaceHeader(int64_t id, const v1::Batch& header);
   absl::Status DropPayload(int64_t id, v1::Batch header, v1::Gap::Cause cause);
+  // The controller has it: the header stays as it is.
+  absl::Status ForgetPayload(int64_t id);
   absl::Status Remove(int64_t id);
 
   // Batches with a payload and below CONTROL, least important and oldest first, or only those that were
@@ -59,6 +64,8 @@ class QueueTables {
   absl::StatusOr<std::vector<QueuedBatch>> LeastImportant(int limit);
   absl::StatusOr<std::vector<QueuedBatch>> WrittenBefore(int64_t age_nanos, int limit);
   absl::StatusOr<std::vector<QueuedBatch>> UpTo(uint64_t last_sequence);
+  // Those with a payload that lie wholly within the two numbers.
+  absl::StatusOr<std::vector<QueuedBatch>> Within(uint64_t first_sequence, uint64_t last_sequence);
   absl::StatusOr<std::optional<QueuedBatch>> Find(uint64_t first_sequence);
   // When the first event of the oldest batch with a payload happened.
   absl::StatusOr<std::optional<int64_t>> OldestTime();

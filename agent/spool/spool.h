@@ -5,10 +5,10 @@
 // Invariants
 //   - Batches in the queue have consecutive sequence numbers; batch n+1 names the hash of batch n (TEL-3).
 //   - The numbers of a committed Append are never given out again, also not after a crash (TEL-2).
-//   - A batch leaves the queue only when the controller has committed it. Under pressure its payload goes and
-//   its
-//     header stays, `dropped` set: the chain stays whole, and the header is the gap (TEL-4). Class CONTROL is
-//     kept.
+//   - A batch leaves the queue only when the controller has committed it and all before it; one that is
+//   committed
+//     ahead of a backlog keeps its header till then. Under pressure a batch's payload goes and its header
+//     stays, `dropped` set: the chain stays whole, and the header is the gap (TEL-4). Class CONTROL is kept.
 //   - What this host cannot know any more (crash, damage, time without an agent) is a Gap event in the queue
 //   (TEL-1).
 
@@ -82,14 +82,18 @@ class Spool {
   // `max_bytes`.
   virtual absl::StatusOr<std::vector<v1::Batch>> Next(uint64_t after_sequence, size_t max_bytes) = 0;
 
-  // The controller's store has everything up to and with `last_sequence` of this chain; the next write
-  // forgets it. FAILED_PRECONDITION for another chain or a number not given out: Reconcile decides then.
-  virtual absl::Status Acknowledge(const std::string& chain_id, uint64_t last_sequence) = 0;
+  // The controller's store has everything from `first_sequence` (0 = from the beginning) up to and with
+  // `last_sequence` of this chain; the next write forgets it. FAILED_PRECONDITION for another chain or a
+  // number not given out: Reconcile decides then.
+  virtual absl::Status Acknowledge(const std::string& chain_id, uint64_t first_sequence,
+                                   uint64_t last_sequence) = 0;
 
   // Takes the controller's position at the beginning of a stream, and returns the sequence after which to
   // send. Where the two do not agree (a spool or a controller that was set back, a damaged spool, another
-  // chain), what is in the queue begins a new chain, with new numbers above all that the controller has,
-  // with a gap event that says why. That may repeat events; it loses none.
+  // chain), what is in the queue begins a new chain, with numbers that neither side has used, and a gap event
+  // that says why and, where it is known, which numbers the controller has lost. Nothing that is here is
+  // lost; what the controller turns out to have already it knows by the payload's hash. INVALID_ARGUMENT for
+  // a position that is none.
   virtual absl::StatusOr<uint64_t> Reconcile(const v1::TelemetryPosition& controller) = 0;
 
   // The controller refuses the batch that begins with `first_sequence`, again and again. Its payload is

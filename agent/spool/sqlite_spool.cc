@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/spool/batch_packer.h"
+#include "agent/spool/queue_events.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/base/uuid.h"
@@ -19,28 +20,6 @@ constexpr int kDropPage = 64;
 // How much a host's time off may add to the age of what is queued: the wall clock across it is not to be
 // trusted.
 constexpr int64_t kLongestTimeOff = 24LL * 3600 * kNanosPerSecond;
-
-uint64_t LastSequence(const v1::Batch& batch) {
-  return batch.first_sequence() + batch.event_count() - 1;
-}
-
-EventGroup ControlGroup(int64_t now, v1::Gap gap) {
-  EventGroup group{.event_class = v1::EVENT_CLASS_CONTROL, .events = {}};
-  TimedEvent& timed = group.events.emplace_back();
-  timed.time_unix_nanos = now;
-  *timed.event.mutable_gap() = std::move(gap);
-  return group;
-}
-
-v1::Gap UnknownGap(v1::Gap::Cause cause, int64_t first, int64_t last, std::string detail) {
-  v1::Gap gap;
-  gap.set_cause(cause);
-  gap.set_count_unknown(true);
-  gap.set_first_time_unix_nanos(std::min(first, last));
-  gap.set_last_time_unix_nanos(last);
-  gap.set_detail(std::move(detail));
-  return gap;
-}
 
 }  // namespace
 
@@ -138,15 +117,18 @@ absl::Status SqliteSpool::Write(const std::function<absl::Status(View*)>& change
   if (closed_) return absl::FailedPreconditionError("the spool is closed: the agent is stopping");
   View view;
   uint64_t acknowledged = 0;
+  Runs ahead;
   {
     const std::lock_guard memory(memory_);
     view = view_;
     acknowledged = acknowledged_;
+    ahead = ahead_;
   }
   view.state.clean_stop = false;
   PassTime(&view);
   CORDON_RETURN_IF_ERROR(Annotate(writer_.Transaction([&]() -> absl::Status {
     CORDON_RETURN_IF_ERROR(ForgetAcknowledged(&view, acknowledged));
+    CORDON_RETURN_IF_ERROR(ForgetAhead(&view, ahead));
     CORDON_RETURN_IF_ERROR(change(&view));
     CORDON_RETURN_IF_ERROR(KeepLimits(&view));
     CORDON_RETURN_IF_ERROR(FindOldest(&view));
@@ -157,6 +139,11 @@ absl::Status SqliteSpool::Write(const std::function<absl::Status(View*)>& change
   const std::lock_guard memory(memory_);
   const bool new_chain = view.state.chain_id != view_.state.chain_id;
   acknowledged_ = new_chain ? view.state.acknowledged : std::max(acknowledged_, view.state.acknowledged);
+  if (new_chain) {
+    ahead_.clear();
+  } else {
+    MarkForgotten(ahead);
+  }
   view_ = std::move(view);
   return absl::OkStatus();
 }
@@ -170,13 +157,41 @@ absl::Status SqliteSpool::ForgetAcknowledged(View* view, uint64_t acknowledged) 
   if (acknowledged <= view->state.acknowledged) return absl::OkStatus();
   CORDON_ASSIGN_OR_RETURN(const std::vector<QueuedBatch> done, writer_.UpTo(acknowledged));
   for (const QueuedBatch& queued : done) {
-    CORDON_RETURN_IF_ERROR(writer_.Remove(queued.id));
-    view->bytes -= queued.payload_bytes + kHeaderBytes;
-    if (queued.payload_bytes == 0) --view->stubs;
-    if (queued.payload_bytes > 0) view->events -= queued.batch.event_count();
+    CORDON_RETURN_IF_ERROR(Remove(view, queued));
     view->state.acknowledged = LastSequence(queued.batch);
   }
   return absl::OkStatus();
+}
+
+absl::Status SqliteSpool::Remove(View* view, const QueuedBatch& queued) {
+  view->bytes -= queued.payload_bytes + kHeaderBytes;
+  if (queued.payload_bytes == 0) --view->stubs;
+  if (queued.payload_bytes > 0) view->events -= queued.batch.event_count();
+  return writer_.Remove(queued.id);
+}
+
+// Batches that are committed ahead of a backlog keep their headers, so that the chain is whole.
+absl::Status SqliteSpool::ForgetAhead(View* view, const Runs& ahead) {
+  for (const Run& run : ahead) {
+    if (run.forgotten >= run.last) continue;
+    const uint64_t from = std::max(run.first, run.forgotten + 1);
+    CORDON_ASSIGN_OR_RETURN(const std::vector<QueuedBatch> done, writer_.Within(from, run.last));
+    for (const QueuedBatch& queued : done) {
+      CORDON_RETURN_IF_ERROR(writer_.ForgetPayload(queued.id));
+      view->bytes -= queued.payload_bytes;
+      view->events -= queued.batch.event_count();
+      ++view->stubs;
+    }
+  }
+  return absl::OkStatus();
+}
+
+void SqliteSpool::MarkForgotten(const Runs& ahead) {
+  for (Run& run : ahead_) {
+    for (const Run& done : ahead) {
+      if (done.first == run.first) run.forgotten = std::max(run.forgotten, done.last);
+    }
+  }
 }
 
 absl::Status SqliteSpool::AddBatches(View* view, std::vector<v1::Batch> batches) {
@@ -230,7 +245,7 @@ absl::Status SqliteSpool::FoldStubs(View* view) {
   std::map<std::pair<int, int>, v1::Gap> gaps;
   CORDON_RETURN_IF_ERROR(writer_.ForEach([&](const QueuedBatch& queued) -> absl::Status {
     const v1::Batch& batch = queued.batch;
-    if (queued.payload_bytes > 0) return absl::OkStatus();
+    if (queued.payload_bytes > 0 || queued.Delivered()) return absl::OkStatus();
     v1::Gap& gap = gaps[{batch.event_class(), batch.dropped()}];
     if (gap.count() == 0) {
       gap.set_first_time_unix_nanos(batch.first_time_unix_nanos());
@@ -242,34 +257,13 @@ absl::Status SqliteSpool::FoldStubs(View* view) {
     gap.set_first_time_unix_nanos(std::min(gap.first_time_unix_nanos(), batch.first_time_unix_nanos()));
     gap.set_last_time_unix_nanos(std::max(gap.last_time_unix_nanos(), batch.last_time_unix_nanos()));
     gap.set_detail("many dropped batches, told as one; a new chain begins");
-    view->bytes -= kHeaderBytes;
-    --view->stubs;
-    return writer_.Remove(queued.id);
+    return Remove(view, queued);
   }));
-  CORDON_RETURN_IF_ERROR(BeginChain(view, view->state.next_sequence));
+  CORDON_RETURN_IF_ERROR(BeginChain(view, view->state.next_sequence, StoredAhead()));
   std::vector<EventGroup> groups;
   groups.reserve(gaps.size());
   for (auto& [key, gap] : gaps) groups.push_back(ControlGroup(clock_.WallNanos(), std::move(gap)));
   return AddBatches(view, PackBatches(groups));
-}
-
-// What is in the queue gets new numbers from `first_sequence` and a chain of its own.
-absl::Status SqliteSpool::BeginChain(View* view, uint64_t first_sequence) {
-  QueueState& state = view->state;
-  state.chain_id = NewUuid();
-  state.chain_first = first_sequence;
-  state.acknowledged = first_sequence - 1;
-  state.next_sequence = first_sequence;
-  state.last_hash = FirstPreviousHash();
-  return writer_.ForEach([&](const QueuedBatch& queued) -> absl::Status {
-    v1::Batch header = queued.batch;
-    header.set_first_sequence(state.next_sequence);
-    header.set_chain_id(state.chain_id);
-    header.set_previous_hash(state.last_hash);
-    state.last_hash = BatchHash(settings_.host_id, header);
-    state.next_sequence += header.event_count();
-    return writer_.ReplaceHeader(queued.id, header);
-  });
 }
 
 absl::Status SqliteSpool::FindOldest(View* view) {
@@ -281,80 +275,6 @@ absl::Status SqliteSpool::FindOldest(View* view) {
 absl::StatusOr<std::vector<v1::Batch>> SqliteSpool::Next(uint64_t after_sequence, size_t max_bytes) {
   const std::lock_guard lock(read_);
   return reader_.ReadAfter(after_sequence, max_bytes);
-}
-
-absl::Status SqliteSpool::Acknowledge(const std::string& chain_id, uint64_t last_sequence) {
-  const std::lock_guard lock(memory_);
-  if (chain_id != view_.state.chain_id) {
-    return absl::FailedPreconditionError(
-        StrCat("acknowledgement for chain ", Printable(chain_id), ", and this is ", view_.state.chain_id));
-  }
-  if (last_sequence >= view_.state.next_sequence) {
-    return absl::FailedPreconditionError(StrCat("acknowledgement of ", last_sequence, ", and only ",
-                                                view_.state.next_sequence - 1, " were given out"));
-  }
-  acknowledged_ = std::max(acknowledged_, last_sequence);
-  return absl::OkStatus();
-}
-
-// True when what the controller has is a beginning of this chain, or it has nothing of it and nothing of it
-// is gone.
-bool SqliteSpool::Agrees(const v1::TelemetryPosition& controller, const std::string& hash) const {
-  const QueueState& state = view_.state;
-  const uint64_t last = controller.acknowledged_sequence();
-  if (controller.chain_id() != state.chain_id) {
-    return acknowledged_ == state.chain_first - 1 && state.chain_first > last;
-  }
-  return last >= acknowledged_ && last < state.next_sequence &&
-         (controller.last_hash().empty() || controller.last_hash() == hash);
-}
-
-absl::StatusOr<uint64_t> SqliteSpool::Reconcile(const v1::TelemetryPosition& controller) {
-  const uint64_t theirs = controller.acknowledged_sequence();
-  if (theirs >= uint64_t{1} << 62)
-    return absl::InvalidArgumentError("the controller's position is out of bounds");
-  uint64_t ours = 0;
-  {
-    const std::lock_guard write(write_);
-    CORDON_ASSIGN_OR_RETURN(const std::optional<std::string> hash, writer_.HashAt(theirs));
-    const std::lock_guard memory(memory_);
-    if (Agrees(controller, hash.value_or(view_.state.last_hash))) {
-      if (controller.chain_id() == view_.state.chain_id) acknowledged_ = std::max(acknowledged_, theirs);
-      return acknowledged_;
-    }
-    ours = acknowledged_;
-  }
-  const int64_t now = clock_.WallNanos();
-  const std::string detail = StrCat("the controller has this host's events up to ", theirs, " of chain ",
-                                    controller.chain_id().empty() ? "none" : Printable(controller.chain_id()),
-                                    ", and the host was told up to ", ours, " of chain ", ChainId(),
-                                    ": one of the two was set back. A new chain begins; events may repeat");
-  CORDON_RETURN_IF_ERROR(Write([&](View* view) -> absl::Status {
-    CORDON_RETURN_IF_ERROR(BeginChain(view, std::max({theirs, ours, view->state.acknowledged}) + 1));
-    return AddBatches(
-        view, PackBatches({ControlGroup(now, UnknownGap(v1::Gap::CAUSE_STATE_DAMAGED, 0, now, detail))}));
-  }));
-  const std::lock_guard memory(memory_);
-  return acknowledged_;
-}
-
-absl::Status SqliteSpool::GiveUp(uint64_t first_sequence, const std::string& reason) {
-  return Write([&](View* view) -> absl::Status {
-    CORDON_ASSIGN_OR_RETURN(const std::optional<QueuedBatch> refused, writer_.Find(first_sequence));
-    if (!refused.has_value()) return absl::OkStatus();  // acknowledged or renumbered meanwhile
-    const v1::Batch& batch = refused->batch;
-    v1::Gap gap;
-    gap.set_cause(v1::Gap::CAUSE_STATE_DAMAGED);
-    gap.set_event_class(batch.event_class());
-    gap.set_first_sequence(first_sequence);
-    gap.set_count(refused->payload_bytes > 0 ? batch.event_count() : 0);
-    gap.set_first_time_unix_nanos(batch.first_time_unix_nanos());
-    gap.set_last_time_unix_nanos(batch.last_time_unix_nanos());
-    gap.set_detail(StrCat("the controller refuses the batch: ", Printable(reason)));
-    CORDON_RETURN_IF_ERROR(refused->payload_bytes > 0 ? Drop(view, *refused, v1::Gap::CAUSE_STATE_DAMAGED)
-                                                      : BeginChain(view, view->state.next_sequence));
-    return AddBatches(view, PackBatches({ControlGroup(clock_.WallNanos(), std::move(gap))}));
-  });
 }
 
 std::string SqliteSpool::ChainId() const {

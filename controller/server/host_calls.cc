@@ -157,6 +157,12 @@ absl::StatusOr<v1::TelemetryPosition> TelemetryPositionOf(ServerParts& parts, co
   position.set_chain_id(known.chain_id);
   position.set_acknowledged_sequence(known.acknowledged_sequence);
   position.set_last_hash(known.last_hash);
+  for (const ChainSegment& segment : known.ahead) {
+    v1::Segment& ahead = *position.add_ahead();
+    ahead.set_first_sequence(segment.first_sequence);
+    ahead.set_last_sequence(segment.last_sequence);
+    ahead.set_last_hash(segment.last_hash);
+  }
   return position;
 }
 

@@ -52,7 +52,7 @@ void TelemetryStream::OnReadDone(bool ok) {
   if (finished) End(grpc::Status::OK);
   if (!ok) return;
   const uint64_t first_sequence = request_.batch().first_sequence();
-  parts_.batches.Add({{HostId(), std::move(*request_.mutable_batch())},
+  parts_.batches.Add({{HostId(), std::move(*request_.mutable_batch()), request_.opens_segment()},
                       [self = shared_from_this(), first_sequence](const absl::StatusOr<BatchResult>& result) {
                         self->OnCommitted(first_sequence, result);
                       }});
@@ -73,7 +73,8 @@ void TelemetryStream::OnCommitted(uint64_t first_sequence, const absl::StatusOr<
   }
   v1::TelemetryResponse response;
   response.mutable_acknowledgement()->set_chain_id(result->position.chain_id);
-  response.mutable_acknowledgement()->set_last_sequence(result->position.acknowledged_sequence);
+  response.mutable_acknowledgement()->set_first_sequence(result->stored_from);
+  response.mutable_acknowledgement()->set_last_sequence(result->stored_to);
   Send(std::move(response));
   bool finished = false;
   {

@@ -24,9 +24,15 @@ struct CheckedBatch {
 // decoded.
 absl::StatusOr<CheckedBatch> CheckBatch(const v1::Batch& batch);
 
-// Where the batch stands in the chain of which `position` is the end. On kCommitted the position is the new
-// one, else the old one. A batch of another chain counts as the first of a new one; that the chain is really
-// new, the store knows. `batch` has passed CheckBatch.
-BatchResult JudgeBatch(std::string_view host_id, const ChainPosition& position, const v1::Batch& batch);
+// At most this many segments of a host are stored ahead of holes.
+inline constexpr size_t kMaxSegmentsAhead = 16;
+
+// Where the batch stands in the chain of which `position` is the end: after it, after a segment ahead, or,
+// when it `opens_segment`, ahead of all that is missing. Where it closes a hole, its hash must be the one
+// that the segment behind the hole names. On kCommitted the position is the new one, else the old one. A
+// batch of another chain counts as the first of a new one; that the chain is really new, the store knows.
+// `batch` has passed CheckBatch.
+BatchResult JudgeBatch(std::string_view host_id, const ChainPosition& position, const v1::Batch& batch,
+                       bool opens_segment = false);
 
 }  // namespace cordon::controller

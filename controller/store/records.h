@@ -96,13 +96,25 @@ struct SubmittedOrder {
 struct HostBatch {
   std::string host_id;  // from the certificate (AUT-2)
   v1::Batch batch;
+  bool opens_segment = false;  // batches before it follow later
+};
+
+// Consecutive batches that are stored while some before them are not yet.
+struct ChainSegment {
+  uint64_t first_sequence = 0;
+  uint64_t last_sequence = 0;
+  std::string
+      previous_hash;  // what its first batch names: that of the batch that at last comes before (TEL-3)
+  std::string last_hash;
+  friend bool operator==(const ChainSegment&, const ChainSegment&) = default;
 };
 
 // How far a host's chain of batches is stored.
 struct ChainPosition {
   std::string chain_id;  // empty: nothing is stored of this host
   uint64_t acknowledged_sequence = 0;
-  std::string last_hash;  // 32 bytes; zeroes before the first batch
+  std::string last_hash;                 // 32 bytes; zeroes before the first batch
+  std::vector<ChainSegment> ahead = {};  // beyond holes; by sequence, none touches another
   friend bool operator==(const ChainPosition&, const ChainPosition&) = default;
 };
 
@@ -115,6 +127,9 @@ struct BatchResult {
   Verdict verdict = Verdict::kRefused;
   std::string reason;
   ChainPosition position;  // after this batch
+  // What the batch is part of, when it is stored: all of it is.
+  uint64_t stored_from = 0;  // 0 = the chain's beginning
+  uint64_t stored_to = 0;
 };
 
 struct CommitResult {

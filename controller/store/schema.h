@@ -6,7 +6,7 @@
 namespace cordon::controller {
 
 // One element per schema version; only ever appended to.
-inline constexpr std::array<std::string_view, 3> kSchema = {
+inline constexpr std::array<std::string_view, 4> kSchema = {
     R"sql(
 CREATE TABLE fleet(
   one INTEGER PRIMARY KEY CHECK(one = 1),
@@ -123,6 +123,20 @@ CREATE TRIGGER audit_tree_is_append_only_1 BEFORE UPDATE ON audit_tree BEGIN
   SELECT RAISE(ABORT, 'the audit log only grows'); END;
 CREATE TRIGGER audit_tree_is_append_only_2 BEFORE DELETE ON audit_tree BEGIN
   SELECT RAISE(ABORT, 'the audit log only grows'); END;
+)sql",
+    // Batches that are stored ahead of a hole; and batches of a chain that was begun anew whose events are
+    // stored already, at that position: only their header is kept.
+    R"sql(
+CREATE TABLE segments(
+  host_id TEXT NOT NULL,
+  chain_id TEXT NOT NULL,
+  first_sequence INTEGER NOT NULL,
+  last_sequence INTEGER NOT NULL,
+  previous_hash BLOB NOT NULL,     -- what the first batch names
+  last_hash BLOB NOT NULL,
+  PRIMARY KEY(host_id, chain_id, first_sequence),
+  FOREIGN KEY(host_id, chain_id) REFERENCES chains(host_id, chain_id)) WITHOUT ROWID;
+ALTER TABLE batches ADD COLUMN repeats INTEGER NOT NULL DEFAULT 0;
 )sql"};
 
 }  // namespace cordon::controller

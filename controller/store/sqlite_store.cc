@@ -67,7 +67,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::pa
   auto store =
       std::make_unique<SqliteStore>(name, *std::move(lock), *std::move(writer), std::move(readers), clock);
   // A file without its fleet (an empty one, say) is no store.
-  CORDON_RETURN_IF_ERROR(store->GetFleet().status());
+  CORDON_RETURN_IF_ERROR(Annotate(store->GetFleet().status(), StrCat("cannot read the store ", name)));
   return store;
 }
 

@@ -110,9 +110,11 @@ class Store {
 
   // -- Batches and events
   // ------------------------------------------------------------------------------------ Group commit: one
-  // transaction for batches of many hosts, those of one host in their order. Gather what arrives while the
-  // last call runs, and give it to the next. Order outcomes and receipts in CONTROL batches are applied in
-  // the same transaction. An error means that nothing is stored and nothing may be acknowledged (TEL-2).
+  // transaction for batches of many hosts, those of one host in their order. A batch of a chain that was
+  // begun anew whose events are stored in an older one is kept as a header without them: the chain is whole,
+  // and no event is there twice (TEL-2). Gather what arrives while the last call runs, and give it to the
+  // next. Order outcomes and receipts in CONTROL batches are applied in the same transaction. An error means
+  // that nothing is stored and nothing may be acknowledged (TEL-2).
   virtual absl::StatusOr<CommitResult> CommitBatches(std::span<const HostBatch> batches) = 0;
 
   // Where the host's Telemetry stream goes on. Empty for a host that has sent nothing.

@@ -2,21 +2,12 @@
 #include <unordered_map>
 
 #include "common/base/status.h"
-#include "common/wire/batch_hash.h"
 #include "controller/store/chain.h"
+#include "controller/store/chain_rows.h"
 #include "controller/store/sqlite_store_impl.h"
 
 namespace cordon::controller {
 namespace {
-
-absl::StatusOr<ChainPosition> CurrentPosition(Database& database, std::string_view host_id) {
-  CORDON_ASSIGN_OR_RETURN(Statement query,
-                          database.Prepare("SELECT chain_id, acknowledged_sequence, last_hash FROM chains "
-                                           "WHERE host_id = ? AND current = 1"));
-  CORDON_ASSIGN_OR_RETURN(const bool found, query.BindText(1, host_id).Step());
-  if (!found) return ChainPosition{"", 0, FirstPreviousHash()};
-  return ChainPosition{std::string(query.Bytes(0)), query.Unsigned(1), std::string(query.Bytes(2))};
-}
 
 // One group commit, inside the writer's transaction.
 class BatchWriter {
@@ -26,106 +17,120 @@ class BatchWriter {
         Statement insert,
         database.Prepare(
             "INSERT INTO batches(host_id, chain_id, first_sequence, event_count, event_class, first_time, "
-            "last_time, dropped, previous_hash, payload_sha256, payload) "
-            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+            "last_time, dropped, previous_hash, payload_sha256, payload, repeats) "
+            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
     return BatchWriter(database, std::move(insert), now);
   }
 
   absl::StatusOr<BatchResult> Add(const HostBatch& item, const CheckedBatch& checked,
                                   std::vector<v1::OrderOutcome>* changed) {
-    CORDON_ASSIGN_OR_RETURN(ChainPosition * position, PositionOf(item.host_id));
-    if (position == nullptr) {
+    CORDON_ASSIGN_OR_RETURN(Chain * chain, ChainOf(item.host_id));
+    if (chain == nullptr) {
       return BatchResult{
-          BatchResult::Verdict::kRefused, "the host is not known to this store or is revoked", {}};
+          BatchResult::Verdict::kRefused, "the host is not known to this store or is revoked", {}, 0, 0};
     }
-    BatchResult result = JudgeBatch(item.host_id, *position, item.batch);
+    BatchResult result = JudgeBatch(item.host_id, chain->position, item.batch, item.opens_segment);
     if (result.verdict != BatchResult::Verdict::kCommitted) return result;
-    if (item.batch.chain_id() != position->chain_id) {
-      CORDON_ASSIGN_OR_RETURN(const bool begun, BeginChain(item.host_id, *position, item.batch));
+    if (item.batch.chain_id() != chain->position.chain_id) {
+      CORDON_ASSIGN_OR_RETURN(const bool begun, BeginChain(item.host_id, *chain, item.batch));
       if (!begun) {
         return BatchResult{BatchResult::Verdict::kRefused,
                            StrCat("chain ", item.batch.chain_id(),
                                   " of this host has ended: its state was restored from "
                                   "an old copy, or another machine has its key"),
-                           *position};
+                           chain->position, 0, 0};
       }
     }
-    CORDON_RETURN_IF_ERROR(Insert(item, checked));
+    int64_t repeats = 0;
+    if (chain->begun_anew) {
+      CORDON_ASSIGN_OR_RETURN(repeats, FindInOlderChains(item, checked));
+    }
+    CORDON_RETURN_IF_ERROR(Insert(item, checked, repeats));
     CORDON_RETURN_IF_ERROR(ApplyControlEvents(item.host_id, checked.control_events, changed));
-    *position = result.position;
+    chain->segments_changed = chain->segments_changed || chain->position.ahead != result.position.ahead;
+    chain->position = result.position;
     return result;
   }
 
   // Where the host's chain ends now; empty for a host that is not known.
   absl::StatusOr<ChainPosition> Position(const std::string& host_id) {
-    CORDON_ASSIGN_OR_RETURN(const ChainPosition* position, PositionOf(host_id));
-    return position != nullptr ? *position : ChainPosition();
+    CORDON_ASSIGN_OR_RETURN(const Chain* chain, ChainOf(host_id));
+    return chain != nullptr ? chain->position : ChainPosition();
   }
 
   // Writes the new ends of the chains.
   absl::Status Finish() {
-    CORDON_ASSIGN_OR_RETURN(Statement update,
-                            database_.Prepare("UPDATE chains SET acknowledged_sequence = ?, last_hash = ? "
-                                              "WHERE host_id = ? AND chain_id = ?"));
-    for (const auto& [host_id, position] : positions_) {
-      if (!position.has_value() || position->chain_id.empty()) continue;
-      CORDON_RETURN_IF_ERROR(update.BindUnsigned(1, position->acknowledged_sequence)
-                                 .BindBlob(2, position->last_hash)
-                                 .BindText(3, host_id)
-                                 .BindText(4, position->chain_id)
-                                 .Run());
+    for (const auto& [host_id, chain] : chains_) {
+      if (!chain.has_value() || chain->position.chain_id.empty()) continue;
+      CORDON_RETURN_IF_ERROR(WriteChain(database_, host_id, chain->position, chain->segments_changed));
     }
     return absl::OkStatus();
   }
 
  private:
+  struct Chain {
+    ChainPosition position;
+    bool begun_anew = false;  // the host has older chains
+    bool segments_changed = false;
+  };
+
   BatchWriter(Database& database, Statement insert, int64_t now)
       : database_(database), insert_(std::move(insert)), now_(now) {}
 
   // nullptr: no such host, or it is revoked.
-  absl::StatusOr<ChainPosition*> PositionOf(const std::string& host_id) {
-    const auto [at, fresh] = positions_.try_emplace(host_id);
+  absl::StatusOr<Chain*> ChainOf(const std::string& host_id) {
+    const auto [at, fresh] = chains_.try_emplace(host_id);
     if (fresh) {
       CORDON_ASSIGN_OR_RETURN(Statement query,
                               database_.Prepare("SELECT 1 FROM hosts WHERE host_id = ? AND revoked = 0"));
       CORDON_ASSIGN_OR_RETURN(const bool known, query.BindText(1, host_id).Step());
       if (known) {
-        CORDON_ASSIGN_OR_RETURN(at->second, CurrentPosition(database_, host_id));
+        Chain chain;
+        CORDON_ASSIGN_OR_RETURN(chain.position, ReadChain(database_, host_id));
+        CORDON_ASSIGN_OR_RETURN(chain.begun_anew, HadChains(database_, host_id));
+        at->second = std::move(chain);
       }
     }
     return at->second.has_value() ? &*at->second : nullptr;
   }
 
   // False: the chain was there before and has ended.
-  absl::StatusOr<bool> BeginChain(const std::string& host_id, const ChainPosition& old,
-                                  const v1::Batch& batch) {
-    {
-      CORDON_ASSIGN_OR_RETURN(Statement query,
-                              database_.Prepare("SELECT 1 FROM chains WHERE host_id = ? AND chain_id = ?"));
-      CORDON_ASSIGN_OR_RETURN(const bool ended,
-                              query.BindText(1, host_id).BindText(2, batch.chain_id()).Step());
-      if (ended) return false;
-    }
+  absl::StatusOr<bool> BeginChain(const std::string& host_id, Chain& chain, const v1::Batch& batch) {
+    const ChainPosition& old = chain.position;
     // What this very commit took of the old chain stands only in memory until Finish.
-    CORDON_ASSIGN_OR_RETURN(
-        Statement end,
-        database_.Prepare("UPDATE chains SET current = 0, acknowledged_sequence = ?, last_hash = ? "
-                          "WHERE host_id = ? AND current = 1"));
-    CORDON_RETURN_IF_ERROR(
-        end.BindUnsigned(1, old.acknowledged_sequence).BindBlob(2, old.last_hash).BindText(3, host_id).Run());
-    CORDON_ASSIGN_OR_RETURN(Statement begin, database_.Prepare("INSERT INTO chains VALUES(?, ?, 1, 0, ?)"));
-    CORDON_RETURN_IF_ERROR(
-        begin.BindText(1, host_id).BindText(2, batch.chain_id()).BindBlob(3, FirstPreviousHash()).Run());
-    if (old.chain_id.empty()) return true;
+    if (!old.chain_id.empty()) CORDON_RETURN_IF_ERROR(WriteChain(database_, host_id, old, true));
+    CORDON_ASSIGN_OR_RETURN(const bool begun, BeginChainRow(database_, host_id, batch.chain_id()));
+    if (!begun || old.chain_id.empty()) return begun;
+    chain.begun_anew = true;
     CORDON_RETURN_IF_ERROR(
         AppendAuditEntry(database_, now_,
                          {StrCat("host/", host_id), "telemetry.new_chain", StrCat("chain ", batch.chain_id()),
                           StrCat("begins at sequence ", batch.first_sequence(), "; chain ", old.chain_id,
-                                 " ended at sequence ", old.acknowledged_sequence)}));
+                                 " ended at sequence ", old.acknowledged_sequence, " with ", old.ahead.size(),
+                                 " segments ahead of it")}));
     return true;
   }
 
-  absl::Status Insert(const HostBatch& item, const CheckedBatch& checked) {
+  // A host that was set back, or whose acknowledgement was lost with its chain, sends again under new numbers
+  // what is stored under old ones. The same payload from the same host at the same nanosecond is the same
+  // events (TEL-2). The position of the stored batch; 0 = there is none.
+  absl::StatusOr<int64_t> FindInOlderChains(const HostBatch& item, const CheckedBatch& checked) {
+    CORDON_ASSIGN_OR_RETURN(
+        Statement query,
+        database_.Prepare("SELECT position, payload_sha256 FROM batches WHERE first_time = ? AND host_id = ? "
+                          "AND event_count = ? AND event_class = ? AND chain_id <> ? AND dropped = 0 "
+                          "AND repeats = 0"));
+    query.Bind(1, checked.first_time_unix_nanos).BindText(2, item.host_id);
+    query.Bind(3, item.batch.event_count()).Bind(4, item.batch.event_class());
+    query.BindText(5, item.batch.chain_id());
+    while (true) {
+      CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
+      if (!row) return 0;
+      if (query.Bytes(1) == item.batch.payload_sha256()) return query.Int(0);
+    }
+  }
+
+  absl::Status Insert(const HostBatch& item, const CheckedBatch& checked, int64_t repeats) {
     const v1::Batch& batch = item.batch;
     return insert_.BindText(1, item.host_id)
         .BindText(2, batch.chain_id())
@@ -137,7 +142,8 @@ class BatchWriter {
         .Bind(8, batch.dropped())
         .BindBlob(9, batch.previous_hash())
         .BindBlob(10, batch.payload_sha256())
-        .BindBlob(11, batch.payload())
+        .BindBlob(11, repeats == 0 ? std::string_view(batch.payload()) : std::string_view())
+        .Bind(12, repeats)
         .Run();
   }
 
@@ -159,7 +165,7 @@ class BatchWriter {
   Database& database_;
   Statement insert_;
   int64_t now_;
-  std::unordered_map<std::string, std::optional<ChainPosition>> positions_;
+  std::unordered_map<std::string, std::optional<Chain>> chains_;
 };
 
 }  // namespace
@@ -179,7 +185,7 @@ absl::StatusOr<CommitResult> SqliteStore::CommitBatches(std::span<const HostBatc
         result.batches.push_back(
             {BatchResult::Verdict::kRefused,
              StrCat("batch ", batches[i].batch.first_sequence(), ": ", Message(checked[i].status())),
-             std::move(position)});
+             std::move(position), 0, 0});
         continue;
       }
       CORDON_ASSIGN_OR_RETURN(BatchResult verdict,
@@ -195,7 +201,7 @@ absl::StatusOr<CommitResult> SqliteStore::CommitBatches(std::span<const HostBatc
 absl::StatusOr<ChainPosition> SqliteStore::PositionOf(std::string_view host_id) {
   ChainPosition position;
   CORDON_RETURN_IF_ERROR(Read([&](Database& database) -> absl::Status {
-    CORDON_ASSIGN_OR_RETURN(position, CurrentPosition(database, host_id));
+    CORDON_ASSIGN_OR_RETURN(position, ReadChain(database, host_id));
     return absl::OkStatus();
   }));
   return position;

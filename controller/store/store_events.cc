@@ -91,7 +91,8 @@ absl::StatusOr<int64_t> SinceForLimit(Database& database, const EventQuery& quer
       database.Prepare(
           "SELECT b.position, b.host_id, h.name, h.site, h.labels, b.first_time, 0, 0, b.event_count, "
           "b.event_class, b.last_time, b.dropped FROM batches b JOIN hosts h USING(host_id) "
-          "WHERE b.first_time >= ? AND b.last_time < ? AND b.position <= ? ORDER BY b.first_time DESC"));
+          "WHERE b.repeats = 0 AND b.first_time >= ? AND b.last_time < ? AND b.position <= ? ORDER BY "
+          "b.first_time DESC"));
   rows.Bind(1, query.since_unix_nanos).Bind(2, EndOf(query)).Bind(3, position);
   uint64_t events = 0;
   while (true) {
@@ -163,7 +164,7 @@ absl::Status SqliteStore::QueryEvents(const EventQuery& asked, int64_t position,
           Statement rows,
           database.Prepare(StrCat(kSelectBatch,
                                   "WHERE (b.first_time, b.position) > (?, ?) AND b.first_time < ? "
-                                  "AND b.last_time >= ? AND b.position <= ? "
+                                  "AND b.last_time >= ? AND b.position <= ? AND b.repeats = 0 "
                                   "ORDER BY b.first_time, b.position")));
       rows.Bind(1, last_time).Bind(2, last_position).Bind(3, EndOf(query)).Bind(4, query.since_unix_nanos);
       rows.Bind(5, position);
@@ -202,8 +203,10 @@ absl::StatusOr<int64_t> SqliteStore::EventsAfter(int64_t position, const EventQu
   while (!page.end) {
     CORDON_RETURN_IF_ERROR(Read([&](Database& database) -> absl::Status {
       CORDON_ASSIGN_OR_RETURN(
-          Statement rows, database.Prepare(StrCat(
-                              kSelectBatch, "WHERE b.position > ? AND b.position <= ? ORDER BY b.position")));
+          Statement rows,
+          database.Prepare(
+              StrCat(kSelectBatch,
+                     "WHERE b.position > ? AND b.position <= ? AND b.repeats = 0 ORDER BY b.position")));
       rows.Bind(1, position).Bind(2, end);
       CORDON_ASSIGN_OR_RETURN(page, ReadPage(rows, filter));
       return absl::OkStatus();

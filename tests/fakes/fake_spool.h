@@ -41,7 +41,8 @@ class FakeSpool final : public agent::Spool {
                          [&](const v1::Batch& batch) { return batch.first_sequence() > after_sequence; });
     return found;
   }
-  absl::Status Acknowledge(const std::string& /*chain_id*/, uint64_t last_sequence) override {
+  absl::Status Acknowledge(const std::string& /*chain_id*/, uint64_t /*first_sequence*/,
+                           uint64_t last_sequence) override {
     const std::lock_guard lock(mutex_);
     acknowledged_ = last_sequence;
     std::erase_if(batches_, [&](const v1::Batch& batch) { return batch.first_sequence() <= last_sequence; });

@@ -57,7 +57,8 @@ class StubbornSpool final : public agent::Spool {
     }
     return result;
   }
-  absl::Status Acknowledge(const std::string& chain_id, uint64_t last_sequence) override {
+  absl::Status Acknowledge(const std::string& chain_id, uint64_t /*first_sequence*/,
+                           uint64_t last_sequence) override {
     if (chain_id != chain_id_) return absl::FailedPreconditionError("another chain");
     acknowledged_ = last_sequence;
     return absl::OkStatus();

@@ -76,7 +76,7 @@ class LinkTest : public ::testing::Test {
   AgentLoop loop_;
   RecordingHandler handler_;
   FakeSpool spool_;
-  TelemetrySender sender_{spool_, TelemetrySender::Window(), [] {}};
+  TelemetrySender sender_{spool_, *clock_, TelemetrySender::Window(), [] {}};
   LinkSettings settings_;
   HostState state_;
   std::unique_ptr<Link> link_;

@@ -72,27 +72,110 @@ TEST_F(Reconcile, BeginsANewChainAboveAControllerThatKnowsMore) {
 TEST_F(Reconcile, BeginsANewChainWhenTheHashesDiffer) {
   v1::TelemetryPosition other = At(3);
   other.set_last_hash(std::string(32, 'x'));
-  EXPECT_EQ(*box_->Reconcile(other), 3);
-  EXPECT_EQ(box_.All()[0].first_sequence(), 4);
+  EXPECT_EQ(*box_->Reconcile(other), 5);
+  EXPECT_EQ(box_.All()[0].first_sequence(), 6);
   EXPECT_EQ(Pids().size(), 5);
 }
 
 TEST_F(Reconcile, BeginsANewChainAboveTheNumbersOfAnotherChain) {
   v1::TelemetryPosition other = At(3);
   other.set_chain_id(NewUuid());
-  EXPECT_EQ(*box_->Reconcile(other), 3);
-  EXPECT_EQ(box_.All()[0].first_sequence(), 4);
+  EXPECT_EQ(*box_->Reconcile(other), 5);
+  EXPECT_EQ(box_.All()[0].first_sequence(), 6);
   EXPECT_EQ(Pids().size(), 5);
 }
 
 TEST_F(Reconcile, BeginsANewChainWhenTheControllerWasSetBack) {
   const v1::TelemetryPosition at_two = At(2);
-  ASSERT_TRUE(box_->Acknowledge(box_->ChainId(), 4).ok());
+  ASSERT_TRUE(box_->Acknowledge(box_->ChainId(), 0, 4).ok());
   ASSERT_TRUE(box_->Maintain().ok());
-  EXPECT_EQ(*box_->Reconcile(at_two), 4);
-  EXPECT_EQ(box_.All()[0].first_sequence(), 5);
+  EXPECT_EQ(*box_->Reconcile(at_two), 5);
+  EXPECT_EQ(box_.All()[0].first_sequence(), 6);
   EXPECT_EQ(Pids(), (std::vector<uint32_t>{5}));
-  EXPECT_EQ(box_.Gaps().size(), 1);
+  ASSERT_EQ(box_.Gaps().size(), 1);
+  EXPECT_EQ(box_.Gaps()[0].first_sequence(), 3);  // what it lost has numbers
+  EXPECT_EQ(box_.Gaps()[0].count(), 2);
+  EXPECT_FALSE(box_.Gaps()[0].count_is_bound());
+}
+
+TEST_F(Reconcile, SendsAgainWhatIsStillOnDiskWhenTheControllerLostItsLastCommit) {
+  const std::string chain = box_->ChainId();
+  const v1::TelemetryPosition at_two = At(2);
+  ASSERT_TRUE(box_->Acknowledge(chain, 0, 4).ok());
+  EXPECT_EQ(*box_->Reconcile(at_two), 2);
+  EXPECT_EQ(box_->ChainId(), chain);
+  EXPECT_EQ(box_->Next(2, SIZE_MAX)->size(), 3);
+  EXPECT_TRUE(box_.Gaps().empty());
+}
+
+TEST_F(Reconcile, ForgetsTheContentOfWhatIsStoredAheadAndKeepsItsHeader) {
+  const uint64_t before = box_->Stats().events;
+  ASSERT_TRUE(box_->Acknowledge(box_->ChainId(), 4, 5).ok());
+  ASSERT_TRUE(box_->Maintain().ok());
+  EXPECT_EQ(box_->Stats().events, before - 2);
+  EXPECT_EQ(box_->Stats().acknowledged_sequence, 0);
+  EXPECT_EQ(box_.All().size(), 5);
+  EXPECT_EQ(ChainFault(box_.All()), "");
+  ASSERT_TRUE(box_->Acknowledge(box_->ChainId(), 0, 5).ok());
+  ASSERT_TRUE(box_->Maintain().ok());
+  EXPECT_TRUE(box_.All().empty());
+}
+
+v1::Segment SegmentOf(uint64_t first, uint64_t last, const std::string& hash) {
+  v1::Segment segment;
+  segment.set_first_sequence(first);
+  segment.set_last_sequence(last);
+  segment.set_last_hash(hash);
+  return segment;
+}
+
+TEST_F(Reconcile, TakesSegmentsThatAreOfItsChainAndNoOthers) {
+  const std::string chain = box_->ChainId();
+  v1::TelemetryPosition position = At(1);
+  *position.add_ahead() = SegmentOf(3, 4, At(4).last_hash());
+  EXPECT_EQ(*box_->Reconcile(position), 1);
+  EXPECT_EQ(box_->ChainId(), chain);
+  position.mutable_ahead(0)->set_last_hash(std::string(32, 'x'));
+  EXPECT_EQ(*box_->Reconcile(position), 5);
+  EXPECT_NE(box_->ChainId(), chain);
+  EXPECT_EQ(Pids(), (std::vector<uint32_t>{1, 2, 3, 4, 5}));
+}
+
+TEST_F(Reconcile, AUT6_APositionThatIsNoneChangesNothing) {
+  const std::string chain = box_->ChainId();
+  for (const auto& [first, last] :
+       std::vector<std::pair<uint64_t, uint64_t>>{{1, 2}, {2, 3}, {4, 3}, {4, uint64_t{1} << 62}, {0, 0}}) {
+    v1::TelemetryPosition position = At(1);
+    *position.add_ahead() = SegmentOf(first, last, At(4).last_hash());
+    EXPECT_EQ(box_->Reconcile(position).status().code(), absl::StatusCode::kInvalidArgument) << first;
+  }
+  v1::TelemetryPosition many = At(1);
+  for (uint64_t i = 0; i < 17; ++i) *many.add_ahead() = SegmentOf(3 + 2 * i, 3 + 2 * i, At(4).last_hash());
+  EXPECT_EQ(box_->Reconcile(many).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(box_->ChainId(), chain);
+  EXPECT_EQ(*box_->Reconcile(At(1)), 1);
+}
+
+TEST_F(Reconcile, WhatAControllerHadAheadAndLostIsAGap) {
+  ASSERT_TRUE(box_->Acknowledge(box_->ChainId(), 4, 5).ok());
+  ASSERT_TRUE(box_->Maintain().ok());
+  EXPECT_EQ(*box_->Reconcile(At(1)), 1);
+  const std::vector<v1::Batch> batches = *box_->Next(1, SIZE_MAX);
+  ASSERT_EQ(batches.size(), 4);
+  EXPECT_EQ(batches[1].dropped(), v1::Gap::CAUSE_UNSPECIFIED);
+  EXPECT_EQ(batches[2].dropped(), v1::Gap::CAUSE_STATE_DAMAGED);
+  EXPECT_EQ(batches[3].dropped(), v1::Gap::CAUSE_STATE_DAMAGED);
+}
+
+TEST_F(Reconcile, ANewChainLeavesOutWhatIsStoredAhead) {
+  ASSERT_TRUE(box_->Acknowledge(box_->ChainId(), 4, 5).ok());
+  ASSERT_TRUE(box_->Maintain().ok());
+  v1::TelemetryPosition damaged = At(1);
+  damaged.set_last_hash(std::string(32, 'x'));
+  *damaged.add_ahead() = SegmentOf(4, 5, At(5).last_hash());
+  ASSERT_TRUE(box_->Reconcile(damaged).ok());
+  EXPECT_EQ(Pids(), (std::vector<uint32_t>{1, 2, 3}));
+  EXPECT_EQ(box_.All().size(), 4);  // and the gap that says so
 }
 
 TEST_F(Reconcile, AgreesAgainAfterTheNewChainWasBegun) {

@@ -50,7 +50,7 @@ TEST(Spool, GivesWhatFitsAndAtLeastOneBatch) {
 TEST(Spool, ForgetsWhatIsAcknowledgedWithTheNextWrite) {
   SpoolBox box;
   for (uint32_t pid = 1; pid <= 3; ++pid) ASSERT_TRUE(AppendProcess(*box, pid).ok());
-  ASSERT_TRUE(box->Acknowledge(box->ChainId(), 2).ok());
+  ASSERT_TRUE(box->Acknowledge(box->ChainId(), 0, 2).ok());
   ASSERT_TRUE(box->Maintain().ok());
   EXPECT_EQ(box->Next(0, SIZE_MAX)->size(), 1);
   EXPECT_EQ(box->Stats().events, 1);
@@ -60,9 +60,9 @@ TEST(Spool, ForgetsWhatIsAcknowledgedWithTheNextWrite) {
 TEST(Spool, RefusesAnAcknowledgementThatCannotBe) {
   SpoolBox box;
   ASSERT_TRUE(AppendProcess(*box, 1).ok());
-  EXPECT_FALSE(box->Acknowledge(box->ChainId(), 2).ok());
-  EXPECT_FALSE(box->Acknowledge("another", 1).ok());
-  EXPECT_TRUE(box->Acknowledge(box->ChainId(), 1).ok());
+  EXPECT_FALSE(box->Acknowledge(box->ChainId(), 0, 2).ok());
+  EXPECT_FALSE(box->Acknowledge("another", 0, 1).ok());
+  EXPECT_TRUE(box->Acknowledge(box->ChainId(), 0, 1).ok());
 }
 
 TEST(Spool, SaysThatTheAgentWasNotRunning) {
