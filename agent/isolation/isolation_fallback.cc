@@ -9,8 +9,6 @@
 
 namespace cordon::agent {
 
-using platform::FilterPolicy;
-using platform::FilterReadback;
 using platform::Level;
 
 void Isolation::Impl::ProveChannel() {

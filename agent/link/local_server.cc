@@ -66,8 +66,8 @@ class LocalAgentService final : public v1::LocalAgent::CallbackService {
       reactor->Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "this agent does not offer it"));
       return reactor;
     }
-    call(request, [reactor, response](absl::StatusOr<Response> answer) {
-      if (answer.ok()) *response = *std::move(answer);
+    call(request, [reactor, response](const absl::StatusOr<Response>& answer) {
+      if (answer.ok()) *response = *answer;
       reactor->Finish(ToGrpcStatus(answer.status()));
     });
     return reactor;

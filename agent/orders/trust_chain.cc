@@ -21,8 +21,8 @@ absl::Status Damaged(std::string_view what, std::string_view why) {
 
 }  // namespace
 
-TrustChain::TrustChain(std::filesystem::path state_dir, const v1::SignedTrustBundle& root)
-    : file_(std::move(state_dir) / kTrustOrderFile), in_force_(ParseTrustBundle(root)) {
+TrustChain::TrustChain(const std::filesystem::path& state_dir, const v1::SignedTrustBundle& root)
+    : file_(state_dir / kTrustOrderFile), in_force_(ParseTrustBundle(root)) {
   if (const absl::Status loaded = Load(); !loaded.ok()) in_force_ = loaded;
 }
 

@@ -21,7 +21,7 @@ class TrustChain {
   // `root`: the bundle that enrolment pinned. The file is made by Accept and emptied by a new enrolment. When
   // it or the root is damaged there is no bundle in force, and InForce says so: whoever may order is then not
   // known, so nobody may.
-  TrustChain(std::filesystem::path state_dir, const v1::SignedTrustBundle& root);
+  TrustChain(const std::filesystem::path& state_dir, const v1::SignedTrustBundle& root);
 
   // DATA_LOSS, with what to do, when it is damaged.
   const absl::StatusOr<v1::TrustBundle>& InForce() const { return in_force_; }

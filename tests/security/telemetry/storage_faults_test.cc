@@ -17,7 +17,6 @@ namespace cordon {
 namespace {
 
 using testing::DeliveryRig;
-using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using testing::Must;
 using ::testing::SizeIs;

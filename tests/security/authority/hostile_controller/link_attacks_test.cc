@@ -15,7 +15,6 @@ namespace {
 
 using namespace std::chrono_literals;  // NOLINT: durations below
 using agent::Link;
-using ::testing::HasSubstr;
 
 // What the link gives to the rest of the agent, given to the victim.
 class VictimDesk final : public agent::LinkHandler {
@@ -107,7 +106,7 @@ class HostileLink : public ::testing::Test {
   AgentLoop loop_;
   VictimDesk desk_{victim_};
   FakeSpool spool_;
-  agent::TelemetrySender sender_{spool_, agent::TelemetrySender::Window(), [] {}};
+  agent::TelemetrySender sender_{spool_, *clock_, agent::TelemetrySender::Window(), [] {}};
   agent::LinkSettings settings_;
   agent::HostState state_;
   std::unique_ptr<Link> link_;

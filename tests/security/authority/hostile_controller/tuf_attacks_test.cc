@@ -13,7 +13,6 @@ namespace cordon::testing {
 namespace {
 
 using Outcome = v1::OrderOutcome;
-using ::testing::HasSubstr;
 
 struct NamedAttack {
   const char* tuf;
