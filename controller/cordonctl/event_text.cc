@@ -162,7 +162,7 @@ std::string Describe(const v1::UnlockAttempt& attempt) {
     case v1::UnlockAttempt::RESULT_ENDED:
       return StrCat("unlock ended: ", attempt.detail());
     default:
-      return "unlock: an attempt of a kind that this version does not know";
+      return StrCat("unlock: ", WordOf(attempt.result()));
   }
 }
 

@@ -156,6 +156,8 @@ TEST_F(UnlockByPhone, AUT5_OpensWithoutAControllerOutlivesAKillAndIsToldLater) {
   EXPECT_FALSE(PingsPeer());
   EXPECT_THAT(Status(), HasSubstr("isolation     essential, contained"));
   agent_->Kill();
+  // What was killed is unshare; the agent below it takes a moment longer.
+  ASSERT_TRUE(Eventually([&] { return Run({"status"}).status != 0; }));
   std::filesystem::remove(State() / "agent.sock");
 
   gateway_->Start();
