@@ -160,7 +160,10 @@ TEST_F(UnlockByPhone, AUT5_OpensWithoutAControllerOutlivesAKillAndIsToldLater) {
   ASSERT_TRUE(Eventually([&] { return Run({"status"}).status != 0; }));
   std::filesystem::remove(State() / "agent.sock");
 
-  gateway_->Start();
+  {
+    const InNetNamespace inside(host_);
+    gateway_->Start();
+  }
   Start();
   EXPECT_TRUE(Eventually([&] { return Told().size() >= 4; }));
   EXPECT_THAT(Told(), ::testing::ElementsAre(
