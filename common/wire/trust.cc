@@ -156,6 +156,22 @@ absl::StatusOr<SignatureCount> CountSignatures(std::string_view order_bytes, con
   return CountFor(order, order_bytes, signatures, bundle);
 }
 
+absl::Status CheckSignature(std::string_view order_bytes, const v1::Signature& signature,
+                            const v1::TrustBundle& bundle) {
+  Signatures alone;
+  *alone.Add() = signature;
+  CORDON_ASSIGN_OR_RETURN(const v1::Order order, ParseFor(order_bytes, alone, bundle));
+  const Question question{order_bytes, RoleFor(ActionClassOf(order)), 1};
+  Tally tally;
+  CountSignature(signature, bundle, question, &tally);
+  if (tally.operators.empty() && order.has_trust()) {
+    CORDON_ASSIGN_OR_RETURN(const v1::TrustBundle next, NewBundle(order, bundle));
+    CountSignature(signature, next, question, &tally);
+  }
+  if (!tally.operators.empty()) return absl::OkStatus();
+  return absl::PermissionDeniedError(StrCat("the signature counts for nothing: ", tally.notes.front()));
+}
+
 absl::StatusOr<v1::Order> VerifyOrder(const v1::SignedOrder& signed_order, const v1::TrustBundle& bundle) {
   absl::StatusOr<v1::Order> order = VerifyParsed(signed_order, bundle);
   if (!order.ok()) return Annotate(order.status(), "order refused");

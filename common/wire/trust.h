@@ -35,6 +35,12 @@ absl::StatusOr<SignatureCount> CountSignatures(
     std::string_view order_bytes, const google::protobuf::RepeatedPtrField<v1::Signature>& signatures,
     const v1::TrustBundle& bundle);
 
+// OK when `signature` counts for the order by itself: made over exactly these bytes by an operator of
+// `bundle` with the role for its action, or, for a change of trust, by one of either bundle. Otherwise the
+// errors of CountSignatures, and PERMISSION_DENIED that says why it counts for nothing.
+absl::Status CheckSignature(std::string_view order_bytes, const v1::Signature& signature,
+                            const v1::TrustBundle& bundle);
+
 // The order inside, when enough distinct operators of `bundle` with the role for its action signed exactly
 // these bytes, it is of the bundle's fleet and CheckOrder accepts it. Unknown operators, second signatures of
 // one operator, missing roles and wrong signatures count for nothing and are told in the error. A new trust

@@ -73,7 +73,9 @@ absl::Status Enroll(ServerParts& parts, const Identity& caller, const v1::Enroll
   response->set_host_id(enrolled.host_id);
   response->set_certificate_pem(issued.pem);
   response->set_organisation(fleet.organisation);
-  *response->mutable_trust_bundle() = fleet.trust_bundle;
+  // The bundle that the file pins; the changes since then come with the host's first orders.
+  CORDON_ASSIGN_OR_RETURN(*response->mutable_trust_bundle(),
+                          parts.store.TrustOfEnrollment(request.enrollment_id()));
   return absl::OkStatus();
 }
 

@@ -7,6 +7,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <string>
 #include <vector>
 
 #include "common/crypto/x509.h"
@@ -42,5 +43,24 @@ absl::Status SubmitOrder(ServerParts& parts, const Identity& caller, const v1::S
 absl::Status ListOrders(ServerParts& parts, const v1::ListOrdersRequest& request,
                         v1::ListOrdersResponse* response);
 absl::Status GetOrder(ServerParts& parts, const v1::GetOrderRequest& request, v1::GetOrderResponse* response);
+// Tells watchers what an order that has its signatures put out of force, and queues it for its hosts.
+void SendToHosts(ServerParts& parts, const std::string& order_id, const SubmittedOrder& submitted);
+
+// operator_proposals.cc (AUT-3)
+absl::Status ApproveOrder(ServerParts& parts, const Identity& caller, const v1::ApproveOrderRequest& request,
+                          v1::ApproveOrderResponse* response);
+absl::Status WithdrawOrder(ServerParts& parts, const Identity& caller,
+                           const v1::WithdrawOrderRequest& request);
+
+// operator_trust.cc (AUT-3)
+absl::StatusOr<v1::TrustBundle> TrustInForce(ServerParts& parts);
+// PERMISSION_DENIED unless the trust bundle in force names the caller: an operator who was removed keeps his
+// certificate until it ends. Gives what the bundle says of him.
+absl::StatusOr<v1::TrustedOperator> TrustedCaller(ServerParts& parts, const Identity& caller);
+absl::Status GetTrustHistory(ServerParts& parts, const v1::GetTrustHistoryRequest& request,
+                             v1::GetTrustHistoryResponse* response);
+absl::Status IssueOperatorCertificate(ServerParts& parts, const Identity& caller,
+                                      const v1::IssueOperatorCertificateRequest& request,
+                                      v1::IssueOperatorCertificateResponse* response);
 
 }  // namespace cordon::controller

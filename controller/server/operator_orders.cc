@@ -20,12 +20,17 @@ constexpr uint32_t kMaxOrders = 1'000;
 // As much as hosts allow (agent/orders): one that they would refuse is refused here.
 constexpr int64_t kClockSlackNanos = 300 * kNanosPerSecond;
 
-// The hosts judge again by their own trust bundle (AUT-3); this is so that the operator hears of a mistake at
-// once.
+// The hosts judge again by their own trust bundle (AUT-3), and the store counts the signatures; this is so
+// that the operator hears of a mistake at once.
 absl::StatusOr<v1::Order> CheckSubmitted(ServerParts& parts, const v1::SignedOrder& signed_order) {
-  CORDON_ASSIGN_OR_RETURN(const Fleet fleet, parts.store.GetFleet());
-  CORDON_ASSIGN_OR_RETURN(const v1::TrustBundle bundle, ParseTrustBundle(fleet.trust_bundle));
-  CORDON_ASSIGN_OR_RETURN(v1::Order order, VerifyOrder(signed_order, bundle));
+  if (signed_order.signatures().empty()) {
+    return absl::PermissionDeniedError("order refused: it is not signed");
+  }
+  CORDON_ASSIGN_OR_RETURN(const v1::TrustBundle bundle, TrustInForce(parts));
+  CORDON_RETURN_IF_ERROR(Annotate(
+      CountSignatures(signed_order.order(), signed_order.signatures(), bundle).status(), "order refused"));
+  v1::Order order;
+  if (!order.ParseFromString(signed_order.order())) return absl::InvalidArgumentError("order: damaged");
   if (order.expiry_unix_nanos() <= parts.clock.WallNanos()) {
     return absl::InvalidArgumentError(StrCat("the order expired at ", FormatTime(order.expiry_unix_nanos()),
                                              " by the controller's clock: sign a new one"));
@@ -35,6 +40,10 @@ absl::StatusOr<v1::Order> CheckSubmitted(ServerParts& parts, const v1::SignedOrd
         StrCat("the order is not valid before ", FormatTime(order.not_before_unix_nanos()),
                ", and the controller's clock says ", FormatTime(parts.clock.WallNanos()),
                ": submit it then, or check the clock of the signing machine"));
+  }
+  if (order.has_trust() && !order.target().all()) {
+    return absl::InvalidArgumentError(
+        "target: a change of trust must be for all hosts: those left out would not obey the new operators");
   }
   return order;
 }
@@ -67,6 +76,11 @@ std::vector<std::string> WithoutSuperseded(const SubmittedOrder& submitted, cons
 
 }  // namespace
 
+void SendToHosts(ServerParts& parts, const std::string& order_id, const SubmittedOrder& submitted) {
+  for (const v1::OrderOutcome& outcome : submitted.superseded) parts.outcomes.Publish(outcome);
+  Deliver(parts, submitted.signed_order, order_id, WithoutSuperseded(submitted, order_id));
+}
+
 absl::Status SubmitOrder(ServerParts& parts, const Identity& caller, const v1::SubmitOrderRequest& request,
                          v1::SubmitOrderResponse* response) {
   CORDON_ASSIGN_OR_RETURN(const v1::Order order, CheckSubmitted(parts, request.order()));
@@ -77,10 +91,14 @@ absl::Status SubmitOrder(ServerParts& parts, const Identity& caller, const v1::S
                                                           ": ", Printable(order.reason()))}));
   response->set_order_id(order.order_id());
   response->set_hosts(static_cast<uint32_t>(submitted.host_ids.size()));
+  response->set_signatures(submitted.signatures);
+  response->set_signatures_needed(submitted.signatures_needed);
   if (submitted.repeat) return absl::OkStatus();
-  spdlog::info("order {} of {} for {} hosts", order.order_id(), ActorName(caller), submitted.host_ids.size());
-  for (const v1::OrderOutcome& outcome : submitted.superseded) parts.outcomes.Publish(outcome);
-  Deliver(parts, request.order(), order.order_id(), WithoutSuperseded(submitted, order.order_id()));
+  const bool proposal = submitted.proposal == v1::PROPOSAL_STATE_OPEN;
+  spdlog::info("{} {} of {} for {} hosts, {} of {} signatures", proposal ? "proposal" : "order",
+               order.order_id(), ActorName(caller), submitted.host_ids.size(), submitted.signatures,
+               submitted.signatures_needed);
+  if (!proposal) SendToHosts(parts, order.order_id(), submitted);
   return absl::OkStatus();
 }
 
@@ -103,6 +121,8 @@ absl::Status GetOrder(ServerParts& parts, const v1::GetOrderRequest& request,
   *summary.mutable_order() = std::move(order.signed_order);
   summary.set_submitted_by(order.submitted_by);
   summary.set_submitted_unix_nanos(order.submitted_unix_nanos);
+  summary.set_signatures_needed(order.signatures_needed);
+  summary.set_proposal(order.proposal);
   for (v1::OrderOutcome& outcome : outcomes) {
     ++(*summary.mutable_counts())[v1::OrderOutcome::State_Name(outcome.state())];
     *response->add_outcomes() = std::move(outcome);

@@ -66,6 +66,38 @@ grpc::ServerUnaryReactor* OperatorService::SubmitOrder(grpc::CallbackServerConte
   });
 }
 
+grpc::ServerUnaryReactor* OperatorService::ApproveOrder(grpc::CallbackServerContext* context,
+                                                        const v1::ApproveOrderRequest* request,
+                                                        v1::ApproveOrderResponse* response) {
+  return InWorker(parts_.workers, *context, [this, request, response](const Identity& caller) {
+    return controller::ApproveOrder(parts_, caller, *request, response);
+  });
+}
+
+grpc::ServerUnaryReactor* OperatorService::WithdrawOrder(grpc::CallbackServerContext* context,
+                                                         const v1::WithdrawOrderRequest* request,
+                                                         v1::WithdrawOrderResponse* /*response*/) {
+  return InWorker(parts_.workers, *context, [this, request](const Identity& caller) {
+    return controller::WithdrawOrder(parts_, caller, *request);
+  });
+}
+
+grpc::ServerUnaryReactor* OperatorService::GetTrustHistory(grpc::CallbackServerContext* context,
+                                                           const v1::GetTrustHistoryRequest* request,
+                                                           v1::GetTrustHistoryResponse* response) {
+  return InWorker(parts_.workers, *context, [this, request, response](const Identity& /*caller*/) {
+    return controller::GetTrustHistory(parts_, *request, response);
+  });
+}
+
+grpc::ServerUnaryReactor* OperatorService::IssueOperatorCertificate(
+    grpc::CallbackServerContext* context, const v1::IssueOperatorCertificateRequest* request,
+    v1::IssueOperatorCertificateResponse* response) {
+  return InWorker(parts_.workers, *context, [this, request, response](const Identity& caller) {
+    return controller::IssueOperatorCertificate(parts_, caller, *request, response);
+  });
+}
+
 grpc::ServerUnaryReactor* OperatorService::ListOrders(grpc::CallbackServerContext* context,
                                                       const v1::ListOrdersRequest* request,
                                                       v1::ListOrdersResponse* response) {

@@ -49,6 +49,18 @@ class OperatorService final : public v1::Operator::CallbackService {
   grpc::ServerUnaryReactor* SubmitOrder(grpc::CallbackServerContext* context,
                                         const v1::SubmitOrderRequest* request,
                                         v1::SubmitOrderResponse* response) override;
+  grpc::ServerUnaryReactor* ApproveOrder(grpc::CallbackServerContext* context,
+                                         const v1::ApproveOrderRequest* request,
+                                         v1::ApproveOrderResponse* response) override;
+  grpc::ServerUnaryReactor* WithdrawOrder(grpc::CallbackServerContext* context,
+                                          const v1::WithdrawOrderRequest* request,
+                                          v1::WithdrawOrderResponse* response) override;
+  grpc::ServerUnaryReactor* GetTrustHistory(grpc::CallbackServerContext* context,
+                                            const v1::GetTrustHistoryRequest* request,
+                                            v1::GetTrustHistoryResponse* response) override;
+  grpc::ServerUnaryReactor* IssueOperatorCertificate(grpc::CallbackServerContext* context,
+                                                     const v1::IssueOperatorCertificateRequest* request,
+                                                     v1::IssueOperatorCertificateResponse* response) override;
   grpc::ServerUnaryReactor* ListOrders(grpc::CallbackServerContext* context,
                                        const v1::ListOrdersRequest* request,
                                        v1::ListOrdersResponse* response) override;

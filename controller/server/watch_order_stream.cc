@@ -19,6 +19,13 @@ void WatchOrderStream::Start() {
 }
 
 void WatchOrderStream::Load() {
+  // An open proposal has no outcomes, which would look like an order that is done.
+  if (const absl::StatusOr<OrderRecord> order = parts_.store.GetOrder(order_id_);
+      order.ok() && order->proposal == v1::PROPOSAL_STATE_OPEN) {
+    EndNow(ToGrpcStatus(absl::FailedPreconditionError(
+        StrCat("order ", order_id_, " is a proposal that lacks signatures: there is nothing to watch yet"))));
+    return;
+  }
   const absl::StatusOr<std::vector<v1::OrderOutcome>> outcomes = parts_.store.OutcomesOf(order_id_);
   if (!outcomes.ok()) {
     EndNow(ToGrpcStatus(outcomes.status()));

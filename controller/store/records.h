@@ -84,10 +84,17 @@ struct OrderRecord {
   int64_t expiry_unix_nanos = 0;
   std::string submitted_by;  // operator id
   int64_t submitted_unix_nanos = 0;
-  v1::SignedOrder signed_order;  // exactly as it was submitted
+  v1::SignedOrder signed_order;  // the bytes as they were submitted, with every signature that came since
+  v1::ProposalState proposal = v1::PROPOSAL_STATE_UNSPECIFIED;
+  uint32_t signatures_needed = 0;  // by the trust bundle in force; of one that is no open proposal, then
 };
 
 struct SubmittedOrder {
+  v1::SignedOrder signed_order;  // as hosts get it
+  // OPEN: it waits for signatures, and no host has an outcome of it.
+  v1::ProposalState proposal = v1::PROPOSAL_STATE_UNSPECIFIED;
+  uint32_t signatures = 0;  // distinct operators
+  uint32_t signatures_needed = 0;
   std::vector<std::string> host_ids;         // whom it is meant for now, revoked hosts left out
   std::vector<v1::OrderOutcome> superseded;  // older orders of the lane that this one puts out of force
   bool repeat = false;                       // the very same order was there already: nothing changed

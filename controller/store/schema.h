@@ -6,7 +6,7 @@
 namespace cordon::controller {
 
 // One element per schema version; only ever appended to.
-inline constexpr std::array<std::string_view, 4> kSchema = {
+inline constexpr std::array<std::string_view, 5> kSchema = {
     R"sql(
 CREATE TABLE fleet(
   one INTEGER PRIMARY KEY CHECK(one = 1),
@@ -137,6 +137,18 @@ CREATE TABLE segments(
   PRIMARY KEY(host_id, chain_id, first_sequence),
   FOREIGN KEY(host_id, chain_id) REFERENCES chains(host_id, chain_id)) WITHOUT ROWID;
 ALTER TABLE batches ADD COLUMN repeats INTEGER NOT NULL DEFAULT 0;
+)sql",
+    // Orders that wait for signatures (AUT-3), and every trust bundle that was in force. The first bundle of
+    // a store that is older than this is written when it is opened.
+    R"sql(
+ALTER TABLE orders ADD COLUMN proposal INTEGER NOT NULL DEFAULT 0;           -- ProposalState
+ALTER TABLE orders ADD COLUMN signatures_needed INTEGER NOT NULL DEFAULT 0;  -- 0: from before it was kept
+CREATE INDEX orders_open ON orders(proposal) WHERE proposal = 1;
+CREATE TABLE trust_history(
+  version INTEGER PRIMARY KEY,     -- of the bundle
+  sequence INTEGER NOT NULL,       -- of the order in its lane; 0 = the first bundle, which no order made
+  signed_order BLOB NOT NULL);     -- the first bundle stands in an order without signatures
+ALTER TABLE enrollments ADD COLUMN trust_version INTEGER NOT NULL DEFAULT 0;  -- in force when its file was made
 )sql"};
 
 }  // namespace cordon::controller

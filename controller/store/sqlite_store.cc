@@ -45,6 +45,7 @@ absl::Status CreateSqliteStore(const std::filesystem::path& path, const Fleet& f
   CORDON_RETURN_IF_ERROR(database.Migrate(kSchema));
   return database.Transaction([&]() -> absl::Status {
     CORDON_RETURN_IF_ERROR(WriteFleet(database, fleet));
+    CORDON_RETURN_IF_ERROR(BeginTrustHistory(database));
     return AppendAuditEntry(database, clock.WallNanos(), {"controller", "fleet.create", fleet.fleet_id, ""});
   });
 }
@@ -63,6 +64,8 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::pa
   CORDON_RETURN_IF_ERROR(Annotate(writer->Migrate(kSchema), name));
   CORDON_RETURN_IF_ERROR(
       ExplainDamage(name, writer->Transaction([&] { return CompleteAuditTree(*writer); })));
+  CORDON_RETURN_IF_ERROR(
+      ExplainDamage(name, writer->Transaction([&] { return BeginTrustHistory(*writer); })));
   CORDON_ASSIGN_OR_RETURN(std::unique_ptr<ReaderPool> readers, ReaderPool::Open(path, kReaders));
   auto store =
       std::make_unique<SqliteStore>(name, *std::move(lock), *std::move(writer), std::move(readers), clock);

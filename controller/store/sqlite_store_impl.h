@@ -47,6 +47,9 @@ class SqliteStore final : public Store {
 
   absl::StatusOr<SubmittedOrder> SubmitOrder(const v1::SignedOrder& signed_order, const v1::Order& order,
                                              std::string_view submitted_by, const AuditNote& note) override;
+  absl::StatusOr<SubmittedOrder> ApproveOrder(std::string_view order_id, const v1::Signature& signature,
+                                              const AuditNote& note) override;
+  absl::Status WithdrawOrder(std::string_view order_id, const AuditNote& note) override;
   absl::StatusOr<std::vector<OrderRecord>> OrdersFor(std::string_view host_id,
                                                      std::span<const v1::LaneState> lanes) override;
   absl::StatusOr<std::vector<v1::OrderOutcome>> RecordOutcomes(
@@ -56,6 +59,11 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<v1::OrderOutcome>> OutcomesOf(std::string_view order_id) override;
   absl::StatusOr<std::vector<v1::OrderSummary>> ListOrders(uint32_t limit) override;
   absl::StatusOr<uint64_t> NewestOrderSequence() override;
+
+  absl::StatusOr<std::vector<v1::SignedOrder>> TrustHistory(uint64_t after_version) override;
+  absl::StatusOr<v1::SignedTrustBundle> TrustOfEnrollment(std::string_view enrollment_id) override;
+  absl::Status RecordOperatorCertificate(std::string_view operator_id, const CertificateRecord& certificate,
+                                         const AuditNote& note) override;
 
   absl::StatusOr<CommitResult> CommitBatches(std::span<const HostBatch> batches) override;
   absl::StatusOr<ChainPosition> PositionOf(std::string_view host_id) override;
@@ -105,6 +113,12 @@ absl::Status RecordReceipt(Database& database, std::string_view host_id, const v
 // Applies an outcome where MayBecome allows; appends it to `changed` when it did.
 absl::Status ApplyOutcome(Database& database, const v1::OrderOutcome& outcome,
                           std::vector<v1::OrderOutcome>* changed);
+// Ends the proposals that expired, with an entry each.
+absl::Status ExpireProposals(Database& database, int64_t now);
+// The trust bundle in force.
+absl::StatusOr<v1::TrustBundle> TrustInForce(Database& database);
+// Writes the fleet's bundle as the first of the trust history, unless there is a history.
+absl::Status BeginTrustHistory(Database& database);
 // Gives a host that has just been enrolled the unexpired orders that name its site, its labels or everybody.
 absl::Status AdoptOrders(Database& database, int64_t now, const HostRecord& host);
 

@@ -30,6 +30,7 @@ class Store {
 
   // -- Fleet
   // -------------------------------------------------------------------------------------------------
+  // Its trust bundle is the one in force.
   virtual absl::StatusOr<Fleet> GetFleet() = 0;
 
   // -- Hosts
@@ -76,13 +77,32 @@ class Store {
                                                 const NewHost& host) = 0;
 
   // -- Orders
-  // ------------------------------------------------------------------------------------------------ Stores a
-  // verified order and, for every host that it names, an outcome: PENDING, or SUPERSEDED when the host has a
-  // newer one of the lane. `order` is the decoded signed_order.order. The same order_id with the same bytes
-  // is a repeat; with others ALREADY_EXISTS.
+  // ------------------------------------------------------------------------------------------------
+  // Stores an order. Its signatures are counted here, by the trust bundle in force, and for hosts that are
+  // lifelines by their number (AUT-3). With enough of them every host that it names gets an outcome: PENDING,
+  // or SUPERSEDED when the host has a newer one of the lane; a change of trust is in force from then on. With
+  // fewer it is an open proposal, which no host gets. `order` is the decoded signed_order.order. The same
+  // order_id with the same bytes is a repeat, which changes nothing. Beside CountSignatures' errors:
+  //   PERMISSION_DENIED    no signature of it counts
+  //   ALREADY_EXISTS       another order has its id
+  //   FAILED_PRECONDITION  a repeat of a proposal that was withdrawn or expired; a change of trust that was
+  //                        numbered before the one in force
   virtual absl::StatusOr<SubmittedOrder> SubmitOrder(const v1::SignedOrder& signed_order,
                                                      const v1::Order& order, std::string_view submitted_by,
                                                      const AuditNote& note) = 0;
+
+  // Adds a signature to an open proposal. All of them are counted anew, by the trust bundle in force now;
+  // those that count no more are left out. With enough it is COMPLETED and goes the way of SubmitOrder.
+  //   NOT_FOUND            no such order
+  //   ALREADY_EXISTS       this operator has signed it
+  //   PERMISSION_DENIED    the signature does not count
+  //   FAILED_PRECONDITION  it is no open proposal, or none any more
+  virtual absl::StatusOr<SubmittedOrder> ApproveOrder(std::string_view order_id,
+                                                      const v1::Signature& signature,
+                                                      const AuditNote& note) = 0;
+
+  // Ends an open proposal. NOT_FOUND; FAILED_PRECONDITION: it is no open proposal, or none any more.
+  virtual absl::Status WithdrawOrder(std::string_view order_id, const AuditNote& note) = 0;
 
   // What this host should be sent, lowest sequence first: of the lanes isolation and policy the newest order
   // that names it; of trust all, since each is judged by the one before it; of scan all that have not ended.
@@ -97,7 +117,8 @@ class Store {
   virtual absl::StatusOr<std::vector<v1::OrderOutcome>> RecordOutcomes(
       std::span<const v1::OrderOutcome> outcomes) = 0;
 
-  // Marks what expired before it was delivered; returns those outcomes. To be called about every second.
+  // Marks what expired before it was delivered, and proposals that nobody completed; returns those outcomes.
+  // To be called about every second.
   virtual absl::StatusOr<std::vector<v1::OrderOutcome>> ExpireOrders() = 0;
 
   // NOT_FOUND.
@@ -107,6 +128,22 @@ class Store {
   // Newest first, with counts per state; limit 1 to 1,000.
   virtual absl::StatusOr<std::vector<v1::OrderSummary>> ListOrders(uint32_t limit) = 0;
   virtual absl::StatusOr<uint64_t> NewestOrderSequence() = 0;  // 0 = none
+
+  // -- Trust (AUT-3)
+  // -----------------------------------------------------------------------------------------
+  // The orders that put each trust bundle above `after_version` in force, oldest first, as many as make a
+  // message of a few MiB, and at least one when there is any. The fleet's first bundle, which no order made,
+  // stands in an order that has nothing but it and no signatures.
+  virtual absl::StatusOr<std::vector<v1::SignedOrder>> TrustHistory(uint64_t after_version) = 0;
+
+  // The bundle that the file of this enrolment pins: the one in force when it was made. A host that enrols
+  // with it later follows the changes since. NOT_FOUND.
+  virtual absl::StatusOr<v1::SignedTrustBundle> TrustOfEnrollment(std::string_view enrollment_id) = 0;
+
+  // Keeps a record of an operator's certificate that the CA gave out.
+  virtual absl::Status RecordOperatorCertificate(std::string_view operator_id,
+                                                 const CertificateRecord& certificate,
+                                                 const AuditNote& note) = 0;
 
   // -- Batches and events
   // ------------------------------------------------------------------------------------ Group commit: one

@@ -84,7 +84,8 @@ absl::Status SqliteStore::CreateEnrollment(const NewEnrollment& enrollment, cons
         Statement insert,
         database.Prepare(
             "INSERT INTO enrollments(enrollment_id, site, labels, uses, expiry, created, created_by, "
-            "token_sha256) VALUES(?, ?, ?, ?, ?, ?, ?, ?)"));
+            "token_sha256, trust_version) VALUES(?, ?, ?, ?, ?, ?, ?, ?, "
+            "(SELECT max(version) FROM trust_history))"));
     insert.BindText(1, enrollment.enrollment_id)
         .BindText(2, enrollment.site)
         .BindBlob(3, PackLabels(enrollment.labels))

@@ -3,6 +3,7 @@
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/wire/order.h"
+#include "controller/store/order_rows.h"
 #include "controller/store/outcome.h"
 #include "controller/store/sqlite_store_impl.h"
 #include "controller/store/target_matcher.h"
@@ -12,185 +13,11 @@ namespace {
 
 using v1::OrderOutcome;
 
-constexpr std::string_view kSelectOrder =
-    "SELECT o.order_id, o.lane, o.sequence, o.not_before, o.expiry, o.submitted_by, o.submitted, "
-    "o.signed_order ";
-
-absl::StatusOr<OrderRecord> OrderFrom(const Statement& row) {
-  OrderRecord order;
-  order.order_id = row.Bytes(0);
-  order.lane = row.Bytes(1);
-  order.sequence = row.Unsigned(2);
-  order.not_before_unix_nanos = row.Int(3);
-  order.expiry_unix_nanos = row.Int(4);
-  order.submitted_by = row.Bytes(5);
-  order.submitted_unix_nanos = row.Int(6);
-  CORDON_RETURN_IF_ERROR(ParseStored(row.Bytes(7), &order.signed_order));
-  return order;
-}
-
-absl::Status NoSuchOrder(std::string_view order_id) {
-  return absl::NotFoundError(StrCat("there is no order ", Printable(order_id.substr(0, 64))));
-}
-
-OrderOutcome MakeOutcome(std::string_view order_id, std::string_view host_id, OrderOutcome::State state,
-                         int64_t now, std::string message = {}) {
-  OrderOutcome outcome;
-  outcome.set_order_id(std::string(order_id));
-  outcome.set_host_id(std::string(host_id));
-  outcome.set_state(state);
-  outcome.set_message(std::move(message));
-  outcome.set_time_unix_nanos(now);
-  return outcome;
-}
-
-// In these lanes a newer order puts the older ones out of force; scans stand beside each other, and changes
-// of trust are taken in turn, each judged by the one before it (AUT-3).
-bool NewestCounts(std::string_view lane) {
-  return lane != kScanLane && lane != kTrustLane;
-}
-
 // Which of a host's orders of a lane are looked at. Of an order that has ended, a scan is never sent again; a
 // level that the host has lost the memory of is, and so is a change of trust.
 std::string_view OfLane(std::string_view lane) {
   if (lane == kScanLane) return "AND h.state IN (1, 2, 3) ORDER BY h.sequence";
   return NewestCounts(lane) ? "ORDER BY h.sequence DESC LIMIT 1" : "ORDER BY h.sequence";
-}
-
-// Names an order for one host: its own outcome, and the end of older ones of the lane.
-class Addressing {
- public:
-  static absl::StatusOr<Addressing> For(Database& database, std::string_view lane) {
-    CORDON_ASSIGN_OR_RETURN(Statement newer,
-                            database.Prepare("SELECT 1 FROM outcomes WHERE host_id = ? AND lane = ? "
-                                             "AND sequence > ? LIMIT 1"));
-    CORDON_ASSIGN_OR_RETURN(Statement older,
-                            database.Prepare("SELECT order_id FROM outcomes WHERE host_id = ? AND lane = ? "
-                                             "AND sequence < ? AND state IN (1, 2)"));
-    CORDON_ASSIGN_OR_RETURN(Statement insert,
-                            database.Prepare("INSERT INTO outcomes VALUES(?, ?, ?, ?, ?, ?)"));
-    return Addressing(database, lane, std::move(newer), std::move(older), std::move(insert));
-  }
-
-  absl::Status Address(std::string_view order_id, uint64_t sequence, std::string_view host_id, int64_t now,
-                       std::vector<OrderOutcome>* superseded) {
-    OrderOutcome outcome = MakeOutcome(order_id, host_id, OrderOutcome::STATE_PENDING, now);
-    if (NewestCounts(lane_)) {
-      CORDON_ASSIGN_OR_RETURN(const bool late, HasNewer(sequence, host_id));
-      if (late) {
-        outcome.set_state(OrderOutcome::STATE_SUPERSEDED);
-        outcome.set_message("a newer order was there already");
-      }
-      CORDON_RETURN_IF_ERROR(EndOlder(order_id, sequence, host_id, now, superseded));
-    }
-    return insert_.BindText(1, order_id)
-        .BindText(2, host_id)
-        .BindText(3, lane_)
-        .BindUnsigned(4, sequence)
-        .Bind(5, outcome.state())
-        .BindBlob(6, outcome.SerializeAsString())
-        .Run();
-  }
-
- private:
-  Addressing(Database& database, std::string_view lane, Statement newer, Statement older, Statement insert)
-      : database_(database),
-        lane_(lane),
-        newer_(std::move(newer)),
-        older_(std::move(older)),
-        insert_(std::move(insert)) {}
-
-  absl::StatusOr<bool> HasNewer(uint64_t sequence, std::string_view host_id) {
-    CORDON_ASSIGN_OR_RETURN(const bool found,
-                            newer_.BindText(1, host_id).BindText(2, lane_).BindUnsigned(3, sequence).Step());
-    newer_.Reset();
-    return found;
-  }
-
-  absl::Status EndOlder(std::string_view order_id, uint64_t sequence, std::string_view host_id, int64_t now,
-                        std::vector<OrderOutcome>* superseded) {
-    std::vector<OrderOutcome> ended;
-    older_.BindText(1, host_id).BindText(2, lane_).BindUnsigned(3, sequence);
-    while (true) {
-      CORDON_ASSIGN_OR_RETURN(const bool row, older_.Step());
-      if (!row) break;
-      ended.push_back(MakeOutcome(older_.Bytes(0), host_id, OrderOutcome::STATE_SUPERSEDED, now,
-                                  StrCat("order ", order_id, " is newer")));
-    }
-    older_.Reset();
-    for (const OrderOutcome& outcome : ended)
-      CORDON_RETURN_IF_ERROR(ApplyOutcome(database_, outcome, superseded));
-    return absl::OkStatus();
-  }
-
-  Database& database_;
-  std::string lane_;
-  Statement newer_;
-  Statement older_;
-  Statement insert_;
-};
-
-absl::Status InsertOrder(Database& database, const v1::SignedOrder& signed_order, const v1::Order& order,
-                         std::string_view submitted_by, int64_t now) {
-  CORDON_ASSIGN_OR_RETURN(
-      Statement insert,
-      database.Prepare(
-          "INSERT INTO orders(order_id, lane, sequence, not_before, expiry, submitted_by, submitted, "
-          "wide_target, signed_order) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-  insert.BindText(1, order.order_id())
-      .BindText(2, LaneOf(order))
-      .BindUnsigned(3, order.sequence())
-      .Bind(4, order.not_before_unix_nanos())
-      .Bind(5, order.expiry_unix_nanos())
-      .BindText(6, submitted_by)
-      .Bind(7, now)
-      .BindBlob(9, signed_order.SerializeAsString());
-  v1::Target wide = order.target();
-  wide.clear_hosts();
-  if (wide.all() || !wide.sites().empty() || !wide.labels().empty())
-    insert.BindBlob(8, wide.SerializeAsString());
-  return insert.Run();
-}
-
-// The hosts that may obey and that the target names.
-absl::StatusOr<std::vector<std::string>> HostsOf(Database& database, const v1::Target& target) {
-  const TargetMatcher matcher(target);
-  std::vector<std::string> hosts;
-  CORDON_ASSIGN_OR_RETURN(
-      Statement query, database.Prepare("SELECT host_id, name, site, labels FROM hosts WHERE revoked = 0"));
-  while (true) {
-    CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
-    if (!row) return hosts;
-    CORDON_ASSIGN_OR_RETURN(const std::vector<v1::Label> labels, UnpackLabels(query.Bytes(3)));
-    if (matcher.Matches(query.Bytes(0), query.Bytes(1), query.Bytes(2), labels))
-      hosts.emplace_back(query.Bytes(0));
-  }
-}
-
-// True: the same order is stored. ALREADY_EXISTS: another one with its id.
-absl::StatusOr<bool> IsRepeat(Database& database, const v1::SignedOrder& signed_order,
-                              std::string_view order_id) {
-  CORDON_ASSIGN_OR_RETURN(Statement query,
-                          database.Prepare("SELECT signed_order FROM orders WHERE order_id = ?"));
-  CORDON_ASSIGN_OR_RETURN(const bool found, query.BindText(1, order_id).Step());
-  if (!found) return false;
-  v1::SignedOrder stored;
-  CORDON_RETURN_IF_ERROR(ParseStored(query.Bytes(0), &stored));
-  if (stored.order() == signed_order.order()) return true;
-  return absl::AlreadyExistsError(
-      StrCat("another order with the id ", order_id, " is stored; make a new one"));
-}
-
-absl::StatusOr<std::vector<std::string>> HostsAddressedBy(Database& database, std::string_view order_id) {
-  std::vector<std::string> hosts;
-  CORDON_ASSIGN_OR_RETURN(Statement query,
-                          database.Prepare("SELECT host_id FROM outcomes WHERE order_id = ?"));
-  query.BindText(1, order_id);
-  while (true) {
-    CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
-    if (!row) return hosts;
-    hosts.emplace_back(query.Bytes(0));
-  }
 }
 
 uint64_t AppliedSequence(std::span<const v1::LaneState> lanes, std::string_view lane) {
@@ -256,53 +83,28 @@ absl::Status ApplyOutcome(Database& database, const OrderOutcome& outcome,
 absl::Status AdoptOrders(Database& database, int64_t now, const HostRecord& host) {
   std::vector<std::pair<OrderRecord, v1::Target>> orders;
   {
-    CORDON_ASSIGN_OR_RETURN(Statement query,
-                            database.Prepare(StrCat(kSelectOrder,
-                                                    ", o.wide_target FROM orders o WHERE o.expiry > ? AND "
-                                                    "o.wide_target IS NOT NULL ORDER BY o.sequence")));
+    CORDON_ASSIGN_OR_RETURN(
+        Statement query,
+        database.Prepare(StrCat(kSelectOrder,
+                                ", o.wide_target FROM orders o WHERE o.expiry > ? AND "
+                                "o.wide_target IS NOT NULL AND o.proposal IN (0, 2) ORDER BY o.sequence")));
     query.Bind(1, now);
     while (true) {
       CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
       if (!row) break;
       auto& [order, target] = orders.emplace_back();
       CORDON_ASSIGN_OR_RETURN(order, OrderFrom(query));
-      CORDON_RETURN_IF_ERROR(ParseStored(query.Bytes(8), &target));
+      CORDON_RETURN_IF_ERROR(ParseStored(query.Bytes(kOrderColumns), &target));
     }
   }
   std::vector<OrderOutcome> superseded;
   for (const auto& [order, target] : orders) {
     if (!TargetMatcher(target).Matches(host.host_id, host.facts.host_name(), host.site, host.labels))
       continue;
-    CORDON_ASSIGN_OR_RETURN(Addressing addressing, Addressing::For(database, order.lane));
-    CORDON_RETURN_IF_ERROR(
-        addressing.Address(order.order_id, order.sequence, host.host_id, now, &superseded));
+    CORDON_RETURN_IF_ERROR(AddressHosts(database, {order.order_id, order.lane, order.sequence},
+                                        std::span(&host.host_id, 1), now, &superseded));
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<SubmittedOrder> SqliteStore::SubmitOrder(const v1::SignedOrder& signed_order,
-                                                        const v1::Order& order, std::string_view submitted_by,
-                                                        const AuditNote& note) {
-  const std::string_view lane = LaneOf(order);
-  if (lane.empty()) return absl::InvalidArgumentError("the order has no action");
-  const int64_t now = clock_.WallNanos();
-  SubmittedOrder result;
-  CORDON_RETURN_IF_ERROR(Write([&](Database& database) -> absl::Status {
-    CORDON_ASSIGN_OR_RETURN(result.repeat, IsRepeat(database, signed_order, order.order_id()));
-    if (result.repeat) {
-      CORDON_ASSIGN_OR_RETURN(result.host_ids, HostsAddressedBy(database, order.order_id()));
-      return absl::OkStatus();
-    }
-    CORDON_RETURN_IF_ERROR(InsertOrder(database, signed_order, order, submitted_by, now));
-    CORDON_ASSIGN_OR_RETURN(result.host_ids, HostsOf(database, order.target()));
-    CORDON_ASSIGN_OR_RETURN(Addressing addressing, Addressing::For(database, lane));
-    for (const std::string& host_id : result.host_ids) {
-      CORDON_RETURN_IF_ERROR(
-          addressing.Address(order.order_id(), order.sequence(), host_id, now, &result.superseded));
-    }
-    return AppendAuditEntry(database, now, note);
-  }));
-  return result;
 }
 
 absl::StatusOr<std::vector<OrderRecord>> SqliteStore::OrdersFor(std::string_view host_id,
@@ -321,7 +123,7 @@ absl::StatusOr<std::vector<OrderRecord>> SqliteStore::OrdersFor(std::string_view
       CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
       if (!row) return absl::OkStatus();
       const bool due = query.Unsigned(2) > AppliedSequence(lanes, lane) && query.Int(4) > now &&
-                       IsStillMeant(lane, static_cast<OrderOutcome::State>(query.Int(8)));
+                       IsStillMeant(lane, static_cast<OrderOutcome::State>(query.Int(kOrderColumns)));
       if (!due) continue;
       CORDON_ASSIGN_OR_RETURN(orders.emplace_back(), OrderFrom(query));
     }
@@ -370,6 +172,7 @@ absl::StatusOr<std::vector<OrderOutcome>> SqliteStore::ExpireOrders() {
           &changed));
     }
     CORDON_RETURN_IF_ERROR(AppendOutcomeEntries(database, now, changed));
+    CORDON_RETURN_IF_ERROR(ExpireProposals(database, now));
     CORDON_ASSIGN_OR_RETURN(Statement swept,
                             database.Prepare("UPDATE orders SET swept = 1 WHERE swept = 0 AND expiry <= ?"));
     return swept.Bind(1, now).Run();
@@ -380,11 +183,7 @@ absl::StatusOr<std::vector<OrderOutcome>> SqliteStore::ExpireOrders() {
 absl::StatusOr<OrderRecord> SqliteStore::GetOrder(std::string_view order_id) {
   OrderRecord order;
   CORDON_RETURN_IF_ERROR(Read([&](Database& database) -> absl::Status {
-    CORDON_ASSIGN_OR_RETURN(Statement query,
-                            database.Prepare(StrCat(kSelectOrder, "FROM orders o WHERE o.order_id = ?")));
-    CORDON_ASSIGN_OR_RETURN(const bool found, query.BindText(1, order_id).Step());
-    if (!found) return NoSuchOrder(order_id);
-    CORDON_ASSIGN_OR_RETURN(order, OrderFrom(query));
+    CORDON_ASSIGN_OR_RETURN(order, FindOrder(database, order_id));
     return absl::OkStatus();
   }));
   return order;
@@ -426,6 +225,8 @@ absl::StatusOr<std::vector<v1::OrderSummary>> SqliteStore::ListOrders(uint32_t l
       *summary.mutable_order() = std::move(order.signed_order);
       summary.set_submitted_by(order.submitted_by);
       summary.set_submitted_unix_nanos(order.submitted_unix_nanos);
+      summary.set_signatures_needed(order.signatures_needed);
+      summary.set_proposal(order.proposal);
       count.BindText(1, order.order_id);
       while (true) {
         CORDON_ASSIGN_OR_RETURN(const bool state, count.Step());
