@@ -103,6 +103,18 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const v1::OperatorIdenti
   return absl::UnavailableError(failures.empty() ? "the identity names no controller" : failures);
 }
 
+void Client::Pin(const TrustPin& pin) {
+  identity_.set_trust_bundle_sha256(pin.sha256);
+  identity_.set_trust_version(pin.version);
+}
+
+absl::StatusOr<std::vector<v1::SignedOrder>> Client::TrustHistory(uint64_t after_version) const {
+  v1::GetTrustHistoryRequest request;
+  request.set_after_version(after_version);
+  CORDON_ASSIGN_OR_RETURN(v1::GetTrustHistoryResponse response, Call(&Stub::GetTrustHistory, request));
+  return std::vector<v1::SignedOrder>(response.orders().begin(), response.orders().end());
+}
+
 absl::StatusOr<std::vector<v1::Host>> Client::ListHosts() const {
   std::vector<v1::Host> hosts;
   v1::ListHostsRequest request;

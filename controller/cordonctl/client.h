@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "controller/cordonctl/trust_pin.h"
 #include "cordon/v1/operator.grpc.pb.h"
 
 namespace cordon::ctl {
@@ -28,6 +29,8 @@ class Client {
 
   const v1::OperatorIdentity& Identity() const { return identity_; }
   const v1::GetFleetResponse& Fleet() const { return fleet_; }
+  // From now on the identity is pinned to this trust bundle.
+  void Pin(const TrustPin& pin);
 
   template <typename Request, typename Response>
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
@@ -61,6 +64,9 @@ class Client {
     if (!more || status.ok()) return absl::OkStatus();
     return Explain(status);
   }
+
+  // See TrustHistory in trust_pin.h.
+  absl::StatusOr<std::vector<v1::SignedOrder>> TrustHistory(uint64_t after_version) const;
 
   // All hosts of the fleet.
   absl::StatusOr<std::vector<v1::Host>> ListHosts() const;

@@ -76,6 +76,7 @@ absl::StatusOr<ExitCode> Create(Tool& tool, const CreateOptions& options) {
         "the enrolment file holds secrets: give --out FILE, or redirect the output");
   }
   CORDON_ASSIGN_OR_RETURN(const Client* const client, tool.Controller());
+  CORDON_RETURN_IF_ERROR(tool.Trust().status());  // the file pins the bundle in force
   CORDON_ASSIGN_OR_RETURN(const v1::CreateEnrollmentResponse response,
                           client->Call(&Client::Stub::CreateEnrollment, request));
   CORDON_ASSIGN_OR_RETURN(const v1::EnrollmentFile file,

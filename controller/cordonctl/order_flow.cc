@@ -14,6 +14,7 @@
 #include "common/wire/trust.h"
 #include "controller/cordonctl/consent.h"
 #include "controller/cordonctl/order_text.h"
+#include "controller/cordonctl/proposal.h"
 #include "controller/cordonctl/rehearsal.h"
 #include "controller/cordonctl/sequence.h"
 #include "controller/cordonctl/table.h"
@@ -53,19 +54,8 @@ void ShowDryRun(const Tool& tool, const v1::Order& order, const std::vector<v1::
   tool.Print(StrCat("Nothing was sent. This order would be signed:\n  ", Printable(Sentence(order, hosts)),
                     "\n  target ", Printable(DescribeTarget(order.target())), ", reason \"",
                     Printable(order.reason()), "\"\n"));
-  if (order.isolate().has_profile()) {
-    for (const v1::AllowRule& rule : order.isolate().profile().allow()) {
-      std::string line = StrCat("  stays open: ", WordOf(rule.direction()), " ", WordOf(rule.protocol()));
-      for (const std::string& network : rule.networks()) StrAppend(&line, " ", network);
-      for (const std::string& name : rule.names()) StrAppend(&line, " ", name);
-      for (const v1::PortRange& range : rule.ports()) {
-        StrAppend(&line, range.first() == range.last() ? StrCat(" :", range.first())
-                                                       : StrCat(" :", range.first(), "-", range.last()));
-      }
-      if (!rule.comment().empty()) StrAppend(&line, "  (", rule.comment(), ")");
-      tool.Print(Printable(line) + "\n");
-    }
-  }
+  for (const std::string& rule : DescribeRules(order))
+    tool.Print(StrCat("  stays open: ", Printable(rule), "\n"));
   Table table({"HOST", "SITE", "STATE", "NOW"});
   for (const v1::Host& host : hosts) {
     table.Add({host.facts().host_name(), host.site(), WordOf(host.state()),
@@ -166,6 +156,12 @@ absl::StatusOr<ExitCode> GiveOrder(Tool& tool, const OrderOptions& options, v1::
   CORDON_ASSIGN_OR_RETURN(*request.mutable_order(), SignedBy(tool, *client, order));
   CORDON_ASSIGN_OR_RETURN(const v1::SubmitOrderResponse accepted,
                           client->Call(&Client::Stub::SubmitOrder, request));
+  const Standing standing{accepted.hosts(), accepted.signatures(), accepted.signatures_needed()};
+  if (standing.IsProposal()) {
+    ShowProposal(tool, request.order(), order, standing);
+    if (!options.wait) return ExitCode::kNeedsSignatures;
+    return FollowOrder(tool, *client, order.order_id(), timeout);
+  }
   ShowAccepted(tool, order, accepted);
   if (!options.wait) return ExitCode::kDone;
   return WaitForOrder(tool, *client, order.order_id(), hosts, timeout);

@@ -29,7 +29,8 @@ struct OrderOptions {
 void AddOrderFlags(CLI::App* command, OrderOptions* options);
 
 // Takes `draft`, which has its action, through the whole way. kDone when it was accepted (with --wait: done
-// everywhere), kFailed when a host refused it or failed, kNotAllAnswered when time ran out.
+// everywhere), kFailed when a host refused it or failed, kNotAllAnswered when time ran out, kNeedsSignatures
+// when it is a proposal that lacks some (with --wait: still, when time ran out).
 absl::StatusOr<ExitCode> GiveOrder(Tool& tool, const OrderOptions& options, v1::Order draft);
 
 // The steps that are pure, for themselves.

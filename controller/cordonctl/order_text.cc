@@ -3,6 +3,7 @@
 #include <map>
 
 #include "common/base/clock.h"
+#include "common/base/hex.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
 #include "common/wire/json.h"
@@ -61,6 +62,25 @@ std::string DescribeAction(const v1::Order& order) {
       break;
   }
   return "an action that this version does not know";
+}
+
+std::vector<std::string> DescribeRules(const v1::Order& order) {
+  std::vector<std::string> lines;
+  for (const v1::AllowRule& rule : order.isolate().profile().allow()) {
+    std::string& line = lines.emplace_back(StrCat(WordOf(rule.direction()), " ", WordOf(rule.protocol())));
+    for (const std::string& network : rule.networks()) StrAppend(&line, " ", network);
+    for (const std::string& name : rule.names()) StrAppend(&line, " ", name);
+    for (const v1::PortRange& range : rule.ports()) {
+      StrAppend(&line, range.first() == range.last() ? StrCat(" :", range.first())
+                                                     : StrCat(" :", range.first(), "-", range.last()));
+    }
+    if (rule.has_program()) StrAppend(&line, " only by ", rule.program().path());
+    if (!rule.program().sha256().empty()) {
+      StrAppend(&line, " sha256 ", HexEncode(rule.program().sha256()).substr(0, 16), "…");
+    }
+    if (!rule.comment().empty()) StrAppend(&line, "  (", rule.comment(), ")");
+  }
+  return lines;
 }
 
 std::string DescribeTarget(const v1::Target& target) {

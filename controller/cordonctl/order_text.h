@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "cordon/v1/operator.pb.h"
 
@@ -11,6 +12,9 @@ namespace cordon::ctl {
 
 // "isolate to essential with profile 'clinic' (6 rules) for 4h, fallback hold".
 std::string DescribeAction(const v1::Order& order);
+
+// What an isolate order leaves open, a line per rule: "out tcp 10.0.0.1/32 :443  (the practice system)".
+std::vector<std::string> DescribeRules(const v1::Order& order);
 
 // "2 hosts (leeds), site york, label role=reception", "all hosts".
 std::string DescribeTarget(const v1::Target& target);

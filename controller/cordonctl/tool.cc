@@ -14,6 +14,7 @@ absl::StatusOr<Client*> Tool::Controller() {
   CORDON_ASSIGN_OR_RETURN(const std::filesystem::path path,
                           FindIdentity(options_.identity, environment_.getenv));
   CORDON_ASSIGN_OR_RETURN(LoadedIdentity loaded, LoadIdentity(path, Now()));
+  identity_path_ = path.string();
   for (const std::string& warning : loaded.warnings) Say(warning);
   if (!options_.controller.empty()) {
     loaded.identity.clear_controllers();
@@ -21,6 +22,25 @@ absl::StatusOr<Client*> Tool::Controller() {
   }
   CORDON_ASSIGN_OR_RETURN(client_, Client::Connect(loaded.identity));
   return client_.get();
+}
+
+absl::StatusOr<const FollowedTrust*> Tool::Trust() {
+  if (trust_) return &*trust_;
+  CORDON_ASSIGN_OR_RETURN(Client* const client, Controller());
+  const TrustPin pin{client->Identity().trust_bundle_sha256(), client->Identity().trust_version()};
+  CORDON_ASSIGN_OR_RETURN(trust_, FollowTrust(pin, client->Fleet().trust_bundle(),
+                                              [&](uint64_t after) { return client->TrustHistory(after); }));
+  if (trust_->pin == pin) return &*trust_;
+  client->Pin(trust_->pin);
+  const absl::Status written = PinTrust(identity_path_, trust_->pin);
+  if (!written.ok()) {
+    Say(StrCat("warning: cannot write the new pin: ", Message(written),
+               "; the next call follows the chain again"));
+  } else if (trust_->pin.sha256 != pin.sha256) {
+    Say(StrCat("the fleet's operators have changed: trust bundle version ", trust_->pin.version,
+               " follows from the pinned one, and is pinned in ", identity_path_, " now"));
+  }
+  return &*trust_;
 }
 
 absl::StatusOr<EVP_PKEY*> Tool::SigningKey() {

@@ -9,17 +9,25 @@
 #include <functional>
 #include <iosfwd>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "common/crypto/key.h"
 #include "controller/cordonctl/client.h"
+#include "controller/cordonctl/trust_pin.h"
 #include "controller/keys/passphrase.h"
 
 namespace cordon::ctl {
 
-// design.md §11
-enum class ExitCode : int { kDone = 0, kFailed = 1, kBadUsage = 2, kNotAllAnswered = 3 };
+// design.md §11, and 4 of decision 0014
+enum class ExitCode : int {
+  kDone = 0,
+  kFailed = 1,
+  kBadUsage = 2,
+  kNotAllAnswered = 3,
+  kNeedsSignatures = 4
+};
 
 // The world around the program; tests bring their own.
 struct Environment {
@@ -51,6 +59,10 @@ class Tool {
   // Reads the identity and connects, once.
   absl::StatusOr<Client*> Controller();
 
+  // Whom the fleet trusts now, followed once from what the identity pins. When that has changed the identity
+  // is pinned anew, its file too, and it is said.
+  absl::StatusOr<const FollowedTrust*> Trust();
+
   // The key that signs, once; asks for its passphrase.
   absl::StatusOr<EVP_PKEY*> SigningKey();
 
@@ -74,7 +86,9 @@ class Tool {
  private:
   const Environment& environment_;
   GlobalOptions options_;
+  std::string identity_path_;
   std::unique_ptr<Client> client_;
+  std::optional<FollowedTrust> trust_;
   KeyPtr signing_key_;
 };
 
