@@ -119,6 +119,7 @@ class FakeOperator final : public v1::Operator::Service {
                         v1::GetFleetResponse* out) override {
     out->set_fleet_id(fleet_id.empty() ? fleet_.FleetId() : fleet_id);
     out->set_newest_sequence(newest_sequence);
+    *out->mutable_trust_bundle() = fleet_.Trust();
     return grpc::Status::OK;
   }
   grpc::Status ListHosts(grpc::ServerContext*, const v1::ListHostsRequest* in,

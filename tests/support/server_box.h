@@ -6,6 +6,7 @@
 #include <grpcpp/create_channel.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -116,14 +117,21 @@ inline v1::ControlRequest HelloOf(const std::string& name, const std::string& se
 
 class ServerBox {
  public:
-  explicit ServerBox(controller::ServerOptions options = {}) {
+  // `more` changes the fleet's first trust bundle.
+  explicit ServerBox(
+      controller::ServerOptions options = {},
+      const std::function<void(v1::TrustBundle&)>& more = [](v1::TrustBundle&) {}) {
     Must(RequireTls13());
+    v1::TrustBundle bundle;
+    bundle.ParseFromString(fleet_.Trust().bundle());
+    more(bundle);
+    v1::SignedTrustBundle trust;
+    trust.set_bundle(bundle.SerializeAsString());
     Must(controller::Pki::Create(folder_ / "pki", {fleet_.FleetId(), fleet_.Organisation(), {"127.0.0.1"}},
                                  clock_));
     pki_ = Must(controller::Pki::Load(folder_ / "pki", clock_));
     const std::filesystem::path file = folder_ / "store.db";
-    Must(controller::CreateSqliteStore(file, {fleet_.FleetId(), fleet_.Organisation(), fleet_.Trust()},
-                                       clock_));
+    Must(controller::CreateSqliteStore(file, {fleet_.FleetId(), fleet_.Organisation(), trust}, clock_));
     store_ = Must(controller::OpenSqliteStore(file, clock_));
     options.listen = "127.0.0.1:0";
     options.controllers = {"127.0.0.1:8443"};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -28,9 +29,14 @@ inline v1::Label MakeLabel(const std::string& key, const std::string& value) {
 // A controller's store in a folder of its own, whose clock stands still, and which can crash.
 class StoreBox {
  public:
-  StoreBox() {
-    Must(controller::CreateSqliteStore(File(), {fleet_.FleetId(), fleet_.Organisation(), fleet_.Trust()},
-                                       clock_));
+  // `more` changes the fleet's first trust bundle.
+  explicit StoreBox(const std::function<void(v1::TrustBundle&)>& more = [](v1::TrustBundle&) {}) {
+    v1::TrustBundle bundle;
+    bundle.ParseFromString(fleet_.Trust().bundle());
+    more(bundle);
+    v1::SignedTrustBundle trust;
+    trust.set_bundle(bundle.SerializeAsString());
+    Must(controller::CreateSqliteStore(File(), {fleet_.FleetId(), fleet_.Organisation(), trust}, clock_));
     Start();
   }
 
@@ -84,13 +90,23 @@ class StoreBox {
 
   v1::Order Scan(const std::vector<std::string>& host_ids, uint64_t sequence) const {
     v1::Order order = Isolate(host_ids, sequence);
-    order.mutable_scan()->mutable_spec();
+    order.mutable_scan()->mutable_spec()->mutable_integrity()->set_mode(v1::IntegrityCheck::MODE_CHECK);
     return order;
   }
 
-  absl::StatusOr<controller::SubmittedOrder> Submit(const v1::Order& order) {
+  // Signed by the fleet's operator.
+  v1::SignedOrder Signed(const v1::Order& order) const {
     v1::SignedOrder signed_order;
     signed_order.set_order(order.SerializeAsString());
+    *signed_order.add_signatures() =
+        Must(SignOrder(signed_order.order(), fleet_.OperatorId(), fleet_.OperatorKey()));
+    return signed_order;
+  }
+  absl::StatusOr<controller::SubmittedOrder> Submit(const v1::Order& order) {
+    return Submit(order, Signed(order));
+  }
+  absl::StatusOr<controller::SubmittedOrder> Submit(const v1::Order& order,
+                                                    const v1::SignedOrder& signed_order) {
     return store_->SubmitOrder(signed_order, order, "alex", Note("order.submit", order.order_id()));
   }
 

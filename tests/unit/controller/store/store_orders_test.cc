@@ -69,10 +69,12 @@ TEST(StoreOrders, AnOrderWaitsForEveryHostThatItNames) {
 TEST(StoreOrders, AreKeptByteForByteAsTheyWereSubmitted) {
   Fixture f;
   const v1::Order order = f.box.Isolate({f.a}, 10);
+  // Not as this version would serialise it: the incident stands twice.
   v1::SignedOrder signed_order;
-  // A field that this version does not know stays in the signed bytes.
-  signed_order.set_order(order.SerializeAsString() + std::string("\xf8\x07\x01", 3));
-  signed_order.add_signatures()->set_operator_id("alex");
+  signed_order.set_order(std::string("\x42\x01x", 3) + order.SerializeAsString() +
+                         std::string("\x42\x00", 2));
+  *signed_order.add_signatures() =
+      Must(SignOrder(signed_order.order(), f.box.Fleet().OperatorId(), f.box.Fleet().OperatorKey()));
   ASSERT_THAT(f.box->SubmitOrder(signed_order, order, "alex", Note()), IsOk());
   const OrderRecord stored = Must(f.box->GetOrder(order.order_id()));
   EXPECT_EQ(stored.signed_order.SerializeAsString(), signed_order.SerializeAsString());
@@ -100,23 +102,26 @@ TEST(StoreOrders, TheSameOneAgainIsARepeatAndAnotherWithItsIdIsRefused) {
 TEST(StoreOrders, AUT3_ChangesOfTrustAreSentInTurnAndNoneIsLeftOut) {
   Fixture f;
   std::vector<v1::Order> changes;
-  for (const uint64_t sequence : {30, 10, 20}) {
-    v1::Order& order = changes.emplace_back(f.box.Isolate({f.a}, sequence));
-    order.mutable_trust();
+  for (const uint64_t version : {2, 3, 4}) {
+    v1::Order& order = changes.emplace_back(f.box.Isolate({f.a}, 10 * (version - 1)));
+    v1::TrustBundle bundle;
+    bundle.ParseFromString(f.box.Fleet().Trust().bundle());
+    bundle.set_version(version);
+    order.mutable_trust()->mutable_bundle()->set_bundle(bundle.SerializeAsString());
     ASSERT_THAT(f.box.Submit(order), IsOk());
     EXPECT_EQ(f.StateOf(order, f.a), OrderOutcome::STATE_PENDING);
   }
-  const std::string third = changes[0].order_id();
-  const std::string first = changes[1].order_id();
-  const std::string second = changes[2].order_id();
+  const std::string first = changes[0].order_id();
+  const std::string second = changes[1].order_id();
+  const std::string third = changes[2].order_id();
   EXPECT_THAT(f.Due(f.a), ElementsAre(first, second, third));
-  f.Record(changes[1], f.a, OrderOutcome::STATE_DONE);
+  f.Record(changes[0], f.a, OrderOutcome::STATE_DONE);
   EXPECT_THAT(f.Due(f.a, {Applied("trust", 10)}), ElementsAre(second, third));
   // Refused out of turn: it is still waited for, and may still come to be.
-  f.Record(changes[2], f.a, OrderOutcome::STATE_REFUSED);
+  f.Record(changes[1], f.a, OrderOutcome::STATE_REFUSED);
   EXPECT_THAT(f.Due(f.a, {Applied("trust", 10)}), ElementsAre(second, third));
-  f.Record(changes[2], f.a, OrderOutcome::STATE_DONE);
-  EXPECT_EQ(f.StateOf(changes[2], f.a), OrderOutcome::STATE_DONE);
+  f.Record(changes[1], f.a, OrderOutcome::STATE_DONE);
+  EXPECT_EQ(f.StateOf(changes[1], f.a), OrderOutcome::STATE_DONE);
   EXPECT_THAT(f.Due(f.a, {Applied("trust", 30)}), IsEmpty());
 }
 
