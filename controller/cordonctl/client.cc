@@ -103,6 +103,11 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const v1::OperatorIdenti
   return absl::UnavailableError(failures.empty() ? "the identity names no controller" : failures);
 }
 
+absl::Status Client::Refresh() {
+  CORDON_ASSIGN_OR_RETURN(fleet_, Call(&Stub::GetFleet, v1::GetFleetRequest()));
+  return absl::OkStatus();
+}
+
 void Client::Pin(const TrustPin& pin) {
   identity_.set_trust_bundle_sha256(pin.sha256);
   identity_.set_trust_version(pin.version);

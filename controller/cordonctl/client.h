@@ -29,6 +29,8 @@ class Client {
 
   const v1::OperatorIdentity& Identity() const { return identity_; }
   const v1::GetFleetResponse& Fleet() const { return fleet_; }
+  // Asks for the fleet again.
+  absl::Status Refresh();
   // From now on the identity is pinned to this trust bundle.
   void Pin(const TrustPin& pin);
 

@@ -49,6 +49,10 @@ absl::StatusOr<v1::OperatorIdentity> ReadIdentity(const std::filesystem::path& p
   return identity;
 }
 
+absl::Status WriteIdentity(const std::filesystem::path& path, const v1::OperatorIdentity& identity) {
+  return platform::WriteFileDurably(path, WriteOperatorIdentity(identity), platform::FileAccess::kOwnerOnly);
+}
+
 absl::StatusOr<LoadedIdentity> LoadIdentity(const std::filesystem::path& path, int64_t now_unix_nanos) {
   CORDON_ASSIGN_OR_RETURN(v1::OperatorIdentity identity, ReadIdentity(path));
   const absl::StatusOr<CertificateInfo> certificate = ReadCertificate(identity.certificate_pem());

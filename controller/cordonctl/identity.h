@@ -21,6 +21,9 @@ absl::StatusOr<std::filesystem::path> FindIdentity(const std::string& flag,
 // file.
 absl::StatusOr<v1::OperatorIdentity> ReadIdentity(const std::filesystem::path& path);
 
+// Writes the file anew, whole or not at all, readable by its owner only.
+absl::Status WriteIdentity(const std::filesystem::path& path, const v1::OperatorIdentity& identity);
+
 struct LoadedIdentity {
   v1::OperatorIdentity identity;
   std::vector<std::string> warnings;  // others can read it; its certificate ends soon

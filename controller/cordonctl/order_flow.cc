@@ -17,7 +17,9 @@
 #include "controller/cordonctl/proposal.h"
 #include "controller/cordonctl/rehearsal.h"
 #include "controller/cordonctl/sequence.h"
+#include "controller/cordonctl/signers.h"
 #include "controller/cordonctl/table.h"
+#include "controller/cordonctl/trust_draft.h"
 #include "controller/cordonctl/wait.h"
 
 namespace cordon::ctl {
@@ -165,6 +167,42 @@ absl::StatusOr<ExitCode> GiveOrder(Tool& tool, const OrderOptions& options, v1::
   ShowAccepted(tool, order, accepted);
   if (!options.wait) return ExitCode::kDone;
   return WaitForOrder(tool, *client, order.order_id(), hosts, timeout);
+}
+
+absl::StatusOr<ExitCode> GiveTrustOrder(Tool& tool, const TrustOrderOptions& options,
+                                        const v1::TrustBundle& next) {
+  // A host that was off for long follows every version (AUT-3), so these live as long as any order may.
+  constexpr int64_t kTenYears = 3'650LL * 24 * 3600 * kNanosPerSecond;
+  CORDON_ASSIGN_OR_RETURN(Client* const client, tool.Controller());
+  CORDON_ASSIGN_OR_RETURN(const FollowedTrust* const trust, tool.Trust());
+  CORDON_RETURN_IF_ERROR(CheckCanFollow(trust->bundle, next));
+  v1::Order draft;
+  draft.mutable_target()->set_all(true);
+  draft.set_reason(options.reason);
+  draft.set_incident(options.incident);
+  draft.mutable_trust()->mutable_bundle()->set_bundle(next.SerializeAsString());
+  CORDON_ASSIGN_OR_RETURN(
+      const v1::Order order,
+      CompleteOrder(std::move(draft), {.fleet_id = client->Identity().fleet_id(),
+                                       .now_unix_nanos = tool.Now(),
+                                       .valid_for_nanos = kTenYears,
+                                       .newest_sequence = client->Fleet().newest_sequence()}));
+  for (const std::string& change : DescribeTrustChange(trust->bundle, next)) tool.Say(change);
+  CORDON_RETURN_IF_ERROR(AskConsent(tool, options.yes,
+                                    StrCat("trust bundle version ", next.version(), " for all hosts"),
+                                    "nothing was sent"));
+  v1::SubmitOrderRequest request;
+  CORDON_ASSIGN_OR_RETURN(*request.mutable_order(), SignedBy(tool, *client, order));
+  CORDON_ASSIGN_OR_RETURN(const v1::SubmitOrderResponse accepted,
+                          client->Call(&Client::Stub::SubmitOrder, request));
+  const Standing standing{accepted.hosts(), accepted.signatures(), accepted.signatures_needed()};
+  if (standing.IsProposal()) {
+    ShowProposal(tool, request.order(), order, standing);
+    return ExitCode::kNeedsSignatures;
+  }
+  ShowAccepted(tool, order, accepted);
+  CORDON_RETURN_IF_ERROR(tool.FollowTrustAgain());
+  return ExitCode::kDone;
 }
 
 }  // namespace cordon::ctl

@@ -33,6 +33,17 @@ void AddOrderFlags(CLI::App* command, OrderOptions* options);
 // when it is a proposal that lacks some (with --wait: still, when time ran out).
 absl::StatusOr<ExitCode> GiveOrder(Tool& tool, const OrderOptions& options, v1::Order draft);
 
+struct TrustOrderOptions {
+  std::string reason;    // --reason
+  std::string incident;  // --incident
+  bool yes = false;      // --yes
+};
+
+// Makes `next` the fleet's trust bundle: says what changes, asks, signs and submits. kDone when it is in
+// force, kNeedsSignatures when it is a proposal.
+absl::StatusOr<ExitCode> GiveTrustOrder(Tool& tool, const TrustOrderOptions& options,
+                                        const v1::TrustBundle& next);
+
 // The steps that are pure, for themselves.
 
 struct Envelope {

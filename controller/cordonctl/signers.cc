@@ -31,14 +31,6 @@ absl::StatusOr<People> PeopleFor(const v1::Order& order, const v1::TrustBundle& 
   return people;
 }
 
-std::string RolesOf(const v1::TrustedOperator& person) {
-  std::string text;
-  for (const int role : person.roles()) {
-    StrAppend(&text, text.empty() ? "" : ", ", WordOf(static_cast<v1::TrustedOperator::Role>(role)));
-  }
-  return text.empty() ? "no role" : text;
-}
-
 void CompareOperators(const v1::TrustBundle& before, const v1::TrustBundle& after,
                       std::vector<std::string>* lines) {
   People old;
@@ -138,6 +130,14 @@ std::string NamesOf(const std::vector<v1::TrustedOperator>& people) {
     StrAppend(&text, text.empty() ? "" : ", ", NameOf(people[i]));
   }
   return text.empty() ? "nobody" : text;
+}
+
+std::string RolesOf(const v1::TrustedOperator& person) {
+  std::string text;
+  for (const int role : person.roles()) {
+    StrAppend(&text, text.empty() ? "" : ", ", WordOf(static_cast<v1::TrustedOperator::Role>(role)));
+  }
+  return text.empty() ? "no role" : text;
 }
 
 std::vector<std::string> DescribeTrustChange(const v1::TrustBundle& before, const v1::TrustBundle& after) {

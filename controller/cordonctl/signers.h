@@ -26,6 +26,9 @@ absl::StatusOr<Signers> SignersOf(const v1::SignedOrder& signed_order, const v1:
 std::string NameOf(const v1::TrustedOperator& person);
 std::string NamesOf(const std::vector<v1::TrustedOperator>& people);
 
+// "isolate, trust".
+std::string RolesOf(const v1::TrustedOperator& person);
+
 // What a change of trust changes, a line each: operators that come, go or change, thresholds, lifelines,
 // authorities, the log's key.
 std::vector<std::string> DescribeTrustChange(const v1::TrustBundle& before, const v1::TrustBundle& after);

@@ -52,6 +52,19 @@ absl::StatusOr<EVP_PKEY*> Tool::SigningKey() {
   return signing_key_.get();
 }
 
+absl::Status Tool::FollowTrustAgain() {
+  CORDON_ASSIGN_OR_RETURN(Client* const client, Controller());
+  CORDON_RETURN_IF_ERROR(client->Refresh());
+  trust_.reset();
+  return Trust().status();
+}
+
+absl::StatusOr<std::string> Tool::IdentityPath() const {
+  CORDON_ASSIGN_OR_RETURN(const std::filesystem::path path,
+                          FindIdentity(options_.identity, environment_.getenv));
+  return path.string();
+}
+
 controller::PassphraseSource Tool::Passphrases() const {
   std::string file = options_.passphrase_file;
   const char* const set = environment_.getenv("CORDON_PASSPHRASE_FILE");

@@ -63,8 +63,14 @@ class Tool {
   // is pinned anew, its file too, and it is said.
   absl::StatusOr<const FollowedTrust*> Trust();
 
+  // The same once more, after a change of trust of our own.
+  absl::Status FollowTrustAgain();
+
   // The key that signs, once; asks for its passphrase.
   absl::StatusOr<EVP_PKEY*> SigningKey();
+
+  // Where the identity file is, or would be.
+  absl::StatusOr<std::string> IdentityPath() const;
 
   // Where passphrases come from.
   controller::PassphraseSource Passphrases() const;

@@ -5,11 +5,9 @@
 
 #include "common/base/status.h"
 #include "common/crypto/digest.h"
-#include "common/wire/operator_identity.h"
 #include "common/wire/order.h"
 #include "common/wire/trust.h"
 #include "controller/cordonctl/identity.h"
-#include "platform/api/files.h"
 
 namespace cordon::ctl {
 namespace {
@@ -109,8 +107,7 @@ absl::Status PinTrust(const std::string& identity_path, const TrustPin& pin) {
   CORDON_ASSIGN_OR_RETURN(v1::OperatorIdentity identity, ReadIdentity(identity_path));
   identity.set_trust_bundle_sha256(pin.sha256);
   identity.set_trust_version(pin.version);
-  return platform::WriteFileDurably(identity_path, WriteOperatorIdentity(identity),
-                                    platform::FileAccess::kOwnerOnly);
+  return WriteIdentity(identity_path, identity);
 }
 
 }  // namespace cordon::ctl

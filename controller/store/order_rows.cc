@@ -99,6 +99,7 @@ absl::StatusOr<OrderRecord> OrderFrom(const Statement& row) {
   CORDON_RETURN_IF_ERROR(ParseStored(row.Bytes(7), &order.signed_order));
   order.proposal = static_cast<v1::ProposalState>(row.Int(8));
   order.signatures_needed = static_cast<uint32_t>(row.Int(9));
+  order.released = row.Int(10);
   return order;
 }
 

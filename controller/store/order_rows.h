@@ -17,11 +17,11 @@
 
 namespace cordon::controller {
 
-// Columns 0 to 9 of a row that OrderFrom reads; further columns and "FROM orders o …" go behind it.
+// Columns 0 to 10 of a row that OrderFrom reads; further columns and "FROM orders o …" go behind it.
 inline constexpr std::string_view kSelectOrder =
     "SELECT o.order_id, o.lane, o.sequence, o.not_before, o.expiry, o.submitted_by, o.submitted, "
-    "o.signed_order, o.proposal, o.signatures_needed ";
-inline constexpr int kOrderColumns = 10;
+    "o.signed_order, o.proposal, o.signatures_needed, o.released ";
+inline constexpr int kOrderColumns = 11;
 
 absl::StatusOr<OrderRecord> OrderFrom(const Statement& row);
 // NOT_FOUND.

@@ -86,6 +86,7 @@ struct OrderRecord {
   int64_t submitted_unix_nanos = 0;
   v1::SignedOrder signed_order;  // the bytes as they were submitted, with every signature that came since
   v1::ProposalState proposal = v1::PROPOSAL_STATE_UNSPECIFIED;
+  int64_t released = 0;            // rises in the order in which orders went to their hosts; 0 = not yet
   uint32_t signatures_needed = 0;  // by the trust bundle in force; of one that is no open proposal, then
 };
 

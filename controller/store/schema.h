@@ -143,6 +143,9 @@ ALTER TABLE batches ADD COLUMN repeats INTEGER NOT NULL DEFAULT 0;
     R"sql(
 ALTER TABLE orders ADD COLUMN proposal INTEGER NOT NULL DEFAULT 0;           -- ProposalState
 ALTER TABLE orders ADD COLUMN signatures_needed INTEGER NOT NULL DEFAULT 0;  -- 0: from before it was kept
+ALTER TABLE orders ADD COLUMN released INTEGER NOT NULL DEFAULT 0;           -- rises as they go to hosts; 0 = not yet
+UPDATE orders SET released = number;
+CREATE INDEX orders_released ON orders(released);
 CREATE INDEX orders_open ON orders(proposal) WHERE proposal = 1;
 CREATE TABLE trust_history(
   version INTEGER PRIMARY KEY,     -- of the bundle

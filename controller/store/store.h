@@ -104,10 +104,10 @@ class Store {
   // Ends an open proposal. NOT_FOUND; FAILED_PRECONDITION: it is no open proposal, or none any more.
   virtual absl::Status WithdrawOrder(std::string_view order_id, const AuditNote& note) = 0;
 
-  // What this host should be sent, lowest sequence first: of the lanes isolation and policy the newest order
-  // that names it; of trust all, since each is judged by the one before it; of scan all that have not ended.
-  // Only unexpired ones, and only those above the lane's sequence in `lanes` (what the host says it has
-  // applied, from Hello).
+  // What this host should be sent, lowest sequence first, but a change of trust before what was released
+  // after it: of the lanes isolation and policy the newest order that names it; of trust all, since each is
+  // judged by the one before it; of scan all that have not ended. Only unexpired ones, and only those above
+  // the lane's sequence in `lanes` (what the host says it has applied, from Hello).
   virtual absl::StatusOr<std::vector<OrderRecord>> OrdersFor(std::string_view host_id,
                                                              std::span<const v1::LaneState> lanes) = 0;
 

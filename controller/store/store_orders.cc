@@ -37,6 +37,24 @@ bool IsStillMeant(std::string_view lane, OrderOutcome::State state) {
          state != OrderOutcome::STATE_CANCELLED;
 }
 
+// By sequence; but each is judged by the trust bundle that was in force when it went out, so a change of
+// trust comes before what was released after it, whatever their numbers are: a proposal's is that of its
+// making.
+std::vector<OrderRecord> InTurn(std::vector<OrderRecord> orders) {
+  std::ranges::stable_sort(orders, {}, &OrderRecord::sequence);
+  const auto others = std::ranges::stable_partition(
+      orders, [](const OrderRecord& order) { return order.lane == kTrustLane; });
+  const auto first_other = others.begin();
+  auto change = orders.begin();
+  std::vector<OrderRecord> sorted;
+  for (auto order = first_other; order != orders.end(); ++order) {
+    for (; change != first_other && change->released < order->released; ++change) sorted.push_back(*change);
+    sorted.push_back(std::move(*order));
+  }
+  for (; change != first_other; ++change) sorted.push_back(std::move(*change));
+  return sorted;
+}
+
 struct OpenOutcome {
   std::string order_id;
   std::string host_id;
@@ -134,8 +152,7 @@ absl::StatusOr<std::vector<OrderRecord>> SqliteStore::OrdersFor(std::string_view
     }
     return absl::OkStatus();
   }));
-  std::ranges::stable_sort(orders, {}, &OrderRecord::sequence);
-  return orders;
+  return InTurn(std::move(orders));
 }
 
 absl::StatusOr<std::vector<OrderOutcome>> SqliteStore::RecordOutcomes(

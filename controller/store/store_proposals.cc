@@ -105,6 +105,13 @@ absl::Status ReadRepeat(Database& database, const OrderRecord& stored, const v1:
 
 // Sends an order with signatures enough on its way.
 absl::Status PutInForce(Database& database, const v1::Order& order, int64_t now, SubmittedOrder* result) {
+  {
+    CORDON_ASSIGN_OR_RETURN(
+        Statement update,
+        database.Prepare(
+            "UPDATE orders SET released = (SELECT max(released) + 1 FROM orders) WHERE order_id = ?"));
+    CORDON_RETURN_IF_ERROR(update.BindText(1, order.order_id()).Run());
+  }
   CORDON_RETURN_IF_ERROR(AddressHosts(database, {order.order_id(), LaneOf(order), order.sequence()},
                                       result->host_ids, now, &result->superseded));
   return order.has_trust() ? ChangeTrust(database, order, result->signed_order, now) : absl::OkStatus();

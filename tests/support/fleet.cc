@@ -100,7 +100,11 @@ int Fleet::StopAgent() {
 }
 
 CommandResult Fleet::TryCtl(std::vector<std::string> args) {
-  args.insert(args.begin(), {Program("cordonctl"), "--identity", Folder("operator.identity").string()});
+  return TryCtlAs("operator.identity", std::move(args));
+}
+
+CommandResult Fleet::TryCtlAs(const std::string& identity, std::vector<std::string> args) {
+  args.insert(args.begin(), {Program("cordonctl"), "--identity", Folder(identity).string()});
   return RunCommand(std::move(args), {.net_namespace = outside_.Name()});
 }
 

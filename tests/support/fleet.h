@@ -48,6 +48,8 @@ class Fleet {
 
   // cordonctl with the first operator's identity. `Ctl` throws unless it exits with 0.
   CommandResult TryCtl(std::vector<std::string> args);
+  // The same with the identity file of that name in the fleet's folder.
+  CommandResult TryCtlAs(const std::string& identity, std::vector<std::string> args);
   std::string Ctl(std::vector<std::string> args);
   // The objects that `-o json` printed.
   std::vector<boost::json::object> CtlJson(std::vector<std::string> args);

@@ -157,12 +157,12 @@ TEST_F(TwoPeople, AUT3_TellsMachinesHowAProposalStands) {
   EXPECT_EQ(proposed.at("proposal"), "open");
   EXPECT_EQ(proposed.at("signatures"), 1);
   EXPECT_EQ(proposed.at("signatures_needed"), 2);
-  EXPECT_EQ(proposed.at("may_sign").at(0).at("operator_id"), blake_.id);
+  EXPECT_EQ(proposed.at("may_sign").at(0).at("operator_id"), blake_.id.c_str());
   const boost::json::object shown =
       boost::json::parse(Call("blake", {"orders", "show", id, "-o", "json"}).out).as_object();
   EXPECT_EQ(shown.at("proposal"), "open");
   EXPECT_EQ(shown.at("signatures_needed"), 2);
-  EXPECT_EQ(shown.at("signed_by").at(0), box_.Fleet().OperatorId());
+  EXPECT_EQ(shown.at("signed_by").at(0), box_.Fleet().OperatorId().c_str());
   const Result approved = Call("blake", {"orders", "approve", id, "--yes", "-o", "json"});
   EXPECT_EQ(boost::json::parse(approved.out).at("proposal"), "completed");
 }

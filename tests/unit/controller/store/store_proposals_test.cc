@@ -21,8 +21,8 @@ using ::testing::IsEmpty;
 using testing::IsOk;
 using testing::Must;
 using testing::Note;
-using ::testing::SizeIs;
 using testing::SignedBy;
+using ::testing::SizeIs;
 using testing::StoreBox;
 using testing::TestOperator;
 using v1::OrderOutcome;
@@ -313,6 +313,38 @@ TEST(TrustChanges, AUT3_WhoWasRemovedCountsNoMore) {
   EXPECT_THAT(f.Due(), SizeIs(1)) << "the change of trust alone";
 }
 
+TEST(TrustChanges, AUT3_AHostThatWasAwayIsSentThemWhereTheyCame) {
+  Fixture f;
+  const TestOperator drew;
+  const v1::Order proposal = f.Dark(10);
+  v1::Order scan = f.box.Scan({f.host}, 40);
+  ASSERT_THAT(f.box.Submit(proposal), IsOk());
+  ASSERT_THAT(f.box.Submit(scan), IsOk());
+  v1::TrustBundle next = f.InForce();
+  next.set_version(2);
+  Trust(drew, kRoles, &next);
+  const v1::Order change = f.Change(next, 20);
+  ASSERT_THAT(f.box.Submit(change), IsOk());
+  ASSERT_THAT(f.Approve(change, f.blake), IsOk());
+  ASSERT_THAT(f.Approve(proposal, drew), IsOk());
+  std::vector<std::string> sent;
+  for (const OrderRecord& order : f.Due()) sent.push_back(order.order_id);
+  EXPECT_THAT(sent, ElementsAre(change.order_id(), proposal.order_id(), scan.order_id()))
+      << "drew counts for the host when it judges the proposal";
+
+  const v1::Order old = f.box.Isolate({f.host}, 30);
+  ASSERT_THAT(f.box.Submit(old, SignedBy(old, {&drew})), IsOk());
+  next.set_version(3);
+  next.mutable_operators()->RemoveLast();
+  const v1::Order removal = f.Change(next, 50);
+  ASSERT_THAT(f.box.Submit(removal), IsOk());
+  ASSERT_THAT(f.Approve(removal, f.blake), IsOk());
+  sent.clear();
+  for (const OrderRecord& order : f.Due()) sent.push_back(order.order_id);
+  EXPECT_THAT(sent, ElementsAre(change.order_id(), old.order_id(), scan.order_id(), removal.order_id()))
+      << "drew still counts when it judges what drew ordered";
+}
+
 TEST(TrustChanges, AUT3_AreCountedByBothBundles) {
   Fixture f;
   v1::TrustBundle next = f.InForce();
@@ -371,7 +403,8 @@ TEST(StoreFile, OfAnOlderVersionGetsItsTrustHistory) {
   box.Crash();
   Must(Must(Database::Open(box.File(), Database::Durability::kNormal))
            .Execute("DROP INDEX orders_open; ALTER TABLE orders DROP COLUMN proposal; "
-                    "ALTER TABLE orders DROP COLUMN signatures_needed; DROP TABLE trust_history; "
+                    "ALTER TABLE orders DROP COLUMN signatures_needed; DROP INDEX orders_released; "
+                    "ALTER TABLE orders DROP COLUMN released; DROP TABLE trust_history; "
                     "ALTER TABLE enrollments DROP COLUMN trust_version; PRAGMA user_version=4"));
   box.Start();
   EXPECT_EQ(Must(box->GetOrder(order.order_id())).proposal, v1::PROPOSAL_STATE_UNSPECIFIED);
