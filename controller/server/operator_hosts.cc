@@ -94,6 +94,7 @@ absl::Status RevokeHost(ServerParts& parts, const Identity& caller, const v1::Re
   if (request.reason().empty() || !IsPlainText(request.reason(), kMaxReason)) {
     return absl::InvalidArgumentError("reason is required: text of at most 1000 bytes");
   }
+  CORDON_RETURN_IF_ERROR(TrustedCaller(parts, caller).status());
   CORDON_RETURN_IF_ERROR(parts.store.RevokeHost(
       request.host_id(), {ActorName(caller), "host.revoke", request.host_id(), request.reason()}));
   spdlog::warn("host {} was revoked by {}", request.host_id(), ActorName(caller));

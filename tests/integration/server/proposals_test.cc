@@ -221,6 +221,27 @@ TEST(ServerTrust, AUT3_AChangeIsInForceAtOnceAndIsInTheHistory) {
   EXPECT_EQ(Must(f.Approve(order.order_id(), by_casey)).signatures(), 2U);
 }
 
+TEST(ServerTrust, AUT3_WhoIsNotInTheBundleInForceLooksAndChangesNothing) {
+  Fixture f;
+  const auto by_casey = f.box.OperatorStub(f.box.OperatorTls(f.casey.id));
+  v1::RevokeHostRequest revoke;
+  revoke.set_host_id(f.host.id);
+  revoke.set_reason("no");
+  v1::RevokeHostResponse revoked;
+  EXPECT_THAT(Call([&](auto* c) { return by_casey->RevokeHost(c, revoke, &revoked); }),
+              Fails(kDenied, "may look"));
+  v1::CreateEnrollmentRequest create;
+  create.set_site("leeds");
+  create.set_uses(1);
+  create.set_length_nanos(TestFleet::kHour);
+  v1::CreateEnrollmentResponse created;
+  EXPECT_THAT(Call([&](auto* c) { return by_casey->CreateEnrollment(c, create, &created); }),
+              Fails(kDenied, "may look"));
+  v1::ListHostsResponse listed;
+  EXPECT_THAT(Call([&](auto* c) { return by_casey->ListHosts(c, v1::ListHostsRequest(), &listed); }), IsOk());
+  EXPECT_THAT(Call([&](auto* c) { return f.by_blake->RevokeHost(c, revoke, &revoked); }), IsOk());
+}
+
 TEST(ServerTrust, AUT3_AChangeForSomeHostsIsRefused) {
   Fixture f;
   v1::Order change = f.Change(2, [](auto&) {});
