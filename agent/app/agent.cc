@@ -41,6 +41,7 @@ Agent::Agent(const AgentConfig& config)
       facts_(platform::ReadSystemFacts()),
       clock_(platform::MakeSystemClock()),
       started_boot_nanos_(clock_->BootNanos()),
+      started_unix_nanos_(clock_->WallNanos()),
       work_(boost::asio::make_work_guard(loop_)),
       hold_(config_.state_dir / kBootHoldFile, facts_.boot_id, *clock_),
       channel_probe_(loop_),
@@ -74,6 +75,8 @@ absl::Status Agent::OpenStores() {
   CORDON_ASSIGN_OR_RETURN(host_, LoadHostState(config_.state_dir));
   trust_.emplace(config_.state_dir, host_.trust);
   Notice(trust_->InForce().status());
+  witness_.emplace(config_.state_dir);
+  if (!witness_->Notice().empty()) notices_.push_back(witness_->Notice());
   SpoolSettings settings;
   settings.file = config_.state_dir / kAgentDatabase;
   settings.host_id = host_.identity.host_id;
@@ -188,7 +191,7 @@ absl::Status Agent::MakeOrders() {
                         .site = host_.identity.site,
                         .labels = host_.identity.labels};
   gate_ = std::make_unique<OrderGate>(
-      self, *trust_,
+      self, *trust_, *witness_,
       OrderGate::Parts{*clock_, *events_, *lanes_, *actions_,
                        [this](const v1::OrderOutcome& outcome) { link_->SendOutcome(outcome); },
                        [this] { link_->UseAuthorities(trust_->Authorities(host_.enrollment_ca_pem)); }});

@@ -32,6 +32,7 @@
 #include "agent/link/local_server.h"
 #include "agent/link/unlock_key.h"
 #include "agent/names/names.h"
+#include "agent/orders/audit_witness.h"
 #include "agent/orders/lane_store.h"
 #include "agent/orders/order_gate.h"
 #include "agent/orders/trust_chain.h"
@@ -107,12 +108,14 @@ class Agent {
   const platform::SystemFacts facts_;
   const std::unique_ptr<Clock> clock_;
   const int64_t started_boot_nanos_;
+  const int64_t started_unix_nanos_;
   std::vector<std::string> notices_;  // complete before other threads run
   boost::asio::io_context loop_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   std::unique_ptr<platform::FileLock> lock_;
   HostState host_;
   std::optional<TrustChain> trust_;
+  std::optional<AuditWitness> witness_;
 
   // Evidence: what was seen, kept until a controller has it.
   std::unique_ptr<Spool> spool_;

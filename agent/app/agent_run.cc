@@ -67,6 +67,7 @@ void Agent::StartSensors() {
   if (const absl::Status status = files_->Start(PolicyInForce()); !status.ok()) {
     spdlog::error("file sensor: {}", Message(status));
   }
+  EmitNotWatching(*events_, *clock_, started_unix_nanos_, "the sensors were starting");
   if (!flows_) return;
   if (const absl::Status status = flows_->Start(); !status.ok()) {
     spdlog::warn("flows: {}", Message(status));
@@ -145,9 +146,11 @@ void Agent::StopWatching() {
     health_->Stop();
     scans_->Stop();
     WaitForLoop();  // the last progress has become an outcome
+    const int64_t watched_until = clock_->WallNanos();
     files_->Stop();
     if (flows_) flows_->Stop();
     processes_->Stop();
+    EmitNotWatching(*events_, *clock_, watched_until, "the sensors were stopping");
     EmitLifecycle(*events_, *clock_, v1::AgentLifecycle::STATE_STOPPING, "", facts_.boot_id);
     flushed_ = events_->Stop(kFlushTimeout);
     boost::asio::post(loop_, [this] {

@@ -23,6 +23,7 @@ v1::Hello ControllerDesk::MakeHello() {
   *hello.mutable_health() = health_->Report();
   for (v1::LaneState& lane : parts_.gate.Lanes()) *hello.add_lanes() = std::move(lane);
   hello.set_trust_version(parts_.gate.TrustVersion());
+  if (parts_.gate.AuditSeen().has_value()) *hello.mutable_audit_checkpoint() = *parts_.gate.AuditSeen();
   return hello;
 }
 

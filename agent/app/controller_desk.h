@@ -44,7 +44,9 @@ class ControllerDesk final : public LinkHandler {
 
   v1::Hello MakeHello() override;
   v1::Heartbeat MakeHeartbeat() override;
-  void OnOrder(const v1::SignedOrder& order) override { parts_.gate.Handle(order); }
+  void OnOrder(const v1::SignedOrder& order, const v1::AuditProof& audit) override {
+    parts_.gate.Handle(order, audit);
+  }
   void OnHealthPoll(const v1::HealthPoll& poll) override;
   void OnRehearsal(const v1::RehearsalRequest& request) override;
   void OnControllerEndpoints(const std::vector<Endpoint>& endpoints) override;

@@ -1,5 +1,6 @@
 #include "agent/app/lifecycle.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "agent/app/version.h"
@@ -15,6 +16,19 @@ void EmitLifecycle(EventSink& events, const Clock& clock, v1::AgentLifecycle::St
   lifecycle->set_boot_id(boot_id);
   lifecycle->set_detail(detail);
   events.Emit(v1::EVENT_CLASS_CONTROL, clock.WallNanos(), std::move(event));
+}
+
+void EmitNotWatching(EventSink& events, const Clock& clock, int64_t since_unix_nanos,
+                     const std::string& detail) {
+  const int64_t now = clock.WallNanos();
+  v1::Event event;
+  v1::Gap* const gap = event.mutable_gap();
+  gap->set_cause(v1::Gap::CAUSE_AGENT_NOT_RUNNING);
+  gap->set_count_unknown(true);
+  gap->set_first_time_unix_nanos(std::min(since_unix_nanos, now));
+  gap->set_last_time_unix_nanos(now);
+  gap->set_detail(detail);
+  events.Emit(v1::EVENT_CLASS_CONTROL, now, std::move(event));
 }
 
 }  // namespace cordon::agent

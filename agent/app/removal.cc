@@ -60,7 +60,7 @@ class LastWords final : public LinkHandler {
     return hello;
   }
   v1::Heartbeat MakeHeartbeat() override { return {}; }
-  void OnOrder(const v1::SignedOrder& /*order*/) override {}
+  void OnOrder(const v1::SignedOrder& /*order*/, const v1::AuditProof& /*audit*/) override {}
   void OnHealthPoll(const v1::HealthPoll& /*poll*/) override {}
   void OnRehearsal(const v1::RehearsalRequest& /*request*/) override {}
   void OnControllerEndpoints(const std::vector<Endpoint>& endpoints) override {

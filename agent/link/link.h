@@ -50,7 +50,7 @@ class LinkHandler {
   // The short state; the link numbers it.
   virtual v1::Heartbeat MakeHeartbeat() = 0;
   // As it came: bounds and signatures are for the handler to check.
-  virtual void OnOrder(const v1::SignedOrder& order) = 0;
+  virtual void OnOrder(const v1::SignedOrder& order, const v1::AuditProof& audit) = 0;
   virtual void OnHealthPoll(const v1::HealthPoll& poll) = 0;
   // The controller's answer to SendInboundProbe.
   virtual void OnInboundProbeSent(const v1::InboundProbeSent& /*sent*/) {}

@@ -159,7 +159,7 @@ void Link::Impl::OnHeartbeatAnswered(Session& session) {
 
 void Link::Impl::OnMessage(Session& session, const v1::ControlResponse& message) {
   if (&session != current_.get() || stopped_) return;
-  if (message.has_order()) parts_.handler.OnOrder(message.order());
+  if (message.has_order()) parts_.handler.OnOrder(message.order(), message.audit());
   if (message.has_health_poll()) parts_.handler.OnHealthPoll(message.health_poll());
   if (message.has_inbound_probe_sent()) parts_.handler.OnInboundProbeSent(message.inbound_probe_sent());
   if (message.has_rehearsal()) parts_.handler.OnRehearsal(message.rehearsal());

@@ -69,9 +69,10 @@ Outcome::State StateOf(v1::ScanProgress::State state) {
 
 }  // namespace
 
-OrderGate::OrderGate(HostTraits host, TrustChain& trust, Parts parts)
+OrderGate::OrderGate(HostTraits host, TrustChain& trust, AuditWitness& witness, Parts parts)
     : host_(std::move(host)),
       trust_(trust),
+      witness_(witness),
       parts_(std::move(parts)),
       refusal_hour_began_boot_nanos_(parts_.clock.BootNanos()) {}
 
@@ -84,7 +85,21 @@ absl::StatusOr<v1::Order> OrderGate::Verify(const v1::SignedOrder& signed_order)
   return order;
 }
 
-void OrderGate::Handle(const v1::SignedOrder& signed_order) {
+void OrderGate::Handle(const v1::SignedOrder& signed_order, const v1::AuditProof& audit) {
+  Judge(signed_order, Witness(audit));
+  if (const absl::Status saved = witness_.Save(); !saved.ok()) {
+    spdlog::error("what was seen of the audit log is not on disk: {}", Message(saved));
+  }
+}
+
+absl::Status OrderGate::Witness(const v1::AuditProof& audit) {
+  if (!trust_.InForce().ok()) return absl::OkStatus();  // every order is refused, for that reason
+  const absl::Status witnessed = witness_.Judge(audit, *trust_.InForce());
+  if (!witnessed.ok()) spdlog::error("audit log: {}", Message(witnessed));
+  return witnessed;
+}
+
+void OrderGate::Judge(const v1::SignedOrder& signed_order, const absl::Status& witnessed) {
   if (trust_.IsInForce(signed_order)) {  // by its own bundle it would be an old one
     parts_.on_outcome(
         MakeOutcome(trust_.Lane().order_id(), Outcome::STATE_DONE, TrustText(trust_.Version())));
@@ -97,6 +112,13 @@ void OrderGate::Handle(const v1::SignedOrder& signed_order) {
   }
   if (const auto refusal = CheckForHost(*order, host_, parts_.clock.WallNanos(), kClockSlackNanos)) {
     Refuse(order->order_id(), refusal->state, refusal->message);
+    return;
+  }
+  if (!witnessed.ok() && !order->has_trust()) {  // AUT-3
+    Refuse(
+        order->order_id(), Outcome::STATE_REFUSED,
+        StrCat("order refused: ", Message(witnessed),
+               "; if the controller was set back to a copy, its log needs a new key by a change of trust"));
     return;
   }
   HandleVerified(*order, signed_order);

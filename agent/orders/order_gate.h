@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/event/event_sink.h"
+#include "agent/orders/audit_witness.h"
 #include "agent/orders/lane_store.h"
 #include "agent/orders/order_handler.h"
 #include "agent/orders/trust_chain.h"
@@ -22,7 +23,9 @@ namespace cordon::agent {
 // Everything an order must pass before it has an effect on this host (AUT-3, AUT-4, ISO-9):
 //   whole and within bounds · signed by enough operators of the trust bundle in force with the right role ·
 //   for this fleet · for this host by its own name, site and labels · within its time · no lifeline against
-//   it · above the last sequence of its lane.
+//   it · with a controller's audit log beside it that goes on from what this host has seen · above the last
+//   sequence of its lane.
+// Changes of trust are taken whatever the log is: one of them gives another log its key.
 // A change of trust is on disk before it counts, and judges every order after it.
 // Each refusal has its own sentence, and changes nothing. An outcome leaves twice: by `on_outcome` at once,
 // and as an event of class CONTROL. On the agent loop only.
@@ -44,10 +47,11 @@ class OrderGate {
   static constexpr int kRefusalEventsPerHour = 60;
 
   // `host`: its own id and name, site and labels of its enrolment file.
-  OrderGate(HostTraits host, TrustChain& trust, Parts parts);
+  OrderGate(HostTraits host, TrustChain& trust, AuditWitness& witness, Parts parts);
 
-  // An order came. The very same order again is answered with what became of it; an older one is SUPERSEDED.
-  void Handle(const v1::SignedOrder& signed_order);
+  // An order came, with what the controller says of its audit log. The very same order again is answered with
+  // what became of it; an older one is SUPERSEDED.
+  void Handle(const v1::SignedOrder& signed_order, const v1::AuditProof& audit);
 
   // Progress of a scan that an order began; final states become the order's outcome.
   void OnScanProgress(const v1::ScanProgress& progress);
@@ -62,9 +66,12 @@ class OrderGate {
   // For Hello: the newest order per lane that has one, and the version of the trust bundle in force.
   std::vector<v1::LaneState> Lanes();
   uint64_t TrustVersion() const { return trust_.Version(); }
+  const std::optional<v1::SignedCheckpoint>& AuditSeen() const { return witness_.Seen(); }
 
  private:
   absl::StatusOr<v1::Order> Verify(const v1::SignedOrder& signed_order) const;
+  absl::Status Witness(const v1::AuditProof& audit);
+  void Judge(const v1::SignedOrder& signed_order, const absl::Status& witnessed);
   void HandleVerified(const v1::Order& order, const v1::SignedOrder& signed_order);
   void HandleIsolation(const v1::Order& order);
   void HandleTrust(const v1::Order& order, const v1::SignedOrder& signed_order);
@@ -84,6 +91,7 @@ class OrderGate {
 
   const HostTraits host_;
   TrustChain& trust_;
+  AuditWitness& witness_;
   const Parts parts_;
   int64_t refusal_hour_began_boot_nanos_;
   int refusals_told_ = 0;

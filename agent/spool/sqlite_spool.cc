@@ -20,6 +20,9 @@ constexpr int kDropPage = 64;
 // How much a host's time off may add to the age of what is queued: the wall clock across it is not to be
 // trusted.
 constexpr int64_t kLongestTimeOff = 24LL * 3600 * kNanosPerSecond;
+// An event is on disk this long after it happened, at the latest: a file may take 5 s to settle (settler.h),
+// and hashing it. It also covers a start that was killed before it could say since when the sensors watch.
+constexpr int64_t kLongestOnItsWay = 10 * kNanosPerSecond;
 
 }  // namespace
 
@@ -80,14 +83,14 @@ absl::Status SqliteSpool::RecordStart(const std::string& set_aside, const std::s
                                      StrCat("agent.db was damaged (", damage, ") and is kept as ", set_aside,
                                             "; a new chain begins"))));
   } else if (state.last_commit_unix_nanos != 0) {
-    const auto [cause, detail] =
-        state.clean_stop
-            ? std::pair(v1::Gap::CAUSE_AGENT_NOT_RUNNING, "the agent was stopped and started again")
-            : std::pair(
-                  v1::Gap::CAUSE_AGENT_STOPPED_UNCLEANLY,
-                  "the agent ended without saying so: what it held in memory is lost, and nobody watched"
-                  " until this start");
-    groups.push_back(ControlGroup(now, UnknownGap(cause, state.last_commit_unix_nanos, now, detail)));
+    const int64_t ended = state.last_commit_unix_nanos;
+    groups.push_back(ControlGroup(
+        now, state.clean_stop
+                 ? UnknownGap(v1::Gap::CAUSE_AGENT_NOT_RUNNING, ended, now,
+                              "the agent was stopped and started again")
+                 : UnknownGap(v1::Gap::CAUSE_AGENT_STOPPED_UNCLEANLY, ended - kLongestOnItsWay, now,
+                              "the agent ended without saying so: what it held in memory is lost, and nobody "
+                              "watched until this start")));
     view_.state.age_nanos += std::clamp<int64_t>(now - state.last_commit_unix_nanos, 0, kLongestTimeOff);
   }
   return Append(groups);

@@ -52,7 +52,7 @@ class Batcher::Core {
     }
     const bool was_empty = buffer_.Empty();
     buffer_.Add(event_class, std::move(timed), bytes);
-    if (was_empty) write_at_ = SteadyClock::now() + settings_.flush_after;
+    if (was_empty) write_at_ = SteadyClock::now() + FlushAfter();
     if (IsUrgent(event_class) || buffer_.LargestClass() >= settings_.flush_events) write_now_ = true;
     if (was_empty || write_now_) wake_.notify_one();
   }
@@ -81,7 +81,10 @@ class Batcher::Core {
   }
 
   void WakeForMaintenance() {
+    const SpoolStats stats = spool_.Stats();
     const std::lock_guard lock(mutex_);
+    unheard_since_.reset();
+    if (stats.acknowledged_sequence < stats.last_sequence) unheard_since_ = SteadyClock::now();
     if (maintain_) return;
     maintain_ = true;
     if (buffer_.Empty()) write_at_ = SteadyClock::now() + settings_.flush_after;
@@ -108,6 +111,12 @@ class Batcher::Core {
   }
 
  private:
+  std::chrono::milliseconds FlushAfter() const {
+    const bool unheard =
+        unheard_since_.has_value() && SteadyClock::now() - *unheard_since_ > settings_.unheard_after;
+    return unheard ? settings_.unheard_flush_after : settings_.flush_after;
+  }
+
   // Holds the caller back for a while; not again while others wait, or after it was in vain, until there is
   // room.
   bool WaitForRoom(std::unique_lock<std::mutex>& lock, v1::EventClass event_class, size_t bytes) {
@@ -160,6 +169,7 @@ class Batcher::Core {
     last_status_ = std::move(status);
     if (last_status_.ok()) {
       if (committed) {
+        if (!unheard_since_.has_value()) unheard_since_ = SteadyClock::now();
         taken_.clear();
         buffer_.Release();
         room_.notify_all();
@@ -198,6 +208,7 @@ class Batcher::Core {
   std::condition_variable written_;  // those who flush
   EventBuffer buffer_;
   SteadyClock::time_point write_at_;
+  std::optional<SteadyClock::time_point> unheard_since_;  // something is committed and not acknowledged
   bool write_now_ = false;
   bool maintain_ = false;
   bool gave_up_ = false;

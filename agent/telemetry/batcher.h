@@ -18,6 +18,10 @@ namespace cordon::agent {
 struct BatcherSettings {
   size_t flush_events = 2'000;  // of one class: written at once
   std::chrono::milliseconds flush_after{250};
+  // While nothing was acknowledged for `unheard_after` although something waits, nobody would get an event
+  // any sooner: then batches are larger, which is what lets days without a controller fit into the spool.
+  std::chrono::milliseconds unheard_after{60'000};
+  std::chrono::milliseconds unheard_flush_after{5'000};
   size_t limit_bytes = 16 * 1024 * 1024;         // waiting in memory, without class CONTROL
   size_t control_limit_bytes = 4 * 1024 * 1024;  // class CONTROL
   std::chrono::milliseconds longest_block{

@@ -26,6 +26,8 @@ void TelemetrySender::OnNewBatches() {
 
 void TelemetrySender::OnStreamOpened() {
   OnStreamEnded();
+  opened_chain_id_ = spool_.ChainId();
+  opened_sequence_ = spool_.Stats().last_sequence;
 }
 
 void TelemetrySender::OnStreamEnded() {
@@ -66,7 +68,9 @@ void TelemetrySender::BeginLanes(const v1::TelemetryPosition& position, uint64_t
   const bool much =
       stats.last_sequence > newest && bytes_after(newest) > static_cast<double>(window_.backlog_bytes);
   live_.opens = much && stored_.size() < kMaxSegments;
-  live_.sent = live_.opens ? stats.last_sequence : newest;
+  const bool known = chain_id_ == opened_chain_id_ && opened_sequence_ > newest;
+  live_.sent = newest;
+  if (live_.opens) live_.sent = known ? opened_sequence_ : stats.last_sequence;
   two_lanes_ = live_.opens || !stored_.empty();
   if (two_lanes_) backlog_.end = live_.sent;
   SkipStored(backlog_);

@@ -22,10 +22,11 @@ namespace cordon::agent {
 //   wait for the listener ─► acknowledgement comes ─► OnAcknowledgement ─► Next …        stream ends ─►
 //   OnStreamEnded
 //
-// After a long time offline there are two lanes: what is new opens a segment of the chain and goes first, the
-// backlog fills the hole behind it with what the line has left, and with every kLiveRun-th batch at least.
-// How much is on its way follows from how long acknowledgements take, so that a slow line has no long queue
-// in front of a new event, or of an order's outcome on the other stream.
+// After a long time offline there are two lanes: what is new, from the moment on at which the stream opened,
+// opens a segment of the chain and goes first, the backlog fills the hole behind it with what the line has
+// left, and with every kLiveRun-th batch at least. How much is on its way follows from how long
+// acknowledgements take, so that a slow line has no long queue in front of a new event, or of an order's
+// outcome on the other stream.
 class TelemetrySender {
  public:
   struct Window {
@@ -96,6 +97,9 @@ class TelemetrySender {
   std::function<void()> listener_;
   bool positioned_ = false;
   std::string chain_id_;
+  std::string
+      opened_chain_id_;  // what the spool had when the stream opened: the position takes its time to come,
+  uint64_t opened_sequence_ = 0;     // and what happens meanwhile is new
   std::vector<v1::Segment> stored_;  // beyond a hole, by the position; by sequence
   Lane backlog_;                     // the only one, unless there is a backlog
   Lane live_;

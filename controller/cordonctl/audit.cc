@@ -4,22 +4,53 @@
 #include "common/base/hex.h"
 #include "common/base/status.h"
 #include "common/base/strings.h"
-#include "common/wire/audit_chain.h"
-#include "controller/cordonctl/audit_file.h"
+#include "controller/cordonctl/audit_check.h"
 #include "controller/cordonctl/commands.h"
 #include "controller/cordonctl/table.h"
 
 namespace cordon::ctl {
 namespace {
 
-ExitCode ShowGood(const Tool& tool, const AuditChainCheck& check) {
+const char* SignatureWord(AuditSignature signature) {
+  switch (signature) {
+    case AuditSignature::kGood:
+      return "good";
+    case AuditSignature::kUnpinned:
+      return "unpinned";
+    case AuditSignature::kNone:
+      break;
+  }
+  return "none";
+}
+
+const char* SignatureSentence(AuditSignature signature) {
+  switch (signature) {
+    case AuditSignature::kGood:
+      return "Its end is signed by the log's key.";
+    case AuditSignature::kUnpinned:
+      return "Its end is signed, by a key of a trust bundle that is not the one your identity pins: what "
+             "that is worth "
+             "you must know from elsewhere.";
+    case AuditSignature::kNone:
+      break;
+  }
+  return "It came without a signed end: a later check that has fewer entries, or another hash at this one, "
+         "shows that "
+         "the end was cut off.";
+}
+
+ExitCode ShowGood(const Tool& tool, const AuditCheck& check) {
   if (tool.Json()) {
-    tool.Print({{"ok", true}, {"entries", check.Index()}, {"last_hash", HexEncode(check.Hash())}});
+    tool.Print({{"ok", true},
+                {"entries", check.Entries()},
+                {"last_hash", HexEncode(check.LastHash())},
+                {"root_sha256", HexEncode(check.Root())},
+                {"signature", SignatureWord(check.Signature())}});
   } else {
-    tool.Print(StrCat("the audit log is whole: ", check.Index(), check.Index() == 1 ? " entry" : " entries",
-                      ", last hash ", HexEncode(check.Hash()),
-                      "\nKeep both: a later check that has fewer entries, or another hash at "
-                      "this one, shows that the end was cut off.\n"));
+    tool.Print(StrCat("the audit log is whole: ", check.Entries(),
+                      check.Entries() == 1 ? " entry" : " entries", ", last hash ",
+                      HexEncode(check.LastHash()), ", root ", HexEncode(check.Root()), "\n",
+                      SignatureSentence(check.Signature()), "\n"));
   }
   return ExitCode::kDone;
 }
@@ -27,16 +58,23 @@ ExitCode ShowGood(const Tool& tool, const AuditChainCheck& check) {
 absl::StatusOr<ExitCode> VerifyFile(const Tool& tool, const std::string& path) {
   std::ifstream file(path);
   if (!file) return absl::NotFoundError(StrCat("cannot read ", path));
-  AuditChainCheck check;
+  // Somebody without an identity may check too; who signed is then not held against anything.
+  const v1::OperatorIdentity identity = tool.IdentityAtAnyTime().value_or(v1::OperatorIdentity());
+  AuditCheck check(identity.fleet_id(), identity.trust_bundle_sha256());
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
-    const absl::StatusOr<v1::AuditEntry> entry = ParseAuditLine(line);
-    if (!entry.ok()) {
-      return absl::DataLossError(StrCat(path, ":", number, ": ", Message(entry.status())));
+    const std::string where = StrCat(path, ":", number);
+    if (IsAuditEnd(line)) {
+      const absl::StatusOr<AuditEnd> end = ParseAuditEnd(line);
+      if (!end.ok()) return absl::DataLossError(StrCat(where, ": ", Message(end.status())));
+      CORDON_RETURN_IF_ERROR(Annotate(check.End(*end), where));
+      continue;
     }
-    CORDON_RETURN_IF_ERROR(Annotate(check.Next(*entry), StrCat(path, ":", number)));
+    const absl::StatusOr<v1::AuditEntry> entry = ParseAuditLine(line);
+    if (!entry.ok()) return absl::DataLossError(StrCat(where, ": ", Message(entry.status())));
+    CORDON_RETURN_IF_ERROR(Annotate(check.Next(*entry), where));
   }
-  if (check.Index() == 0) return absl::DataLossError(StrCat(path, " holds no audit entry"));
+  if (check.Entries() == 0) return absl::DataLossError(StrCat(path, " holds no audit entry"));
   return ShowGood(tool, check);
 }
 
@@ -48,13 +86,22 @@ absl::StatusOr<ExitCode> VerifyOnline(Tool& tool, const std::string& path) {
     file.open(path, std::ios::trunc);
     if (!file) return absl::FailedPreconditionError(StrCat("cannot write ", path));
   }
-  AuditChainCheck check;
+  // A change of trust may have come since the identity was pinned. Where it does not follow, the log is
+  // checked all the same, and its signature is told as that of a bundle that is not pinned.
+  if (const auto trust = tool.Trust(); !trust.ok()) tool.Say(StrCat("warning: ", Message(trust.status())));
+  AuditCheck check(client->Identity().fleet_id(), client->Identity().trust_bundle_sha256());
   absl::Status broken;
   CORDON_RETURN_IF_ERROR((client->Read<v1::ExportAuditRequest, v1::ExportAuditResponse>(
       &Client::Stub::ExportAudit, v1::ExportAuditRequest(), std::chrono::nanoseconds(0),
-      [&](const v1::ExportAuditResponse& message) {
-        if (file.is_open()) file << FormatAuditLine(message.entry());  // a broken log is written whole too
-        if (broken.ok()) broken = check.Next(message.entry());
+      [&](const v1::ExportAuditResponse& message) {  // a broken log is written whole too
+        if (message.has_checkpoint()) {
+          const AuditEnd end{message.checkpoint(), client->Fleet().trust_bundle().bundle()};
+          if (file.is_open()) file << FormatAuditEnd(end);
+          if (broken.ok()) broken = check.End(end);
+        } else {
+          if (file.is_open()) file << FormatAuditLine(message.entry());
+          if (broken.ok()) broken = check.Next(message.entry());
+        }
         return broken.ok() || file.is_open();
       })));
   file.flush();

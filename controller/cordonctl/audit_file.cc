@@ -11,6 +11,19 @@
 namespace cordon::ctl {
 namespace {
 
+constexpr const char* kCheckpoint = "checkpoint";
+constexpr const char* kSignature = "ed25519";
+constexpr const char* kTrustBundle = "trust_bundle";
+constexpr size_t kMaxAuditEndBytes = 16 * 1024 * 1024;  // a trust bundle of 4 MiB in hexadecimal, with room
+
+absl::StatusOr<boost::json::object> ParseLine(std::string_view line, size_t max_bytes) {
+  if (line.size() > max_bytes) return absl::InvalidArgumentError("no audit entry: the line is too long");
+  boost::json::error_code error;
+  const boost::json::value parsed = boost::json::parse({line.data(), line.size()}, error);
+  if (error || !parsed.is_object()) return absl::InvalidArgumentError("no audit entry: not a JSON object");
+  return parsed.get_object();
+}
+
 absl::Status Bad(std::string_view field) {
   return absl::InvalidArgumentError(StrCat("no audit entry: ", field, " is missing or of the wrong kind"));
 }
@@ -45,13 +58,28 @@ std::string FormatAuditLine(const v1::AuditEntry& entry) {
   return boost::json::serialize(ToJson(entry)) + "\n";
 }
 
+std::string FormatAuditEnd(const AuditEnd& end) {
+  return boost::json::serialize(boost::json::object{{kCheckpoint, HexEncode(end.checkpoint.checkpoint())},
+                                                    {kSignature, HexEncode(end.checkpoint.ed25519())},
+                                                    {kTrustBundle, HexEncode(end.trust_bundle)}}) +
+         "\n";
+}
+
+bool IsAuditEnd(std::string_view line) {
+  return line.starts_with(StrCat("{\"", kCheckpoint, "\":"));
+}
+
+absl::StatusOr<AuditEnd> ParseAuditEnd(std::string_view line) {
+  CORDON_ASSIGN_OR_RETURN(const boost::json::object object, ParseLine(line, kMaxAuditEndBytes));
+  AuditEnd end;
+  CORDON_RETURN_IF_ERROR(Bytes(object, kCheckpoint, end.checkpoint.mutable_checkpoint()));
+  CORDON_RETURN_IF_ERROR(Bytes(object, kSignature, end.checkpoint.mutable_ed25519()));
+  CORDON_RETURN_IF_ERROR(Bytes(object, kTrustBundle, &end.trust_bundle));
+  return end;
+}
+
 absl::StatusOr<v1::AuditEntry> ParseAuditLine(std::string_view line) {
-  if (line.size() > kMaxAuditLineBytes)
-    return absl::InvalidArgumentError("no audit entry: the line is too long");
-  boost::json::error_code error;
-  const boost::json::value parsed = boost::json::parse({line.data(), line.size()}, error);
-  if (error || !parsed.is_object()) return absl::InvalidArgumentError("no audit entry: not a JSON object");
-  const boost::json::object& object = parsed.get_object();
+  CORDON_ASSIGN_OR_RETURN(const boost::json::object object, ParseLine(line, kMaxAuditLineBytes));
   v1::AuditEntry entry;
   uint64_t index = 0;
   int64_t time = 0;

@@ -28,7 +28,13 @@ void ControlStream::Drop(const std::string& reason) {
   EndNow({grpc::StatusCode::ABORTED, reason});
 }
 
+// Unless the host's budget is spent: then OnTick comes back to it.
 void ControlStream::Read() {
+  {
+    const std::lock_guard lock(read_mutex_);
+    held_back_ = parts_.clock.BootNanos() < read_after_boot_nanos_;
+    if (held_back_) return;
+  }
   IfOpen([this] { StartRead(&request_); });
 }
 
@@ -37,7 +43,13 @@ void ControlStream::OnReadDone(bool ok) {
     End(grpc::Status::OK);  // the host has said all it had to say, or is gone
     return;
   }
-  last_heard_boot_nanos_ = parts_.clock.BootNanos();
+  const int64_t now = parts_.clock.BootNanos();
+  last_heard_boot_nanos_ = now;
+  const int64_t wait = parts_.budgets.Spend(HostId(), request_.ByteSizeLong(), 0, now);
+  if (wait > 0) {
+    const std::lock_guard lock(read_mutex_);
+    read_after_boot_nanos_ = now + wait;
+  }
   if (greeted_) {
     Handle();
   } else if (request_.has_hello()) {
@@ -55,6 +67,7 @@ void ControlStream::Begin() {
     return;
   }
   greeted_ = true;
+  LearnWhatTheHostHasSeen();
   // Before Welcome: who was welcomed has the session, and who comes after takes it over.
   const Sessions::Opened opened = parts_.sessions.Open(HostId(), request_.hello().session_id(),
                                                        shared_from_this(), parts_.clock.WallNanos());
@@ -67,6 +80,38 @@ void ControlStream::Begin() {
   // never, and the host gives the second one no effect (ISO-9).
   SendPendingOrders(parts_, HostId(), request_.hello(), *this);
   Read();
+}
+
+void ControlStream::LearnWhatTheHostHasSeen() {
+  if (!request_.hello().has_audit_checkpoint()) return;
+  const bool news = parts_.audit.Whole();  // a log that was set back is noted once, not for each host
+  const absl::StatusOr<uint64_t> seen = parts_.audit.SizeSeen(request_.hello().audit_checkpoint());
+  if (seen.ok()) {
+    const std::lock_guard lock(push_mutex_);
+    audit_size_seen_ = *seen;
+    return;
+  }
+  spdlog::error("host {}: {}", HostId(), Message(seen.status()));
+  if (!news || !absl::IsDataLoss(seen.status())) return;
+  const absl::Status noted = parts_.store.AppendAudit(
+      {StrCat("host/", HostId()), "audit.not_continued", "audit", std::string(Message(seen.status()))});
+  if (!noted.ok()) spdlog::error("cannot note it in the audit log: {}", Message(noted));
+}
+
+std::shared_ptr<const v1::ControlResponse> ControlStream::WithProof(
+    std::shared_ptr<const v1::ControlResponse> order) {
+  absl::StatusOr<v1::AuditProof> proof = parts_.audit.ProofBeside(order, audit_size_seen_);
+  if (!proof.ok()) {
+    // The host will say that it is missing; a change of trust it takes without.
+    spdlog::error("host {} gets an order without the state of the audit log: {}", HostId(),
+                  Message(proof.status()));
+    return order;
+  }
+  auto complete = std::make_shared<v1::ControlResponse>(*order);
+  *complete->mutable_audit() = *std::move(proof);
+  v1::AuditCheckpoint shown;
+  if (shown.ParseFromString(complete->audit().checkpoint().checkpoint())) audit_size_seen_ = shown.size();
+  return complete;
 }
 
 // The first message down, whatever was pushed since the session stands.
@@ -84,6 +129,7 @@ bool ControlStream::SendWelcome() {
 
 bool ControlStream::Push(std::shared_ptr<const v1::ControlResponse> message) {
   const std::lock_guard lock(push_mutex_);
+  if (message->has_order()) message = WithProof(std::move(message));
   if (welcomed_) return Send(std::move(message));
   early_.push_back(std::move(message));
   return true;
@@ -167,6 +213,13 @@ void ControlStream::Record(absl::StatusOr<ReportToRecord> report) {
 }
 
 void ControlStream::OnTick(int64_t now_boot_nanos) {
+  bool read = false;
+  {
+    const std::lock_guard lock(read_mutex_);
+    read = held_back_ && now_boot_nanos >= read_after_boot_nanos_;
+    held_back_ = held_back_ && !read;
+  }
+  if (read) Read();
   if (now_boot_nanos - last_heard_boot_nanos_ <= parts_.options.heartbeat_deadline_nanos) return;
   const std::string waited = FormatDuration(parts_.options.heartbeat_deadline_nanos);
   spdlog::info("host {} was not heard for {}: its session ends", HostId(), waited);
@@ -175,6 +228,7 @@ void ControlStream::OnTick(int64_t now_boot_nanos) {
 }
 
 void ControlStream::OnEnded() {
+  parts_.budgets.CloseStream(HostId());
   parts_.sessions.Close(HostId(), this);
 }
 

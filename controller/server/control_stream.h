@@ -38,7 +38,10 @@ class ControlStream final
 
   void Read();
   void Begin();  // in a worker, with Hello
+  void LearnWhatTheHostHasSeen();
   bool SendWelcome();
+  // `order` with what the host needs to witness the log beside it (AUT-3).
+  std::shared_ptr<const v1::ControlResponse> WithProof(std::shared_ptr<const v1::ControlResponse> order);
   void Handle();  // a message after Hello
   void HandleProgress();
   void HandleInboundProbe();
@@ -50,9 +53,13 @@ class ControlStream final
   v1::ControlRequest request_;  // of the one read at a time
   std::atomic<int64_t> last_heard_boot_nanos_;
   std::atomic<bool> greeted_ = false;
+  std::mutex read_mutex_;
+  int64_t read_after_boot_nanos_ = 0;  // guarded by read_mutex_: the host's budget is spent until then
+  bool held_back_ = false;             // the same: a read waits for that
   std::mutex push_mutex_;
   bool welcomed_ = false;                                          // guarded by push_mutex_
   std::vector<std::shared_ptr<const v1::ControlResponse>> early_;  // the same: pushed before Welcome
+  uint64_t audit_size_seen_ = 0;   // the same: entries of the audit log that the host has been shown
   std::set<std::string> running_;  // scans whose start is recorded; touched by one read at a time
 };
 

@@ -28,11 +28,19 @@ void ExportAuditStream::Start() {
 absl::Status ExportAuditStream::Run() {
   CORDON_RETURN_IF_ERROR(parts_.store.AppendAudit(
       {ActorName(caller_), "audit.export", "audit", StrCat("from entry ", from_index_)}));
-  return parts_.store.ReadAudit(from_index_, [this](v1::AuditEntry&& entry) {
+  uint64_t last = 0;
+  CORDON_RETURN_IF_ERROR(parts_.store.ReadAudit(from_index_, [this, &last](v1::AuditEntry&& entry) {
+    last = entry.index();
     v1::ExportAuditResponse response;
     *response.mutable_entry() = std::move(entry);
     return SendWhenRoom(std::move(response));
-  });
+  }));
+  if (last == 0) return absl::OkStatus();
+  CORDON_ASSIGN_OR_RETURN(const std::string root, parts_.store.AuditRoot(last));
+  v1::ExportAuditResponse response;
+  CORDON_ASSIGN_OR_RETURN(*response.mutable_checkpoint(), parts_.audit.CheckpointAt(last, root));
+  SendWhenRoom(std::move(response));
+  return absl::OkStatus();
 }
 
 }  // namespace cordon::controller

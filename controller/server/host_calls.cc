@@ -140,6 +140,14 @@ void SendPendingOrders(ServerParts& parts, const std::string& host_id, const v1:
   MarkDelivered(parts, host_id, delivered);
 }
 
+void ServerParts::NameMisbehaviour(const std::string& host_id, const std::string& what) {
+  spdlog::warn("host {}: {}", host_id, what);
+  workers.Post([this, host_id, what] {
+    const absl::Status noted = store.AppendAudit({"controller", "host.held_back", host_id, what});
+    if (!noted.ok()) spdlog::error("cannot note it in the audit log: {}", Message(noted));
+  });
+}
+
 void ReportSecondSession(ServerParts& parts, const std::string& host_id) {
   spdlog::warn(
       "host {}: a second session of another run ended the first: the agent restarted, or its identity was "

@@ -27,7 +27,7 @@ void FlushSeen(ServerParts& parts) {
 
 }  // namespace
 
-Housekeeper::Housekeeper(ServerParts& parts, std::function<void(bool serving)> report_health)
+Housekeeper::Housekeeper(ServerParts& parts, std::function<void(const Health&)> report_health)
     : parts_(parts), report_health_(std::move(report_health)), thread_([this] { Run(); }) {}
 
 void Housekeeper::Stop() {
@@ -53,6 +53,7 @@ void Housekeeper::Run() {
     if (now >= next_seen) {
       next_seen = now + kSeenEveryNanos;
       FlushSeen(parts_);
+      parts_.budgets.Tidy(now);
     }
   } while (WaitATick());
   FlushSeen(parts_);
@@ -77,7 +78,7 @@ void Housekeeper::ExpireOrders() {
 void Housekeeper::CheckStore() {
   const absl::StatusOr<int64_t> answer = parts_.store.NewestPosition();
   if (!answer.ok()) spdlog::error("the store does not answer: {}", Message(answer.status()));
-  report_health_(answer.ok());
+  report_health_({.store = answer.ok(), .audit = parts_.audit.Whole()});
 }
 
 }  // namespace cordon::controller

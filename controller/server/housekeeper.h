@@ -13,8 +13,12 @@ namespace cordon::controller {
 // whether the store still answers.
 class Housekeeper {
  public:
+  struct Health {
+    bool store = false;  // it answers
+    bool audit = false;  // no host has seen more of the audit log than there is, or another one
+  };
   // `report_health` is told after each look at the store.
-  Housekeeper(ServerParts& parts, std::function<void(bool serving)> report_health);
+  Housekeeper(ServerParts& parts, std::function<void(const Health&)> report_health);
   ~Housekeeper() { Stop(); }
   Housekeeper(const Housekeeper&) = delete;
   Housekeeper& operator=(const Housekeeper&) = delete;
@@ -28,7 +32,7 @@ class Housekeeper {
   void CheckStore();
 
   ServerParts& parts_;
-  const std::function<void(bool)> report_health_;
+  const std::function<void(const Health&)> report_health_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;

@@ -28,9 +28,9 @@ absl::StatusOr<v1::TrustBundle> TrustInForce(ServerParts& parts) {
 absl::StatusOr<v1::TrustedOperator> TrustedCaller(ServerParts& parts, const Identity& caller) {
   CORDON_ASSIGN_OR_RETURN(const v1::TrustBundle bundle, TrustInForce(parts));
   if (const v1::TrustedOperator* const person = Find(bundle, caller.id)) return *person;
-  return absl::PermissionDeniedError(StrCat("operator ", caller.id,
-                                            " is not in the trust bundle in force (version ",
-                                            bundle.version(), "): who is not may look, and change nothing"));
+  return absl::PermissionDeniedError(
+      StrCat("operator ", caller.id, " is not in the trust bundle in force (version ", bundle.version(),
+             "): those who are not may look, and change nothing"));
 }
 
 absl::Status GetTrustHistory(ServerParts& parts, const v1::GetTrustHistoryRequest& request,

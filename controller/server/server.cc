@@ -15,6 +15,7 @@
 #include "common/base/status.h"
 #include "common/rpc/tls.h"
 #include "controller/server/caller.h"
+#include "controller/server/doorkeeper.h"
 #include "controller/server/housekeeper.h"
 #include "controller/server/server_parts.h"
 #include "controller/server/services.h"
@@ -33,6 +34,7 @@ constexpr int kMinPingIntervalMs = 5'000;  // clients ping every 10 s (design.md
 constexpr size_t kMemoryQuota = 1024ULL * 1024 * 1024;
 constexpr uint64_t kEnoughFiles = 65'536;
 constexpr std::chrono::seconds kStopPatience{2};
+constexpr const char* kAuditHealth = "cordon.audit";  // for grpc.health.v1
 
 void LimitConnections(grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
@@ -44,22 +46,21 @@ void LimitConnections(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  // A second controller on the same port must fail, not take half of the hosts.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   grpc::ResourceQuota quota("controller");
   quota.Resize(kMemoryQuota);
   builder.SetResourceQuota(quota);
 }
 
-// A peer that exhausts the descriptors would stop the listener (CVE-2023-4785).
-void MakeRoomForConnections() {
+// How many files this process may have open now.
+uint64_t MakeRoomForConnections() {
   const uint64_t limit = platform::RaiseOpenFileLimit();
-  if (limit >= kEnoughFiles) return;
+  if (limit >= kEnoughFiles) return limit;
   spdlog::warn(
       "this process may open {} files only, a few for each host; for a large fleet set LimitNOFILE=1048576 "
       "in its "
       "unit, or 'ulimit -n 1048576'",
       limit);
+  return limit;
 }
 
 }  // namespace
@@ -74,27 +75,36 @@ class Server::Parts {
     const std::shared_ptr<grpc::ServerCredentials> credentials =
         MakeServerCredentials({pki.CaPem(), pki.ControllerCertificatePem(), pki.ControllerKeyPem()});
     credentials->SetAuthMetadataProcessor(std::make_shared<CallGate>(pki.Organisation()));
+    CORDON_ASSIGN_OR_RETURN(
+        doorkeeper_, Doorkeeper::Open(shared_.options.listen, shared_.options.door_limits, shared_.clock));
     grpc::ServerBuilder builder;
     LimitConnections(builder);
-    builder.AddListeningPort(shared_.options.listen, credentials, &port_);
+    acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
     builder.RegisterService(&gateway_);
     builder.RegisterService(&operator_);
     server_ = builder.BuildAndStart();
-    if (!server_ || port_ == 0) {
-      server_.reset();
-      return absl::UnavailableError(StrCat("cannot listen on ", shared_.options.listen,
-                                           ": is the address this machine's, and the port free?"));
-    }
-    housekeeper_.emplace(
-        shared_, [this](bool serving) { server_->GetHealthCheckService()->SetServingStatus(serving); });
+    if (!server_)
+      return absl::InternalError("gRPC does not start; its own log says why (GRPC_VERBOSITY=info)");
+    doorkeeper_->Start([this](int fd) {
+      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+      connection.fd = fd;
+      acceptor_->HandleNewConnection(&connection);
+    });
+    housekeeper_.emplace(shared_, [this](const Housekeeper::Health& health) {
+      grpc::HealthCheckServiceInterface* const service = server_->GetHealthCheckService();
+      service->SetServingStatus(health.store);
+      service->SetServingStatus(kAuditHealth, health.audit);
+    });
     return absl::OkStatus();
   }
 
-  int Port() const { return port_; }
+  int Port() const { return doorkeeper_->Port(); }
 
   // In this order: no new calls, open ones end, what they left is committed.
   void Stop() {
     if (!server_) return;
+    doorkeeper_->Stop();
     shared_.streams.EndAll({grpc::StatusCode::UNAVAILABLE, "the controller is stopping: connect again"});
     server_->Shutdown(std::chrono::system_clock::now() + kStopPatience);
     housekeeper_->Stop();
@@ -109,17 +119,19 @@ class Server::Parts {
   ServerParts shared_;
   AgentGatewayService gateway_;
   OperatorService operator_;
-  int port_ = 0;
+  std::unique_ptr<Doorkeeper> doorkeeper_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
   std::optional<Housekeeper> housekeeper_;
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, Store& store, Pki& pki,
                                                       const Clock& clock) {
-  MakeRoomForConnections();
+  ServerOptions complete = options;
+  if (const uint64_t files = MakeRoomForConnections(); files > 0) complete.door_limits.files = files;
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  auto parts = std::make_unique<Parts>(options, store, pki, clock);
+  auto parts = std::make_unique<Parts>(complete, store, pki, clock);
   CORDON_RETURN_IF_ERROR(parts->Listen());
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }

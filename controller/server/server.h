@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "common/base/clock.h"
+#include "controller/server/budgets.h"
+#include "controller/server/doorkeeper.h"
 
 namespace cordon::controller {
 
@@ -18,12 +20,16 @@ class Pki;
 class Store;
 
 struct ServerOptions {
-  std::string listen = "0.0.0.0:7443";   // "ADDRESS:PORT", IPv6 in brackets; port 0 takes a free one
+  // "ADDRESS:PORT", IPv6 in brackets; port 0 takes a free one. 0.0.0.0 and [::] are all addresses of both
+  // families.
+  std::string listen = "0.0.0.0:7443";
   std::vector<std::string> controllers;  // "host:port" as hosts reach this fleet; stands in enrolment files
   int64_t heartbeat_interval_nanos = 10 * kNanosPerSecond;
   // A Control stream without a heartbeat, or without a Hello, for this long is ended.
   int64_t heartbeat_deadline_nanos = 30 * kNanosPerSecond;
   int workers = 4;  // threads for calls that wait for the store
+  HostLimits host_limits;
+  DoorLimits door_limits;  // `files` is what the system allows when the server starts
 };
 
 // Serves from Start until Stop. Thread-safe.

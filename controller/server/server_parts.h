@@ -2,6 +2,8 @@
 
 #include "common/base/clock.h"
 #include "controller/pki/pki.h"
+#include "controller/server/audit_prover.h"
+#include "controller/server/budgets.h"
 #include "controller/server/commit.h"
 #include "controller/server/feeds.h"
 #include "controller/server/inbound_prober.h"
@@ -16,13 +18,14 @@ namespace cordon::controller {
 // What the calls of one server share. Made and stopped by Server, in the order of its members.
 struct ServerParts {
   ServerParts(const ServerOptions& options_, Store& store_, const Pki& pki_, const Clock& clock_)
-      : options(options_), store(store_), pki(pki_), clock(clock_) {}
+      : options(options_), store(store_), pki(pki_), clock(clock_), audit(store_, pki_, clock_) {}
 
   const ServerOptions options;
   Store& store;
   const Pki& pki;
   const Clock& clock;
 
+  AuditProver audit;
   LiveStreams streams;
   Sessions sessions;
   OutcomeFeed outcomes;
@@ -32,13 +35,19 @@ struct ServerParts {
   InboundProber inbound;
 
   Workers workers{options.workers};  // short calls of the store
-  Readers readers{kReaders};         // long answers, each at the pace of its reader
+  Budgets budgets{options.host_limits, [this](const std::string& host_id, const std::string& what) {
+                    NameMisbehaviour(host_id, what);
+                  }};
+  Readers readers{kReaders};  // long answers, each at the pace of its reader
   BatchQueue batches{kBatchesAtATime, [this](std::vector<BatchToCommit> group) {
                        CommitBatchGroup(store, commits, outcomes, std::move(group));
                      }};
   ReportQueue reports{kReportsAtATime, [this](std::vector<ReportToRecord> group) {
                         RecordReportGroup(store, outcomes, std::move(group));
                       }};
+
+  // In the log and in the audit log.
+  void NameMisbehaviour(const std::string& host_id, const std::string& what);
 
   static constexpr int kReaders = 16;
   static constexpr size_t kBatchesAtATime = 256;

@@ -35,6 +35,7 @@ void TelemetryStream::ReadIfRoom() {
   {
     const std::lock_guard lock(mutex_);
     if (reading_ || half_closed_ || uncommitted_ >= kMaxUncommitted) return;
+    if (parts_.clock.BootNanos() < read_after_boot_nanos_) return;  // OnTick comes back to it
     reading_ = true;
   }
   IfOpen([this] { StartRead(&request_); });
@@ -42,11 +43,15 @@ void TelemetryStream::ReadIfRoom() {
 
 void TelemetryStream::OnReadDone(bool ok) {
   bool finished = false;
+  const int64_t now = parts_.clock.BootNanos();
+  const int64_t wait =
+      ok ? parts_.budgets.Spend(HostId(), request_.ByteSizeLong(), request_.batch().event_count(), now) : 0;
   {
     const std::lock_guard lock(mutex_);
     reading_ = false;
     half_closed_ = half_closed_ || !ok;
     finished = half_closed_ && uncommitted_ == 0;
+    if (wait > 0) read_after_boot_nanos_ = now + wait;
     if (ok) ++uncommitted_;
   }
   if (finished) End(grpc::Status::OK);
@@ -58,6 +63,19 @@ void TelemetryStream::OnReadDone(bool ok) {
                       }});
   request_.Clear();
   ReadIfRoom();
+}
+
+void TelemetryStream::OnTick(int64_t now_boot_nanos) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (read_after_boot_nanos_ == 0 || now_boot_nanos < read_after_boot_nanos_) return;
+    read_after_boot_nanos_ = 0;
+  }
+  ReadIfRoom();
+}
+
+void TelemetryStream::OnEnded() {
+  parts_.budgets.CloseStream(HostId());
 }
 
 // On the commit thread; nothing here waits.

@@ -12,7 +12,7 @@ namespace cordon::controller {
 
 // One host's Telemetry stream: its position first, then batches up and acknowledgements down. A batch is
 // acknowledged when the store has committed it and not before (TEL-2). While kMaxUncommitted batches of the
-// host wait for the store, no more are read: flow control holds the host back.
+// host wait for the store, or its budget is spent, no more are read: flow control holds the host back.
 class TelemetryStream final
     : public OutStream<grpc::ServerBidiReactor<v1::TelemetryRequest, v1::TelemetryResponse>,
                        v1::TelemetryResponse>,
@@ -27,6 +27,8 @@ class TelemetryStream final
 
  private:
   void OnReadDone(bool ok) override;
+  void OnTick(int64_t now_boot_nanos) override;
+  void OnEnded() override;
   void SendPosition();  // in a worker
   void OnCommitted(uint64_t first_sequence, const absl::StatusOr<BatchResult>& result);
   void Refuse(uint64_t first_sequence, const std::string& reason);
@@ -37,6 +39,7 @@ class TelemetryStream final
 
   std::mutex mutex_;
   int uncommitted_ = 0;
+  int64_t read_after_boot_nanos_ = 0;  // the host's budget is spent until then
   bool reading_ = false;
   bool half_closed_ = false;  // the host sends no more; what it sent is still acknowledged
 };

@@ -111,6 +111,19 @@ def wire():
                    f"{size / events:.1f}", "≤ 40")
 
 
+def delivery():
+    for line in map(json.loads, read("delivery")):
+        what = line["what"]
+        if "per_second" in line:
+            yield (f"{what}, every batch durable ({line['events']:,} events)", f"{line['per_second']:,.0f} events/s", "")
+        elif "ms" in line:
+            yield (f"{what}, a database of {line['bytes'] / 2**20:,.0f} MiB", f"{line['ms']:,.0f} ms", "")
+        elif "ns_each" in line:
+            yield (what, f"{line['ns_each'] / 1000:,.2f} µs", "")
+        else:
+            yield (f"{what}: bytes per event, headers included, in batches of a busy host", f"{line['bytes_per_event']:.1f}", "≤ 40")
+
+
 def fleet():
     answers = []
     for line in read("fleet"):
@@ -172,7 +185,7 @@ def commit():
 
 
 def main():
-    rows = [row for part in (idle, orders, storm, wire, fleet) for row in part()]
+    rows = [row for part in (idle, orders, storm, delivery, wire, fleet) for row in part()]
     texts = [f"{datetime.date.today().isoformat()}, commit {commit()}, {machine()}, release build."]
     if rows:
         texts.append(table(["what", "measured", "budget"], rows))

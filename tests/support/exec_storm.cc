@@ -48,6 +48,10 @@ std::string TinyProgram() {
   return std::string(kBinaryDir) + "/tests/tiny_program";
 }
 
+bool RunTiny(const std::string& tag, int number) {
+  return RunOne(TinyProgram(), tag, number);
+}
+
 StormResult RunExecStorm(int count, const std::string& tag, int workers) {
   std::atomic<int> next = 0;
   std::atomic<int> failed = 0;

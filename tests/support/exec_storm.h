@@ -10,6 +10,10 @@ std::string TinyProgram();
 // CPU time of this process and of its children that have been waited for.
 double OwnCpuSeconds();
 
+// Starts TinyProgram once, with the arguments "storm", `tag` and the number, and waits for it. False when it
+// cannot be started.
+bool RunTiny(const std::string& tag, int number);
+
 struct StormResult {
   double seconds = 0;
   double cpu_seconds = 0;  // of this process and the children, in user and kernel space

@@ -53,11 +53,16 @@ Fleet::~Fleet() {
   if (controller_) controller_->Kill();
 }
 
-void Fleet::StartController() {
-  controller_ = std::make_unique<Subprocess>(
-      std::vector<std::string>{Program("cordon-controller"), "serve", "--data", Folder("controller").string(),
-                               "--listen", "0.0.0.0:8443"},
-      SubprocessOptions{.net_namespace = outside_.Name()});
+void Fleet::LaunchController(std::vector<std::string> through) {
+  std::vector<std::string> args = std::move(through);
+  args.insert(args.end(), {Program("cordon-controller"), "serve", "--data", Folder("controller").string(),
+                           "--listen", "0.0.0.0:8443"});
+  controller_ =
+      std::make_unique<Subprocess>(std::move(args), SubprocessOptions{.net_namespace = outside_.Name()});
+}
+
+void Fleet::StartController(std::vector<std::string> through) {
+  LaunchController(std::move(through));
   Require(Eventually([&] { return TryCtl({"hosts"}).status == 0; }, kStartTimeout),
           StrCat("the controller does not answer: ", controller_->Errors()));
 }
@@ -79,15 +84,21 @@ void Fleet::Enroll() {
   Require(result.status == 0, StrCat("cannot enrol: ", result.errors));
 }
 
-void Fleet::StartAgent(std::vector<std::string> through) {
+void Fleet::LaunchAgent(std::vector<std::string> through) {
   std::vector<std::string> args = std::move(through);
   args.insert(args.end(), {Program("cordon-agent"), "run", "--config", Folder("agent.toml").string()});
   agent_ = std::make_unique<Subprocess>(std::move(args), SubprocessOptions{.net_namespace = host_.Name()});
-  const auto connected = [&] {
-    const CommandResult hosts = TryCtl({"-o", "json", "hosts"});
-    return hosts.status == 0 && hosts.output.find("\"connected\"") != std::string::npos;
-  };
-  Require(Eventually(connected, kStartTimeout), StrCat("the agent does not connect: ", agent_->Errors()));
+}
+
+bool Fleet::AgentConnected() {
+  const CommandResult hosts = TryCtl({"-o", "json", "hosts"});
+  return hosts.status == 0 && hosts.output.find("\"connected\"") != std::string::npos;
+}
+
+void Fleet::StartAgent(std::vector<std::string> through) {
+  LaunchAgent(std::move(through));
+  Require(Eventually([&] { return AgentConnected(); }, kStartTimeout),
+          StrCat("the agent does not connect: ", agent_->Errors()));
 }
 
 void Fleet::KillAgent() {

@@ -34,14 +34,17 @@ class Fleet {
   std::filesystem::path Folder(const std::string& name) const { return folder_ / name; }
   std::filesystem::path WatchedFolder() const { return folder_ / "watched"; }
 
-  void StartController();
-  void KillController();  // SIGKILL
+  void StartController(std::vector<std::string> through = {});   // `through`: a command that runs it
+  void LaunchController(std::vector<std::string> through = {});  // without waiting until it answers
+  void KillController();                                         // SIGKILL
 
   // Writes an enrolment file for site "leeds" and joins the host with it.
   void Enroll();
   CommandResult TryEnroll(const std::filesystem::path& file);
   // Starts the agent and waits until the controller sees it connected. `through`: a command that runs it.
   void StartAgent(std::vector<std::string> through = {});
+  void LaunchAgent(std::vector<std::string> through = {});  // without waiting
+  bool AgentConnected();
   void KillAgent();  // SIGKILL
   int StopAgent();   // SIGTERM; the exit status
   Subprocess& Agent() { return *agent_; }

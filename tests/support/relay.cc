@@ -3,7 +3,10 @@
 #include <array>
 #include <atomic>
 #include <boost/asio/connect.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <string>
+#include <vector>
 
 namespace cordon::testing {
 namespace {
@@ -48,22 +51,33 @@ struct Relay::State : std::enable_shared_from_this<Relay::State> {
 
   void Pump(const std::shared_ptr<Pair>& pair, tcp::socket& from, tcp::socket& to,
             std::array<char, 16384>& buffer) {
-    from.async_read_some(boost::asio::buffer(buffer),
-                         [self = shared_from_this(), pair, &from, &to, &buffer](
-                             const boost::system::error_code& error, size_t size) {
-                           if (self->swallow) pair->dead = true;
-                           if (pair->dead) return;  // both sockets stay open: nobody is told
-                           boost::system::error_code write_error;
-                           if (!error)
-                             boost::asio::write(to, boost::asio::buffer(buffer.data(), size), write_error);
-                           if (error || write_error) {
-                             boost::system::error_code ignored;
-                             pair->client.close(ignored);
-                             pair->server.close(ignored);
-                             return;
-                           }
-                           self->Pump(pair, from, to, buffer);
-                         });
+    from.async_read_some(
+        boost::asio::buffer(buffer), [self = shared_from_this(), pair, &from, &to, &buffer](
+                                         const boost::system::error_code& error, size_t size) {
+          if (self->swallow) pair->dead = true;
+          if (pair->dead) return;  // both sockets stay open: nobody is told
+          const std::chrono::milliseconds wait = self->delay;
+          if (wait.count() == 0) {
+            if (Pass(*pair, to, std::string(buffer.data(), size), error)) self->Pump(pair, from, to, buffer);
+            return;
+          }
+          const auto timer = std::make_shared<boost::asio::steady_timer>(self->loop, wait);
+          timer->async_wait([self, pair, &to, timer, error,
+                             bytes = std::string(buffer.data(), size)](const boost::system::error_code&) {
+            if (!pair->dead) Pass(*pair, to, bytes, error);
+          });
+          if (!error) self->Pump(pair, from, to, buffer);
+        });
+  }
+
+  // False when the connection is over.
+  static bool Pass(Pair& pair, tcp::socket& to, const std::string& bytes, boost::system::error_code error) {
+    if (!error) boost::asio::write(to, boost::asio::buffer(bytes), error);
+    if (!error) return true;
+    boost::system::error_code ignored;
+    pair.client.close(ignored);
+    pair.server.close(ignored);
+    return false;
   }
 
   boost::asio::io_context& loop;
@@ -71,6 +85,7 @@ struct Relay::State : std::enable_shared_from_this<Relay::State> {
   const uint16_t to_port;
   std::vector<std::shared_ptr<Pair>> pairs;
   std::atomic<bool> swallow = false;
+  std::atomic<std::chrono::milliseconds> delay{std::chrono::milliseconds(0)};
   std::atomic<int> accepted = 0;
 };
 
@@ -89,6 +104,9 @@ uint16_t Relay::Port() const {
 }
 void Relay::Swallow() {
   state_->swallow = true;
+}
+void Relay::SetDelay(std::chrono::milliseconds each_way) {
+  state_->delay = each_way;
 }
 void Relay::Restore() {
   state_->swallow = false;

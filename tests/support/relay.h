@@ -2,14 +2,15 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <thread>
 
 namespace cordon::testing {
 
-// A TCP relay on 127.0.0.1 that can turn into a black hole: connections stay open and nothing passes.
-// Thread-safe.
+// A TCP relay on 127.0.0.1, in the network namespace of the thread that makes it. It can be slow to deliver,
+// and it can turn into a black hole: connections stay open and nothing passes. Thread-safe.
 class Relay {
  public:
   explicit Relay(uint16_t to_port);
@@ -20,6 +21,9 @@ class Relay {
   uint16_t Port() const;
   // Connections that stand, and those that come, carry nothing from now on.
   void Swallow();
+  // What is read from now on is passed on this much later, each way. Not to be shortened while something is
+  // on its way.
+  void SetDelay(std::chrono::milliseconds each_way);
   // New connections work again; those that were swallowed stay dead.
   void Restore();
   // Connections accepted so far.

@@ -41,13 +41,17 @@ class RecordingHandler final : public agent::LinkHandler {
  public:
   v1::Hello MakeHello() override { return {}; }
   v1::Heartbeat MakeHeartbeat() override { return {}; }
-  void OnOrder(const v1::SignedOrder& order) override { Add(&orders_, order); }
+  void OnOrder(const v1::SignedOrder& order, const v1::AuditProof& audit) override {
+    Add(&proofs_, audit);
+    Add(&orders_, order);
+  }
   void OnHealthPoll(const v1::HealthPoll& poll) override { Add(&polls_, poll); }
   void OnRehearsal(const v1::RehearsalRequest& request) override { Add(&rehearsals_, request); }
   void OnControllerEndpoints(const std::vector<Endpoint>& endpoints) override { Add(&endpoints_, endpoints); }
   void OnCertificateRenewed(int64_t not_after) override { Add(&renewals_, not_after); }
 
   std::vector<v1::SignedOrder> Orders() const { return Copy(orders_); }
+  std::vector<v1::AuditProof> Proofs() const { return Copy(proofs_); }  // one beside each order
   std::vector<v1::HealthPoll> Polls() const { return Copy(polls_); }
   std::vector<v1::RehearsalRequest> Rehearsals() const { return Copy(rehearsals_); }
   std::vector<std::vector<Endpoint>> Endpoints() const { return Copy(endpoints_); }
@@ -67,6 +71,7 @@ class RecordingHandler final : public agent::LinkHandler {
 
   mutable std::mutex mutex_;
   std::vector<v1::SignedOrder> orders_;
+  std::vector<v1::AuditProof> proofs_;
   std::vector<v1::HealthPoll> polls_;
   std::vector<v1::RehearsalRequest> rehearsals_;
   std::vector<std::vector<Endpoint>> endpoints_;

@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <optional>
 #include <string>
 
+#include "common/wire/audit_checkpoint.h"
 #include "tests/support/server_box.h"
 #include "tests/support/status_matchers.h"
 
@@ -171,6 +174,57 @@ TEST(ServerControl, AnOrderComesByteForByteAtOnceOrWithTheNextHello) {
   const auto waiting = control->Read();
   ASSERT_TRUE(waiting.has_value());
   EXPECT_EQ(waiting->order().SerializeAsString(), second.SerializeAsString());  // only the newest
+}
+
+// What stands beside the order that comes next.
+v1::AuditProof ProofOfNext(ServerBox& box, ControlClient& control, const std::string& host_id) {
+  v1::SubmitOrderResponse submitted;
+  Must(box.Submit(box.Signed(box.IsolateHosts({host_id})), &submitted));
+  const auto message = control.Read();
+  if (!message || !message->has_order()) throw std::runtime_error("no order came");
+  return message->audit();
+}
+
+TEST(ServerControl, AUT3_EachOrderBringsAProofThatTheAuditLogGoesOn) {
+  Connected c;
+  const auto judge = [&](const v1::AuditProof& proof, const std::optional<v1::AuditCheckpoint>& seen) {
+    return Must(JudgeAuditProof(proof, seen, c.box.Ca().AuditLogPublicKey(), c.box.Fleet().FleetId()));
+  };
+  const v1::AuditProof first = ProofOfNext(c.box, *c.control, c.host.id);
+  const v1::AuditCheckpoint seen = judge(first, std::nullopt);
+  EXPECT_GE(seen.size(), 4U);  // the order's own submission is in it
+  const v1::AuditCheckpoint later = judge(ProofOfNext(c.box, *c.control, c.host.id), seen);
+  EXPECT_GT(later.size(), seen.size());
+
+  // Another session: the host says itself what it has seen.
+  EXPECT_THAT(c.control->HangUp(), IsOk());
+  const auto control = c.host.Control();
+  v1::ControlRequest hello = HelloOf("reception-1");
+  *hello.mutable_hello()->mutable_audit_checkpoint() = first.checkpoint();
+  ASSERT_TRUE(control->Send(hello));
+  ASSERT_TRUE(control->Read()->has_welcome());
+  const auto again = control->Read();  // the newest order, which has not had its effect
+  ASSERT_TRUE(again.has_value() && again->has_order());
+  EXPECT_EQ(again->audit().from_size(), seen.size());
+  judge(again->audit(), seen);
+}
+
+TEST(ServerControl, AUT3_AControllerThatWasSetBackIsFoundOutByWhatAHostHasSeen) {
+  Connected c;
+  v1::AuditCheckpoint longer;
+  longer.set_fleet_id(c.box.Fleet().FleetId());
+  longer.set_size(1'000);
+  longer.set_root_sha256(std::string(32, 'r'));
+  v1::ControlRequest hello = HelloOf("reception-1");
+  *hello.mutable_hello()->mutable_audit_checkpoint() = Must(SignCheckpoint(longer, c.box.Ca().AuditLogKey()));
+  const auto control = c.host.Control();
+  ASSERT_TRUE(control->Send(hello));
+  ASSERT_TRUE(control->Read()->has_welcome());  // the host must stay reachable
+  const std::vector<v1::AuditEntry> log = c.box.Audit();
+  const auto noted = std::ranges::find(log, "audit.not_continued", &v1::AuditEntry::action);
+  ASSERT_NE(noted, log.end());
+  EXPECT_EQ(noted->actor(), "host/" + c.host.id);
+  EXPECT_THAT(noted->detail(), ::testing::HasSubstr("this log is shorter"));
 }
 
 TEST(ServerControl, AUT2_AnOutcomeIsTheCertificatesHostsWhateverItSays) {

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "common/wire/audit_chain.h"
+#include "common/wire/audit_checkpoint.h"
+#include "common/wire/merkle.h"
 #include "common/wire/order.h"
 #include "tests/support/raw_call.h"
 #include "tests/support/server_box.h"
@@ -264,13 +266,19 @@ TEST(ServerPollHealth, TellsOfEachHostWhetherItAnswered) {
               Fails(kInvalid, "timeout_nanos"));
 }
 
-std::vector<v1::AuditEntry> ExportAudit(ServerBox& box, uint64_t from_index) {
+// `end`: what the controller signs of it.
+std::vector<v1::AuditEntry> ExportAudit(ServerBox& box, uint64_t from_index, v1::AuditCheckpoint* end) {
   v1::ExportAuditRequest request;
   request.set_from_index(from_index);
   ReadClient<v1::ExportAuditResponse> log([&](auto* c) { return box.Operator().ExportAudit(c, request); });
   std::vector<v1::AuditEntry> entries;
-  while (const auto response = log.Read()) entries.push_back(response->entry());
+  v1::SignedCheckpoint signed_end;
+  while (const auto response = log.Read()) {
+    if (response->has_entry()) entries.push_back(response->entry());
+    if (response->has_checkpoint()) signed_end = response->checkpoint();
+  }
   Must(log.End());
+  *end = Must(VerifyCheckpoint(signed_end, box.Ca().AuditLogPublicKey(), box.Fleet().FleetId()));
   return entries;
 }
 
@@ -279,8 +287,13 @@ TEST(ServerAudit, IsExportedAsAChainThatCanBeCheckedOffline) {
   const TestHost host = box.AddHost();
   v1::SubmitOrderResponse submitted;
   ASSERT_THAT(box.Submit(box.Signed(box.IsolateHosts({host.id})), &submitted), IsOk());
-  const std::vector<v1::AuditEntry> log = ExportAudit(box, 0);
+  v1::AuditCheckpoint end;
+  const std::vector<v1::AuditEntry> log = ExportAudit(box, 0, &end);
   EXPECT_THAT(VerifyAudit(log), IsOk());
+  MerkleWalk tree;
+  for (const v1::AuditEntry& entry : log) tree.Add(entry.hash());
+  EXPECT_EQ(end.size(), log.size());
+  EXPECT_EQ(end.root_sha256(), tree.Root());
   std::vector<std::string> actions;
   for (const v1::AuditEntry& entry : log) actions.push_back(entry.action());
   EXPECT_THAT(actions, ElementsAre("fleet.create", "enrollment.create", "host.enroll", "order.submit",
@@ -288,8 +301,9 @@ TEST(ServerAudit, IsExportedAsAChainThatCanBeCheckedOffline) {
   const std::string alex = "operator/" + box.Fleet().OperatorId();
   EXPECT_EQ(log[1].actor(), alex);
   EXPECT_EQ(log[3].actor(), alex);
-  const std::vector<v1::AuditEntry> rest = ExportAudit(box, 4);
+  const std::vector<v1::AuditEntry> rest = ExportAudit(box, 4, &end);
   ASSERT_FALSE(rest.empty());
+  EXPECT_EQ(end.size(), rest.back().index());
   EXPECT_EQ(rest[0].index(), 4U);
   AuditChainCheck check(log[2].index(), log[2].hash());
   for (const v1::AuditEntry& entry : rest) EXPECT_THAT(check.Next(entry), IsOk());

@@ -134,7 +134,7 @@ class GateOfAHost : public ::testing::Test {
     v1::SignedTrustBundle root;
     root.set_bundle(bundle_.SerializeAsString());
     trust_.emplace(folder_.Path(), root);
-    gate_.emplace(HostTraits{host_, "reception-1", "leeds", {}}, *trust_,
+    gate_.emplace(HostTraits{host_, "reception-1", "leeds", {}}, *trust_, witness_,
                   agent::OrderGate::Parts{clock_,
                                           sink_,
                                           *lanes_,
@@ -152,7 +152,7 @@ class GateOfAHost : public ::testing::Test {
     act(order);
     return order;
   }
-  void Handle(const v1::Order& order) { gate_->Handle(testing::SignedBy(order, {&alex_})); }
+  void Handle(const v1::Order& order) { gate_->Handle(testing::SignedBy(order, {&alex_}), {}); }
 
   // Without effect, with an answer and with an event that say why.
   void ExpectRefused(const v1::Order& order, const std::string& why) {
@@ -181,6 +181,7 @@ class GateOfAHost : public ::testing::Test {
   v1::OrderOutcome outcome_;
   testing::TempFolder folder_;
   std::optional<agent::TrustChain> trust_;
+  agent::AuditWitness witness_{folder_.Path()};
   std::optional<agent::OrderGate> gate_;
   uint64_t orders_ = 0;
 };

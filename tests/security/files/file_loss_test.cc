@@ -146,15 +146,17 @@ std::string GoodRecord() {
 
 TEST(FileLoss, AUT6_AGoodRecordIsReadAndEveryCutOneIsRefused) {
   const std::string good = GoodRecord();
+  const std::string twice = good + good;  // outlives the records, which point into it
   std::vector<platform::FanotifyRecord> records;
-  ASSERT_TRUE(platform::DecodeFanotify(good + good, &records));
+  ASSERT_TRUE(platform::DecodeFanotify(twice, &records));
   ASSERT_EQ(records.size(), 2U);
   EXPECT_EQ(records[1].entry.name, "name");
   EXPECT_EQ(records[1].pid, 77U);
   EXPECT_EQ(records[1].entry.folder.size(), 20U);
   for (size_t length = 1; length < good.size(); ++length) {
     records.clear();
-    EXPECT_FALSE(platform::DecodeFanotify(good.substr(0, length), &records)) << length;
+    const std::string cut = good.substr(0, length);
+    EXPECT_FALSE(platform::DecodeFanotify(cut, &records)) << length;
     EXPECT_TRUE(records.empty());
   }
 }

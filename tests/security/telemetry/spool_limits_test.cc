@@ -4,9 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <iostream>
 #include <map>
+#include <random>
+#include <string>
 #include <vector>
 
+#include "agent/app/config.h"
+#include "tests/support/busy_host.h"
+#include "tests/support/soak.h"
 #include "tests/support/spool_box.h"
 #include "tests/support/store_box.h"
 
@@ -52,6 +58,24 @@ TEST(SpoolLimits, TEL4_BelowThemNothingGoes) {  // the positive control of those
   }
   EXPECT_TRUE(Dropped(spool).empty());
   EXPECT_EQ(spool->Stats().dropped_events, 0U);
+}
+
+TEST(SpoolLimits, TEL4_ThreeDaysOfABusyHostFitIntoTheDefaultBound) {
+  constexpr int64_t kRounds = 3 * 24 * 3'600 / 5;  // a batch every five seconds: see BatcherSettings
+  const int part = testing::StormCount(24, 1);     // usually three hours of the three days
+  const uint64_t bound = agent::AgentConfig().spool_max_bytes;
+  SpoolBox spool(bound);
+  std::mt19937 random(7);
+  for (int64_t round = 0; round < kRounds / part; ++round) {
+    Must(spool->Append(testing::FiveBusySeconds(random, spool.Time().WallNanos())));
+    spool.Time().Advance(5 * kNanosPerSecond);
+  }
+  const agent::SpoolStats stats = spool->Stats();
+  EXPECT_EQ(stats.dropped_events, 0U);
+  EXPECT_LT(stats.bytes * static_cast<uint64_t>(part), bound * 4 / 5);
+  std::cout << "  " << stats.events << " events in " << stats.bytes << " bytes, "
+            << stats.bytes / stats.events << " each; three days take "
+            << 100 * stats.bytes * static_cast<uint64_t>(part) / bound << " % of the bound\n";
 }
 
 TEST(SpoolLimits, TEL4_TheBytesStayBelowThemAtEveryMoment) {

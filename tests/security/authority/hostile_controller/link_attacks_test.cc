@@ -27,7 +27,9 @@ class VictimDesk final : public agent::LinkHandler {
     return hello;
   }
   v1::Heartbeat MakeHeartbeat() override { return {}; }
-  void OnOrder(const v1::SignedOrder& order) override { victim_.Hear(order); }
+  void OnOrder(const v1::SignedOrder& order, const v1::AuditProof& audit) override {
+    victim_.Hear(order, audit);
+  }
   void OnHealthPoll(const v1::HealthPoll& /*poll*/) override {}
   void OnRehearsal(const v1::RehearsalRequest& /*request*/) override {}
   void OnControllerEndpoints(const std::vector<Endpoint>& /*endpoints*/) override {}

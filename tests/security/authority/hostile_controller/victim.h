@@ -60,14 +60,15 @@ class Victim final : public agent::OrderHandler {
     restored_ = isolation_->Restore();
     lanes_ = Must(agent::LaneStore::Open(folder_ / "agent.db", clock_));
     trust_.emplace(folder_.Path(), root_);
-    gate_.emplace(self_, *trust_,
+    witness_.emplace(folder_.Path());
+    gate_.emplace(self_, *trust_, *witness_,
                   agent::OrderGate::Parts{clock_, events_, *lanes_, *this,
                                           [this](const v1::OrderOutcome& outcome) { Note(outcome); },
                                           [this] { ++trust_changes_; }});
     gate_->Resume();
   }
 
-  void Hear(const v1::SignedOrder& order) { gate_->Handle(order); }
+  void Hear(const v1::SignedOrder& order, const v1::AuditProof& audit = {}) { gate_->Handle(order, audit); }
 
   HostStanding Standing() {
     HostStanding standing{.level = filter_.Held() ? static_cast<int>(filter_.Held()->level) : 1,
@@ -170,6 +171,7 @@ class Victim final : public agent::OrderHandler {
   std::unique_ptr<agent::Isolation> isolation_;
   std::unique_ptr<agent::LaneStore> lanes_;
   std::optional<agent::TrustChain> trust_;
+  std::optional<agent::AuditWitness> witness_;
   std::optional<agent::OrderGate> gate_;
 };
 

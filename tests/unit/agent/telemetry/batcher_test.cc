@@ -71,6 +71,21 @@ TEST_F(BatcherTest, WritesAfterAWhile) {
   EXPECT_TRUE(Eventually([&] { return spool_.Events().size() == 1; }));
 }
 
+TEST_F(BatcherTest, GathersForLongerWhileNobodyAcknowledges) {
+  Start({.flush_after = 1ms, .unheard_after = 50ms, .unheard_flush_after = 1h});
+  batcher_->Emit(v1::EVENT_CLASS_PROCESS, 1, Started(1));
+  ASSERT_TRUE(Eventually([&] { return committed_ == 1; }));
+  std::this_thread::sleep_for(100ms);
+  batcher_->Emit(v1::EVENT_CLASS_PROCESS, 1, Started(2));
+  std::this_thread::sleep_for(100ms);
+  EXPECT_EQ(committed_, 1);
+  batcher_->Emit(v1::EVENT_CLASS_CONTROL, 1, Started(3));  // what is urgent takes the rest along
+  ASSERT_TRUE(Eventually([&] { return committed_ == 2; }));
+  batcher_->WakeForMaintenance();
+  batcher_->Emit(v1::EVENT_CLASS_PROCESS, 1, Started(4));
+  EXPECT_TRUE(Eventually([&] { return committed_ == 3; }));
+}
+
 TEST_F(BatcherTest, FlushesAllThatWasEmittedBefore) {
   Start();
   std::vector<std::thread> sensors;

@@ -203,6 +203,19 @@ TEST_F(Backlog, WhatIsNewOpensASegmentAndGoesFirst) {
   EXPECT_EQ(sent[3], 2);
 }
 
+// On a slow line a position takes its time.
+TEST_F(Backlog, WhatHappensBeforeThePositionComesIsNewToo) {
+  v1::TelemetryPosition position;
+  position.set_chain_id(box_->ChainId());
+  sender_.OnStreamOpened();
+  Append(kOld + 1);
+  ASSERT_TRUE(sender_.OnPosition(position).ok());
+  const std::vector<int64_t> sent = Send();
+  ASSERT_GE(sent.size(), 2U);
+  EXPECT_EQ(sent[0], -61);
+  EXPECT_EQ(sent[1], 1);
+}
+
 TEST_F(Backlog, IsNotStarvedByWhatIsNew) {
   Open(0);
   for (uint32_t pid = kOld + 1; pid <= kOld + 12; ++pid) Append(pid);

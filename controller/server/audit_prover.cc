@@ -1,0 +1,68 @@
+#include "controller/server/audit_prover.h"
+
+#include <string>
+#include <vector>
+
+#include "common/base/status.h"
+#include "common/base/strings.h"
+#include "common/base/text.h"
+#include "common/wire/audit_checkpoint.h"
+
+namespace cordon::controller {
+namespace {
+
+constexpr size_t kMaxRemembered = 4'096;
+
+}  // namespace
+
+absl::StatusOr<uint64_t> AuditProver::SizeSeen(const v1::SignedCheckpoint& seen) {
+  const absl::StatusOr<v1::AuditCheckpoint> read =
+      VerifyCheckpoint(seen, pki_.AuditLogPublicKey(), pki_.FleetId());
+  if (!read.ok()) return 0;
+  const absl::StatusOr<std::string> root = store_.AuditRoot(read->size());
+  if (!root.ok() && !absl::IsOutOfRange(root.status())) return root.status();
+  if (root.ok() && *root == read->root_sha256()) return read->size();
+  whole_ = false;
+  return absl::DataLossError(StrCat("a host has seen the audit log with ", read->size(), " entries at ",
+                                    FormatTime(read->time_unix_nanos()),
+                                    root.ok()
+                                        ? ", and this log is another one from before there"
+                                        : ", and this log is shorter: the store was set back to an old copy",
+                                    "; hosts refuse orders beside it (docs/security.md, AUT-3)"));
+}
+
+absl::StatusOr<v1::SignedCheckpoint> AuditProver::CheckpointAt(uint64_t size, const std::string& root) const {
+  v1::AuditCheckpoint checkpoint;
+  checkpoint.set_fleet_id(pki_.FleetId());
+  checkpoint.set_size(size);
+  checkpoint.set_root_sha256(root);
+  checkpoint.set_time_unix_nanos(clock_.WallNanos());
+  return SignCheckpoint(checkpoint, pki_.AuditLogKey());
+}
+
+absl::Status AuditProver::LookAnew(const std::shared_ptr<const v1::ControlResponse>& order) {
+  order_ = nullptr;
+  by_seen_size_.clear();
+  CORDON_ASSIGN_OR_RETURN(const AuditHead head, store_.GetAuditHead());
+  CORDON_ASSIGN_OR_RETURN(checkpoint_, CheckpointAt(head.size, head.root));
+  size_ = head.size;
+  order_ = order;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::AuditProof> AuditProver::ProofBeside(
+    const std::shared_ptr<const v1::ControlResponse>& order, uint64_t seen_size) {
+  const std::lock_guard lock(mutex_);
+  // A host that has heard of a later order by now needs a later state than this order's.
+  if (order_ != order || seen_size > size_) CORDON_RETURN_IF_ERROR(LookAnew(order));
+  if (const auto known = by_seen_size_.find(seen_size); known != by_seen_size_.end()) return known->second;
+  v1::AuditProof proof;
+  *proof.mutable_checkpoint() = checkpoint_;
+  proof.set_from_size(seen_size);
+  CORDON_ASSIGN_OR_RETURN(const std::vector<std::string> hashes, store_.AuditConsistency(seen_size, size_));
+  for (const std::string& hash : hashes) proof.add_consistency(hash);
+  if (by_seen_size_.size() >= kMaxRemembered) by_seen_size_.clear();
+  return by_seen_size_.emplace(seen_size, std::move(proof)).first->second;
+}
+
+}  // namespace cordon::controller

@@ -1,0 +1,129 @@
+// A controller under attack, by hosts that misbehave and by strangers: who does is slowed and named, others
+// do not notice, and when it is over everything is as before (AUT-6). Each test shows first that what it
+// takes away was there.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/support/crowd.h"
+#include "tests/support/server_box.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/test_batches.h"
+
+namespace cordon::testing {
+namespace {
+
+using std::chrono::steady_clock;
+
+bool IsNamed(ServerBox& box, const std::string& host_id, const std::string& what) {
+  for (int i = 0; i < 100; ++i) {
+    const std::vector<v1::AuditEntry> log = box.Audit();
+    if (std::ranges::any_of(log, [&](const v1::AuditEntry& entry) {
+          return entry.action() == "host.held_back" && entry.subject() == host_id &&
+                 entry.detail().find(what) != std::string::npos;
+        })) {
+      return true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return false;
+}
+
+// Sends `count` batches, each when the one before is acknowledged.
+std::chrono::duration<double> SendBatches(TelemetryClient& stream, BatchChain& chain, int count) {
+  const auto began = steady_clock::now();
+  for (int i = 0; i < count; ++i) {
+    v1::TelemetryRequest request;
+    *request.mutable_batch() = chain.Next({StartedEvent(static_cast<uint32_t>(i))});
+    if (!stream.Send(request)) throw std::runtime_error("a batch was not taken");
+    const auto answer = stream.Read();
+    if (!answer || !answer->has_acknowledgement()) throw std::runtime_error("a batch was not acknowledged");
+  }
+  return steady_clock::now() - began;
+}
+
+TEST(ControllerUnderAttack, AUT6_AHostThatSendsTooMuchIsSlowedAndNamedAndOthersAreNot) {
+  controller::ServerOptions options;
+  options.host_limits.messages = {.per_second = 10, .burst = 20};
+  ServerBox box(options);
+  const TestHost noisy = box.AddHost("noisy");
+  const TestHost calm = box.AddHost("calm");
+  BatchChain noisy_chain(noisy.id);
+  BatchChain calm_chain(calm.id);
+  const auto noisy_stream = noisy.Telemetry();
+  const auto calm_stream = calm.Telemetry();
+  ASSERT_TRUE(noisy_stream->Read()->has_position());
+  ASSERT_TRUE(calm_stream->Read()->has_position());
+
+  SendBatches(*noisy_stream, noisy_chain, 15);
+  EXPECT_FALSE(IsNamed(box, noisy.id, "")) << "within its burst";
+  // 20 more than the burst, 10 a second: nothing is lost, and it takes the time that it should.
+  EXPECT_GT(SendBatches(*noisy_stream, noisy_chain, 40).count(), 1.5);
+  EXPECT_TRUE(IsNamed(box, noisy.id, "it sends more messages than a host may"));
+  EXPECT_EQ(Must(box.Store().PositionOf(noisy.id)).acknowledged_sequence, 55U);
+
+  SendBatches(*calm_stream, calm_chain, 15);
+  EXPECT_EQ(Must(box.Store().PositionOf(calm.id)).acknowledged_sequence, 15U);
+  EXPECT_FALSE(IsNamed(box, calm.id, ""));
+}
+
+TEST(ControllerUnderAttack, AUT6_AHostGetsNoMoreStreamsThanItMay) {
+  controller::ServerOptions options;
+  options.host_limits.streams = 3;
+  ServerBox box(options);
+  const TestHost greedy = box.AddHost("greedy");
+  const TestHost other = box.AddHost("other");
+  std::vector<std::unique_ptr<TelemetryClient>> streams;
+  for (int i = 0; i < 3; ++i) {
+    streams.push_back(greedy.Telemetry());
+    ASSERT_TRUE(streams.back()->Read()->has_position());
+  }
+  EXPECT_THAT(greedy.Telemetry()->End(),
+              Fails(absl::StatusCode::kResourceExhausted, "too many streams open"));
+  EXPECT_TRUE(IsNamed(box, greedy.id, "it opens more than 3 streams"));
+  EXPECT_TRUE(other.Telemetry()->Read()->has_position());
+  // One that ends makes room.
+  EXPECT_THAT(streams.front()->HangUp(), IsOk());
+  EXPECT_TRUE(greedy.Telemetry()->Read()->has_position());
+}
+
+TEST(ControllerUnderAttack, AUT6_AFloodOfConnectionsFromOneSourceDoesNotReachTls) {
+  controller::ServerOptions options;
+  options.door_limits.per_source = {.per_second = 1, .burst = 20};
+  ServerBox box(options);
+  const Crowd crowd({.source = "127.0.0.2", .to = "127.0.0.1", .port = box.Server().Port(), .count = 300});
+  EXPECT_GE(crowd.Open(), 20);  // the burst: it did get through before
+  EXPECT_LE(crowd.Open(), 60);
+  EXPECT_GE(crowd.Refused(), 240);
+  box.AddHost();  // from 127.0.0.1: connects, enrols
+}
+
+TEST(ControllerUnderAttack, AUT6_OperatorsWhoDoNotReadHoldNobodyUp) {
+  ServerBox box;
+  const TestHost host = box.AddHost();
+  BatchChain chain(host.id);
+  const auto stream = host.Telemetry();
+  ASSERT_TRUE(stream->Read()->has_position());
+  SendBatches(*stream, chain, 50);
+  v1::QueryEventsRequest query;
+  query.set_follow(true);
+  std::vector<std::unique_ptr<ReadClient<v1::QueryEventsResponse>>> deaf;
+  for (int i = 0; i < 12; ++i) {
+    deaf.push_back(std::make_unique<ReadClient<v1::QueryEventsResponse>>(
+        [&](auto* context) { return box.Operator().QueryEvents(context, query); }));
+  }
+  SendBatches(*stream, chain, 50);
+  v1::SubmitOrderResponse submitted;
+  EXPECT_THAT(box.Submit(box.Signed(box.IsolateHosts({host.id})), &submitted), IsOk());
+  EXPECT_TRUE(deaf.front()->Read().has_value()) << "and who reads late still gets it";
+}
+
+}  // namespace
+}  // namespace cordon::testing
