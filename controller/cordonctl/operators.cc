@@ -68,7 +68,11 @@ absl::StatusOr<ExitCode> Request(Tool& tool, const OperatorOptions& options) {
   CORDON_RETURN_IF_ERROR(controller::PutKeys(keys, passphrase, &pending));
   CORDON_ASSIGN_OR_RETURN(const v1::OperatorRequest request,
                           MakeRequest(pending.operator_id(), options.name, keys));
-  CORDON_RETURN_IF_ERROR(platform::MakePrivateFolder(std::filesystem::absolute(identity).parent_path()));
+  // ~/.config/cordon, the first time; a folder that is there keeps its mode.
+  const std::filesystem::path folder = std::filesystem::absolute(identity).parent_path();
+  if (std::error_code error; !std::filesystem::exists(folder, error)) {
+    CORDON_RETURN_IF_ERROR(platform::MakePrivateFolder(folder));
+  }
   CORDON_RETURN_IF_ERROR(
       platform::WriteFileDurably(pending_file, WritePending(pending), platform::FileAccess::kOwnerOnly));
   CORDON_RETURN_IF_ERROR(

@@ -78,6 +78,9 @@ class TwoPeople : public ::testing::Test {
   static std::vector<std::string> Dark(const std::vector<std::string>& more = {}) {
     std::vector<std::string> args = {"isolate",    "reception-1", "--level",  "dark",
                                      "--fallback", "hold",        "--reason", "a remote session"};
+    return With(std::move(args), more);
+  }
+  static std::vector<std::string> With(std::vector<std::string> args, const std::vector<std::string>& more) {
     args.insert(args.end(), more.begin(), more.end());
     return args;
   }
@@ -232,6 +235,71 @@ TEST_F(TwoPeople, AUT3_WithoutAChainNothingIsSigned) {
   EXPECT_THAT(approved.err, HasSubstr("sign nothing before you know why"));
   EXPECT_EQ(StateOf(id), v1::PROPOSAL_STATE_OPEN);
   EXPECT_EQ(Call("blake", {"hosts"}).status, 0) << "who looks needs no trust";
+}
+
+TEST_F(TwoPeople, AUT3_AThirdJoinsWithKeysOfTheirOwnAndLeaves) {
+  const std::vector<std::string> request = {
+      "operator", "request", "--name", "casey", "--out", File("casey.request"), "--no-passphrase"};
+  ASSERT_EQ(Call("casey", request).status, 0);
+  EXPECT_EQ(Call("casey", request).status, 1) << "keys that wait are not overwritten";
+  const std::vector<std::string> add = {"operator",      "add",   File("casey.request"), "--role",
+                                        "isolate,trust", "--out", File("casey.welcome"), "--reason",
+                                        "holidays"};
+  EXPECT_EQ(Call("alex", add).status, 2) << "nobody to ask";
+  const Result added = Call("alex", add, "y\n");
+  ASSERT_EQ(added.status, 0) << added.err;
+  EXPECT_THAT(added.err, HasSubstr("new operator casey"));
+  EXPECT_THAT(added.err, HasSubstr("fingerprint of the request: "));
+  ASSERT_EQ(Call("casey", {"operator", "accept", File("casey.welcome"), "--yes"}).status, 0);
+  EXPECT_FALSE(std::filesystem::exists(File("casey.pending")));
+  EXPECT_THAT(Call("casey", {"operator", "list"}).out, HasSubstr("casey"));
+
+  const std::string id = Propose();
+  EXPECT_EQ(Call("casey", {"orders", "approve", id, "--yes"}).status, 0);
+  EXPECT_EQ(Due(), 2U) << "the change of trust, and dark";
+
+  const std::string second = Propose();
+  const std::vector<std::string> remove = {"operator", "remove", "casey", "--reason", "left", "--yes"};
+  ASSERT_EQ(Call("blake", remove).status, 0);
+  EXPECT_EQ(Call("blake", remove).status, 1) << "there is no such operator now";
+  const Result late = Call("casey", {"orders", "approve", second, "--yes"});
+  EXPECT_EQ(late.status, 1);
+  EXPECT_THAT(late.err, HasSubstr("your signature would not count"));
+  EXPECT_EQ(Call("casey", {"orders", "withdraw", second, "--reason", "no"}).status, 1);
+}
+
+TEST_F(TwoPeople, AUT3_AHigherThresholdForTrustIsAStepOfItsOwnAndThenNeedsBoth) {
+  ASSERT_EQ(Call("alex", {"operator", "threshold", "trust=2", "--reason", "two people", "--yes"}).status, 4)
+      << "the new bundle needs blake too";
+  const std::string id = Newest();
+  const Result approved = Call("blake", {"orders", "approve", id}, "y\n");
+  EXPECT_EQ(approved.status, 0) << approved.err;
+  EXPECT_THAT(approved.err, HasSubstr("signatures for trust: 1 becomes 2"));
+
+  ASSERT_EQ(Call("casey", {"operator", "request", "--name", "casey", "--out", File("casey.request"),
+                           "--no-passphrase"})
+                .status,
+            0);
+  std::vector<std::string> add = {"operator", "add",   File("casey.request"), "--role",   "isolate,trust",
+                                  "--yes",    "--out", File("casey.welcome"), "--reason", "holidays"};
+  const Result both = Call("alex", With(add, {"--threshold", "trust=3"}));
+  EXPECT_EQ(both.status, 1);
+  EXPECT_THAT(both.err, HasSubstr("Go in two steps"));
+  const Result proposed = Call("alex", add);
+  EXPECT_EQ(proposed.status, 4) << proposed.err;
+  EXPECT_THAT(proposed.err, HasSubstr("give this command again"));
+  EXPECT_FALSE(std::filesystem::exists(File("casey.welcome")));
+  EXPECT_EQ(Call("blake", {"orders", "approve", Newest(), "--yes"}).status, 0);
+  EXPECT_EQ(Call("alex", add).status, 0);
+  EXPECT_TRUE(std::filesystem::exists(File("casey.welcome")));
+}
+
+TEST_F(TwoPeople, AUT3_AnotherPassphraseSealsTheSameKeys) {
+  std::ofstream(File("new")) << "correct horse battery\n";
+  ASSERT_EQ(Call("blake", {"operator", "passphrase", "--new-passphrase-file", File("new")}).status, 0);
+  const std::string id = Propose();
+  EXPECT_EQ(Call("blake", {"orders", "approve", id, "--yes"}).status, 1) << "sealed, and nobody to ask";
+  EXPECT_EQ(Call("blake", {"--passphrase-file", File("new"), "orders", "approve", id, "--yes"}).status, 0);
 }
 
 }  // namespace
