@@ -4,10 +4,12 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 
 #include "common/base/status.h"
 #include "common/rpc/tls.h"
+#include "controller/app/ca.h"
 #include "controller/app/init.h"
 #include "controller/app/serve.h"
 #include "controller/keys/passphrase.h"
@@ -43,6 +45,15 @@ int InitCommand(controller::InitOptions options, const controller::PassphraseSou
       options.passphrase.empty() ? ", NOT sealed with a passphrase" : "");
   fmt::print("Next: cordon-controller serve --data {} --listen 0.0.0.0:{}\n", options.data.string(),
              options.port);
+  return 0;
+}
+
+using DataCommand = absl::StatusOr<std::string> (*)(const std::filesystem::path&, const Clock&);
+
+int RunOnData(DataCommand command, const std::filesystem::path& data) {
+  const absl::StatusOr<std::string> done = command(data, *platform::MakeSystemClock());
+  if (!done.ok()) return Fail(done.status());
+  fmt::print("{}", *done);
   return 0;
 }
 
@@ -95,10 +106,29 @@ int main(int argc, char** argv) {
                    "PEM file of who certifies the syslog server (default: the system's)")
       ->envname("CORDON_EXPORT_CA");
 
+  std::filesystem::path data;
+  DataCommand on_data = nullptr;
+  CLI::App* const ca =
+      app.add_subcommand("ca", "Another certificate authority, step by step; stop the controller first");
+  ca->require_subcommand(1);
+  const auto add = [&](CLI::App* above, const char* name, const char* help, DataCommand command) {
+    CLI::App* const one = above->add_subcommand(name, help);
+    one->add_option("--data", data, "Folder made by init")->required()->envname("CORDON_DATA");
+    one->callback([&on_data, command] { on_data = command; });
+  };
+  add(ca, "show", "What there is, and what the trust bundle names", controller::ShowAuthorities);
+  add(ca, "prepare", "Make the next one", controller::PrepareCa);
+  add(ca, "use", "Issue by the next one, and believe the old one still", controller::UseCa);
+  add(ca, "retire", "Believe the old one no more", controller::RetireCa);
+  add(&app, "log-key",
+      "Another key for the audit log, after the store was set back to a copy; stop the controller first",
+      controller::NewLogKey);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kBadUsage;
   }
+  if (on_data != nullptr) return RunOnData(on_data, data);
   return init->parsed() ? InitCommand(init_options, passphrase) : ServeCommand(serve_options);
 }

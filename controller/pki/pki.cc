@@ -9,6 +9,7 @@
 #include "common/base/uuid.h"
 #include "common/crypto/ed25519.h"
 #include "common/crypto/x509.h"
+#include "controller/pki/ca_change.h"
 #include "controller/pki/fleet_file.h"
 #include "platform/api/files.h"
 
@@ -16,8 +17,6 @@ namespace cordon::controller {
 namespace {
 
 constexpr size_t kMaxPkiFileBytes = 64 * 1024;
-// Hosts whose clock is behind can use a new certificate at once.
-constexpr int64_t kBackdateNanos = 3600 * kNanosPerSecond;
 
 using std::filesystem::path;
 
@@ -120,6 +119,7 @@ absl::StatusOr<std::unique_ptr<Pki>> Pki::Load(const path& folder, const Clock& 
   absl::StatusOr<PkiOptions> options = ParseFleetFile(text);
   if (!options.ok()) return Annotate(options.status(), (folder / "fleet.toml").string());
   std::unique_ptr<Pki> pki(new Pki(*std::move(options), clock));
+  CORDON_RETURN_IF_ERROR(FinishChange(folder));
   CORDON_ASSIGN_OR_RETURN(pki->ca_key_, ReadKey(folder / "ca.key"));
   CORDON_ASSIGN_OR_RETURN(pki->ca_pem_, ReadPrivate(folder / "ca.crt"));
   if (!CheckKeyMatches(pki->ca_pem_, *pki->ca_key_).ok()) {
@@ -127,9 +127,15 @@ absl::StatusOr<std::unique_ptr<Pki>> Pki::Load(const path& folder, const Clock& 
                                                 " and ca.crt do not belong together or are "
                                                 "damaged; put back both from a backup"));
   }
+  CORDON_ASSIGN_OR_RETURN(const AuthoritiesOnDisk authorities, ReadAuthorities(folder));
+  pki->believed_ca_pem_ = StrCat(pki->ca_pem_, authorities.old_pem);
   CORDON_RETURN_IF_ERROR(pki->LoadOwn(folder));
   CORDON_RETURN_IF_ERROR(pki->LoadAuditKey(folder));
   return pki;
+}
+
+absl::Status Pki::RenewAuditKey(const path& folder) {
+  return WriteAuditKey(folder);
 }
 
 absl::Status Pki::LoadAuditKey(const path& folder) {
@@ -152,8 +158,11 @@ absl::Status Pki::LoadOwn(const path& folder) {
   const absl::StatusOr<CertificateInfo> info = ReadCertificate(controller_pem_);
   if (!info.ok()) return Annotate(info.status(), (folder / "controller.crt").string());
   const bool fresh = info->not_after_unix_nanos - now >= kControllerCertificateNanos / 2;
-  if (fresh && CheckKeyMatches(controller_pem_, *key).ok())
-    return CheckCertificate(controller_pem_, ca_pem_, now);
+  if (fresh && CheckKeyMatches(controller_pem_, *key).ok()) {
+    const absl::Status good = CheckCertificate(controller_pem_, ca_pem_, now);
+    // One of the CA before is replaced; a stranger's says that the folder is not what it should be.
+    if (good.ok() || !CheckCertificate(controller_pem_, believed_ca_pem_, now).ok()) return good;
+  }
   CORDON_ASSIGN_OR_RETURN(IssuedKeyPair own, IssueOwn(*ca_key_, ca_pem_, options_, now));
   CORDON_RETURN_IF_ERROR(WriteOwn(folder, own));
   controller_pem_ = std::move(own.certificate.pem);

@@ -4,6 +4,7 @@
 // 0700:
 //   fleet.toml                        fleet_id, organisation, names of the controller
 //   ca.key ca.crt                     P-256; trust in the whole fleet hangs on this key
+//   ca-next.* ca-old.crt              while the CA changes, see ca_change.h
 //   controller.key controller.crt     what the server shows
 //   audit.key                         Ed25519; signs the checkpoints of the audit log
 
@@ -28,6 +29,8 @@ inline constexpr int64_t kHostCertificateNanos = 30 * kDayNanos;  // agents rene
 inline constexpr int64_t kOperatorCertificateNanos = 365 * kDayNanos;
 inline constexpr int64_t kControllerCertificateNanos = 730 * kDayNanos;
 inline constexpr int64_t kCaCertificateNanos = 20 * 365 * kDayNanos;
+// Hosts whose clock is behind by up to this can use a new certificate at once.
+inline constexpr int64_t kBackdateNanos = 3600 * kNanosPerSecond;
 
 struct IssuedCertificate {
   std::string pem;
@@ -63,7 +66,10 @@ class Pki {
   const std::string& FleetId() const { return options_.fleet_id; }
   const std::string& Organisation() const { return options_.organisation; }
   const std::vector<std::string>& Names() const { return options_.names; }
+  // The CA that everything is issued by; and all whose certificates are believed, that one first: more than
+  // one while the CA changes.
   const std::string& CaPem() const { return ca_pem_; }
+  const std::string& BelievedCaPem() const { return believed_ca_pem_; }
 
   // What the server shows to its callers.
   const std::string& ControllerCertificatePem() const { return controller_pem_; }
@@ -73,6 +79,9 @@ class Pki {
   // the log.
   EVP_PKEY& AuditLogKey() const { return *audit_key_; }
   const std::string& AuditLogPublicKey() const { return audit_public_key_; }  // 32 raw bytes
+
+  // Makes another key for the audit log; Load reads it.
+  static absl::Status RenewAuditKey(const std::filesystem::path& folder);
 
   // A host's certificate for the key in its request, for kHostCertificateNanos. Only the key is taken from
   // the request (AUT-2). INVALID_ARGUMENT: a bad request.
@@ -101,6 +110,7 @@ class Pki {
   const Clock& clock_;
   KeyPtr ca_key_;
   std::string ca_pem_;
+  std::string believed_ca_pem_;
   std::string controller_pem_;
   std::string controller_key_pem_;
   KeyPtr audit_key_;

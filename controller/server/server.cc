@@ -73,7 +73,7 @@ class Server::Parts {
   absl::Status Listen() {
     const Pki& pki = shared_.pki;
     const std::shared_ptr<grpc::ServerCredentials> credentials =
-        MakeServerCredentials({pki.CaPem(), pki.ControllerCertificatePem(), pki.ControllerKeyPem()});
+        MakeServerCredentials({pki.BelievedCaPem(), pki.ControllerCertificatePem(), pki.ControllerKeyPem()});
     credentials->SetAuthMetadataProcessor(std::make_shared<CallGate>(pki.Organisation()));
     CORDON_ASSIGN_OR_RETURN(
         doorkeeper_, Doorkeeper::Open(shared_.options.listen, shared_.options.door_limits, shared_.clock));
