@@ -18,6 +18,7 @@ void AddRelease(CLI::App* app, Command* chosen);
 void AddScan(CLI::App* app, Command* chosen);
 void AddOrders(CLI::App* app, Command* chosen);
 void AddOperator(CLI::App* app, Command* chosen);
+void AddTrust(CLI::App* app, Command* chosen);
 void AddEvents(CLI::App* app, Command* chosen);
 void AddHealth(CLI::App* app, Command* chosen);
 void AddAudit(CLI::App* app, Command* chosen);

@@ -227,12 +227,6 @@ absl::StatusOr<ExitCode> Passphrase(Tool& tool, const OperatorOptions& options) 
   return ExitCode::kDone;
 }
 
-void AddTrustFlags(CLI::App* command, TrustOrderOptions* options) {
-  command->add_option("--reason", options->reason, "Why; stands in the audit log")->required();
-  command->add_option("--incident", options->incident, "Number or name of the incident");
-  command->add_flag("--yes", options->yes, "Do not ask");
-}
-
 }  // namespace
 
 void AddOperator(CLI::App* app, Command* chosen) {

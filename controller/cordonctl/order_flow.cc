@@ -169,6 +169,12 @@ absl::StatusOr<ExitCode> GiveOrder(Tool& tool, const OrderOptions& options, v1::
   return WaitForOrder(tool, *client, order.order_id(), hosts, timeout);
 }
 
+void AddTrustFlags(CLI::App* command, TrustOrderOptions* options) {
+  command->add_option("--reason", options->reason, "Why; stands in the audit log")->required();
+  command->add_option("--incident", options->incident, "Number or name of the incident");
+  command->add_flag("--yes", options->yes, "Do not ask");
+}
+
 absl::StatusOr<ExitCode> GiveTrustOrder(Tool& tool, const TrustOrderOptions& options,
                                         const v1::TrustBundle& next) {
   // A host that was off for long follows every version (AUT-3), so these live as long as any order may.

@@ -39,6 +39,8 @@ struct TrustOrderOptions {
   bool yes = false;      // --yes
 };
 
+void AddTrustFlags(CLI::App* command, TrustOrderOptions* options);
+
 // Makes `next` the fleet's trust bundle: says what changes, asks, signs and submits. kDone when it is in
 // force, kNeedsSignatures when it is a proposal.
 absl::StatusOr<ExitCode> GiveTrustOrder(Tool& tool, const TrustOrderOptions& options,

@@ -36,7 +36,7 @@ int Run(std::vector<std::string> args, const Environment& environment) {
   AddGlobalOptions(&app, &options, &output);
   app.require_subcommand(1);
   for (const auto add : {AddHosts, AddEnrollment, AddIsolate, AddRelease, AddScan, AddOrders, AddEvents,
-                         AddHealth, AddAudit, AddUnlockCode, AddOperator}) {
+                         AddHealth, AddAudit, AddUnlockCode, AddOperator, AddTrust}) {
     add(&app, &chosen);
   }
   try {

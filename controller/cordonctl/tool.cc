@@ -32,7 +32,7 @@ absl::StatusOr<const FollowedTrust*> Tool::Trust() {
                                               [&](uint64_t after) { return client->TrustHistory(after); }));
   if (trust_->pin == pin) return &*trust_;
   client->Pin(trust_->pin);
-  const absl::Status written = PinTrust(identity_path_, trust_->pin);
+  const absl::Status written = PinTrust(identity_path_, *trust_);
   if (!written.ok()) {
     Say(StrCat("warning: cannot write the new pin: ", Message(written),
                "; the next call follows the chain again"));

@@ -1,4 +1,5 @@
-// cordonctl trust: what the trust bundle says beside operators and thresholds. Each change is one order of the lane trust.
+// cordonctl trust: what the trust bundle says beside operators and thresholds. Each change is one order of
+// the lane trust.
 
 #include <CLI/CLI.hpp>
 #include <boost/json/array.hpp>
@@ -22,14 +23,14 @@ namespace {
 constexpr size_t kMaxCaBytes = 64 * 1024;
 
 struct TrustOptions {
-  std::vector<std::string> files;  // of CAs
-  std::string log_key;             // hexadecimal
-  std::string site;                // --site
-  std::string level;               // --level
+  std::vector<std::string> files;   // of CAs
+  std::string log_key;              // hexadecimal
+  std::string site;                 // --site
+  std::string level;                // --level
   std::vector<std::string> roster;  // host ids or names, most needed first
-  uint32_t hosts = 1;              // --hosts
-  uint32_t signatures = 2;         // --signatures
-  bool none = false;               // --none
+  uint32_t hosts = 1;               // --hosts
+  uint32_t signatures = 2;          // --signatures
+  bool none = false;                // --none
   TrustOrderOptions order;
 };
 
@@ -39,12 +40,12 @@ absl::StatusOr<ExitCode> Show(Tool& tool) {
     tool.Print(ToJson(trust->bundle));
     return ExitCode::kDone;
   }
-  tool.Print(StrCat("trust bundle version ", trust->pin.version, ", SHA-256 ", HexEncode(trust->pin.sha256), "\n",
-                    trust->bundle.operators_size(), " operators (cordonctl operator list)\n"));
+  tool.Print(StrCat("trust bundle version ", trust->pin.version, ", SHA-256 ", HexEncode(trust->pin.sha256),
+                    "\n", trust->bundle.operators_size(), " operators (cordonctl operator list)\n"));
   for (const v1::Lifeline& lifeline : trust->bundle.lifelines()) {
-    tool.Print(StrCat("lifeline ", lifeline.site(), ": the first ", lifeline.hosts(), " of ", lifeline.host_ids_size(),
-                      " hosts do not go above ", WordOf(lifeline.level()), " with fewer than ", lifeline.signatures(),
-                      " signatures\n"));
+    tool.Print(StrCat("lifeline ", lifeline.site(), ": the first ", lifeline.hosts(), " of ",
+                      lifeline.host_ids_size(), " hosts do not go above ", WordOf(lifeline.level()),
+                      " with fewer than ", lifeline.signatures(), " signatures\n"));
   }
   for (const std::string& pem : trust->bundle.ca_pem()) {
     tool.Print(StrCat("CA SHA-256 ", HexEncode(Sha256(pem)).substr(0, 16), "\n"));
@@ -71,7 +72,8 @@ absl::StatusOr<ExitCode> SetLogKey(Tool& tool, const TrustOptions& options) {
   const absl::StatusOr<std::string> key = HexDecode(options.log_key);
   if (!key.ok() || key->size() != kEd25519PublicKeyBytes) {
     return absl::InvalidArgumentError(
-        StrCat("a log's key is ", 2 * kEd25519PublicKeyBytes, " hexadecimal digits, as cordon-controller log-key prints them"));
+        StrCat("a log's key is ", 2 * kEd25519PublicKeyBytes,
+               " hexadecimal digits, as cordon-controller log-key prints them"));
   }
   CORDON_ASSIGN_OR_RETURN(const FollowedTrust* const trust, tool.Trust());
   return GiveTrustOrder(tool, options.order, WithLogKey(trust->bundle, *key));
@@ -90,7 +92,8 @@ absl::StatusOr<std::vector<std::string>> RosterIds(Tool& tool, const TrustOption
       }
     }
     if (found.size() != 1) {
-      return absl::NotFoundError(StrCat("'", wanted, "' is ", found.empty() ? "no host" : "more than one host", " of site ",
+      return absl::NotFoundError(StrCat("'", wanted, "' is ",
+                                        found.empty() ? "no host" : "more than one host", " of site ",
                                         options.site, "; see cordonctl hosts"));
     }
     ids.push_back(found[0]);
@@ -120,7 +123,8 @@ absl::StatusOr<ExitCode> SetLifeline(Tool& tool, const TrustOptions& options) {
 }  // namespace
 
 void AddTrust(CLI::App* app, Command* chosen) {
-  CLI::App* const trust = app->add_subcommand("trust", "What hosts believe: CAs, lifelines, the audit log's key");
+  CLI::App* const trust =
+      app->add_subcommand("trust", "What hosts believe: CAs, lifelines, the audit log's key");
   const auto options = std::make_shared<TrustOptions>();
   trust->require_subcommand(1);
   const auto add = [&](const char* name, const char* help, auto run) {
@@ -129,7 +133,8 @@ void AddTrust(CLI::App* app, Command* chosen) {
     return command;
   };
   add("show", "What is in force", [](Tool& tool, const TrustOptions&) { return Show(tool); });
-  CLI::App* const ca = add("ca", "The CAs of the fleet's certificates, all of them: for a change of the CA", SetAuthorities);
+  CLI::App* const ca =
+      add("ca", "The CAs of the fleet's certificates, all of them: for a change of the CA", SetAuthorities);
   ca->add_option("FILE", options->files, "PEM files, 1 to 4")->required()->expected(1, 4);
   CLI::App* const log_key = add("log-key", "The key of the controller's audit log", SetLogKey);
   log_key->add_option("KEY", options->log_key, "As cordon-controller log-key prints it")->required();
@@ -143,7 +148,8 @@ void AddTrust(CLI::App* app, Command* chosen) {
   lifeline->add_option("--hosts", options->hosts, "How many hosts (default 1)")->check(CLI::Range(1, 100));
   lifeline->add_option("--signatures", options->signatures, "How many must sign to go above it (default 2)")
       ->check(CLI::Range(2, 16));
-  lifeline->add_option("HOST", options->roster, "The site's hosts by name or id, most needed first")->excludes(none);
+  lifeline->add_option("HOST", options->roster, "The site's hosts by name or id, most needed first")
+      ->excludes(none);
   for (CLI::App* const each : {ca, log_key, lifeline}) AddTrustFlags(each, &options->order);
 }
 

@@ -105,6 +105,36 @@ v1::TrustBundle WithoutOperator(const v1::TrustBundle& before, std::string_view 
   return next;
 }
 
+v1::TrustBundle WithAuthorities(const v1::TrustBundle& before, const std::vector<std::string>& ca_pem) {
+  v1::TrustBundle next = After(before);
+  next.mutable_ca_pem()->Assign(ca_pem.begin(), ca_pem.end());
+  return next;
+}
+
+v1::TrustBundle WithLogKey(const v1::TrustBundle& before, std::string_view public_key) {
+  v1::TrustBundle next = After(before);
+  next.set_audit_log_public_key(std::string(public_key));
+  return next;
+}
+
+v1::TrustBundle WithLifeline(const v1::TrustBundle& before, const v1::Lifeline& lifeline) {
+  v1::TrustBundle next = WithoutLifeline(before, lifeline.site()).value_or(After(before));
+  *next.add_lifelines() = lifeline;
+  return next;
+}
+
+absl::StatusOr<v1::TrustBundle> WithoutLifeline(const v1::TrustBundle& before, std::string_view site) {
+  v1::TrustBundle next = After(before);
+  auto* const lifelines = next.mutable_lifelines();
+  const auto end = std::remove_if(lifelines->begin(), lifelines->end(),
+                                  [&](const v1::Lifeline& lifeline) { return lifeline.site() == site; });
+  if (end == lifelines->end()) {
+    return absl::NotFoundError(StrCat("site ", site, " has no lifeline; see cordonctl trust show"));
+  }
+  lifelines->erase(end, lifelines->end());
+  return next;
+}
+
 void SetThresholds(const std::vector<v1::Threshold>& thresholds, v1::TrustBundle* bundle) {
   for (const v1::Threshold& threshold : thresholds) {
     auto* const all = bundle->mutable_thresholds();

@@ -31,6 +31,14 @@ absl::StatusOr<v1::TrustedOperator> FindOperator(const v1::TrustBundle& bundle, 
 // The bundle after `before` without that operator.
 v1::TrustBundle WithoutOperator(const v1::TrustBundle& before, std::string_view operator_id);
 
+// The bundle after `before` with these certificate authorities (PEM), or with another key for the audit log,
+// or with this lifeline in the place of the one that its site had.
+v1::TrustBundle WithAuthorities(const v1::TrustBundle& before, const std::vector<std::string>& ca_pem);
+v1::TrustBundle WithLogKey(const v1::TrustBundle& before, std::string_view public_key);
+v1::TrustBundle WithLifeline(const v1::TrustBundle& before, const v1::Lifeline& lifeline);
+// NOT_FOUND: the site has none.
+absl::StatusOr<v1::TrustBundle> WithoutLifeline(const v1::TrustBundle& before, std::string_view site);
+
 void SetThresholds(const std::vector<v1::Threshold>& thresholds, v1::TrustBundle* bundle);
 
 // OK when `after` can be put in force: it is whole, and those who can sign now are enough for its own

@@ -103,10 +103,12 @@ absl::StatusOr<FollowedTrust> FollowTrust(const TrustPin& pin, const v1::SignedT
   return Refused("their history does not end");
 }
 
-absl::Status PinTrust(const std::string& identity_path, const TrustPin& pin) {
+absl::Status PinTrust(const std::string& identity_path, const FollowedTrust& trust) {
   CORDON_ASSIGN_OR_RETURN(v1::OperatorIdentity identity, ReadIdentity(identity_path));
-  identity.set_trust_bundle_sha256(pin.sha256);
-  identity.set_trust_version(pin.version);
+  identity.set_trust_bundle_sha256(trust.pin.sha256);
+  identity.set_trust_version(trust.pin.version);
+  if (!trust.bundle.ca_pem().empty()) identity.clear_ca_pem();
+  for (const std::string& ca_pem : trust.bundle.ca_pem()) identity.mutable_ca_pem()->append(ca_pem);
   return WriteIdentity(identity_path, identity);
 }
 

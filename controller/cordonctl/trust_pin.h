@@ -35,7 +35,8 @@ using TrustHistory = std::function<absl::StatusOr<std::vector<v1::SignedOrder>>(
 absl::StatusOr<FollowedTrust> FollowTrust(const TrustPin& pin, const v1::SignedTrustBundle& current,
                                           const TrustHistory& history);
 
-// Writes the pin into the identity file; the rest of it stays as it is.
-absl::Status PinTrust(const std::string& identity_path, const TrustPin& pin);
+// Writes the pin of `trust` into the identity file, and the CAs that it names, if any; the rest of it stays
+// as it is.
+absl::Status PinTrust(const std::string& identity_path, const FollowedTrust& trust);
 
 }  // namespace cordon::ctl
