@@ -21,7 +21,8 @@ absl::Status AuditCheck::End(const AuditEnd& end) {
   v1::SignedTrustBundle signed_bundle;
   signed_bundle.set_bundle(end.trust_bundle);
   CORDON_ASSIGN_OR_RETURN(const v1::TrustBundle bundle, ParseTrustBundle(signed_bundle));
-  if (bundle.audit_log_public_key().empty()) return absl::OkStatus();  // of a fleet from before logs were signed
+  if (bundle.audit_log_public_key().empty())
+    return absl::OkStatus();  // of a fleet from before logs were signed
   const std::string& fleet_id = fleet_id_.empty() ? bundle.fleet_id() : fleet_id_;
   CORDON_ASSIGN_OR_RETURN(const v1::AuditCheckpoint signed_end,
                           VerifyCheckpoint(end.checkpoint, bundle.audit_log_public_key(), fleet_id));

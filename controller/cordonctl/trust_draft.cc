@@ -105,6 +105,18 @@ v1::TrustBundle WithoutOperator(const v1::TrustBundle& before, std::string_view 
   return next;
 }
 
+v1::TrustBundle WithKeys(const v1::TrustBundle& before, const v1::TrustedOperator& keys) {
+  v1::TrustBundle next = After(before);
+  for (v1::TrustedOperator& person : *next.mutable_operators()) {
+    if (person.operator_id() != keys.operator_id()) continue;
+    person.set_ed25519_public_key(keys.ed25519_public_key());
+    if (HasRole(person, v1::TrustedOperator::ROLE_UNLOCK)) {
+      person.set_unlock_public_key(keys.unlock_public_key());
+    }
+  }
+  return next;
+}
+
 void SetThresholds(const std::vector<v1::Threshold>& thresholds, v1::TrustBundle* bundle) {
   for (const v1::Threshold& threshold : thresholds) {
     auto* const all = bundle->mutable_thresholds();

@@ -31,6 +31,9 @@ absl::StatusOr<v1::TrustedOperator> FindOperator(const v1::TrustBundle& bundle, 
 // The bundle after `before` without that operator.
 v1::TrustBundle WithoutOperator(const v1::TrustBundle& before, std::string_view operator_id);
 
+// The bundle after `before` with other keys for an operator of it; the unlock key with the role for it alone.
+v1::TrustBundle WithKeys(const v1::TrustBundle& before, const v1::TrustedOperator& keys);
+
 void SetThresholds(const std::vector<v1::Threshold>& thresholds, v1::TrustBundle* bundle);
 
 // OK when `after` can be put in force: it is whole, and those who can sign now are enough for its own
