@@ -47,7 +47,7 @@ void Renewer::Stop(std::function<void()> stopped) {
   if (call_) {
     call_->context.TryCancel();
   } else {
-    boost::asio::post(loop_, [this] { stopped_(); });
+    boost::asio::post(loop_, std::exchange(stopped_, nullptr));
   }
 }
 
@@ -83,7 +83,9 @@ absl::Status Renewer::Ask(v1::AgentGateway::Stub& stub) {
 void Renewer::OnAnswer(const Call& call, const absl::Status& status) {
   call_ = nullptr;
   if (stopping_) {
-    stopped_();
+    // Not kept: it may hold what this renewer is part of.
+    const std::function<void()> stopped = std::exchange(stopped_, nullptr);
+    stopped();
     return;
   }
   const absl::Status accepted = status.ok() ? Accept(call) : status;

@@ -105,6 +105,7 @@ absl::StatusOr<SignatureCount> CountFor(const v1::Order& order, std::string_view
   CORDON_ASSIGN_OR_RETURN(const v1::TrustBundle next, NewBundle(order, bundle));
   SignatureCount by_new = Count(signatures, next, {bytes, role, RequiredSignatures(order, next)});
   if (!by_new.lacking.empty()) by_new.lacking = StrCat("by the new trust bundle: ", by_new.lacking);
+  if (Missing(by_new) == 0 && Missing(count) == 0) return by_new.needed > count.needed ? by_new : count;
   return Missing(by_new) > Missing(count) ? by_new : count;
 }
 

@@ -24,7 +24,7 @@ uint32_t RequiredSignatures(const v1::Order& order, const v1::TrustBundle& bundl
 
 struct SignatureCount {
   uint32_t have = 0;    // distinct operators whose good signatures count, with distinct keys
-  uint32_t needed = 0;  // of a change of trust: for that one of its two counts that lacks more
+  uint32_t needed = 0;  // of a change of trust: for that one of its two counts that lacks, or needs, more
   std::string lacking;  // a sentence for the operator; empty when there are enough
 };
 

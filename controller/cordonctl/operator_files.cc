@@ -9,6 +9,7 @@
 #include "common/crypto/pem.h"
 #include "common/crypto/x509.h"
 #include "common/wire/operator_identity.h"
+#include "platform/api/files.h"
 
 namespace cordon::ctl {
 namespace {
@@ -117,6 +118,16 @@ absl::StatusOr<v1::OperatorIdentity> Join(const v1::OperatorIdentity& pending,
   identity.set_trust_bundle_sha256(welcome.trust_bundle_sha256());
   identity.set_trust_version(welcome.trust_version());
   return ReadOperatorIdentity(WriteOperatorIdentity(identity));  // which judges the whole
+}
+
+absl::StatusOr<std::string> ReadOperatorFile(const std::string& path) {
+  absl::StatusOr<std::string> text = platform::ReadFileBounded(path, kMaxOperatorFileBytes);
+  if (!text.ok()) return absl::InvalidArgumentError(std::string(Message(text.status())));
+  return text;
+}
+
+std::string PendingFile(const std::string& identity_path) {
+  return identity_path + ".pending";
 }
 
 std::string Fingerprint(const google::protobuf::MessageLite& message) {

@@ -1,7 +1,7 @@
 #pragma once
 
 // What goes to and fro when somebody becomes an operator (AUT-3): a request with keys and a proof, a welcome
-// with a certificate, and between them the new keys, which never leave their machine. Pure.
+// with a certificate, and between them the new keys, which never leave their machine.
 
 #include <absl/status/statusor.h>
 
@@ -32,6 +32,11 @@ absl::StatusOr<v1::OperatorIdentity> ReadPending(std::string_view text);
 // The identity that a welcome makes of pending keys. INVALID_ARGUMENT when the two do not belong together.
 absl::StatusOr<v1::OperatorIdentity> Join(const v1::OperatorIdentity& pending,
                                           const v1::OperatorWelcome& welcome);
+
+// The text of one of these files. INVALID_ARGUMENT when it cannot be read.
+absl::StatusOr<std::string> ReadOperatorFile(const std::string& path);
+// Where the keys that wait are, beside the identity file that they are for.
+std::string PendingFile(const std::string& identity_path);
 
 // Eight groups of four digits, for two people to compare: of the first half of the SHA-256 of what is in the
 // file.

@@ -10,7 +10,6 @@
 #include "common/base/strings.h"
 #include "common/base/text.h"
 #include "common/base/uuid.h"
-#include "common/crypto/digest.h"
 #include "common/wire/json.h"
 #include "common/wire/trust_bundle.h"
 #include "controller/cordonctl/commands.h"
@@ -18,6 +17,7 @@
 #include "controller/cordonctl/identity.h"
 #include "controller/cordonctl/operator_files.h"
 #include "controller/cordonctl/order_flow.h"
+#include "controller/cordonctl/own_keys.h"
 #include "controller/cordonctl/signers.h"
 #include "controller/cordonctl/table.h"
 #include "controller/cordonctl/trust_draft.h"
@@ -34,17 +34,9 @@ struct OperatorOptions {
   std::vector<std::string> thresholds;  // --threshold, or CLASS=N
   TrustOrderOptions order;
   bool no_passphrase = false;
+
+  NewKeysOptions NewKeys() const { return {file, no_passphrase, order}; }
 };
-
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  absl::StatusOr<std::string> text = platform::ReadFileBounded(path, kMaxOperatorFileBytes);
-  if (!text.ok()) return absl::InvalidArgumentError(std::string(Message(text.status())));
-  return text;
-}
-
-std::string PendingFile(const std::string& identity) {
-  return identity + ".pending";
-}
 
 // Keys are made here and stay here; the request has their public halves.
 absl::StatusOr<ExitCode> Request(Tool& tool, const OperatorOptions& options) {
@@ -121,7 +113,7 @@ absl::StatusOr<ExitCode> Welcome(Tool& tool, const v1::OperatorRequest& request,
 }
 
 absl::StatusOr<ExitCode> Add(Tool& tool, const OperatorOptions& options) {
-  CORDON_ASSIGN_OR_RETURN(const std::string text, ReadFile(options.file));
+  CORDON_ASSIGN_OR_RETURN(const std::string text, ReadOperatorFile(options.file));
   CORDON_ASSIGN_OR_RETURN(const v1::OperatorRequest request, ReadRequest(text));
   CORDON_ASSIGN_OR_RETURN(const std::vector<v1::TrustedOperator::Role> roles, ParseRoles(options.roles));
   CORDON_ASSIGN_OR_RETURN(const std::vector<v1::Threshold> thresholds, ParseThresholds(options.thresholds));
@@ -146,9 +138,9 @@ absl::StatusOr<ExitCode> Add(Tool& tool, const OperatorOptions& options) {
 
 absl::StatusOr<ExitCode> Accept(Tool& tool, const OperatorOptions& options) {
   CORDON_ASSIGN_OR_RETURN(const std::string identity_path, tool.IdentityPath());
-  CORDON_ASSIGN_OR_RETURN(const std::string text, ReadFile(options.file));
+  CORDON_ASSIGN_OR_RETURN(const std::string text, ReadOperatorFile(options.file));
   CORDON_ASSIGN_OR_RETURN(const v1::OperatorWelcome welcome, ReadWelcome(text));
-  CORDON_ASSIGN_OR_RETURN(const std::string kept, ReadFile(PendingFile(identity_path)));
+  CORDON_ASSIGN_OR_RETURN(const std::string kept, ReadOperatorFile(PendingFile(identity_path)));
   CORDON_ASSIGN_OR_RETURN(const v1::OperatorIdentity pending, ReadPending(kept));
   CORDON_ASSIGN_OR_RETURN(const v1::OperatorIdentity identity, Join(pending, welcome));
   std::error_code error;
@@ -203,30 +195,6 @@ absl::StatusOr<ExitCode> List(Tool& tool) {
   return ExitCode::kDone;
 }
 
-// A new passphrase for the keys in the identity file.
-absl::StatusOr<ExitCode> Passphrase(Tool& tool, const OperatorOptions& options) {
-  CORDON_ASSIGN_OR_RETURN(const std::string path, tool.IdentityPath());
-  CORDON_ASSIGN_OR_RETURN(v1::OperatorIdentity identity, tool.IdentityAtAnyTime());
-  const controller::PassphraseSource old = tool.Passphrases();
-  CORDON_ASSIGN_OR_RETURN(const KeyPtr signing,
-                          controller::OpenKey(identity.signing_key_pem(), old, "the signing key"));
-  KeyPtr unlock;
-  if (!identity.unlock_key_pem().empty()) {
-    CORDON_ASSIGN_OR_RETURN(unlock, controller::OpenKey(identity.unlock_key_pem(), old, "the unlock key"));
-  }
-  const controller::PassphraseSource chosen{
-      .file = options.file, .none = options.no_passphrase, .ask = tool.World().ask_secret};
-  CORDON_ASSIGN_OR_RETURN(const std::string passphrase, controller::ChoosePassphrase(chosen));
-  CORDON_ASSIGN_OR_RETURN(*identity.mutable_signing_key_pem(), controller::KeyText(*signing, passphrase));
-  if (unlock) {
-    CORDON_ASSIGN_OR_RETURN(*identity.mutable_unlock_key_pem(), controller::KeyText(*unlock, passphrase));
-  }
-  CORDON_RETURN_IF_ERROR(WriteIdentity(path, identity));
-  tool.Print(StrCat(path, passphrase.empty() ? ": its keys are not sealed any more\n"
-                                             : ": its keys are sealed with the new passphrase\n"));
-  return ExitCode::kDone;
-}
-
 }  // namespace
 
 void AddOperator(CLI::App* app, Command* chosen) {
@@ -268,9 +236,19 @@ void AddOperator(CLI::App* app, Command* chosen) {
   for (CLI::App* const each : {admit, remove, threshold}) AddTrustFlags(each, &options->order);
   add("list", "The operators and what they may",
       [](Tool& tool, const OperatorOptions&) { return List(tool); });
-  CLI::App* const passphrase = add("passphrase", "Another passphrase for your keys", Passphrase);
-  passphrase->add_option("--new-passphrase-file", options->file, "File with the new one (else asked for)");
-  for (CLI::App* const each : {request, passphrase}) {
+  add("renew", "A new TLS certificate for you, before the old one ends",
+      [](Tool& tool, const OperatorOptions&) { return RenewCertificate(tool); });
+  CLI::App* const rotate =
+      add("rotate", "New signing and unlock keys for you",
+          [](Tool& tool, const OperatorOptions& given) { return RotateKeys(tool, given.NewKeys()); });
+  AddTrustFlags(rotate, &options->order);
+  CLI::App* const passphrase =
+      add("passphrase", "Another passphrase for your keys",
+          [](Tool& tool, const OperatorOptions& given) { return ChangePassphrase(tool, given.NewKeys()); });
+  for (CLI::App* const each : {rotate, passphrase}) {
+    each->add_option("--new-passphrase-file", options->file, "File with the new one (else asked for)");
+  }
+  for (CLI::App* const each : {request, rotate, passphrase}) {
     each->add_flag("--no-passphrase", options->no_passphrase, "Do not seal the keys");
   }
 }

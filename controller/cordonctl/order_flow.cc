@@ -176,7 +176,7 @@ void AddTrustFlags(CLI::App* command, TrustOrderOptions* options) {
 }
 
 absl::StatusOr<ExitCode> GiveTrustOrder(Tool& tool, const TrustOrderOptions& options,
-                                        const v1::TrustBundle& next) {
+                                        const v1::TrustBundle& next, EVP_PKEY* new_key) {
   // A host that was off for long follows every version (AUT-3), so these live as long as any order may.
   constexpr int64_t kTenYears = 3'650LL * 24 * 3600 * kNanosPerSecond;
   CORDON_ASSIGN_OR_RETURN(Client* const client, tool.Controller());
@@ -199,6 +199,10 @@ absl::StatusOr<ExitCode> GiveTrustOrder(Tool& tool, const TrustOrderOptions& opt
                                     "nothing was sent"));
   v1::SubmitOrderRequest request;
   CORDON_ASSIGN_OR_RETURN(*request.mutable_order(), SignedBy(tool, *client, order));
+  if (new_key != nullptr) {
+    CORDON_ASSIGN_OR_RETURN(*request.mutable_order()->add_signatures(),
+                            SignOrder(request.order().order(), client->Identity().operator_id(), *new_key));
+  }
   CORDON_ASSIGN_OR_RETURN(const v1::SubmitOrderResponse accepted,
                           client->Call(&Client::Stub::SubmitOrder, request));
   const Standing standing{accepted.hosts(), accepted.signatures(), accepted.signatures_needed()};

@@ -105,6 +105,18 @@ v1::TrustBundle WithoutOperator(const v1::TrustBundle& before, std::string_view 
   return next;
 }
 
+v1::TrustBundle WithKeys(const v1::TrustBundle& before, const v1::TrustedOperator& keys) {
+  v1::TrustBundle next = After(before);
+  for (v1::TrustedOperator& person : *next.mutable_operators()) {
+    if (person.operator_id() != keys.operator_id()) continue;
+    person.set_ed25519_public_key(keys.ed25519_public_key());
+    if (HasRole(person, v1::TrustedOperator::ROLE_UNLOCK)) {
+      person.set_unlock_public_key(keys.unlock_public_key());
+    }
+  }
+  return next;
+}
+
 v1::TrustBundle WithAuthorities(const v1::TrustBundle& before, const std::vector<std::string>& ca_pem) {
   v1::TrustBundle next = After(before);
   next.mutable_ca_pem()->Assign(ca_pem.begin(), ca_pem.end());

@@ -31,6 +31,9 @@ absl::StatusOr<v1::TrustedOperator> FindOperator(const v1::TrustBundle& bundle, 
 // The bundle after `before` without that operator.
 v1::TrustBundle WithoutOperator(const v1::TrustBundle& before, std::string_view operator_id);
 
+// The bundle after `before` with other keys for an operator of it; the unlock key with the role for it alone.
+v1::TrustBundle WithKeys(const v1::TrustBundle& before, const v1::TrustedOperator& keys);
+
 // The bundle after `before` with these certificate authorities (PEM), or with another key for the audit log,
 // or with this lifeline in the place of the one that its site had.
 v1::TrustBundle WithAuthorities(const v1::TrustBundle& before, const std::vector<std::string>& ca_pem);

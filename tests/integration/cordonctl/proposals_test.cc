@@ -294,6 +294,46 @@ TEST_F(TwoPeople, AUT3_AHigherThresholdForTrustIsAStepOfItsOwnAndThenNeedsBoth) 
   EXPECT_TRUE(std::filesystem::exists(File("casey.welcome")));
 }
 
+TEST_F(TwoPeople, AUT3_NewKeysOfOneWhoStaysTakeThePlaceOfTheOld) {
+  std::filesystem::copy(File("blake"), File("stolen"));
+  const std::vector<std::string> rotate = {"operator", "rotate",        "--no-passphrase",
+                                           "--reason", "a lost laptop", "--yes"};
+  const Result rotated = Call("blake", rotate);
+  ASSERT_EQ(rotated.status, 0) << rotated.err;
+  EXPECT_THAT(rotated.err, HasSubstr("another signing key"));
+  EXPECT_FALSE(std::filesystem::exists(File("blake.pending")));
+  const std::string id = Propose();
+  const Result stolen = Call("stolen", {"orders", "approve", id, "--yes"});
+  EXPECT_EQ(stolen.status, 1);
+  EXPECT_THAT(stolen.err, HasSubstr("counts for nothing"));
+  EXPECT_EQ(Call("blake", {"orders", "approve", id, "--yes"}).status, 0);
+
+  // Where changes of trust need two, the new keys wait for the other person.
+  ASSERT_EQ(Call("alex", {"operator", "threshold", "trust=2", "--reason", "two people", "--yes"}).status, 4);
+  ASSERT_EQ(Call("blake", {"orders", "approve", Newest(), "--yes"}).status, 0);
+  EXPECT_EQ(Call("blake", rotate).status, 4);
+  EXPECT_EQ(Call("blake", rotate).status, 1) << "not yet";
+  ASSERT_EQ(Call("alex", {"orders", "approve", Newest(), "--yes"}).status, 0);
+  EXPECT_EQ(Call("blake", rotate).status, 0);
+  EXPECT_EQ(Call("blake", {"orders", "approve", Propose(), "--yes"}).status, 0);
+}
+
+TEST_F(TwoPeople, AUT1_ANewCertificateIsForANewKeyAndTheSameOperator) {
+  const auto read = [&] {
+    std::ifstream file(File("blake"));
+    std::stringstream text;
+    text << file.rdbuf();
+    return Must(ReadOperatorIdentity(text.str()));
+  };
+  const v1::OperatorIdentity before = read();
+  ASSERT_EQ(Call("blake", {"operator", "renew"}).status, 0);
+  const v1::OperatorIdentity after = read();
+  EXPECT_NE(after.certificate_pem(), before.certificate_pem());
+  EXPECT_NE(after.key_pem(), before.key_pem());
+  EXPECT_EQ(after.signing_key_pem(), before.signing_key_pem());
+  EXPECT_EQ(Call("blake", {"hosts"}).status, 0);
+}
+
 TEST_F(TwoPeople, AUT3_AnotherPassphraseSealsTheSameKeys) {
   std::ofstream(File("new")) << "correct horse battery\n";
   ASSERT_EQ(Call("blake", {"operator", "passphrase", "--new-passphrase-file", File("new")}).status, 0);

@@ -35,9 +35,13 @@ struct Span {
 class Load {
  public:
   explicit Load(const Clock& clock) : clock_(clock), thread_([this] { Run(); }) {}
+  ~Load() { Stop(); }
+  Load(const Load&) = delete;
+  Load& operator=(const Load&) = delete;
+
   std::vector<Span> Stop() {
     stop_ = true;
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
     return std::move(runs_);
   }
 
