@@ -40,6 +40,13 @@ absl::StatusOr<v1::EnrollmentFile> ReadFile(const EnrollOptions& options, int64_
                                                 FormatTime(file->expiry_unix_nanos()), " and the clock says ",
                                                 FormatTime(now), "; ask for a new one, or set the clock"));
   }
+  // The certificate begins an hour before the file was made, for clocks that are a little behind.
+  const absl::StatusOr<CertificateInfo> bootstrap = ReadCertificate(file->bootstrap_certificate_pem());
+  if (bootstrap.ok() && now < bootstrap->not_before_unix_nanos) {
+    return absl::FailedPreconditionError(StrCat(options.file.string(), ": the enrolment file was made after ",
+                                                FormatTime(bootstrap->not_before_unix_nanos),
+                                                " and the clock says ", FormatTime(now), "; set the clock"));
+  }
   return file;
 }
 

@@ -71,7 +71,7 @@ void ControlStream::Begin() {
   // Before Welcome: who was welcomed has the session, and who comes after takes it over.
   const Sessions::Opened opened = parts_.sessions.Open(HostId(), request_.hello().session_id(),
                                                        shared_from_this(), parts_.clock.WallNanos());
-  if (opened.other_run) ReportSecondSession(parts_, HostId());
+  if (opened.other_run || opened.cloned) ReportSecondSession(parts_, HostId(), opened.cloned);
   if (!SendWelcome()) {
     parts_.sessions.Close(HostId(), this);  // it ended meanwhile, perhaps before the session stood
     return;

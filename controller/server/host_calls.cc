@@ -148,15 +148,19 @@ void ServerParts::NameMisbehaviour(const std::string& host_id, const std::string
   });
 }
 
-void ReportSecondSession(ServerParts& parts, const std::string& host_id) {
-  spdlog::warn(
-      "host {}: a second session of another run ended the first: the agent restarted, or its identity was "
-      "cloned",
-      host_id);
-  const absl::Status noted =
-      parts.store.AppendAudit({StrCat("host/", host_id), "session.second", host_id,
-                               "a session of another run of the agent ended a live one: the agent restarted, "
-                               "or its identity was cloned"});
+void ReportSecondSession(ServerParts& parts, const std::string& host_id, bool cloned) {
+  const std::string what = cloned ? "a run of the agent that another one had replaced is back: two copies of "
+                                    "this identity live; revoke it, and "
+                                    "enrol the machines one by one"
+                                  : "a session of another run of the agent ended a live one: the agent "
+                                    "restarted, or its identity was cloned";
+  if (cloned) {
+    spdlog::error("host {}: {}", host_id, what);
+  } else {
+    spdlog::warn("host {}: {}", host_id, what);
+  }
+  const absl::Status noted = parts.store.AppendAudit(
+      {StrCat("host/", host_id), cloned ? "session.cloned" : "session.second", host_id, what});
   if (!noted.ok()) spdlog::error("cannot note it in the audit log: {}", Message(noted));
 }
 

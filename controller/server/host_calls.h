@@ -32,7 +32,7 @@ void SendPendingOrders(ServerParts& parts, const std::string& host_id, const v1:
                        SessionLink& session);
 
 // Two runs of one identity: an agent that restarted, or a clone (design.md §8).
-void ReportSecondSession(ServerParts& parts, const std::string& host_id);
+void ReportSecondSession(ServerParts& parts, const std::string& host_id, bool cloned);
 
 // Where a Telemetry stream goes on; admits the host.
 absl::StatusOr<v1::TelemetryPosition> TelemetryPositionOf(ServerParts& parts, const std::string& host_id);

@@ -1,8 +1,14 @@
 #include "controller/server/sessions.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace cordon::controller {
+namespace {
+
+constexpr size_t kReplacedRuns = 8;  // remembered of a host
+
+}  // namespace
 
 Sessions::Opened Sessions::Open(const std::string& host_id, const std::string& session_id,
                                 std::shared_ptr<SessionLink> link, int64_t now_unix_nanos) {
@@ -12,6 +18,13 @@ Sessions::Opened Sessions::Open(const std::string& host_id, const std::string& s
     Session& session = by_host_[host_id];
     opened.older = std::move(session.link);
     opened.other_run = opened.older != nullptr && session.session_id != session_id;
+    std::deque<std::string>& replaced = replaced_[host_id];
+    opened.cloned = std::ranges::find(replaced, session_id) != replaced.end();
+    if (opened.other_run) {
+      replaced.push_back(session.session_id);
+      if (replaced.size() > kReplacedRuns) replaced.pop_front();
+    }
+    if (replaced.empty()) replaced_.erase(host_id);
     session = {session_id, std::move(link), {now_unix_nanos, {}}};
   }
   if (opened.older) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -37,6 +38,9 @@ class Sessions {
   struct Opened {
     std::shared_ptr<SessionLink> older;  // ended already; null when there was none
     bool other_run = false;  // the older one was of another run of the agent: a restart, or a clone
+    // A run that another one had replaced is back. An agent that restarts is a new run, so two copies of the
+    // identity live.
+    bool cloned = false;
   };
 
   // `link` becomes the host's session; an older one is dropped.
@@ -69,6 +73,8 @@ class Sessions {
 
   mutable std::mutex mutex_;
   std::unordered_map<std::string, Session> by_host_;
+  std::unordered_map<std::string, std::deque<std::string>>
+      replaced_;                // session ids, the newest last, by host
   std::vector<HostSeen> left_;  // since the last Seen
 };
 

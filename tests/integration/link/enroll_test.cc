@@ -80,6 +80,23 @@ TEST_F(EnrollTest, AUT1_AGoodFileLeavesAHostStateWithoutTokenOrBootstrapKey) {
             perms::owner_read | perms::owner_write);
 }
 
+TEST_F(EnrollTest, AUT1_AClockThatIsWrongIsNamedBeforeAnythingIsSent) {
+  const v1::EnrollmentFile file = Good();
+  Must(EnrollWith(file));  // the control
+  for (const int64_t years : {-10, 10}) {
+    const testing::FakeClock wrong(WallNowNanos() + years * 365 * 24 * 3'600 * kNanosPerSecond);
+    std::ofstream(folder_ / "skewed") << WriteEnrollmentFile(file);
+    const absl::Status refused = Enroll({.file = folder_ / "skewed",
+                                         .state_dir = folder_ / "other",
+                                         .facts = {},
+                                         .timeout = std::chrono::seconds(5)},
+                                        wrong)
+                                     .status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+    EXPECT_THAT(refused.message(), HasSubstr("set the clock"));
+  }
+}
+
 TEST_F(EnrollTest, AUT5_MakesAnUnlockKeyWhosePrivateHalfStaysHere) {
   Must(EnrollWith(Good()));
   const UnlockKey key = Must(LoadOrMakeUnlockKey(State()));

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "common/wire/audit_checkpoint.h"
 #include "tests/support/server_box.h"
@@ -65,6 +68,10 @@ TEST(ServerControl, WelcomesAfterHelloAndAnswersHeartbeats) {
   EXPECT_EQ(answer->heartbeat_ack().id(), 41U);
   EXPECT_EQ(StateOf(box, host.id), v1::HOST_STATE_CONNECTED);
   EXPECT_THAT(control->HangUp(), IsOk());
+  // The host may hear of the end of its stream before the server has put the session away.
+  for (int i = 0; i < 500 && StateOf(box, host.id) != v1::HOST_STATE_OFFLINE; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
   EXPECT_EQ(StateOf(box, host.id), v1::HOST_STATE_OFFLINE);
 }
 
@@ -119,6 +126,24 @@ TEST(ServerControl, AUT2_ASecondLiveSessionOfTheIdentityFencesTheOlderAndIsNoted
   EXPECT_EQ(StateOf(c.box, c.host.id), v1::HOST_STATE_CONNECTED);
   EXPECT_EQ(c.box.Audit().back().action(), "session.second");
   EXPECT_EQ(c.box.Audit().back().actor(), "host/" + c.host.id);
+}
+
+TEST(ServerControl, AUT2_TwoCopiesOfAnIdentityThatLiveAreNamedAsSuch) {
+  ServerBox box;
+  const TestHost host = box.AddHost();
+  const v1::ControlRequest one = HelloOf("reception-1");
+  const v1::ControlRequest other = HelloOf("reception-1");
+  std::vector<std::unique_ptr<ControlClient>> sessions;
+  for (const v1::ControlRequest& hello : {one, other, one}) {
+    sessions.push_back(host.Control());
+    ASSERT_TRUE(sessions.back()->Send(hello));
+    ASSERT_TRUE(sessions.back()->Read()->has_welcome());
+  }
+  std::vector<std::string> noted;
+  for (const v1::AuditEntry& entry : box.Audit()) {
+    if (entry.action().starts_with("session.")) noted.push_back(entry.action());
+  }
+  EXPECT_THAT(noted, ::testing::ElementsAre("session.second", "session.cloned"));
 }
 
 TEST(ServerControl, TheSameRunThatConnectsAgainIsNoClone) {

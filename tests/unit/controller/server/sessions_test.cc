@@ -43,6 +43,17 @@ TEST(Sessions, ASecondRunEndsTheFirstAndIsTold) {
   EXPECT_EQ(f.sessions.Count(), 1U);
 }
 
+TEST(Sessions, AUT2_ARunThatWasReplacedAndIsBackIsAClone) {
+  Fixture f;
+  f.sessions.Open("host", "run-1", f.first, 1);
+  EXPECT_FALSE(f.sessions.Open("host", "run-2", f.second, 2).cloned) << "it may be a restart";
+  EXPECT_TRUE(f.sessions.Open("host", "run-1", f.first, 3).cloned);
+  EXPECT_TRUE(f.sessions.Close("host", f.first.get()));
+  EXPECT_TRUE(f.sessions.Open("host", "run-2", f.second, 4).cloned)
+      << "also when the other one has just gone";
+  EXPECT_FALSE(f.sessions.Open("another", "run-1", f.first, 5).cloned);
+}
+
 TEST(Sessions, TheSameRunMayConnectAgain) {
   Fixture f;
   f.sessions.Open("host", "run-1", f.first, 1);
