@@ -10,7 +10,9 @@ namespace cordon::agent {
 
 TelemetrySender::TelemetrySender(Spool& spool, const Clock& clock, Window window,
                                  std::function<void()> on_acknowledged)
-    : spool_(spool), clock_(clock), window_(window), on_acknowledged_(std::move(on_acknowledged)) {}
+    : spool_(spool), clock_(clock), window_(window), on_acknowledged_(std::move(on_acknowledged)) {
+  marks_.push_back({.boot_nanos = 0, .last_sequence = spool_.Stats().last_sequence});
+}
 
 void TelemetrySender::OnReady(std::function<void()> listener) {
   listener_ = std::move(listener);
@@ -20,14 +22,27 @@ void TelemetrySender::TellReady() {
   if (listener_ && positioned_ && (HasRoom(backlog_) || (two_lanes_ && HasRoom(live_)))) listener_();
 }
 
+// Skipped when the last mark is fresh: then a little more counts as new.
+void TelemetrySender::MarkTheTime() {
+  constexpr int64_t kApartNanos = 250 * kNanosPerMilli;
+  const int64_t now = clock_.BootNanos();
+  if (now - marks_.back().boot_nanos < kApartNanos) return;
+  marks_.push_back({.boot_nanos = now, .last_sequence = spool_.Stats().last_sequence});
+  while (marks_.size() > 1 && marks_[1].boot_nanos <= now - kRecentNanos) marks_.pop_front();
+}
+
 void TelemetrySender::OnNewBatches() {
+  MarkTheTime();
   TellReady();
 }
 
 void TelemetrySender::OnStreamOpened() {
   OnStreamEnded();
+  const int64_t recent = clock_.BootNanos() - kRecentNanos;
   opened_chain_id_ = spool_.ChainId();
-  opened_sequence_ = spool_.Stats().last_sequence;
+  for (const Mark& mark : marks_) {
+    if (mark.boot_nanos <= std::max<int64_t>(recent, 0)) opened_sequence_ = mark.last_sequence;
+  }
 }
 
 void TelemetrySender::OnStreamEnded() {
@@ -65,12 +80,11 @@ void TelemetrySender::BeginLanes(const v1::TelemetryPosition& position, uint64_t
            static_cast<double>(std::max<uint64_t>(1, stats.events));
   };
   const uint64_t newest = stored_.empty() ? acknowledged : stored_.back().last_sequence();
-  const bool much =
-      stats.last_sequence > newest && bytes_after(newest) > static_cast<double>(window_.backlog_bytes);
-  live_.opens = much && stored_.size() < kMaxSegments;
-  const bool known = chain_id_ == opened_chain_id_ && opened_sequence_ > newest;
-  live_.sent = newest;
-  if (live_.opens) live_.sent = known ? opened_sequence_ : stats.last_sequence;
+  const bool known = chain_id_ == opened_chain_id_;
+  const uint64_t old = known ? std::max(opened_sequence_, newest) : stats.last_sequence;
+  const double backlog_bytes = bytes_after(newest) - bytes_after(old);
+  live_.opens = backlog_bytes > static_cast<double>(window_.backlog_bytes) && stored_.size() < kMaxSegments;
+  live_.sent = live_.opens ? old : newest;
   two_lanes_ = live_.opens || !stored_.empty();
   if (two_lanes_) backlog_.end = live_.sent;
   SkipStored(backlog_);

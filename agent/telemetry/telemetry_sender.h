@@ -22,7 +22,7 @@ namespace cordon::agent {
 //   wait for the listener ─► acknowledgement comes ─► OnAcknowledgement ─► Next …        stream ends ─►
 //   OnStreamEnded
 //
-// After a long time offline there are two lanes: what is new, from the moment on at which the stream opened,
+// After a long time offline there are two lanes: what is new, from kRecentNanos before the stream opened on,
 // opens a segment of the chain and goes first, the backlog fills the hole behind it with what the line has
 // left, and with every kLiveRun-th batch at least. How much is on its way follows from how long
 // acknowledgements take, so that a slow line has no long queue in front of a new event, or of an order's
@@ -40,6 +40,7 @@ class TelemetrySender {
   static constexpr int kMaxSegments = 16;
   static constexpr size_t kFirstWindowBytes = 64 * 1024;
   static constexpr int64_t kAimNanos = 2 * kNanosPerSecond;  // from sending to acknowledgement
+  static constexpr int64_t kRecentNanos = 10 * kNanosPerSecond;
 
   // `on_acknowledged`: the spool may forget something (Batcher::WakeForMaintenance). `spool` and `clock` must
   // outlive the sender.
@@ -70,6 +71,11 @@ class TelemetrySender {
     size_t bytes = 0;
     int64_t boot_nanos = 0;
   };
+  // The spool had this much at that time.
+  struct Mark {
+    int64_t boot_nanos = 0;
+    uint64_t last_sequence = 0;
+  };
   // Batches in order, from a place in the chain.
   struct Lane {
     uint64_t sent = 0;
@@ -80,6 +86,7 @@ class TelemetrySender {
     size_t in_flight_bytes = 0;
   };
 
+  void MarkTheTime();
   void BeginLanes(const v1::TelemetryPosition& position, uint64_t acknowledged);
   absl::Status Fill(Lane& lane);
   absl::StatusOr<bool> Ready(Lane& lane);
@@ -98,8 +105,9 @@ class TelemetrySender {
   bool positioned_ = false;
   std::string chain_id_;
   std::string
-      opened_chain_id_;  // what the spool had when the stream opened: the position takes its time to come,
-  uint64_t opened_sequence_ = 0;     // and what happens meanwhile is new
+      opened_chain_id_;  // what the spool had a moment before the stream opened; what came since is new
+  uint64_t opened_sequence_ = 0;
+  std::deque<Mark> marks_;           // never empty; the first one is older than kRecentNanos, or the start
   std::vector<v1::Segment> stored_;  // beyond a hole, by the position; by sequence
   Lane backlog_;                     // the only one, unless there is a backlog
   Lane live_;

@@ -75,6 +75,7 @@ TEST_F(BadLine, TEL2_OrdersAndWhatHappensNowGoBeforeABacklogAndAllIsStoredOnce) 
   constexpr int kBacklog = 20'000;
   fleet_.KillController();
   ASSERT_EQ(RunExecStorm(kBacklog, "backlog").failed, 0);
+  std::this_thread::sleep_for(seconds(11));  // what is older than ten seconds is a backlog
   MakeWorse();
   fleet_.StartController();
   ASSERT_TRUE(Eventually([&] { return fleet_.AgentConnected(); }, seconds(60)));

@@ -151,6 +151,8 @@ class Backlog : public ::testing::Test {
 
   void Append(uint32_t pid) {
     ASSERT_TRUE(box_->Append({Group(v1::EVENT_CLASS_PROCESS, {BulkyEvent(pid, 10'000)})}).ok());
+    box_.Time().Advance(kNanosPerSecond);
+    sender_.OnNewBatches();
   }
   void Open(uint64_t acknowledged, const std::vector<std::pair<uint64_t, uint64_t>>& ahead = {}) {
     v1::TelemetryPosition position;
@@ -162,6 +164,7 @@ class Backlog : public ::testing::Test {
       segment.set_last_sequence(last);
       segment.set_last_hash(HashOf(last));
     }
+    box_.Time().Advance(TelemetrySender::kRecentNanos);  // all that is there is old
     sender_.OnStreamOpened();
     const absl::Status taken = sender_.OnPosition(position);
     ASSERT_TRUE(taken.ok()) << taken;
@@ -203,17 +206,20 @@ TEST_F(Backlog, WhatIsNewOpensASegmentAndGoesFirst) {
   EXPECT_EQ(sent[3], 2);
 }
 
-// On a slow line a position takes its time.
-TEST_F(Backlog, WhatHappensBeforeThePositionComesIsNewToo) {
+// A moment before the stream opens, and while the position takes its time to come, on a slow line.
+TEST_F(Backlog, WhatHasJustHappenedIsNewToo) {
   v1::TelemetryPosition position;
   position.set_chain_id(box_->ChainId());
-  sender_.OnStreamOpened();
+  box_.Time().Advance(TelemetrySender::kRecentNanos);
   Append(kOld + 1);
+  sender_.OnStreamOpened();
+  Append(kOld + 2);
   ASSERT_TRUE(sender_.OnPosition(position).ok());
   const std::vector<int64_t> sent = Send();
-  ASSERT_GE(sent.size(), 2U);
+  ASSERT_GE(sent.size(), 3U);
   EXPECT_EQ(sent[0], -61);
-  EXPECT_EQ(sent[1], 1);
+  EXPECT_EQ(sent[1], 62);
+  EXPECT_EQ(sent[2], 1);
 }
 
 TEST_F(Backlog, IsNotStarvedByWhatIsNew) {
@@ -272,6 +278,7 @@ TEST_F(Backlog, OpensNoSegmentBeyondTheLimit) {
 }
 
 TEST_F(Backlog, AChainBeginsWithItsFirstBatch) {
+  box_.Time().Advance(TelemetrySender::kRecentNanos);
   sender_.OnStreamOpened();
   ASSERT_TRUE(sender_.OnPosition({}).ok());  // a controller that has nothing
   Append(kOld + 1);
