@@ -42,7 +42,8 @@ std::string Line(const char* what, const std::string& pem, const v1::TrustBundle
                 Names(trust, pem) ? ", in the trust bundle\n" : ", not in the trust bundle\n");
 }
 
-// Hosts that would be shut out without the old CA: the certificate that they showed last is not of the one in use.
+// Hosts that would be shut out without the old CA: the certificate that they showed last is not of the one in
+// use.
 absl::StatusOr<std::vector<std::string>> HostsOfOthers(Store& store, const std::string& in_use_pem) {
   constexpr uint32_t kPage = 1'000;
   std::vector<std::string> names;

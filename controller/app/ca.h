@@ -19,7 +19,8 @@ absl::StatusOr<std::string> PrepareCa(const std::filesystem::path& data, const C
 // FAILED_PRECONDITION unless the trust bundle in force names the old and the new one: hosts would not believe
 // the controller.
 absl::StatusOr<std::string> UseCa(const std::filesystem::path& data, const Clock& clock);
-// FAILED_PRECONDITION while the trust bundle in force names the old one, or a host has no certificate of the new one.
+// FAILED_PRECONDITION while the trust bundle in force names the old one, or a host has no certificate of the
+// new one.
 absl::StatusOr<std::string> RetireCa(const std::filesystem::path& data, const Clock& clock);
 
 // Another key for the audit log, for a controller that was set back to a copy (decision 0017). Hosts refuse
