@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/base/clock.h"
+#include "common/base/uuid.h"
 #include "platform/api/system.h"
 #include "tests/support/exec_storm.h"
 #include "tests/support/fleet.h"
@@ -23,7 +24,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr const char* kTag = "crash-storm";
+// Sensors see the whole machine: another run's programs must not be taken for this one's.
+const std::string& Tag() {
+  static const std::string tag = StrCat("crash-storm-", NewUuid());
+  return tag;
+}
 
 struct Span {
   int64_t first = 0;  // wall time, nanoseconds
@@ -50,7 +55,7 @@ class Load {
     while (!stop_) {
       Span& run = runs_.emplace_back();
       run.first = clock_.WallNanos();
-      if (!RunTiny(kTag, static_cast<int>(runs_.size() - 1))) std::abort();
+      if (!RunTiny(Tag(), static_cast<int>(runs_.size() - 1))) std::abort();
       run.last = clock_.WallNanos();
       std::this_thread::sleep_for(milliseconds(15));
     }
@@ -76,7 +81,7 @@ Stored ReadStore(Fleet& fleet, const std::string& host_id) {
     const v1::EventList list = Must(DecodeEvents(row.batch.payload(), row.batch.event_count()));
     for (const v1::Event& event : list.events()) {
       const v1::ProcessStarted& start = event.process_started();
-      if (start.from_snapshot() || start.argv_size() != 3 || start.argv(1) != kTag) continue;
+      if (start.from_snapshot() || start.argv_size() != 3 || start.argv(1) != Tag()) continue;
       ++stored.starts[std::stoi(start.argv(2))];
     }
   }
