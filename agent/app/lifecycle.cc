@@ -1,9 +1,9 @@
 #include "agent/app/lifecycle.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "agent/app/version.h"
+#include "agent/spool/queue_events.h"
 
 namespace cordon::agent {
 
@@ -22,12 +22,7 @@ void EmitNotWatching(EventSink& events, const Clock& clock, int64_t since_unix_n
                      const std::string& detail) {
   const int64_t now = clock.WallNanos();
   v1::Event event;
-  v1::Gap* const gap = event.mutable_gap();
-  gap->set_cause(v1::Gap::CAUSE_AGENT_NOT_RUNNING);
-  gap->set_count_unknown(true);
-  gap->set_first_time_unix_nanos(std::min(since_unix_nanos, now));
-  gap->set_last_time_unix_nanos(now);
-  gap->set_detail(detail);
+  *event.mutable_gap() = UnknownGap(v1::Gap::CAUSE_AGENT_NOT_RUNNING, since_unix_nanos, now, detail);
   events.Emit(v1::EVENT_CLASS_CONTROL, now, std::move(event));
 }
 

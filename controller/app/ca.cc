@@ -20,14 +20,15 @@ namespace {
 struct Standing {
   AuthoritiesOnDisk disk;
   v1::TrustBundle trust;  // in force
+  std::unique_ptr<Store> store;
 };
 
 absl::StatusOr<Standing> Look(const std::filesystem::path& data, const Clock& clock) {
   Standing standing;
   CORDON_RETURN_IF_ERROR(FinishChange(PkiFolder(data)));
   CORDON_ASSIGN_OR_RETURN(standing.disk, ReadAuthorities(PkiFolder(data)));
-  CORDON_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenSqliteStore(StoreFile(data), clock));
-  CORDON_ASSIGN_OR_RETURN(const Fleet fleet, store->GetFleet());
+  CORDON_ASSIGN_OR_RETURN(standing.store, OpenSqliteStore(StoreFile(data), clock));
+  CORDON_ASSIGN_OR_RETURN(const Fleet fleet, standing.store->GetFleet());
   CORDON_ASSIGN_OR_RETURN(standing.trust, ParseTrustBundle(fleet.trust_bundle));
   return standing;
 }
@@ -112,8 +113,8 @@ absl::StatusOr<std::string> RetireCa(const std::filesystem::path& data, const Cl
     return absl::FailedPreconditionError(
         "the trust bundle in force still names the old CA: first cordonctl trust ca with the new one alone");
   }
-  CORDON_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenSqliteStore(StoreFile(data), clock));
-  CORDON_ASSIGN_OR_RETURN(const std::vector<std::string> others, HostsOfOthers(*store, now.disk.in_use_pem));
+  CORDON_ASSIGN_OR_RETURN(const std::vector<std::string> others,
+                          HostsOfOthers(*now.store, now.disk.in_use_pem));
   if (!others.empty()) {
     return absl::FailedPreconditionError(
         StrCat(others.size(), " hosts have no certificate of the new CA yet, ", Printable(others.front()),

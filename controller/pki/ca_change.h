@@ -3,8 +3,8 @@
 // Another certificate authority for a fleet, without an hour in which somebody cannot be reached:
 //   prepare   makes it, beside the one in use: ca-next.key, ca-next.crt
 //   (the trust bundle names both: cordonctl trust ca; hosts and operators believe both from then on)
-//   use       everything is issued by it from the next start on; the old one's certificates are still
-//   believed: ca-old.crt retire    the old one is forgotten
+//   use       everything is issued by it from the next start on; the old one is still believed: ca-old.crt
+//   retire    the old one is forgotten
 // Callers hold the fleet's data folder for themselves: no controller runs on it.
 
 #include <absl/status/statusor.h>

@@ -68,6 +68,21 @@ inline std::string StoredChainFault(const std::vector<StoredRow>& rows, const st
   return "";
 }
 
+// How often each program of a storm (tests/support/exec_storm.h) is stored, by its number.
+inline std::map<int, int> StoredPrograms(const std::vector<StoredRow>& rows, const std::string& tag) {
+  std::map<int, int> counts;
+  for (const StoredRow& row : rows) {
+    if (row.repeats || row.batch.dropped() != v1::Gap::CAUSE_UNSPECIFIED) continue;
+    const v1::EventList list = Must(DecodeEvents(row.batch.payload(), row.batch.event_count()));
+    for (const v1::Event& event : list.events()) {
+      const v1::ProcessStarted& start = event.process_started();
+      if (start.from_snapshot() || start.argv_size() != 3 || start.argv(1) != tag) continue;
+      ++counts[std::stoi(start.argv(2))];
+    }
+  }
+  return counts;
+}
+
 // What the host's stored events and gaps come to.
 struct StoredTruth {
   std::map<uint32_t, int> pids;  // of started processes: how often each is stored

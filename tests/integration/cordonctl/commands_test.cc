@@ -17,6 +17,7 @@
 #include "common/wire/trust.h"
 #include "common/wire/unlock.h"
 #include "controller/cordonctl/run.h"
+#include "tests/support/ctl_call.h"
 #include "tests/support/fake_operator.h"
 #include "tests/support/temp_folder.h"
 
@@ -27,11 +28,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using State = v1::OrderOutcome;
 
-struct Result {
-  int status = -1;
-  std::string out;
-  std::string err;
-};
+using Result = testing::CtlResult;
 
 class Cordonctl : public ::testing::Test {
  protected:
@@ -46,21 +43,8 @@ class Cordonctl : public ::testing::Test {
   std::string File(const std::string& name) const { return (folder_ / name).string(); }
 
   Result Call(std::vector<std::string> args, const std::string& typed = "") {
-    std::istringstream in(typed);
-    std::ostringstream out;
-    std::ostringstream err;
-    const bool person = !typed.empty();
-    const Environment world{.in = in,
-                            .out = out,
-                            .err = err,
-                            .input_is_terminal = person,
-                            .output_is_terminal = person,
-                            .error_is_terminal = person,
-                            .getenv = [](const char*) -> const char* { return nullptr; },
-                            .now_unix_nanos = [this] { return WallNowNanos() + clock_error_nanos_; }};
-    args.insert(args.begin(), {"--identity", Identity()});
-    const int status = ctl::Run(std::move(args), world);
-    return {status, out.str(), err.str()};
+    return testing::CallCtl(Identity(), std::move(args), typed,
+                            [this] { return WallNowNanos() + clock_error_nanos_; });
   }
 
   v1::Order Ordered(size_t i = 0) const {

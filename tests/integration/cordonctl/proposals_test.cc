@@ -12,6 +12,7 @@
 #include "common/base/strings.h"
 #include "common/wire/operator_identity.h"
 #include "controller/cordonctl/run.h"
+#include "tests/support/ctl_call.h"
 #include "tests/support/server_box.h"
 
 namespace cordon::ctl {
@@ -24,11 +25,7 @@ using testing::TestOperator;
 using Class = v1::Threshold;
 using Role = v1::TrustedOperator;
 
-struct Result {
-  int status = -1;
-  std::string out;
-  std::string err;
-};
+using Result = testing::CtlResult;
 
 class TwoPeople : public ::testing::Test {
  protected:
@@ -59,21 +56,7 @@ class TwoPeople : public ::testing::Test {
   std::string File(const std::string& name) const { return (folder_ / name).string(); }
 
   Result Call(const std::string& who, std::vector<std::string> args, const std::string& typed = "") {
-    std::istringstream in(typed);
-    std::ostringstream out;
-    std::ostringstream err;
-    const bool person = !typed.empty();
-    const Environment world{.in = in,
-                            .out = out,
-                            .err = err,
-                            .input_is_terminal = person,
-                            .output_is_terminal = person,
-                            .error_is_terminal = person,
-                            .getenv = [](const char*) -> const char* { return nullptr; },
-                            .now_unix_nanos = WallNowNanos};
-    args.insert(args.begin(), {"--identity", File(who)});
-    const int status = ctl::Run(std::move(args), world);
-    return {status, out.str(), err.str()};
+    return testing::CallCtl(File(who), std::move(args), typed, WallNowNanos);
   }
   static std::vector<std::string> Dark(const std::vector<std::string>& more = {}) {
     std::vector<std::string> args = {"isolate",    "reception-1", "--level",  "dark",

@@ -56,17 +56,7 @@ class BadLine : public ::testing::Test {
 
   // How often each program of the storm `tag` is stored.
   std::map<int, int> Stored(const std::string& tag) {
-    std::map<int, int> counts;
-    for (const StoredRow& row : StoredRows(fleet_.Folder("controller") / "store.db", host_id_)) {
-      if (row.repeats || row.batch.dropped() != v1::Gap::CAUSE_UNSPECIFIED) continue;
-      const v1::EventList list = Must(DecodeEvents(row.batch.payload(), row.batch.event_count()));
-      for (const v1::Event& event : list.events()) {
-        const v1::ProcessStarted& start = event.process_started();
-        if (!start.from_snapshot() && start.argv_size() == 3 && start.argv(1) == Tag(tag))
-          ++counts[std::stoi(start.argv(2))];
-      }
-    }
-    return counts;
+    return StoredPrograms(StoredRows(fleet_.Folder("controller") / "store.db", host_id_), Tag(tag));
   }
 
   Fleet fleet_;

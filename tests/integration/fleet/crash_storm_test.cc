@@ -75,16 +75,8 @@ struct Stored {
 
 Stored ReadStore(Fleet& fleet, const std::string& host_id) {
   const std::vector<StoredRow> rows = StoredRows(fleet.Folder("controller") / "store.db", host_id);
-  Stored stored{.starts = {}, .gaps = TruthOf(rows).gaps, .chain_fault = "nothing is stored"};
-  for (const StoredRow& row : rows) {
-    if (row.repeats || row.batch.dropped() != v1::Gap::CAUSE_UNSPECIFIED) continue;
-    const v1::EventList list = Must(DecodeEvents(row.batch.payload(), row.batch.event_count()));
-    for (const v1::Event& event : list.events()) {
-      const v1::ProcessStarted& start = event.process_started();
-      if (start.from_snapshot() || start.argv_size() != 3 || start.argv(1) != Tag()) continue;
-      ++stored.starts[std::stoi(start.argv(2))];
-    }
-  }
+  Stored stored{
+      .starts = StoredPrograms(rows, Tag()), .gaps = TruthOf(rows).gaps, .chain_fault = "nothing is stored"};
   if (!rows.empty()) stored.chain_fault = StoredChainFault(rows, host_id, rows.back().batch.chain_id());
   return stored;
 }
