@@ -31,6 +31,10 @@ constexpr int kMaxHashes = 1'000'000;
 constexpr int kMaxPatterns = 10'000;
 constexpr int kMaxRuleFiles = 1'000;
 constexpr int kMaxPolicyPaths = 256;
+constexpr int kMaxCanaryFolders = 64;
+constexpr uint32_t kMaxTripwireFiles = 1000;
+constexpr int64_t kMaxTripwireWindow = 300LL * 1'000'000'000;
+constexpr int64_t kMaxSelfLeaseSeconds = 24 * 3600;
 constexpr int64_t kMinLeaseSeconds = 60;
 constexpr int64_t kMaxLeaseSeconds = 90LL * 24 * 3600;
 
@@ -133,6 +137,9 @@ absl::Status CheckAction(const v1::Order& order) {
     case v1::Order::kCancelScan:
       if (IsUuid(order.cancel_scan().scan_order_id())) return absl::OkStatus();
       return Bad("cancel_scan: scan_order_id is not an order's id");
+    case v1::Order::kPauseScan:
+      if (IsUuid(order.pause_scan().scan_order_id())) return absl::OkStatus();
+      return Bad("pause_scan: scan_order_id is not an order's id");
     case v1::Order::kPolicy:
       return Annotate(CheckPolicy(order.policy().policy()), "policy");
     case v1::Order::kTrust:
@@ -227,10 +234,30 @@ absl::Status CheckIsolateAction(const v1::IsolateAction& action) {
   return CheckText("user_message", action.user_message(), kMaxUserMessageBytes);
 }
 
+absl::Status CheckTripwires(const v1::Tripwires& tripwires) {
+  CORDON_RETURN_IF_ERROR(CheckAbsolute("canary_folders", tripwires.canary_folders(), kMaxCanaryFolders));
+  if (tripwires.files() > kMaxTripwireFiles) return Bad(StrCat("files: at most ", kMaxTripwireFiles));
+  if (tripwires.window_nanos() < 0 || tripwires.window_nanos() > kMaxTripwireWindow) {
+    return Bad("window_nanos: must be from 0 (the default) to 5 minutes");
+  }
+  if (!tripwires.has_isolate()) return absl::OkStatus();
+  const v1::SelfIsolation& isolate = tripwires.isolate();
+  if (isolate.level() != v1::LEVEL_NO_LATERAL && isolate.level() != v1::LEVEL_ESSENTIAL) {
+    return Bad("isolate.level: must be no-lateral or essential; more needs an operator");
+  }
+  if (!isolate.has_lease() || isolate.lease().length().seconds() > kMaxSelfLeaseSeconds) {
+    return Bad("isolate.lease: required, at most 24 hours");
+  }
+  CORDON_RETURN_IF_ERROR(Annotate(CheckLease(isolate.lease(), isolate.level()), "isolate"));
+  if (isolate.has_profile()) CORDON_RETURN_IF_ERROR(Annotate(CheckProfile(isolate.profile()), "isolate"));
+  return Annotate(CheckText("user_message", isolate.user_message(), kMaxUserMessageBytes), "isolate");
+}
+
 absl::Status CheckPolicy(const v1::Policy& policy) {
   CORDON_RETURN_IF_ERROR(CheckAbsolute("watched_paths", policy.watched_paths(), kMaxPolicyPaths));
   CORDON_RETURN_IF_ERROR(CheckPatterns("excluded_paths", policy.excluded_paths(), kMaxPolicyPaths));
-  return CheckAbsolute("sensitive_paths", policy.sensitive_paths(), kMaxPolicyPaths);
+  CORDON_RETURN_IF_ERROR(CheckAbsolute("sensitive_paths", policy.sensitive_paths(), kMaxPolicyPaths));
+  return Annotate(CheckTripwires(policy.tripwires()), "tripwires");
 }
 
 absl::Status CheckOrder(const v1::Order& order) {
@@ -258,6 +285,7 @@ std::string_view LaneOf(const v1::Order& order) {
       return kIsolationLane;
     case v1::Order::kScan:
     case v1::Order::kCancelScan:
+    case v1::Order::kPauseScan:
       return kScanLane;
     case v1::Order::kPolicy:
       return kPolicyLane;
@@ -278,6 +306,7 @@ v1::Threshold::ActionClass ActionClassOf(const v1::Order& order) {
       return v1::Threshold::ACTION_CLASS_ISOLATE;
     case v1::Order::kScan:
     case v1::Order::kCancelScan:
+    case v1::Order::kPauseScan:
       return v1::Threshold::ACTION_CLASS_SCAN;
     case v1::Order::kPolicy:
       return v1::Threshold::ACTION_CLASS_POLICY;

@@ -54,6 +54,9 @@ std::string DescribeAction(const v1::Order& order) {
       return DescribeScan(order.scan().spec());
     case v1::Order::kCancelScan:
       return StrCat("cancel scan ", order.cancel_scan().scan_order_id());
+    case v1::Order::kPauseScan:
+      return StrCat(order.pause_scan().resume() ? "resume" : "pause", " scan ",
+                    order.pause_scan().scan_order_id());
     case v1::Order::kPolicy:
       return "change what is watched";
     case v1::Order::kTrust:

@@ -49,7 +49,8 @@ TEST(Vocabulary, AUT4_AnOrderCanAskForTheseActionsAndNoOther) {
                                                  {12, "cordon.v1.ScanAction"},
                                                  {13, "cordon.v1.CancelScanAction"},
                                                  {14, "cordon.v1.PolicyAction"},
-                                                 {16, "cordon.v1.TrustAction"}}));
+                                                 {16, "cordon.v1.TrustAction"},
+                                                 {17, "cordon.v1.PauseScanAction"}}));
   // Nothing beside the action can ask for anything.
   std::set<std::string> others;
   for (int i = 0; i < v1::Order::descriptor()->field_count(); ++i) {

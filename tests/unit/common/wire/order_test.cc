@@ -24,6 +24,20 @@ std::ostream& operator<<(std::ostream& out, const BadOrder& bad) {
   return out << bad.error;
 }
 
+v1::Tripwires& PolicyTripwires(v1::Order& order) {
+  v1::Policy& policy = *order.mutable_policy()->mutable_policy();
+  if (policy.watched_paths().empty()) policy.add_watched_paths("/home");
+  return *policy.mutable_tripwires();
+}
+
+// A good one, to be spoiled.
+v1::SelfIsolation& SelfIsolationOf(v1::Order& order) {
+  v1::SelfIsolation& isolate = *PolicyTripwires(order).mutable_isolate();
+  isolate.set_level(v1::LEVEL_ESSENTIAL);
+  isolate.mutable_lease()->mutable_length()->set_seconds(3600);
+  return isolate;
+}
+
 class OrderField : public ::testing::TestWithParam<BadOrder> {};
 
 TEST_P(OrderField, OutOfBoundsIsNamed) {
@@ -94,6 +108,20 @@ INSTANTIATE_TEST_SUITE_P(
                        std::string(31, 'x'));
                  }},
         BadOrder{"cancel_scan", [](auto& order) { order.mutable_cancel_scan(); }},
+        BadOrder{"pause_scan", [](auto& order) { order.mutable_pause_scan(); }},
+        BadOrder{"policy: tripwires: canary_folders",
+                 [](auto& order) { PolicyTripwires(order).add_canary_folders("home"); }},
+        BadOrder{"policy: tripwires: files", [](auto& order) { PolicyTripwires(order).set_files(1001); }},
+        BadOrder{"policy: tripwires: window_nanos",
+                 [](auto& order) { PolicyTripwires(order).set_window_nanos(-1); }},
+        BadOrder{"policy: tripwires: isolate.level",
+                 [](auto& order) { SelfIsolationOf(order).set_level(v1::LEVEL_DARK); }},
+        BadOrder{"policy: tripwires: isolate.lease: required",
+                 [](auto& order) { SelfIsolationOf(order).clear_lease(); }},
+        BadOrder{"policy: tripwires: isolate.lease: required, at most 24 hours",
+                 [](auto& order) {
+                   SelfIsolationOf(order).mutable_lease()->mutable_length()->set_seconds(25 * 3600);
+                 }},
         BadOrder{"policy: watched_paths",
                  [](auto& order) { order.mutable_policy()->mutable_policy()->add_watched_paths("../etc"); }},
         BadOrder{"trust: trust bundle", [](auto& order) { order.mutable_trust(); }},
