@@ -14,10 +14,14 @@
 namespace cordon::agent {
 
 struct HealthSettings {
-  std::chrono::milliseconds interval{30'000};       // between proofs of a part
+  std::chrono::milliseconds interval{15'000};       // between proofs of a part
   std::chrono::milliseconds answer_within{10'000};  // a proof that takes longer counts as no answer
   std::chrono::milliseconds look_every{500};        // how often states are compared with what was published
 };
+
+// A part that has gone blind is known within 30 s, also one that does not answer.
+static_assert(HealthSettings().interval + HealthSettings().answer_within + HealthSettings().look_every <=
+              std::chrono::seconds(30));
 
 // Knows how every part is, by proofs: a part is SERVING only while its last canary came back in time. Each
 // part proves itself on a thread of its own, so that one that hangs says nothing about the others.

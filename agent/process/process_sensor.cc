@@ -1,6 +1,7 @@
 #include "agent/process/process_sensor.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <utility>
 
@@ -17,6 +18,20 @@ std::string Joined(const std::vector<std::string>& sentences) {
   return text;
 }
 
+std::string FactsInWords(uint8_t facts) {
+  constexpr std::array<std::pair<uint8_t, std::string_view>, 5> kWords = {
+      {{kSawFork, "its fork"},
+       {kSawExec, "its start"},
+       {kSawEnd, "its end"},
+       {kSawPrivilegeChange, "its change of privileges"},
+       {kSawTrace, "that it was traced"}}};
+  std::string text;
+  for (const auto& [fact, words] : kWords) {
+    if ((facts & fact) != 0) StrAppend(&text, text.empty() ? "" : ", ", words);
+  }
+  return text;
+}
+
 }  // namespace
 
 ProcessSensor::ProcessSensor(platform::ProcessSource& source, EventSink& sink, const Clock& clock,
@@ -24,7 +39,7 @@ ProcessSensor::ProcessSensor(platform::ProcessSource& source, EventSink& sink, c
     : source_(source),
       sink_(sink),
       clock_(clock),
-      tracker_(sink, clock, std::move(host_id), std::move(boot_id)) {
+      tracker_(sink, clock, std::move(host_id), std::move(boot_id), platform::OwnPid()) {
   state_.detail = "not started";
 }
 
@@ -105,23 +120,39 @@ void ProcessSensor::Prove() {
     const std::lock_guard lock(mutex_);
     if (!running_) return;
   }
+  source_.Flush();  // a canary that is born while the source looks around would be told by that look
   const int64_t begin = clock_.BootNanos();
-  const absl::StatusOr<uint32_t> pid = platform::RunTinyProgram();
-  if (!pid.ok()) return SetState(false, StrCat("no canary: ", Message(pid.status())));
-  if (!WaitForStartOf(*pid, begin)) {
-    return SetState(false,
-                    StrCat("a program was started as a canary (pid ", *pid, ") and was not seen within ",
-                           kCanaryTimeout.count(), " s by the source ", source_.Info().name));
-  }
+  const uint64_t lost_before = lost_at_proof_.exchange(Lost());
+  const absl::StatusOr<platform::TinyRun> run = platform::RunTinyProgram();
+  if (!run.ok()) return SetState(false, StrCat("no canary: ", Message(run.status())));
   const platform::ProcessSourceInfo info = source_.Info();
-  SetState(true, info.limitations.empty() ? info.name : StrCat(info.name, ": ", Joined(info.limitations)));
+  uint8_t wanted = kSawFork | kSawExec | kSawEnd;
+  if (info.tells_privilege_changes && run->changed_privileges) wanted |= kSawPrivilegeChange;
+  if (info.tells_traces && run->was_traced) wanted |= kSawTrace;
+  const Missing missing = WaitForFactsOf(run->pid, begin, wanted);
+  std::string detail = missing.facts == 0 ? info.name
+                                          : StrCat("of a canary process (pid ", run->pid, ") the source ",
+                                                   info.name, " did not tell within ", kCanaryTimeout.count(),
+                                                   " s: ", FactsInWords(missing.facts));
+  if (missing.held_up) detail += "; its reader is held up, because events are not taken from it";
+  if (const uint64_t lost = Lost() - lost_before; lost > 0) {
+    StrAppend(&detail, "; ", lost, " records did not fit into the kernel's buffer since the last proof");
+  }
+  if (!info.limitations.empty()) StrAppend(&detail, ": ", Joined(info.limitations));
+  SetState(missing.facts == 0, std::move(detail));
 }
 
-bool ProcessSensor::WaitForStartOf(uint32_t pid, int64_t since_boottime_nanos) {
+ProcessSensor::Missing ProcessSensor::WaitForFactsOf(uint32_t pid, int64_t since_boottime_nanos,
+                                                     uint8_t wanted) {
+  Missing missing{.facts = wanted};
   std::unique_lock lock(mutex_);
   // tracker_ never calls back here, so its lock is taken inside of ours.
-  return delivered_.wait_for(lock, kCanaryTimeout,
-                             [&] { return tracker_.SawExec(pid, since_boottime_nanos); });
+  delivered_.wait_for(lock, kCanaryTimeout, [&] {
+    const std::optional<uint8_t> seen = tracker_.SeenOf(pid, since_boottime_nanos);
+    missing = {.facts = static_cast<uint8_t>(wanted & ~seen.value_or(0)), .held_up = !seen.has_value()};
+    return missing.facts == 0;
+  });
+  return missing;
 }
 
 PartState ProcessSensor::State() const {

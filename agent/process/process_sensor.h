@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -43,7 +44,8 @@ class ProcessSensor final : public HealthPart, public ProcessDirectory {
   // Raw records that the kernel had to drop since Start, for LossCounters.kernel_buffer.
   uint64_t Lost() const { return tracker_.Lost(); }
 
-  // HealthPart. Prove starts a tiny program and waits until its start came through source and tracker.
+  // HealthPart. Prove makes a process that does once what each hook of the source tells of, and waits until
+  // all of it came through source and tracker; what did not is named.
   std::string Name() const override { return "cordon.process"; }
   void Prove() override;
   PartState State() const override;
@@ -53,12 +55,18 @@ class ProcessSensor final : public HealthPart, public ProcessDirectory {
   void AnnounceForksInTime(const std::stop_token& stop);
   void EmitGap(v1::Gap::Cause cause, std::string detail);
   void SetState(bool serving, std::string detail);
-  bool WaitForStartOf(uint32_t pid, int64_t since_boottime_nanos);
+  struct Missing {
+    uint8_t facts = 0;     // ProcessFact bits
+    bool held_up = false;  // nothing is handled at the moment
+  };
+  // What of `wanted` did not come in time.
+  Missing WaitForFactsOf(uint32_t pid, int64_t since_boottime_nanos, uint8_t wanted);
 
   platform::ProcessSource& source_;
   EventSink& sink_;
   const Clock& clock_;
   ProcessTracker tracker_;
+  std::atomic<uint64_t> lost_at_proof_ = 0;
 
   mutable std::mutex mutex_;
   mutable std::condition_variable_any delivered_;

@@ -6,9 +6,19 @@
 #include <map>
 #include <string>
 
+#include "agent/process/told_memory.h"
 #include "platform/api/process_source.h"
 
 namespace cordon::agent {
+
+// What was recorded of a process: bits.
+enum ProcessFact : uint8_t {
+  kSawFork = 1,
+  kSawExec = 2,
+  kSawEnd = 4,
+  kSawPrivilegeChange = 8,
+  kSawTrace = 16,  // by another one
+};
 
 struct TrackedProcess {
   platform::ProcessKey key;
@@ -19,6 +29,14 @@ struct TrackedProcess {
   int64_t end_boottime_nanos = 0;     // 0 = runs
   bool announced = false;
   std::string executable;
+  // Effective: the parent's, until it changes them.
+  bool ids_known = false;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  uint8_t seen = 0;  // ProcessFact bits
+  ToldMemory told;
+
+  std::string Guid() const { return {guid.data(), guid.size()}; }
 };
 
 // Who has and had which pid. Ended processes are kept for a while, bounded in number and age. Not

@@ -1,113 +1,150 @@
 #include "agent/process/process_tracker.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "agent/event/process_guid.h"
-#include "agent/process/container_id.h"
-#include "agent/process/secret_mask.h"
-#include "common/base/text.h"
+#include "agent/process/process_events.h"
+#include "common/base/strings.h"
 
 namespace cordon::agent {
 namespace {
 
 constexpr int64_t kForkFoldedNanos = kNanosPerSecond;
 constexpr int kMostUnannouncedParents = 64;
+constexpr std::chrono::milliseconds kLockPatience{200};
 
 template <typename... Handlers>
 struct Overloaded : Handlers... {
   using Handlers::operator()...;
 };
 
-std::string GuidBytes(const TrackedProcess& process) {
-  return {process.guid.data(), process.guid.size()};
-}
-
 }  // namespace
 
-ProcessTracker::ProcessTracker(EventSink& sink, const Clock& clock, std::string host_id, std::string boot_id)
-    : sink_(sink), clock_(clock), host_id_(std::move(host_id)), boot_id_(std::move(boot_id)) {}
+ProcessTracker::ProcessTracker(EventSink& sink, const Clock& clock, std::string host_id, std::string boot_id,
+                               uint32_t agent_pid)
+    : sink_(sink),
+      clock_(clock),
+      host_id_(std::move(host_id)),
+      boot_id_(std::move(boot_id)),
+      agent_pid_(agent_pid) {}
 
 void ProcessTracker::Handle(std::span<platform::RawProcessEvent> events) {
   const std::lock_guard lock(mutex_);
   for (platform::RawProcessEvent& event : events) {
-    std::visit(Overloaded{[&](const platform::RawFork& fork) { OnFork(event.boottime_nanos, fork); },
-                          [&](platform::RawExec& exec) { OnExec(event.boottime_nanos, exec); },
-                          [&](const platform::RawExit& exit) { OnExit(event.boottime_nanos, exit); },
-                          [&](const platform::RawLoss& loss) { OnLoss(loss); }},
-               event.fact);
+    std::visit(
+        Overloaded{[&](const platform::RawFork& fork) { OnFork(event.boottime_nanos, fork); },
+                   [&](platform::RawExec& exec) { OnExec(event.boottime_nanos, exec); },
+                   [&](const platform::RawExit& exit) { OnExit(event.boottime_nanos, exit); },
+                   [&](const platform::RawPrivilegeChange& change) {
+                     OnPrivilegeChange(event.boottime_nanos, change);
+                   },
+                   [&](const platform::RawTrace& trace) { OnTrace(event.boottime_nanos, trace); },
+                   [&](const platform::RawModuleLoad& load) { OnModuleLoad(event.boottime_nanos, load); },
+                   [&](const platform::RawLoss& loss) { OnLoss(loss); }},
+        event.fact);
   }
 }
 
 void ProcessTracker::OnFork(int64_t boottime, const platform::RawFork& fork) {
   if (table_.Get(fork.child) != nullptr) return;
-  Learn(fork.child, fork.parent, boottime);
+  TrackedProcess& child = Learn(fork.child, fork.parent, boottime);
+  child.seen |= kSawFork;
+  if (const TrackedProcess* const parent = table_.Get(fork.parent); parent != nullptr) {
+    child.ids_known = parent->ids_known;
+    child.uid = parent->uid;
+    child.gid = parent->gid;
+  }
   pending_.push_back({fork.child, boottime});
 }
 
 void ProcessTracker::OnExec(int64_t boottime, platform::RawExec& exec) {
   TrackedProcess& process = Learn(exec.process, exec.parent, boottime);
+  if (!process.ids_known) {  // else what it inherited, and what it changed, is known better
+    process.ids_known = true;
+    process.uid = exec.uid;
+    process.gid = exec.gid;
+  }
+  process.seen |= kSawExec;
   AnnounceParent(process);
   process.exec_boottime_nanos = boottime;
   process.executable = exec.executable;
   process.announced = true;
-  MaskSecrets(&exec.argv);
-
-  v1::Event event;
-  v1::ProcessStarted& started = *event.mutable_process_started();
-  started.set_process_guid(GuidBytes(process));
-  if (process.parent.pid != 0) started.set_parent_guid(GuidOf(process.parent));
-  started.set_pid(process.key.pid);
-  started.set_parent_pid(process.parent.pid);
-  started.set_executable(EscapeToUtf8(exec.executable));
-  for (const std::string& argument : exec.argv) started.add_argv(EscapeToUtf8(argument));
-  if (!exec.argv_complete) started.set_argv_total_bytes(exec.argv_total_bytes);
-  started.set_cwd(EscapeToUtf8(exec.cwd));
-  started.set_uid(exec.uid);
-  started.set_gid(exec.gid);
-  started.set_login_uid(exec.login_uid);
-  started.set_session_id(exec.session_id);
-  started.set_cgroup(EscapeToUtf8(exec.cgroup));
-  started.set_container_id(ContainerIdOf(exec.cgroup));
-  started.set_start_boottime_nanos(process.key.start_boottime_nanos);
-  started.set_from_snapshot(exec.from_snapshot);
-  started.set_argv_from_proc(exec.argv_from_proc);
-  Emit(v1::EVENT_CLASS_PROCESS, boottime, std::move(event));
+  Emit(v1::EVENT_CLASS_PROCESS, boottime, StartedEvent(process, ParentGuidOf(process), std::move(exec)));
 }
 
 void ProcessTracker::OnExit(int64_t boottime, const platform::RawExit& exit) {
   TrackedProcess& process = Learn(exit.process, {}, boottime);
   if (process.end_boottime_nanos != 0) return;  // said twice: see the source's on_exit
+  process.seen |= kSawEnd;
   Announce(process);
-  v1::Event event;
-  v1::ProcessEnded& ended = *event.mutable_process_ended();
-  ended.set_process_guid(GuidBytes(process));
-  ended.set_pid(process.key.pid);
-  ended.set_exit_code(exit.exit_code);
-  ended.set_signal(exit.signal);
-  ended.set_cpu_nanos(exit.cpu_nanos);
-  ended.set_peak_memory_bytes(exit.peak_memory_bytes);
-  Emit(v1::EVENT_CLASS_PROCESS, boottime, std::move(event));
+  Emit(v1::EVENT_CLASS_PROCESS, boottime, EndedEvent(process, exit));
   table_.End(process, std::max<int64_t>(boottime, 1));
+}
+
+void ProcessTracker::OnPrivilegeChange(int64_t boottime, const platform::RawPrivilegeChange& change) {
+  TrackedProcess* const process = Named(change.process, boottime);
+  platform::Privileges before = change.before;
+  platform::Privileges after = change.after;
+  const bool known = process != nullptr && process->ids_known;
+  if (!before.uid) before.uid = known ? process->uid : after.uid;
+  if (!before.gid) before.gid = known ? process->gid : after.gid;
+  if (!after.uid) after.uid = before.uid;
+  if (!after.gid) after.gid = before.gid;
+  if (process != nullptr) {
+    process->seen |= kSawPrivilegeChange;
+    process->uid = *after.uid;
+    process->gid = *after.gid;
+    const std::string change_in_words =
+        StrCat(*before.uid, ">", *after.uid, " ", *before.gid, ">", *after.gid, " ",
+               before.capabilities.value_or(0), ">", after.capabilities.value_or(0));
+    if (IsAgentsOwnCode(*process)) return;
+    if (before == after || !process->told.IsNews(change_in_words, boottime)) return;
+  }
+  Emit(v1::EVENT_CLASS_PROCESS, boottime,
+       PrivilegeChangedEvent(AnnouncedGuid(process), change.process.pid, before, after));
+}
+
+void ProcessTracker::OnTrace(int64_t boottime, const platform::RawTrace& trace) {
+  TrackedProcess* const target = Named(trace.target, boottime);
+  TrackedProcess* const tracer = Named(trace.tracer, boottime);
+  if (target != nullptr) target->seen |= kSawTrace;
+  if (target != nullptr && trace.tracer.pid == agent_pid_ && IsAgentsOwnCode(*target)) return;
+  const std::string target_guid = AnnouncedGuid(target);
+  // A debugger takes each thread of its target by itself.
+  if (tracer != nullptr && !tracer->told.IsNews(StrCat("traces ", target_guid), boottime)) return;
+  Emit(v1::EVENT_CLASS_PROCESS, boottime, TracedEvent(AnnouncedGuid(tracer), target_guid, trace));
+}
+
+void ProcessTracker::OnModuleLoad(int64_t boottime, const platform::RawModuleLoad& load) {
+  TrackedProcess* const process = Named(load.process, boottime);
+  Emit(v1::EVENT_CLASS_PROCESS, boottime, ModuleLoadedEvent(AnnouncedGuid(process), load));
 }
 
 // TEL-1: what the kernel could not keep becomes a gap that says how much and when.
 void ProcessTracker::OnLoss(const platform::RawLoss& loss) {
   lost_ += std::max<uint64_t>(loss.count, 1);
-  const int64_t offset = clock_.WallNanos() - clock_.BootNanos();
-  v1::Event event;
-  v1::Gap& gap = *event.mutable_gap();
-  gap.set_cause(v1::Gap::CAUSE_KERNEL_BUFFER_FULL);
-  gap.set_event_class(v1::EVENT_CLASS_PROCESS);
-  gap.set_count(loss.count);
-  gap.set_count_unknown(loss.count == 0);
-  gap.set_first_time_unix_nanos(loss.first_boottime_nanos + offset);
-  gap.set_last_time_unix_nanos(loss.last_boottime_nanos + offset);
-  gap.set_detail("process records that did not fit into the kernel's buffer: forks, starts and ends");
-  Emit(v1::EVENT_CLASS_CONTROL, loss.last_boottime_nanos, std::move(event));
+  Emit(v1::EVENT_CLASS_CONTROL, loss.last_boottime_nanos,
+       LossEvent(loss, clock_.WallNanos() - clock_.BootNanos()));
+}
+
+bool ProcessTracker::IsAgentsOwnCode(const TrackedProcess& process) const {
+  return process.parent.pid == agent_pid_ && process.exec_boottime_nanos == 0;
+}
+
+// nullptr when it is not known.
+TrackedProcess* ProcessTracker::Named(const platform::ProcessKey& process, int64_t boottime) const {
+  return process.start_boottime_nanos != 0 ? table_.Get(process) : table_.At(process.pid, boottime);
+}
+
+std::string ProcessTracker::AnnouncedGuid(TrackedProcess* process) const {
+  if (process == nullptr) return "";
+  Announce(*process);
+  return process->Guid();
 }
 
 std::optional<int64_t> ProcessTracker::AnnounceOverdueForks() {
@@ -130,13 +167,14 @@ std::optional<ProcessRef> ProcessTracker::Find(uint32_t pid, int64_t boottime_na
   TrackedProcess* process = table_.At(pid, boottime_nanos);
   if (process == nullptr) return std::nullopt;
   Announce(*process);
-  return ProcessRef{.guid = GuidBytes(*process), .executable = process->executable};
+  return ProcessRef{.guid = process->Guid(), .executable = process->executable, .uid = process->uid};
 }
 
-bool ProcessTracker::SawExec(uint32_t pid, int64_t since_boottime_nanos) const {
-  const std::lock_guard lock(mutex_);
+std::optional<uint8_t> ProcessTracker::SeenOf(uint32_t pid, int64_t since_boottime_nanos) const {
+  const std::unique_lock lock(mutex_, kLockPatience);
+  if (!lock) return std::nullopt;
   const TrackedProcess* process = table_.At(pid, INT64_MAX);
-  return process != nullptr && process->exec_boottime_nanos >= since_boottime_nanos;
+  return process != nullptr && process->forked_boottime_nanos >= since_boottime_nanos ? process->seen : 0;
 }
 
 TrackedProcess& ProcessTracker::Learn(const platform::ProcessKey& key, const platform::ProcessKey& parent,
@@ -178,18 +216,17 @@ void ProcessTracker::AnnounceFork(TrackedProcess& process) const {
       parent != nullptr && process.executable.empty()) {
     process.executable = parent->executable;
   }
-  v1::Event event;
-  v1::ProcessForked& forked = *event.mutable_process_forked();
-  forked.set_process_guid(GuidBytes(process));
-  if (process.parent.pid != 0) forked.set_parent_guid(GuidOf(process.parent));
-  forked.set_pid(process.key.pid);
-  Emit(v1::EVENT_CLASS_PROCESS, process.forked_boottime_nanos, std::move(event));
+  Emit(v1::EVENT_CLASS_PROCESS, process.forked_boottime_nanos, ForkedEvent(process, ParentGuidOf(process)));
+}
+
+std::string ProcessTracker::ParentGuidOf(const TrackedProcess& process) const {
+  return process.parent.pid == 0 ? "" : GuidOf(process.parent);
 }
 
 std::string ProcessTracker::GuidOf(const platform::ProcessKey& key) const {
   if (const TrackedProcess* known = table_.Get(key);
       known != nullptr && known->guid != decltype(known->guid){}) {
-    return GuidBytes(*known);
+    return known->Guid();
   }
   return ProcessGuid(host_id_, boot_id_, key);
 }

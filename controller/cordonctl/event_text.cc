@@ -1,5 +1,9 @@
 #include "controller/cordonctl/event_text.h"
 
+#include <algorithm>
+#include <bit>
+
+#include "common/base/address_bytes.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
 #include "common/wire/json.h"
@@ -21,11 +25,16 @@ std::string CommandLine(const v1::ProcessStarted& started) {
   return line.empty() ? started.executable() : line;
 }
 
+std::string Capabilities(int number) {
+  return StrCat(number, number == 1 ? " capability" : " capabilities");
+}
+
 std::string Describe(const v1::ProcessStarted& started) {
   std::string text = StrCat(
       started.from_snapshot() ? "process was running: " : "process started: ", CommandLine(started), "  [",
       started.executable(), "] pid ", started.pid(), ", by ", started.parent_pid(), ", uid ", started.uid());
   if (!started.container_id().empty()) StrAppend(&text, ", container ", started.container_id().substr(0, 12));
+  if (started.from_memory()) text += ", its file has no name on any disk";
   return text;
 }
 
@@ -33,6 +42,58 @@ std::string Describe(const v1::ProcessEnded& ended) {
   const std::string how = ended.signal() != 0 ? StrCat("killed by signal ", ended.signal())
                                               : StrCat("exit status ", ended.exit_code());
   return StrCat("process ended: pid ", ended.pid(), ", ", how);
+}
+
+// "from 1000 to 0"; empty when nothing changed.
+std::string FromTo(std::string_view what, uint64_t before, uint64_t after) {
+  return before == after ? "" : StrCat(", ", what, " from ", before, " to ", after);
+}
+
+std::string Describe(const v1::PrivilegeChanged& changed) {
+  std::string text = StrCat("privileges changed: pid ", changed.pid());
+  StrAppend(&text, FromTo("uid", changed.uid_before(), changed.uid_after()));
+  StrAppend(&text, FromTo("gid", changed.gid_before(), changed.gid_after()));
+  const uint64_t gained = changed.capabilities_after() & ~changed.capabilities_before();
+  const uint64_t lost = changed.capabilities_before() & ~changed.capabilities_after();
+  if (gained != 0) StrAppend(&text, ", gained ", Capabilities(std::popcount(gained)));
+  if (lost != 0) StrAppend(&text, ", gave up ", Capabilities(std::popcount(lost)));
+  return text;
+}
+
+std::string Describe(const v1::ProcessTraced& traced) {
+  return StrCat("process traced: pid ", traced.target_pid(), " by pid ", traced.pid());
+}
+
+std::string Describe(const v1::ModuleLoaded& loaded) {
+  return StrCat("kernel module loaded: ", loaded.name(), " by pid ", loaded.pid());
+}
+
+std::string Describe(const v1::ProcessBurst& burst) {
+  std::string text =
+      StrCat("burst of processes in ", burst.cgroup(), ": ", burst.started(), " started, ", burst.forked(),
+             " only forked, ", burst.ended(), " ended, ", burst.failed(), " of them with an error, from ",
+             FormatTime(burst.first_time_unix_nanos()), " to ", FormatTime(burst.last_time_unix_nanos()));
+  constexpr int kMostShown = 3;
+  for (int i = 0; i < std::min(burst.programs_size(), kMostShown); ++i) {
+    StrAppend(&text, i == 0 ? ": " : ", ", burst.programs(i).executable(), " (", burst.programs(i).started(),
+              ")");
+  }
+  if (burst.programs_size() > kMostShown) text += ", …";
+  return text;
+}
+
+std::string Describe(const v1::Connection& connection) {
+  const bool in = connection.direction() == v1::Connection::DIRECTION_IN;
+  const auto address = AddressOfBytes(connection.remote_address());
+  std::string peer = address ? address->to_string() : "an unknown address";
+  if (!connection.remote_name().empty()) peer = StrCat(connection.remote_name(), " (", peer, ")");
+  std::string text =
+      StrCat(in ? "connection from " : "connection to ", peer, in ? " to port " : " port ", connection.port(),
+             connection.protocol() == 17 ? " UDP" : " TCP", ", ",
+             connection.executable().empty() ? "by an unknown program" : connection.executable());
+  if (connection.pid() != 0) StrAppend(&text, " pid ", connection.pid());
+  if (connection.times() > 1) StrAppend(&text, ", ", connection.times(), " times");
+  return text;
 }
 
 std::string Describe(const v1::FileChanged& changed) {
@@ -174,6 +235,16 @@ std::string InWords(const v1::Event& event) {
       return Describe(event.process_started());
     case v1::Event::kProcessEnded:
       return Describe(event.process_ended());
+    case v1::Event::kPrivilegeChanged:
+      return Describe(event.privilege_changed());
+    case v1::Event::kProcessTraced:
+      return Describe(event.process_traced());
+    case v1::Event::kModuleLoaded:
+      return Describe(event.module_loaded());
+    case v1::Event::kProcessBurst:
+      return Describe(event.process_burst());
+    case v1::Event::kConnection:
+      return Describe(event.connection());
     case v1::Event::kFileChanged:
       return Describe(event.file_changed());
     case v1::Event::kGap:

@@ -1,54 +1,17 @@
 #include "controller/export/ocsf.h"
 
-#include <boost/json/array.hpp>
 #include <string>
 #include <utility>
 
 #include "common/base/hex.h"
 #include "common/base/strings.h"
 #include "common/wire/json.h"
+#include "controller/export/ocsf_line.h"
 
 namespace cordon::controller {
 namespace {
 
-using boost::json::array;
-using boost::json::object;
-
-constexpr int64_t kNanosPerMilli = 1'000'000;
-
-enum class Category : int { kSystem = 1, kFindings = 2, kApplication = 6, kRemediation = 7 };
-enum class Class : int {
-  kFileActivity = 1001,
-  kProcessActivity = 1007,
-  kDetectionFinding = 2004,
-  kApplicationLifecycle = 6002,
-  kScanActivity = 6007,
-  kRemediationActivity = 7001,
-};
-enum class Severity : int { kInformational = 1, kLow = 2, kMedium = 3, kHigh = 4 };
-
-constexpr int kOther = 99;
-constexpr int kSuccess = 1;
-constexpr int kFailure = 2;
-
-// What the classes have in common, and what goes beside it.
-struct Line {
-  Class of = Class::kApplicationLifecycle;
-  int activity = kOther;
-  std::string activity_name;  // required by the schema when `activity` is kOther
-  Severity severity = Severity::kInformational;
-  int status = 0;  // 0 = left out
-  object attributes;
-};
-
-int64_t Millis(int64_t nanos) {
-  return nanos / kNanosPerMilli;
-}
-
-std::string_view BaseName(std::string_view path) {
-  const std::string_view name = path.substr(path.find_last_of("/\\") + 1);
-  return name.empty() ? path : name;
-}
+using namespace ocsf;  // NOLINT(google-build-using-namespace): the other half of this file
 
 int FileType(v1::FileState::Type type) {
   switch (type) {
@@ -77,64 +40,6 @@ object File(std::string_view path, const v1::FileState* state) {
         array{object{{"algorithm_id", 3}, {"algorithm", "SHA-256"}, {"value", HexEncode(state->sha256())}}};
   }
   return file;
-}
-
-object ProgramFile(const std::string& executable) {
-  return {{"name", BaseName(executable)}, {"path", executable}, {"type_id", 1}};
-}
-
-object ProcessOf(uint32_t pid, const std::string& guid) {
-  object process;
-  if (pid != 0) process["pid"] = pid;
-  if (!guid.empty()) process["uid"] = HexEncode(guid);
-  return process;
-}
-
-// The schema wants an actor for every system activity, and in it somebody.
-object ActorOf(object process) {
-  if (process.empty()) return {{"app_name", "unknown"}};
-  return {{"process", std::move(process)}};
-}
-
-std::string CommandLine(const v1::ProcessStarted& started) {
-  std::string text;
-  for (const std::string& argument : started.argv()) StrAppend(&text, text.empty() ? "" : " ", argument);
-  return text;
-}
-
-Line Forked(const v1::ProcessForked& forked) {
-  Line line{.of = Class::kProcessActivity, .activity = 1};
-  line.attributes["actor"] = ActorOf(ProcessOf(0, forked.parent_guid()));
-  line.attributes["process"] = ProcessOf(forked.pid(), forked.process_guid());
-  line.attributes["launch_type_id"] = 2;
-  return line;
-}
-
-Line Started(const v1::ProcessStarted& started) {
-  Line line{.of = Class::kProcessActivity, .activity = 1};
-  object parent = ProcessOf(started.parent_pid(), started.parent_guid());
-  object process = ProcessOf(started.pid(), started.process_guid());
-  process["name"] = BaseName(started.executable());
-  process["cmd_line"] = CommandLine(started);
-  process["file"] = ProgramFile(started.executable());
-  if (!started.cwd().empty()) process["working_directory"] = started.cwd();
-  process["user"] =
-      object{{"uid", started.user_sid().empty() ? std::to_string(started.uid()) : started.user_sid()}};
-  if (!started.container_id().empty()) process["container"] = object{{"uid", started.container_id()}};
-  if (!parent.empty()) process["parent_process"] = parent;
-  line.attributes["actor"] = ActorOf(std::move(parent));
-  line.attributes["process"] = std::move(process);
-  line.attributes["launch_type_id"] = 3;
-  return line;
-}
-
-Line Ended(const v1::ProcessEnded& ended) {
-  Line line{.of = Class::kProcessActivity, .activity = 2};
-  object process = ProcessOf(ended.pid(), ended.process_guid());
-  line.attributes["actor"] = ActorOf(process);  // who ended it is not seen
-  line.attributes["process"] = std::move(process);
-  line.attributes["exit_code"] = ended.exit_code();
-  return line;
 }
 
 int FileActivity(v1::FileChanged::Change change) {
@@ -307,6 +212,16 @@ Line LineFor(const v1::QueryEventsResponse& event) {
       return Started(what.process_started());
     case v1::Event::kProcessEnded:
       return Ended(what.process_ended());
+    case v1::Event::kPrivilegeChanged:
+      return PrivilegeChanged(what.privilege_changed());
+    case v1::Event::kProcessTraced:
+      return Traced(what.process_traced());
+    case v1::Event::kModuleLoaded:
+      return ModuleLoaded(what.module_loaded());
+    case v1::Event::kProcessBurst:
+      return Lifecycle(kOther, "Burst of processes");
+    case v1::Event::kConnection:
+      return Connected(what.connection(), event.host_name());
     case v1::Event::kFileChanged:
       return Changed(what.file_changed());
     case v1::Event::kIsolationChanged:

@@ -4,14 +4,17 @@
 // (https://schema.ocsf.io/1.8.0), one JSON object per event, so that a SIEM reads them without a parser of
 // its own. Pure.
 //
-//   process forked, started, ended            Process Activity 1007
+//   process forked, started, ended, traced,
+//   other privileges                          Process Activity 1007
+//   kernel module loaded                      Kernel Extension Activity 1002
+//   connection                                Network Activity 4001
 //   file changed                              File System Activity 1001
 //   isolation changed, outcome of isolation,
 //   unlocked by phone                         Remediation Activity 7001
 //   outcome of a scan                         Scan Activity 6007
 //   finding, rules drift, forked audit log,
 //   wrong unlock code                         Detection Finding 2004
-//   all else: lifecycle, health, gaps         Application Lifecycle 6002
+//   all else: lifecycle, health, gaps, bursts Application Lifecycle 6002
 //
 // What has no attribute there stands under `unmapped`, named as in event.proto.
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,6 +46,7 @@ struct RawExec {
   uint32_t session_id = 0;
   std::string cgroup;
   bool from_snapshot = false;  // was already running
+  bool from_memory = false;    // the program's file has no name on any disk
 };
 
 struct RawExit {
@@ -55,15 +57,45 @@ struct RawExit {
   uint64_t peak_memory_bytes = 0;
 };
 
+// Effective ids and capabilities, as far as the source knows them.
+struct Privileges {
+  std::optional<uint32_t> uid;
+  std::optional<uint32_t> gid;
+  std::optional<uint64_t> capabilities;  // one bit each
+  friend bool operator==(const Privileges&, const Privileges&) = default;
+};
+
+// A process got other privileges by a system call.
+struct RawPrivilegeChange {
+  ProcessKey process;  // start time 0: the one that had the pid at that moment
+  Privileges before;   // what is not known here was the case before
+  Privileges after;    // what is not known here did not change
+};
+
+// A process took hold of another one, to read or steer it; the kernel allowed it. Start times as above.
+struct RawTrace {
+  ProcessKey tracer;
+  ProcessKey target;
+};
+
+struct RawModuleLoad {
+  ProcessKey process;  // that loads it
+  std::string name;
+};
+
 struct RawLoss {
-  uint64_t count = 0;  // exact, as counted by the kernel
+  uint64_t count = 0;  // exact, as counted by the kernel; 0 = not known
   int64_t first_boottime_nanos = 0;
   int64_t last_boottime_nanos = 0;
+  std::string_view what = "records of any kind";  // a literal: "starts", "ends", …
 };
+
+using RawProcessFact =
+    std::variant<RawFork, RawExec, RawExit, RawPrivilegeChange, RawTrace, RawModuleLoad, RawLoss>;
 
 struct RawProcessEvent {
   int64_t boottime_nanos = 0;
-  std::variant<RawFork, RawExec, RawExit, RawLoss> fact;
+  RawProcessFact fact;
 };
 
 // What a source can and cannot see, for health and for the stream.
@@ -71,6 +103,8 @@ struct ProcessSourceInfo {
   std::string name;  // "ebpf", "proc-connector", …
   bool fallback = false;
   std::vector<std::string> limitations;  // sentences; empty for a full source
+  bool tells_privilege_changes = false;
+  bool tells_traces = false;
 };
 
 class ProcessSource {
@@ -96,8 +130,18 @@ std::unique_ptr<ProcessSource> MakeProcessSource();
 // By name, for tests and for the setting `process.source`; nullptr for an unknown one.
 std::unique_ptr<ProcessSource> MakeProcessSource(std::string_view name);
 
-// Starts the smallest program that every machine has, waits for its end and returns the pid it had: the
-// canary of the process sensor. UNAVAILABLE when there is none.
-absl::StatusOr<uint32_t> RunTinyProgram();
+// The pid that the facts give this process.
+uint32_t OwnPid();
+
+// A process that does once all that a source tells of.
+struct TinyRun {
+  uint32_t pid = 0;
+  bool changed_privileges = false;  // it may not have been allowed to
+  bool was_traced = false;          // likewise
+};
+// Makes a process, takes hold of it as a tracer for a moment, lets it take another group and start the
+// smallest program that every machine has, and waits for its end: the canary of the process sensor.
+// UNAVAILABLE when there is no such program.
+absl::StatusOr<TinyRun> RunTinyProgram();
 
 }  // namespace cordon::platform

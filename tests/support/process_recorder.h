@@ -53,6 +53,8 @@ class ProcessRecorder {
   static uint32_t PidOf(const platform::RawFork& fork) { return fork.child.pid; }
   static uint32_t PidOf(const platform::RawExec& exec) { return exec.process.pid; }
   static uint32_t PidOf(const platform::RawExit& exit) { return exit.process.pid; }
+  static uint32_t PidOf(const platform::RawPrivilegeChange& change) { return change.process.pid; }
+  static uint32_t PidOf(const platform::RawTrace& trace) { return trace.target.pid; }
 
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;

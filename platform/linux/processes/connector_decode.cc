@@ -44,6 +44,22 @@ std::optional<ConnectorEvent> DecodeEvent(std::span<const char> bytes) {
       event.status = raw->event_data.exit.exit_code;
       if (raw->event_data.exit.process_pid != raw->event_data.exit.process_tgid) return std::nullopt;
       return event;
+    case proc_event::PROC_EVENT_UID:
+      event.kind = ConnectorEvent::kUserId;
+      event.pid = static_cast<uint32_t>(raw->event_data.id.process_tgid);
+      event.effective_id = raw->event_data.id.e.euid;
+      return event;
+    case proc_event::PROC_EVENT_GID:
+      event.kind = ConnectorEvent::kGroupId;
+      event.pid = static_cast<uint32_t>(raw->event_data.id.process_tgid);
+      event.effective_id = raw->event_data.id.e.egid;
+      return event;
+    case proc_event::PROC_EVENT_PTRACE:
+      event.kind = ConnectorEvent::kTrace;
+      event.pid = static_cast<uint32_t>(raw->event_data.ptrace.process_tgid);
+      event.tracer_pid = static_cast<uint32_t>(raw->event_data.ptrace.tracer_tgid);
+      if (event.tracer_pid == 0) return std::nullopt;
+      return event;
     default:
       return std::nullopt;
   }

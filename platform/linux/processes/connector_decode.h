@@ -6,14 +6,17 @@
 
 namespace cordon::platform {
 
-// One event of the kernel's process connector. Those of threads are left out by the decoder.
+// One event of the kernel's process connector. Forks and ends of threads are left out by the decoder, and
+// tracers that let go.
 struct ConnectorEvent {
-  enum Kind : uint8_t { kFork, kExec, kExit };
+  enum Kind : uint8_t { kFork, kExec, kExit, kUserId, kGroupId, kTrace };
   Kind kind = kFork;
   int64_t monotonic_nanos = 0;
   uint32_t pid = 0;
-  uint32_t parent_pid = 0;  // kFork
-  uint32_t status = 0;      // kExit: as wait() gives it
+  uint32_t parent_pid = 0;    // kFork
+  uint32_t status = 0;        // kExit: as wait() gives it
+  uint32_t effective_id = 0;  // kUserId, kGroupId: the new one
+  uint32_t tracer_pid = 0;    // kTrace
 };
 
 // All events in one datagram. Pure; bytes that are no process event are skipped (AUT-6).

@@ -1,105 +1,24 @@
 #include "platform/linux/processes/connector_source.h"
 
-#include <fcntl.h>
-#include <linux/cn_proc.h>
-#include <linux/connector.h>
-#include <linux/netlink.h>
-#include <poll.h>
-#include <sched.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstddef>
-#include <cstring>
-#include <ctime>
+#include <optional>
 #include <string>
-#include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "common/base/status.h"
 #include "platform/api/system.h"
-#include "platform/linux/processes/connector_decode.h"
+#include "platform/linux/processes/connector_socket.h"
 #include "platform/linux/processes/drain_loop.h"
 #include "platform/linux/processes/namespaces.h"
 #include "platform/linux/processes/proc_files.h"
-#include "platform/linux/system/fd.h"
 
 namespace cordon::platform {
 namespace {
 
 constexpr std::chrono::milliseconds kInterval{1000};
-constexpr int kReceiveBytes = 8 << 20;
-constexpr int kAnswerMillis = 1000;
 constexpr size_t kBatch = 256;
-
-absl::Status Failed(std::string_view what, int error) {
-  return absl::ErrnoToStatus(error, StrCat("process connector: cannot ", what));
-}
-
-// The connector exists in the machine's first network namespace only; a socket stays in the one it was made
-// in.
-Fd OpenSocket() {
-  const auto open_here = [] {
-    return Fd(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_CONNECTOR));
-  };
-  if (InInitialNetworkNamespace()) return open_here();
-  Fd opened;
-  std::thread([&] {
-    const Fd first(open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC));
-    if (first.Valid() && setns(first.Get(), CLONE_NEWNET) == 0) opened = open_here();
-  }).join();
-  return opened;
-}
-
-absl::Status Listen(const Fd& fd) {
-  const proc_cn_mcast_op operation = PROC_CN_MCAST_LISTEN;
-  std::array<char, NLMSG_LENGTH(sizeof(cn_msg) + sizeof(operation))> request{};
-  const nlmsghdr head{.nlmsg_len = static_cast<uint32_t>(request.size()), .nlmsg_type = NLMSG_DONE};
-  const cb_id id{CN_IDX_PROC, CN_VAL_PROC};
-  const auto length = static_cast<uint16_t>(sizeof(operation));
-  std::memcpy(request.data(), &head, sizeof(head));
-  std::memcpy(request.data() + NLMSG_HDRLEN + offsetof(cn_msg, id), &id, sizeof(id));
-  std::memcpy(request.data() + NLMSG_HDRLEN + offsetof(cn_msg, len), &length, sizeof(length));
-  std::memcpy(request.data() + NLMSG_HDRLEN + sizeof(cn_msg), &operation, sizeof(operation));
-  if (send(fd.Get(), request.data(), request.size(), 0) < 0) {
-    return Failed("subscribe (needs root or CAP_NET_ADMIN)", errno);
-  }
-  // The kernel acknowledges; a kernel without CONFIG_PROC_EVENTS says nothing.
-  pollfd wait{fd.Get(), POLLIN, 0};
-  if (poll(&wait, 1, kAnswerMillis) != 1) {
-    return absl::UnavailableError(
-        "process connector: this kernel does not answer (CONFIG_PROC_EVENTS is missing)");
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<Fd> Subscribe() {
-  Fd fd = OpenSocket();
-  if (!fd.Valid()) return Failed("open its netlink socket (CONFIG_CONNECTOR)", errno);
-  sockaddr_nl address{};
-  address.nl_family = AF_NETLINK;
-  address.nl_groups = CN_IDX_PROC;
-  if (bind(fd.Get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    return Failed("join its group (needs root or CAP_NET_ADMIN)", errno);
-  }
-  // FORCE passes the system's limit, and needs CAP_NET_ADMIN; what remains without it is smaller, no error.
-  if (setsockopt(fd.Get(), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBytes, sizeof(kReceiveBytes)) != 0) {
-    setsockopt(fd.Get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBytes, sizeof(kReceiveBytes));
-  }
-  CORDON_RETURN_IF_ERROR(Listen(fd));
-  return fd;
-}
-
-int64_t SuspendedNanos(const Clock& clock) {
-  timespec monotonic{};
-  clock_gettime(CLOCK_MONOTONIC, &monotonic);
-  return clock.BootNanos() - (int64_t{monotonic.tv_sec} * kNanosPerSecond + monotonic.tv_nsec);
-}
 
 }  // namespace
 
@@ -107,9 +26,9 @@ class ConnectorProcessSource::Impl {
  public:
   absl::Status Start(std::function<void(std::span<RawProcessEvent>)> deliver) {
     deliver_ = std::move(deliver);
-    CORDON_ASSIGN_OR_RETURN(socket_, Subscribe());
-    last_read_ = clock_->BootNanos();
-    return loop_.Start({.fd = socket_.Get(),
+    CORDON_ASSIGN_OR_RETURN(ConnectorSocket socket, ConnectorSocket::Open(ConnectorSocket::Wanted::kAll));
+    socket_.emplace(std::move(socket));
+    return loop_.Start({.fd = socket_->Descriptor(),
                         .interval = kInterval,
                         .begin = [this] { DeliverSnapshot(); },
                         .drain = [this] { Drain(); },
@@ -141,29 +60,13 @@ class ConnectorProcessSource::Impl {
   }
 
   void Drain() {
-    suspended_ = SuspendedNanos(*clock_);
-    for (;;) {
-      sockaddr_nl from{};
-      socklen_t from_size = sizeof(from);
-      const ssize_t got = recvfrom(socket_.Get(), buffer_.data(), buffer_.size(), 0,
-                                   reinterpret_cast<sockaddr*>(&from), &from_size);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0 && errno == ENOBUFS) {  // TEL-1: the kernel does not say how many
-        Add(clock_->BootNanos(), RawLoss{0, last_read_, clock_->BootNanos()});
-        continue;
-      }
-      if (got < 0) break;
-      last_read_ = clock_->BootNanos();
-      if (from.nl_pid != 0) continue;  // not the kernel
-      for (const ConnectorEvent& event : DecodeConnector({buffer_.data(), static_cast<size_t>(got)}))
-        Take(event);
-    }
+    socket_->Read([this](const ConnectorEvent& event, int64_t when) { Take(event, when); },
+                  [this](const RawLoss& loss) { Add(loss.last_boottime_nanos, loss); });
     ReleaseEnds();
     DeliverBatch();
   }
 
-  void Take(const ConnectorEvent& event) {
-    const int64_t when = event.monotonic_nanos + suspended_;
+  void Take(const ConnectorEvent& event, int64_t when) {
     switch (event.kind) {
       case ConnectorEvent::kFork:
         return TakeFork(event, when);
@@ -171,6 +74,10 @@ class ConnectorProcessSource::Impl {
         return TakeExec(event, when);
       case ConnectorEvent::kExit:
         return TakeExit(event, when);
+      case ConnectorEvent::kUserId:
+      case ConnectorEvent::kGroupId:
+      case ConnectorEvent::kTrace:
+        return Add(when, ChangeOf(event));
     }
   }
 
@@ -250,15 +157,12 @@ class ConnectorProcessSource::Impl {
 
   const std::unique_ptr<Clock> clock_ = MakeSystemClock();
   std::function<void(std::span<RawProcessEvent>)> deliver_;
-  Fd socket_;
+  std::optional<ConnectorSocket> socket_;
 
   // The reader thread's own.
   std::unordered_map<uint32_t, Known> known_;  // processes that run
   std::unordered_map<uint32_t, std::pair<int64_t, RawExit>> held_ends_;
   std::vector<RawProcessEvent> batch_;
-  std::array<char, 8192> buffer_{};
-  int64_t suspended_ = 0;
-  int64_t last_read_ = 0;
 
   DrainLoop loop_;  // last: its thread uses all of the above
 };
@@ -277,7 +181,11 @@ void ConnectorProcessSource::Flush() {
 }
 
 ProcessSourceInfo ConnectorProcessSource::Info() const {
-  ProcessSourceInfo info{.name = "proc-connector", .fallback = true, .limitations = {}};
+  ProcessSourceInfo info{.name = "proc-connector",
+                         .fallback = true,
+                         .limitations = {},
+                         .tells_privilege_changes = true,
+                         .tells_traces = true};
   info.limitations = {
       "A process that ends within milliseconds may be known by its pid alone: program and arguments are read "
       "from "
@@ -286,6 +194,8 @@ ProcessSourceInfo ConnectorProcessSource::Info() const {
       "CPU time and peak memory of ended processes are not known.",
       "The end of a process is seen up to a second late.",
       "When the kernel's buffer overflows, how many events were lost is not known.",
+      "Kernel modules are not seen.",
+      kConnectorChangesLimits,
   };
   if (!InInitialPidNamespace()) {
     info.limitations.emplace_back(

@@ -85,6 +85,7 @@ absl::StatusOr<DecodedRecord> DecodeExec(std::span<const char> bytes) {
   exec.login_uid = raw.login_uid;
   exec.session_id = raw.session_id == kNoSession ? 0 : raw.session_id;
   exec.from_snapshot = (raw.flags & CORDON_FROM_SNAPSHOT) != 0;
+  exec.from_memory = (raw.flags & CORDON_FROM_MEMORY) != 0;
 
   DecodedRecord decoded;
   decoded.kernel_thread = (raw.flags & CORDON_KERNEL_THREAD) != 0;
@@ -108,6 +109,31 @@ absl::StatusOr<DecodedRecord> DecodeExit(std::span<const char> bytes) {
   return DecodedRecord{.event = {static_cast<int64_t>(raw.head.boottime), exit}};
 }
 
+absl::StatusOr<DecodedRecord> DecodePrivilegeChange(std::span<const char> bytes) {
+  if (bytes.size() != sizeof(cordon_privilege)) return Bad("a change of privileges has the wrong size");
+  const auto raw = Load<cordon_privilege>(bytes);
+  RawPrivilegeChange change;
+  change.process = Key(raw.head.process);
+  change.before = {raw.uid_before, raw.gid_before, raw.capabilities_before};
+  change.after = {raw.uid_after, raw.gid_after, raw.capabilities_after};
+  return DecodedRecord{.event = {static_cast<int64_t>(raw.head.boottime), change}};
+}
+
+absl::StatusOr<DecodedRecord> DecodeTrace(std::span<const char> bytes) {
+  if (bytes.size() != sizeof(cordon_trace)) return Bad("a trace has the wrong size");
+  const auto raw = Load<cordon_trace>(bytes);
+  const RawTrace trace{.tracer = Key(raw.head.process), .target = Key(raw.target)};
+  return DecodedRecord{.event = {static_cast<int64_t>(raw.head.boottime), trace}};
+}
+
+absl::StatusOr<DecodedRecord> DecodeModuleLoad(std::span<const char> bytes) {
+  if (bytes.size() != sizeof(cordon_module)) return Bad("a module has the wrong size");
+  const auto raw = Load<cordon_module>(bytes);
+  const RawModuleLoad load{.process = Key(raw.head.process),
+                           .name = std::string(raw.name, strnlen(raw.name, sizeof(raw.name)))};
+  return DecodedRecord{.event = {static_cast<int64_t>(raw.head.boottime), load}};
+}
+
 }  // namespace
 
 absl::StatusOr<DecodedRecord> DecodeRecord(std::span<const char> bytes) {
@@ -124,6 +150,12 @@ absl::StatusOr<DecodedRecord> DecodeRecord(std::span<const char> bytes) {
       return DecodeExec(bytes);
     case CORDON_EXIT:
       return DecodeExit(bytes);
+    case CORDON_PRIVILEGE:
+      return DecodePrivilegeChange(bytes);
+    case CORDON_TRACE:
+      return DecodeTrace(bytes);
+    case CORDON_MODULE:
+      return DecodeModuleLoad(bytes);
     default:
       return Bad("of an unknown kind");
   }

@@ -1,39 +1,30 @@
 #include "platform/linux/processes/ebpf_source.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
-#include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <deque>
 #include <map>
+#include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "common/base/status.h"
 #include "platform/api/system.h"
+#include "platform/linux/processes/connector_socket.h"
 #include "platform/linux/processes/decode.h"
 #include "platform/linux/processes/drain_loop.h"
 #include "platform/linux/processes/namespaces.h"
 #include "platform/linux/processes/proc_files.h"
+#include "platform/linux/processes/process_programs.h"
 #include "platform/linux/processes/record.h"
 #include "platform/linux/processes/record_ring.h"
-#include "platform/linux/system/fd.h"
-#include "platform/linux/system/signals.h"
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wold-style-cast"
-#pragma GCC diagnostic ignored "-Wpedantic"
-#include "processes.skel.h"
-#pragma GCC diagnostic pop
 
 namespace cordon::platform {
 namespace {
@@ -41,42 +32,27 @@ namespace {
 constexpr std::chrono::milliseconds kPollInterval{100};
 constexpr size_t kBatch = 1024;
 
-// A core starts some 700 processes a second at the most, with a kilobyte of records each: a megabyte per core
-// is more than a second in which the reader does not run at all.
-uint32_t RingBytesFor(long cores) {
-  constexpr uint64_t kPerCore = 1 << 20;
-  const auto wanted = static_cast<uint64_t>(std::max(cores, 1L)) * kPerCore;
-  return static_cast<uint32_t>(std::bit_floor(std::clamp<uint64_t>(wanted, 1 << 20, 8 << 20)));
+uint64_t MemoryBytes() {
+  return static_cast<uint64_t>(std::max(sysconf(_SC_PHYS_PAGES), 0L)) *
+         static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-absl::Status LoadError(int error, std::string_view what) {
-  if (access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
-    return absl::UnavailableError(
-        "eBPF process source: this kernel has no type information (/sys/kernel/btf/vmlinux, "
-        "CONFIG_DEBUG_INFO_BTF)");
-  }
-  if (error == EPERM || error == EACCES) {
-    return absl::PermissionDeniedError(StrCat("eBPF process source: cannot ", what,
-                                              ": needs root or CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE, "
-                                              "and a kernel that is not locked down"));
-  }
-  return absl::UnavailableError(
-      StrCat("eBPF process source: cannot ", what,
-             " (kernel 5.10 or later is needed): ", std::system_category().message(error)));
-}
+// By cordon_kind.
+constexpr std::array<std::string_view, CORDON_KINDS> kKindNames = {"",
+                                                                   "forks",
+                                                                   "starts",
+                                                                   "ends",
+                                                                   "changes of privileges",
+                                                                   "traces",
+                                                                   "kernel modules",
+                                                                   "records of any kind"};
 
-struct SkeletonDeleter {
-  void operator()(processes_bpf* skeleton) const { processes_bpf__destroy(skeleton); }
-};
-
-// What Info says even when it is not started.
-ProcessSourceInfo EbpfInfo() {
+ProcessSourceInfo InfoBeforeStart() {
   ProcessSourceInfo info{.name = "ebpf", .fallback = false, .limitations = {}};
   if (!InInitialPidNamespace()) {
     info.limitations.emplace_back(
         "The agent runs in a PID namespace: its pids are the host's, which /proc here does not show, and the "
-        "snapshot "
-        "covers this namespace alone.");
+        "snapshot covers this namespace alone.");
   }
   return info;
 }
@@ -87,20 +63,20 @@ class EbpfProcessSource::Impl {
  public:
   explicit Impl(EbpfOptions options)
       : ring_bytes_(options.ring_bytes != 0 ? options.ring_bytes
-                                            : RingBytesFor(sysconf(_SC_NPROCESSORS_ONLN))) {}
+                                            : RingBytesFor(sysconf(_SC_NPROCESSORS_ONLN), MemoryBytes())) {}
 
   absl::Status Start(std::function<void(std::span<RawProcessEvent>)> deliver) {
     deliver_ = std::move(deliver);
-    CORDON_RETURN_IF_ERROR(Load());
-    CORDON_RETURN_IF_ERROR(
-        Annotate(ring_.Map(bpf_map__fd(skeleton_->maps.ring), ring_bytes_), "eBPF process source"));
+    CORDON_RETURN_IF_ERROR(programs_.Load(ring_bytes_));
+    CORDON_RETURN_IF_ERROR(Annotate(ring_.Map(programs_.Ring(), ring_bytes_), "eBPF process source"));
     last_loss_check_ = clock_->BootNanos();
-    if (processes_bpf__attach(skeleton_.get()) != 0) return LoadError(errno, "attach the programs");
-    return loop_.Start({.fd = bpf_map__fd(skeleton_->maps.ring),
+    CORDON_RETURN_IF_ERROR(programs_.Attach());
+    OpenOtherChannel();
+    return loop_.Start({.fd = programs_.Ring(),
                         .interval = kPollInterval,
                         .begin = [this] { DeliverSnapshot(); },
                         .drain = [this] { Drain(); },
-                        .end = [this] { processes_bpf__detach(skeleton_.get()); }});
+                        .end = [this] { programs_.Detach(); }});
   }
 
   void Stop() { loop_.Stop(); }
@@ -108,39 +84,69 @@ class EbpfProcessSource::Impl {
 
   uint64_t Attempted() const {
     uint64_t sum = 0;
-    if (skeleton_ == nullptr) return sum;
-    for (const cordon_loss& kind : skeleton_->bss->loss) {
-      sum += std::atomic_ref(const_cast<uint64_t&>(kind.attempted)).load(std::memory_order_relaxed);
+    if (!programs_.IsLoaded()) return sum;
+    for (cordon_loss& kind : programs_.Losses()) {
+      sum += std::atomic_ref(kind.attempted).load(std::memory_order_relaxed);
     }
     return sum - merged_;
   }
 
+  ProcessSourceInfo Info() const { return info_; }
+
  private:
-  absl::Status Load() {
-    const SignalsHeldBack held_back;
-    // libbpf prints to standard error by default; what matters is in the status.
-    libbpf_set_print(nullptr);
-    skeleton_.reset(processes_bpf__open());
-    if (skeleton_ == nullptr) return LoadError(errno, "open the program");
-    skeleton_->rodata->wake_at_bytes = ring_bytes_ / 8;
-    if (bpf_map__set_max_entries(skeleton_->maps.ring, ring_bytes_) != 0)
-      return LoadError(errno, "size the ring");
-    if (const int error = processes_bpf__load(skeleton_.get()); error != 0)
-      return LoadError(-error, "load the program");
-    return absl::OkStatus();
+  // Where the kernel has no kprobes (CONFIG_KPROBES), the process connector tells of the same, but for less.
+  void OpenOtherChannel() {
+    info_.tells_privilege_changes = programs_.TellsPrivileges();
+    info_.tells_traces = programs_.TellsTraces();
+    if (!programs_.TellsModules()) {
+      info_.limitations.emplace_back("Kernel modules are not seen: this kernel does not tell of them.");
+    }
+    if (programs_.TellsPrivileges() && programs_.TellsTraces()) return;
+    absl::StatusOr<ConnectorSocket> changes = ConnectorSocket::Open(ConnectorSocket::Wanted::kChanges);
+    if (changes.ok()) {
+      changes_.emplace(*std::move(changes));
+      info_.tells_privilege_changes = info_.tells_traces = true;
+      if (!programs_.TellsPrivileges()) info_.limitations.emplace_back(kConnectorChangesLimits);
+    } else {
+      info_.limitations.push_back(
+          StrCat("Changes of privileges and tracers are not seen: this kernel has no kprobes, and ",
+                 Message(changes.status()), "."));
+    }
   }
 
+  // What the other channel has told is read first: then the ring holds the birth of every process in it.
   void Drain() {
+    if (changes_) {
+      changes_->Read([this](const ConnectorEvent& event, int64_t when) { TakeChange(event, when); },
+                     [this](const RawLoss& loss) { AddLoss(loss); });
+    }
     ring_.Consume([this](std::span<const char> bytes) { Take(bytes); });
+    AddChangesUntil(INT64_MAX);
     CheckLoss();
     DeliverBatch();
+  }
+
+  void TakeChange(const ConnectorEvent& event, int64_t when) {
+    const bool traces = event.kind == ConnectorEvent::kTrace;
+    if (traces ? programs_.TellsTraces() : programs_.TellsPrivileges()) return;  // twice
+    told_beside_.push_back({when, ChangeOf(event)});
+  }
+
+  // Those that happened before that moment, into their place among the ring's.
+  void AddChangesUntil(int64_t boottime_nanos) {
+    while (!told_beside_.empty() && told_beside_.front().boottime_nanos < boottime_nanos) {
+      batch_.push_back(std::move(told_beside_.front()));
+      told_beside_.pop_front();
+    }
   }
 
   void Take(std::span<const char> bytes) {
     auto decoded = DecodeRecord(bytes);
     if (!decoded.ok()) {
       spdlog::error("process source: {}", Message(decoded.status()));
-      AddLoss({1, clock_->BootNanos(), clock_->BootNanos()});
+      AddLoss({.count = 1,
+               .first_boottime_nanos = clock_->BootNanos(),
+               .last_boottime_nanos = clock_->BootNanos()});
       return;
     }
     if (decoded->argv_missing) FillArguments(&decoded->event);
@@ -148,6 +154,7 @@ class EbpfProcessSource::Impl {
       ++merged_;
       return;
     }
+    AddChangesUntil(decoded->event.boottime_nanos);
     batch_.push_back(std::move(decoded->event));
     if (batch_.size() >= kBatch) DeliverBatch();
   }
@@ -179,12 +186,15 @@ class EbpfProcessSource::Impl {
   void CheckLoss() {
     const int64_t now = clock_->BootNanos();
     for (size_t kind = 0; kind < CORDON_KINDS; ++kind) {
-      cordon_loss& shared = skeleton_->bss->loss[kind];
+      cordon_loss& shared = programs_.Losses()[kind];
       const uint64_t lost = std::atomic_ref(shared.lost).load(std::memory_order_acquire);
       if (lost == lost_seen_[kind]) continue;
       const auto first = static_cast<int64_t>(std::atomic_ref(shared.first_boottime).exchange(0));
       const auto last = static_cast<int64_t>(std::atomic_ref(shared.last_boottime).load());
-      AddLoss({lost - lost_seen_[kind], first != 0 ? first : last_loss_check_, std::max(first, last)});
+      AddLoss({.count = lost - lost_seen_[kind],
+               .first_boottime_nanos = first != 0 ? first : last_loss_check_,
+               .last_boottime_nanos = std::max(first, last),
+               .what = kKindNames[kind]});
       lost_seen_[kind] = lost;
     }
     last_loss_check_ = now;
@@ -210,19 +220,13 @@ class EbpfProcessSource::Impl {
   }
 
   void DeliverSnapshot() {
-    const Fd iterator(bpf_iter_create(bpf_link__fd(skeleton_->links.snapshot)));
-    std::string bytes;
-    std::array<char, 65'536> piece;
-    ssize_t got = 0;
-    while (iterator.Valid() && (got = read(iterator.Get(), piece.data(), piece.size())) > 0) {
-      bytes.append(piece.data(), static_cast<size_t>(got));
+    const absl::StatusOr<std::string> bytes = programs_.Snapshot();
+    if (bytes.ok()) {
+      TakeSnapshot(*bytes);
+    } else {
+      spdlog::error("process source: {}", Message(bytes.status()));
+      AddLoss({.count = 0, .first_boottime_nanos = 0, .last_boottime_nanos = clock_->BootNanos()});
     }
-    if (!iterator.Valid() || got < 0) {
-      spdlog::error("process source: cannot list what runs already: {}",
-                    std::system_category().message(errno));
-      AddLoss({0, 0, clock_->BootNanos()});
-    }
-    TakeSnapshot(bytes);
     snapshot_end_ = clock_->BootNanos();
     DeliverBatch();
   }
@@ -245,12 +249,15 @@ class EbpfProcessSource::Impl {
   const uint32_t ring_bytes_;
   const std::unique_ptr<Clock> clock_ = MakeSystemClock();
   std::function<void(std::span<RawProcessEvent>)> deliver_;
-  std::unique_ptr<processes_bpf, SkeletonDeleter> skeleton_;
+  ProcessPrograms programs_;
   RecordRing ring_;
+  std::optional<ConnectorSocket> changes_;
+  ProcessSourceInfo info_ = InfoBeforeStart();
 
   // The reader thread's own.
   std::vector<RawProcessEvent> batch_;
-  std::map<ProcessKey, int64_t> snapshot_;  // and when each was looked at
+  std::deque<RawProcessEvent> told_beside_;  // by changes_, the oldest first
+  std::map<ProcessKey, int64_t> snapshot_;   // and when each was looked at
   int64_t snapshot_end_ = 0;
   int64_t last_loss_check_ = 0;
   std::array<uint64_t, CORDON_KINDS> lost_seen_{};
@@ -273,7 +280,7 @@ void EbpfProcessSource::Flush() {
   impl_->Flush();
 }
 ProcessSourceInfo EbpfProcessSource::Info() const {
-  return EbpfInfo();
+  return impl_->Info();
 }
 uint64_t EbpfProcessSource::Attempted() const {
   return impl_->Attempted();

@@ -26,16 +26,28 @@ typedef struct {
   __u32 val;
 } kgid_t;
 
+typedef struct {
+  __u64 val; /* two words of 32 bits before 6.3: the same bytes on little-endian machines */
+} kernel_cap_t;
+
 struct cred {
   kuid_t uid;
   kgid_t gid;
+  kuid_t euid;
+  kgid_t egid;
+  kernel_cap_t cap_effective;
 };
 
 struct qstr {
   const unsigned char* name;
 };
 
+struct hlist_bl_node {
+  struct hlist_bl_node** pprev;
+};
+
 struct dentry {
+  struct hlist_bl_node d_hash;
   struct dentry* d_parent;
   struct qstr d_name;
 };
@@ -55,8 +67,13 @@ struct path {
   struct dentry* dentry;
 };
 
+struct inode {
+  unsigned int i_nlink;
+};
+
 struct file {
   struct path f_path;
+  struct inode* f_inode;
 };
 
 struct fs_struct {
@@ -112,6 +129,7 @@ struct task_struct {
   int pid;
   int tgid;
   int exit_code;
+  unsigned int in_execve : 1;
   __u64 start_boottime;
   struct task_struct* real_parent;
   struct task_struct* group_leader;
@@ -126,6 +144,10 @@ struct task_struct {
   struct sched_entity se;
 };
 
+struct module {
+  char name[56];
+};
+
 struct seq_file;
 
 struct bpf_iter_meta {
@@ -138,5 +160,17 @@ struct bpf_iter__task {
 };
 
 #pragma clang attribute pop
+
+/* Where a kprobe finds its arguments: of the user-visible ABI, so it does not move. */
+struct pt_regs;
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+  unsigned long r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct user_pt_regs {
+  __u64 regs[31];
+};
+#endif
 
 #endif

@@ -81,9 +81,10 @@ std::string BracketedName(const std::string& stat) {
   return StrCat("[", stat.substr(begin + 1, end - begin - 1), "]");
 }
 
+constexpr std::string_view kDeletedMark = " (deleted)";
+
 std::string WithoutDeletedMark(std::string path) {
-  constexpr std::string_view kMark = " (deleted)";
-  if (path.ends_with(kMark)) path.resize(path.size() - kMark.size());
+  if (path.ends_with(kDeletedMark)) path.resize(path.size() - kDeletedMark.size());
   return path;
 }
 
@@ -206,7 +207,9 @@ std::optional<RawExec> ReadProcProcess(uint32_t pid) {
     exec.argv_total_bytes = arguments->bytes;
     exec.argv_complete = arguments->complete;
   }
-  exec.executable = WithoutDeletedMark(ReadLink(ProcPath(pid, "exe")));
+  exec.executable = ReadLink(ProcPath(pid, "exe"));
+  exec.from_memory = exec.executable.ends_with(kDeletedMark);
+  exec.executable = WithoutDeletedMark(std::move(exec.executable));
   exec.cwd = WithoutDeletedMark(ReadLink(ProcPath(pid, "cwd")));
   if (const auto status = ReadUpTo(ProcPath(pid, "status"), 8192); status.has_value()) {
     const ProcIds ids = ParseProcStatus(*status).value_or(ProcIds{});

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 
-/* Process starts and ends as the kernel sees them: one record per fork of a process, exec and exit. BTF
- * tracepoints need neither tracefs nor bpffs. TEL-1: a record that does not fit into the ring is counted,
- * never forgotten. */
+/* Process starts and ends as the kernel sees them: one record per fork of a process, exec and exit; and what
+ * else a process does that says something of it: other privileges, a hold on another process, a kernel
+ * module. BTF tracepoints need neither tracefs nor bpffs. The kprobes and the tracepoint of modules are
+ * optional: the user side loads and attaches them where the kernel has them. TEL-1: a record that does not
+ * fit into the ring is counted, never forgotten. */
 
 // clang-format off: the helpers need the kernel types before them
 #include "kernel_types.h"
@@ -166,6 +168,12 @@ static __always_inline void fill_identity(struct cordon_exec* record, struct tas
   BPF_CORE_READ_INTO(&record->comm, task, comm);
 }
 
+/* A file without a name on any disk: made in memory, or deleted. Some network file systems do not count
+ * names, so the cache of names has to agree. */
+static __always_inline bool has_no_name(struct file* file) {
+  return BPF_CORE_READ(file, f_inode, i_nlink) == 0 && !BPF_CORE_READ(file, f_path.dentry, d_hash.pprev);
+}
+
 /* Fills what both the exec tracepoint and the snapshot know; `at` is where the text goes on. Returns the
  * record's size. */
 static __always_inline __u64 finish_exec(struct cordon_exec* record, __u32 which, __u32 at,
@@ -179,6 +187,7 @@ static __always_inline __u64 finish_exec(struct cordon_exec* record, __u32 which
     __u32 end = append_path(which, at, (__u64)BPF_CORE_READ(file, f_path.dentry),
                             (__u64)BPF_CORE_READ(file, f_path.mnt), (__u64)fs);
     if (end & WALK_CUT) record->flags |= CORDON_EXECUTABLE_CUT;
+    if (has_no_name(file)) record->flags |= CORDON_FROM_MEMORY;
     end &= ~WALK_CUT;
     record->executable_size = end - at;
     at = end;
@@ -253,6 +262,55 @@ int BPF_PROG(on_exit, struct task_struct* task) {
   if (leader != task) record.cpu_nanos += BPF_CORE_READ(leader, se.sum_exec_runtime);
   record.peak_pages = BPF_CORE_READ(signal, maxrss);
   submit(&record, sizeof(record), CORDON_EXIT, record.head.boottime);
+  return 0;
+}
+
+/* The new credentials are in the old ones' place already when the exec record is made: what an exec gives is
+ * told there. While an exec of a kernel without the bit is under way, the new memory has no arguments yet. */
+static __always_inline bool is_in_exec(struct task_struct* task) {
+  if (bpf_core_field_exists(task->in_execve)) return BPF_CORE_READ_BITFIELD_PROBED(task, in_execve);
+  return BPF_CORE_READ(task, mm, arg_start) == 0;
+}
+
+/* Every way to other credentials ends in this function of the kernel, once nothing can refuse it any more. */
+SEC("kprobe/commit_creds")
+int BPF_KPROBE(on_commit_creds, struct cred* after) {
+  struct task_struct* task = (struct task_struct*)bpf_get_current_task();
+  if (BPF_CORE_READ(task, flags) & PF_KTHREAD || is_in_exec(task)) return 0;
+  const struct cred* before = BPF_CORE_READ(task, cred);
+  struct cordon_privilege record;
+  record.uid_before = BPF_CORE_READ(before, euid.val);
+  record.uid_after = BPF_CORE_READ(after, euid.val);
+  record.gid_before = BPF_CORE_READ(before, egid.val);
+  record.gid_after = BPF_CORE_READ(after, egid.val);
+  record.capabilities_before = BPF_CORE_READ(before, cap_effective.val);
+  record.capabilities_after = BPF_CORE_READ(after, cap_effective.val);
+  if (record.uid_before == record.uid_after && record.gid_before == record.gid_after &&
+      record.capabilities_before == record.capabilities_after)
+    return 0;
+  fill_head(&record.head, CORDON_PRIVILEGE, sizeof(record), task);
+  submit(&record, sizeof(record), CORDON_PRIVILEGE, record.head.boottime);
+  return 0;
+}
+
+/* Called when a tracer has been allowed. Only attach and seize come from the tracer itself: a program that
+ * asks to be traced and the child of a traced one come with somebody else as the new parent. */
+SEC("kprobe/__ptrace_link")
+int BPF_KPROBE(on_ptrace_link, struct task_struct* target, struct task_struct* tracer) {
+  if (tracer != (struct task_struct*)bpf_get_current_task()) return 0;
+  struct cordon_trace record;
+  fill_key(&record.target, target);
+  fill_head(&record.head, CORDON_TRACE, sizeof(record), tracer);
+  submit(&record, sizeof(record), CORDON_TRACE, record.head.boottime);
+  return 0;
+}
+
+SEC("tp_btf/module_load")
+int BPF_PROG(on_module_load, struct module* module) {
+  struct cordon_module record = {};
+  bpf_core_read_str(record.name, sizeof(record.name), &module->name);
+  fill_head(&record.head, CORDON_MODULE, sizeof(record), (struct task_struct*)bpf_get_current_task());
+  submit(&record, sizeof(record), CORDON_MODULE, record.head.boottime);
   return 0;
 }
 

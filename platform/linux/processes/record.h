@@ -23,13 +23,17 @@ enum cordon_limits {
   CORDON_PATH_KEPT = 4096, /* all components of one path */
   CORDON_PATH_COMPONENTS = 64,
   CORDON_TEXT_KEPT = CORDON_ARGV_KEPT + 3 * CORDON_PATH_KEPT,
+  CORDON_MODULE_NAME_KEPT = 64, /* more than the kernel takes, with its NUL */
 };
 
 enum cordon_kind {
   CORDON_FORK = 1,
   CORDON_EXEC = 2,
   CORDON_EXIT = 3,
-  CORDON_KINDS = 4,
+  CORDON_PRIVILEGE = 4,
+  CORDON_TRACE = 5,
+  CORDON_MODULE = 6,
+  CORDON_KINDS = 8, /* a power of two, for the verifier */
 };
 
 enum cordon_flags {
@@ -38,6 +42,7 @@ enum cordon_flags {
   CORDON_EXECUTABLE_CUT = 4,  /* the walk ended before the root: the path is relative to where it ended */
   CORDON_CWD_CUT = 8,
   CORDON_KERNEL_THREAD = 16,
+  CORDON_FROM_MEMORY = 32, /* the program's file has no name on any disk */
 };
 
 struct cordon_key {
@@ -84,6 +89,28 @@ struct cordon_exit {
   CORDON_U64 peak_pages;
 };
 
+/* Effective ids and capabilities before and after a change that was no exec. */
+struct cordon_privilege {
+  struct cordon_head head;
+  CORDON_U32 uid_before;
+  CORDON_U32 uid_after;
+  CORDON_U32 gid_before;
+  CORDON_U32 gid_after;
+  CORDON_U64 capabilities_before; /* one bit each */
+  CORDON_U64 capabilities_after;
+};
+
+/* head.process has taken hold of `target`. */
+struct cordon_trace {
+  struct cordon_head head;
+  struct cordon_key target;
+};
+
+struct cordon_module {
+  struct cordon_head head; /* of the process that loads it */
+  char name[CORDON_MODULE_NAME_KEPT];
+};
+
 /* Records that did not fit into the ring, by kind; lives in the program's data, mapped by the user side,
  * which sets first_boottime to 0 when it has read it. */
 struct cordon_loss {
@@ -102,6 +129,10 @@ CORDON_LAYOUT(offsetof(struct cordon_exec, text) == 104, "layout");
 CORDON_LAYOUT(sizeof(struct cordon_exec) == 104 + CORDON_TEXT_KEPT, "layout");
 CORDON_LAYOUT(sizeof(struct cordon_exec) <= 32768, "a per-CPU map value");
 CORDON_LAYOUT(sizeof(struct cordon_exit) == 72, "layout");
+CORDON_LAYOUT(sizeof(struct cordon_privilege) == 80, "layout");
+CORDON_LAYOUT(offsetof(struct cordon_privilege, capabilities_before) == 64, "layout");
+CORDON_LAYOUT(sizeof(struct cordon_trace) == 64, "layout");
+CORDON_LAYOUT(sizeof(struct cordon_module) == 112, "layout");
 CORDON_LAYOUT(sizeof(struct cordon_loss) == 32, "layout");
 
 #undef CORDON_LAYOUT

@@ -6,9 +6,17 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cerrno>
 
 namespace cordon::platform {
+
+uint32_t RingBytesFor(long cores, uint64_t memory_bytes) {
+  constexpr uint64_t kPerCore = 1 << 20;
+  const uint64_t wanted = static_cast<uint64_t>(std::max(cores, 1L)) * kPerCore;
+  const uint64_t affordable = std::min(wanted, memory_bytes / 1000);
+  return static_cast<uint32_t>(std::bit_floor(std::clamp<uint64_t>(affordable, 512 << 10, 8 << 20)));
+}
 
 RecordRing::~RecordRing() {
   if (consumer_page_ != nullptr) munmap(consumer_page_, page_);

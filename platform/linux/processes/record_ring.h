@@ -10,6 +10,11 @@
 
 namespace cordon::platform {
 
+// How large a ring is to be, in bytes, a power of two. A core starts some 700 processes a second at the most,
+// with a kilobyte of records each: a megabyte per core is more than a second in which the reader does not run
+// at all. At most a thousandth of the memory, and between 512 KiB and 8 MiB. Pure.
+uint32_t RingBytesFor(long cores, uint64_t memory_bytes);
+
 // Reads a BPF ring buffer map (BPF_MAP_TYPE_RINGBUF). As libbpf's ring_buffer, but maps the ring once instead
 // of twice in a row: its pages count as this process's resident memory from the moment they are mapped,
 // touched or not. A record that goes over the ring's end is put together here instead.

@@ -154,11 +154,11 @@ TEST_P(ProcessSourceContract, MissesNobodyAndRepeatsNobodyWhoIsBornWhileItStarts
 
 TEST_P(ProcessSourceContract, DeliversWhatHappenedBeforeAFlushIsAsked) {
   Start();
-  const absl::StatusOr<uint32_t> pid = RunTinyProgram();
-  ASSERT_TRUE(pid.ok()) << pid.status();
+  const absl::StatusOr<TinyRun> run = RunTinyProgram();
+  ASSERT_TRUE(run.ok()) << run.status();
   source_->Flush();
-  EXPECT_THAT(recorder_.Of<RawExec>(*pid), SizeIs(1));
-  EXPECT_THAT(recorder_.Of<RawExit>(*pid), SizeIs(1));
+  EXPECT_THAT(recorder_.Of<RawExec>(run->pid), SizeIs(1));
+  EXPECT_THAT(recorder_.Of<RawExit>(run->pid), SizeIs(1));
 }
 
 TEST_P(ProcessSourceContract, DeliversNothingAfterStop) {

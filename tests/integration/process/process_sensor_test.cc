@@ -91,9 +91,9 @@ TEST_F(ProcessSensorOnTheKernel, NamesTheParentsOfShortLivedProcesses) {
 }
 
 TEST_F(ProcessSensorOnTheKernel, KnowsWhoAProcessWasThatIsGoneAlready) {
-  const absl::StatusOr<uint32_t> pid = platform::RunTinyProgram();
-  ASSERT_TRUE(pid.ok());
-  const auto found = sensor_.Find(*pid, clock_->BootNanos());
+  const absl::StatusOr<platform::TinyRun> run = platform::RunTinyProgram();
+  ASSERT_TRUE(run.ok());
+  const auto found = sensor_.Find(run->pid, clock_->BootNanos());
   ASSERT_TRUE(found.has_value());
   EXPECT_TRUE(found->executable.ends_with("/true")) << found->executable;
 }

@@ -50,20 +50,23 @@ struct Truth {
   size_t storm_starts = 0;
 };
 
+// Changes of privileges and tracers may come another way (decision 0030).
+bool IsFromRing(const platform::RawProcessFact& fact) {
+  if (const auto* exec = std::get_if<platform::RawExec>(&fact)) return !exec->from_snapshot;
+  return std::holds_alternative<platform::RawFork>(fact) || std::holds_alternative<platform::RawExit>(fact);
+}
+
 Truth RunStorm(int count, uint32_t ring_bytes, bool hold_reader) {
   RecordingSink sink;
   const auto clock = platform::MakeSystemClock();
-  ProcessTracker tracker(sink, *clock, "host", "boot");
+  ProcessTracker tracker(sink, *clock, "host", "boot", platform::OwnPid());
   platform::EbpfProcessSource source({.ring_bytes = ring_bytes});
   Gate gate;
   Truth truth;
   const absl::Status started = source.Start([&](std::span<platform::RawProcessEvent> events) {
     gate.Pass();
     for (const platform::RawProcessEvent& event : events) {
-      const auto* exec = std::get_if<platform::RawExec>(&event.fact);
-      const bool from_ring =
-          !std::holds_alternative<platform::RawLoss>(event.fact) && (exec == nullptr || !exec->from_snapshot);
-      truth.delivered += from_ring ? 1 : 0;
+      truth.delivered += IsFromRing(event.fact) ? 1 : 0;
     }
     tracker.Handle(events);
   });

@@ -20,6 +20,7 @@ using ::cordon::testing::RecordingSink;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
+constexpr platform::ProcessKey kAgent{.pid = 90, .start_boottime_nanos = 900};
 constexpr platform::ProcessKey kShell{.pid = 100, .start_boottime_nanos = 1000};
 constexpr platform::ProcessKey kChild{.pid = 200, .start_boottime_nanos = 2000};
 constexpr platform::ProcessKey kGrandchild{.pid = 300, .start_boottime_nanos = 3000};
@@ -55,6 +56,16 @@ class ProcessTrackerTest : public ::testing::Test {
                                Name(event.process_forked().parent_guid())));
       } else if (event.has_process_ended()) {
         lines.push_back(StrCat("ended ", Name(event.process_ended().process_guid())));
+      } else if (event.has_privilege_changed()) {
+        const v1::PrivilegeChanged& changed = event.privilege_changed();
+        lines.push_back(StrCat(Name(changed.process_guid()), " from ", changed.uid_before(), ":",
+                               changed.gid_before(), " to ", changed.uid_after(), ":", changed.gid_after()));
+      } else if (event.has_process_traced()) {
+        lines.push_back(StrCat(Name(event.process_traced().process_guid()), " traces ",
+                               Name(event.process_traced().target_guid())));
+      } else if (event.has_module_loaded()) {
+        lines.push_back(
+            StrCat(Name(event.module_loaded().process_guid()), " loads ", event.module_loaded().name()));
       } else if (event.has_gap()) {
         lines.push_back(StrCat("gap of ", event.gap().count()));
       }
@@ -64,7 +75,7 @@ class ProcessTrackerTest : public ::testing::Test {
 
   FakeClock clock_;
   RecordingSink sink_;
-  ProcessTracker tracker_{sink_, clock_, "host", "boot"};
+  ProcessTracker tracker_{sink_, clock_, "host", "boot", kAgent.pid};
 
  private:
   std::string Name(const std::string& guid) {
@@ -177,6 +188,104 @@ TEST_F(ProcessTrackerTest, FillsAStartWithWhatIsKnown) {
   EXPECT_EQ(started.session_id(), 4);
   EXPECT_EQ(started.container_id(), std::string(64, 'c'));
   EXPECT_EQ(started.parent_pid(), 100);
+}
+
+TEST_F(ProcessTrackerTest, SaysThatAProgramCameFromMemory) {
+  Say(2100, platform::RawExec{.process = kChild, .executable = "/memfd:x", .from_memory = true});
+  EXPECT_TRUE(sink_.Events().back().event.process_started().from_memory());
+  Exec(kGrandchild, kShell, 3100);
+  EXPECT_FALSE(sink_.Events().back().event.process_started().from_memory());
+}
+
+TEST_F(ProcessTrackerTest, TellsAChangeOfPrivilegesAsTheKernelSaysIt) {
+  Fork(kChild, kShell, 2000);
+  Say(2100, platform::RawPrivilegeChange{.process = kChild,
+                                         .before = {.uid = 1000, .gid = 100, .capabilities = 0},
+                                         .after = {.uid = 0, .gid = 100, .capabilities = 0x3f}});
+  EXPECT_THAT(Story(), ElementsAre("forked 200 of 100", "200 from 1000:100 to 0:100"));
+  EXPECT_EQ(sink_.Events().back().event.privilege_changed().capabilities_after(), 0x3f);
+  EXPECT_EQ(tracker_.Find(kChild.pid, 2200)->uid, 0);
+}
+
+TEST_F(ProcessTrackerTest, KnowsWhatWasBeforeWhenTheSourceDoesNot) {
+  Say(1000, platform::RawExec{.process = kShell, .uid = 1000, .gid = 100});
+  Fork(kChild, kShell, 2000);
+  Say(2100, platform::RawPrivilegeChange{.process = {.pid = 200}, .before = {}, .after = {.gid = 99}});
+  Say(2200, platform::RawPrivilegeChange{.process = {.pid = 200}, .before = {}, .after = {.uid = 7}});
+  EXPECT_THAT(Story(), ElementsAre("started 100 of nobody", "forked 200 of 100",
+                                   "200 from 1000:100 to 1000:99", "200 from 1000:99 to 7:99"));
+}
+
+TEST_F(ProcessTrackerTest, TellsAServersToAndFroOnceAnHour) {
+  Exec(kShell, {}, 1000);
+  const auto change = [&](int64_t at, uint32_t from, uint32_t to) {
+    Say(at, platform::RawPrivilegeChange{.process = kShell,
+                                         .before = {.uid = from, .gid = 0, .capabilities = 0},
+                                         .after = {.uid = to, .gid = 0, .capabilities = 0}});
+  };
+  for (int64_t at = 2000; at < 2100; at += 2) {
+    change(at, 0, 1000);
+    change(at + 1, 1000, 0);
+  }
+  EXPECT_THAT(Story(),
+              ElementsAre("started 100 of nobody", "100 from 0:0 to 1000:0", "100 from 1000:0 to 0:0"));
+  change(2000 + ToldMemory::kForNanos, 0, 1000);
+  EXPECT_THAT(Story(), ::testing::SizeIs(4));
+}
+
+TEST_F(ProcessTrackerTest, TellsNoChangeThatIsNone) {
+  Exec(kShell, {}, 1000);
+  Say(2000, platform::RawPrivilegeChange{.process = kShell, .before = {}, .after = {.uid = 0}});
+  EXPECT_THAT(Story(), ElementsAre("started 100 of nobody"));
+}
+
+TEST_F(ProcessTrackerTest, TellsATracerOnceForAllThreadsOfItsTarget) {
+  Exec(kShell, {}, 1000);
+  Exec(kChild, kShell, 2000);
+  for (int thread = 0; thread < 5; ++thread) {
+    Say(2100 + thread, platform::RawTrace{.tracer = kShell, .target = kChild});
+  }
+  EXPECT_THAT(Story(), ElementsAre("started 100 of nobody", "started 200 of 100", "100 traces 200"));
+}
+
+TEST_F(ProcessTrackerTest, TellsATracerOfAProcessThatItDoesNotKnow) {
+  Exec(kShell, {}, 1000);
+  Say(2100, platform::RawTrace{.tracer = {.pid = 100}, .target = {.pid = 4711}});
+  const v1::ProcessTraced traced = sink_.Events().back().event.process_traced();
+  EXPECT_EQ(traced.process_guid(), Guid(kShell));
+  EXPECT_EQ(traced.target_guid(), "");
+  EXPECT_EQ(traced.target_pid(), 4711);
+}
+
+TEST_F(ProcessTrackerTest, TellsWhoLoadedAModule) {
+  Exec(kChild, kShell, 2000, "/sbin/modprobe");
+  Say(2100, platform::RawModuleLoad{.process = kChild, .name = "nf_tables"});
+  EXPECT_THAT(Story(), ElementsAre("started 200 of 100", "200 loads nf_tables"));
+}
+
+TEST_F(ProcessTrackerTest, SeesWhatTheAgentDoesToProveItselfAndDoesNotTellIt) {
+  const auto deeds_of_child = [&](int64_t at) {
+    Say(at, platform::RawTrace{.tracer = kAgent, .target = kChild});
+    Say(at + 1, platform::RawPrivilegeChange{.process = kChild, .before = {}, .after = {.uid = 5}});
+  };
+  Exec(kAgent, {}, 1000);
+  Fork(kChild, kAgent, 2000);
+  deeds_of_child(2100);
+  EXPECT_THAT(Story(), ElementsAre("started somebody of nobody"));
+  EXPECT_EQ(tracker_.SeenOf(kChild.pid, 2000), kSawFork | kSawPrivilegeChange | kSawTrace);
+  EXPECT_EQ(tracker_.SeenOf(kChild.pid, 2001), 0) << "born before that moment";
+  Exec(kChild, kAgent, 2200);  // from now on it is a program like others
+  Say(2300, platform::RawTrace{.tracer = kAgent, .target = kChild});
+  Say(2301, platform::RawPrivilegeChange{.process = kChild, .before = {}, .after = {.uid = 6}});
+  EXPECT_THAT(Story(), ElementsAre("started somebody of nobody", "started 200 of somebody",
+                                   "somebody traces 200", "200 from 5:0 to 6:0"));
+}
+
+TEST(ToldMemory, ForgetsTheOldestFact) {
+  ToldMemory told;
+  for (size_t fact = 0; fact <= ToldMemory::kKept; ++fact) EXPECT_TRUE(told.IsNews(StrCat(fact), 1));
+  EXPECT_FALSE(told.IsNews("1", 2));
+  EXPECT_TRUE(told.IsNews("0", 2));
 }
 
 TEST_F(ProcessTrackerTest, ForgetsTheOldestOfTheEndedOverTheBound) {

@@ -20,6 +20,70 @@ TEST(EventText, NamesWhatStarted) {
             "process started: curl -H 'X: y' http://10.0.0.1/\\x1b[2J  [/usr/bin/curl] pid 12, by 10, uid 0");
 }
 
+TEST(EventText, SaysWhichPrivilegesChanged) {
+  v1::Event event;
+  v1::PrivilegeChanged& changed = *event.mutable_privilege_changed();
+  changed.set_pid(7);
+  changed.set_uid_before(1000);
+  changed.set_gid_before(100);
+  changed.set_gid_after(100);
+  changed.set_capabilities_after(0b111);
+  EXPECT_EQ(DescribeEvent(event), "privileges changed: pid 7, uid from 1000 to 0, gained 3 capabilities");
+  changed.set_uid_after(1000);
+  changed.set_capabilities_before(0b1111);
+  EXPECT_EQ(DescribeEvent(event), "privileges changed: pid 7, gave up 1 capability");
+}
+
+TEST(EventText, NamesBothEndsOfAConnection) {
+  v1::Event event;
+  v1::Connection& connection = *event.mutable_connection();
+  connection.set_direction(v1::Connection::DIRECTION_OUT);
+  connection.set_protocol(6);
+  connection.set_remote_address("\x0a\x02\x01\x09");
+  connection.set_port(443);
+  connection.set_remote_name("pms.example.vet");
+  connection.set_executable("/opt/pms/client");
+  connection.set_pid(12);
+  connection.set_times(3);
+  EXPECT_EQ(DescribeEvent(event),
+            "connection to pms.example.vet (10.2.1.9) port 443 TCP, /opt/pms/client pid 12, 3 times");
+  event.Clear();
+  event.mutable_connection()->set_direction(v1::Connection::DIRECTION_IN);
+  event.mutable_connection()->set_protocol(17);
+  event.mutable_connection()->set_remote_address("bad");
+  EXPECT_EQ(DescribeEvent(event), "connection from an unknown address to port 0 UDP, by an unknown program");
+}
+
+TEST(EventText, CountsABurst) {
+  v1::Event event;
+  v1::ProcessBurst& burst = *event.mutable_process_burst();
+  burst.set_cgroup("/system.slice/build.service");
+  burst.set_started(5000);
+  burst.set_ended(5002);
+  burst.set_forked(2);
+  burst.set_failed(1);
+  burst.add_programs()->set_executable("/usr/bin/cc1");
+  burst.mutable_programs(0)->set_started(5000);
+  EXPECT_EQ(
+      DescribeEvent(event),
+      "burst of processes in /system.slice/build.service: 5000 started, 2 only forked, 5002 ended, 1 of "
+      "them with an error, from 1970-01-01T00:00:00.000Z to 1970-01-01T00:00:00.000Z: /usr/bin/cc1 "
+      "(5000)");
+}
+
+TEST(EventText, NamesTracersModulesAndProgramsOutOfMemory) {
+  v1::Event event;
+  event.mutable_process_traced()->set_pid(5);
+  event.mutable_process_traced()->set_target_pid(6);
+  EXPECT_EQ(DescribeEvent(event), "process traced: pid 6 by pid 5");
+  event.mutable_module_loaded()->set_name("nf_tables");
+  event.mutable_module_loaded()->set_pid(5);
+  EXPECT_EQ(DescribeEvent(event), "kernel module loaded: nf_tables by pid 5");
+  event.mutable_process_started()->set_executable("/memfd:x");
+  event.mutable_process_started()->set_from_memory(true);
+  EXPECT_NE(DescribeEvent(event).find(", its file has no name on any disk"), std::string::npos);
+}
+
 TEST(EventText, NamesWhoChangedAFile) {
   v1::Event event;
   v1::FileChanged& changed = *event.mutable_file_changed();

@@ -33,8 +33,10 @@ struct ClassRules {
 const std::set<int64_t> kStatus = {0, 1, 2, 99};
 const std::map<int64_t, ClassRules> kClasses = {
     {1001, {{"actor", "device", "file"}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 99}, kStatus}},
+    {1002, {{"actor", "device", "driver"}, {0, 1, 2, 99}, kStatus}},
     {1007, {{"actor", "device", "process"}, {0, 1, 2, 3, 4, 5, 99}, kStatus}},
     {2004, {{"finding_info"}, {0, 1, 2, 3, 99}, {0, 1, 2, 3, 4, 5, 6, 99}}},
+    {4001, {{"dst_endpoint"}, {0, 1, 2, 3, 4, 5, 6, 7, 99}, kStatus}},
     {6002, {{"app"}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 99}, kStatus}},
     {6007, {{"scan"}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 99}, kStatus}},
     {7001, {{"command_uid"}, {0, 1, 2, 3, 4, 99}, {0, 1, 2, 3, 4, 5, 6, 99}}},
@@ -60,6 +62,10 @@ const std::map<std::string, ObjectRules> kObjects = {
     {"scan", {{"type_id"}, {"name", "uid"}}},
     {"user", {{}, {"name", "uid"}}},
     {"container", {{}, {"name", "uid"}}},
+    {"driver", {{"file"}, {}}},
+    {"connection_info", {{"direction_id"}, {}}},
+    {"src_endpoint", {{}, {"hostname", "ip", "name", "uid", "svc_name", "interface_uid"}}},
+    {"dst_endpoint", {{}, {"hostname", "ip", "name", "uid", "svc_name", "interface_uid"}}},
 };
 
 class Validator {
@@ -89,7 +95,7 @@ class Validator {
     const int64_t class_uid = Number(event, "class_uid");
     const auto rules = kClasses.find(class_uid);
     if (rules == kClasses.end()) {
-      complaints_.push_back(StrCat("class ", class_uid, " is none of the six"));
+      complaints_.push_back(StrCat("class ", class_uid, " is none of the eight"));
       return;
     }
     Require(event, rules->second.required, StrCat("class ", class_uid));
@@ -169,6 +175,15 @@ TEST(Ocsf, EveryKindOfEventIsValidEvenWhenEmpty) {
     // An event of a process names it, by the contract of event.proto.
     if (known.event().has_process_forked()) known.mutable_event()->mutable_process_forked()->set_pid(1);
     if (known.event().has_process_started()) known.mutable_event()->mutable_process_started()->set_pid(1);
+    if (known.event().has_privilege_changed()) {
+      known.mutable_event()->mutable_privilege_changed()->set_pid(1);
+    }
+    if (known.event().has_process_traced()) {
+      known.mutable_event()->mutable_process_traced()->set_target_pid(1);
+    }
+    if (known.event().has_connection()) {
+      known.mutable_event()->mutable_connection()->set_remote_address("\x0a\x01\x01\x01");
+    }
     if (known.event().has_process_ended()) known.mutable_event()->mutable_process_ended()->set_pid(1);
     const object line = ToOcsf(known, "1.0");
     EXPECT_THAT(Validator(line).Complaints(), IsEmpty()) << boost::json::serialize(line);
@@ -203,6 +218,59 @@ TEST(Ocsf, AProcessStartIsALaunch) {
   EXPECT_EQ(line.at("actor").at("process").at("pid"), 10);
   EXPECT_EQ(line.at("metadata").at("version"), "1.8.0");
   EXPECT_EQ(line.at("device").at("hostname"), "front-desk");
+}
+
+TEST(Ocsf, AConnectionSaysWhichEndIsTheHost) {
+  const auto line = [](v1::Connection::Direction direction) {
+    return ToOcsf(Stored([&](v1::Event& event) {
+                    v1::Connection& connection = *event.mutable_connection();
+                    connection.set_direction(direction);
+                    connection.set_protocol(6);
+                    connection.set_remote_address("\x0a\x02\x01\x09");
+                    connection.set_port(443);
+                    connection.set_remote_name("pms.example.vet");
+                    connection.set_pid(12);
+                    connection.set_executable("/opt/pms/client");
+                    connection.set_times(3);
+                  }),
+                  "1.0");
+  };
+  const object out = line(v1::Connection::DIRECTION_OUT);
+  EXPECT_THAT(Validator(out).Complaints(), IsEmpty()) << boost::json::serialize(out);
+  EXPECT_EQ(out.at("type_uid"), 400101);
+  EXPECT_EQ(out.at("dst_endpoint").at("ip"), "10.2.1.9");
+  EXPECT_EQ(out.at("dst_endpoint").at("hostname"), "pms.example.vet");
+  EXPECT_EQ(out.at("dst_endpoint").at("port"), 443);
+  EXPECT_EQ(out.at("src_endpoint").at("hostname"), "front-desk");
+  EXPECT_EQ(out.at("connection_info").at("direction_id"), 2);
+  EXPECT_EQ(out.at("actor").at("process").at("file").at("name"), "client");
+  EXPECT_EQ(out.at("count"), 3);
+  const object in = line(v1::Connection::DIRECTION_IN);
+  EXPECT_THAT(Validator(in).Complaints(), IsEmpty()) << boost::json::serialize(in);
+  EXPECT_EQ(in.at("src_endpoint").at("ip"), "10.2.1.9");
+  EXPECT_EQ(in.at("dst_endpoint").at("hostname"), "front-desk");
+  EXPECT_EQ(in.at("dst_endpoint").at("port"), 443);
+  EXPECT_EQ(in.at("connection_info").at("direction_id"), 1);
+}
+
+TEST(Ocsf, AnotherUserIsASetUserIdAndATracerOpensItsTarget) {
+  const object user = ToOcsf(Stored([](v1::Event& event) {
+                               event.mutable_privilege_changed()->set_pid(4);
+                               event.mutable_privilege_changed()->set_uid_before(1000);
+                             }),
+                             "1.0");
+  EXPECT_THAT(Validator(user).Complaints(), IsEmpty());
+  EXPECT_EQ(user.at("type_uid"), 100705);
+  EXPECT_EQ(user.at("process").at("user").at("uid"), "0");
+  const object tracer = ToOcsf(Stored([](v1::Event& event) {
+                                 event.mutable_process_traced()->set_pid(4);
+                                 event.mutable_process_traced()->set_target_pid(5);
+                               }),
+                               "1.0");
+  EXPECT_THAT(Validator(tracer).Complaints(), IsEmpty());
+  EXPECT_EQ(tracer.at("type_uid"), 100703);
+  EXPECT_EQ(tracer.at("actor").at("process").at("pid"), 4);
+  EXPECT_EQ(tracer.at("process").at("pid"), 5);
 }
 
 TEST(Ocsf, ARenameHasBothNamesAndTheHash) {

@@ -59,6 +59,40 @@ TEST(DecodeConnector, ReadsExecsAndEnds) {
   EXPECT_EQ(DecodeConnector(Datagram(event))[0].status, 3 << 8);
 }
 
+TEST(DecodeConnector, ReadsChangesOfUserAndGroupAlsoOfThreads) {
+  proc_event event{};
+  event.what = proc_event::PROC_EVENT_UID;
+  event.event_data.id.process_pid = 201;
+  event.event_data.id.process_tgid = 200;
+  event.event_data.id.r.ruid = 1;
+  event.event_data.id.e.euid = 2;
+  auto events = DecodeConnector(Datagram(event));
+  ASSERT_EQ(events.size(), 1);
+  EXPECT_EQ(events[0].kind, ConnectorEvent::kUserId);
+  EXPECT_EQ(events[0].pid, 200);
+  EXPECT_EQ(events[0].effective_id, 2);
+  event.what = proc_event::PROC_EVENT_GID;
+  events = DecodeConnector(Datagram(event));
+  ASSERT_EQ(events.size(), 1);
+  EXPECT_EQ(events[0].kind, ConnectorEvent::kGroupId);
+  EXPECT_EQ(events[0].effective_id, 2);
+}
+
+TEST(DecodeConnector, ReadsTracersAndNotTheirLettingGo) {
+  proc_event event{};
+  event.what = proc_event::PROC_EVENT_PTRACE;
+  event.event_data.ptrace.process_pid = event.event_data.ptrace.process_tgid = 200;
+  event.event_data.ptrace.tracer_pid = 101;
+  event.event_data.ptrace.tracer_tgid = 100;
+  const auto events = DecodeConnector(Datagram(event));
+  ASSERT_EQ(events.size(), 1);
+  EXPECT_EQ(events[0].kind, ConnectorEvent::kTrace);
+  EXPECT_EQ(events[0].pid, 200);
+  EXPECT_EQ(events[0].tracer_pid, 100);
+  event.event_data.ptrace.tracer_pid = event.event_data.ptrace.tracer_tgid = 0;
+  EXPECT_TRUE(DecodeConnector(Datagram(event)).empty());
+}
+
 TEST(DecodeConnector, ReadsAllMessagesOfADatagram) {
   const std::string one = Datagram(Fork(200, 200));
   EXPECT_EQ(DecodeConnector(one + one + one).size(), 3);

@@ -124,6 +124,69 @@ TEST(DecodeRecord, ReadsAnEnd) {
   EXPECT_EQ(std::get<RawExit>(decoded->event.fact).signal, 9);
 }
 
+TEST(DecodeRecord, KnowsAProgramWithoutAFile) {
+  auto decoded = DecodeRecord(ExecBytes("x\0"sv, 2, "memfd:x\0"sv, ""sv, ""sv, CORDON_FROM_MEMORY));
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_TRUE(std::get<RawExec>(decoded->event.fact).from_memory);
+  EXPECT_EQ(std::get<RawExec>(decoded->event.fact).executable, "/memfd:x");
+  decoded = DecodeRecord(GoodExec());
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_FALSE(std::get<RawExec>(decoded->event.fact).from_memory);
+}
+
+cordon_privilege GoodPrivilegeChange() {
+  return {.head = Head(CORDON_PRIVILEGE, sizeof(cordon_privilege)),
+          .uid_before = 1,
+          .uid_after = 2,
+          .gid_before = 3,
+          .gid_after = 4,
+          .capabilities_before = 5,
+          .capabilities_after = uint64_t{6} << 32};
+}
+
+TEST(DecodeRecord, ReadsAChangeOfPrivileges) {
+  const auto decoded = DecodeRecord(Bytes(GoodPrivilegeChange()));
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  const auto& change = std::get<RawPrivilegeChange>(decoded->event.fact);
+  EXPECT_EQ(change.process, (ProcessKey{200, 2000}));
+  EXPECT_EQ(change.before, (Privileges{.uid = 1, .gid = 3, .capabilities = 5}));
+  EXPECT_EQ(change.after, (Privileges{.uid = 2, .gid = 4, .capabilities = uint64_t{6} << 32}));
+}
+
+TEST(DecodeRecord, ReadsATracer) {
+  const auto decoded = DecodeRecord(
+      Bytes(cordon_trace{.head = Head(CORDON_TRACE, sizeof(cordon_trace)), .target = {300, 0, 3000}}));
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(std::get<RawTrace>(decoded->event.fact).tracer, (ProcessKey{200, 2000}));
+  EXPECT_EQ(std::get<RawTrace>(decoded->event.fact).target, (ProcessKey{300, 3000}));
+}
+
+TEST(DecodeRecord, ReadsTheNameOfAModuleAlsoOneThatFillsItsPlace) {
+  cordon_module module{.head = Head(CORDON_MODULE, sizeof(cordon_module)), .name = "nf_tables"};
+  auto decoded = DecodeRecord(Bytes(module));
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(std::get<RawModuleLoad>(decoded->event.fact).name, "nf_tables");
+  EXPECT_EQ(std::get<RawModuleLoad>(decoded->event.fact).process, (ProcessKey{200, 2000}));
+  std::memset(module.name, 'm', sizeof(module.name));
+  decoded = DecodeRecord(Bytes(module));
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_EQ(std::get<RawModuleLoad>(decoded->event.fact).name, std::string(sizeof(module.name), 'm'));
+}
+
+TEST(DecodeRecord, RefusesOthersOfAWrongSize) {
+  for (const std::string& good :
+       {Bytes(GoodPrivilegeChange()), Bytes(cordon_trace{.head = Head(CORDON_TRACE, sizeof(cordon_trace))}),
+        Bytes(cordon_module{.head = Head(CORDON_MODULE, sizeof(cordon_module))})}) {
+    ASSERT_TRUE(DecodeRecord(good).ok());
+    for (const std::string& bad : {good.substr(0, good.size() - 1), good + '\0'}) {
+      std::string patched = bad;
+      const auto claimed = static_cast<uint32_t>(bad.size());
+      std::memcpy(patched.data() + offsetof(cordon_head, size), &claimed, sizeof(claimed));
+      EXPECT_FALSE(DecodeRecord(patched).ok());
+    }
+  }
+}
+
 TEST(DecodeRecord, RefusesEveryTruncation) {
   const std::string good = GoodExec();
   ASSERT_TRUE(DecodeRecord(good).ok());

@@ -99,6 +99,17 @@ TEST(RecordRing, WaitsForARecordThatIsBeingWrittenAndPassesOverOneThatWasGivenUp
   EXPECT_EQ(ring.Read(), std::vector<std::string>{"unfinished"});
 }
 
+TEST(RingBytesFor, GrowsWithCoresAndNotBeyondAThousandthOfTheMemory) {
+  constexpr uint64_t kGiB = uint64_t{1} << 30;
+  constexpr uint32_t kMiB = 1 << 20;
+  EXPECT_EQ(RingBytesFor(1, 64 * kGiB), 1 * kMiB);
+  EXPECT_EQ(RingBytesFor(6, 64 * kGiB), 4 * kMiB) << "a power of two";
+  EXPECT_EQ(RingBytesFor(64, 64 * kGiB), 8 * kMiB);
+  EXPECT_EQ(RingBytesFor(64, 4 * kGiB), 4 * kMiB);
+  EXPECT_EQ(RingBytesFor(64, kGiB / 4), kMiB / 2);
+  EXPECT_EQ(RingBytesFor(-1, 0), kMiB / 2) << "when neither can be told";
+}
+
 TEST(RecordRing, SaysWhyAMapCannotBeMapped) {
   RecordRing ring;
   EXPECT_FALSE(ring.Map(-1, WrittenRing::kBytes).ok());

@@ -1,0 +1,1 @@
+list(APPEND _sources bpf/loading.cc)
