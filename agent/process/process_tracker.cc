@@ -170,7 +170,7 @@ std::optional<ProcessRef> ProcessTracker::Find(uint32_t pid, int64_t boottime_na
   return ProcessRef{.guid = process->Guid(),
                     .executable = process->executable,
                     .uid = process->uid,
-                    .parent_guid = process->parent.pid != 0 ? GuidOf(process->parent) : ""};
+                    .parent_guid = ParentGuidOf(*process)};
 }
 
 std::optional<uint8_t> ProcessTracker::SeenOf(uint32_t pid, int64_t since_boottime_nanos) const {
