@@ -82,7 +82,6 @@ class Agent {
   absl::Status OpenStores();
   void RestoreIsolation(EventSink& events);
   absl::Status MakeSensorsAndScans();
-  void IsolateByItself(const v1::Finding& finding, const v1::SelfIsolation& allowed);
   void MakeFlows();
   absl::Status MakeOrders();
   void MakeUnlocker();
@@ -150,7 +149,7 @@ class Agent {
   std::unique_ptr<FileSensor> files_;
   std::unique_ptr<ScanRunner> scans_;
 
-  // Flows, for rehearsals; nothing when the settings say no.
+  // Flows, for events and rehearsals; nothing when the settings say no.
   std::unique_ptr<platform::FlowSource> flow_source_;
   std::unique_ptr<platform::DnsObserver> dns_observer_;
   std::unique_ptr<FlowRecorder> flows_;

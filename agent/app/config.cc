@@ -37,6 +37,11 @@ void ReadWatch(TomlSection section, AgentConfig* config) {
   section.Texts("excluded", kMaxPaths, &config->excluded_paths);
 }
 
+void ReadProcess(TomlSection section, AgentConfig* config) {
+  section.OneOf("source", kProcessSources, &config->process_source);
+  section.Integer("fold_bursts", 0, 1'000'000, &config->fold_bursts);
+}
+
 void ReadSpool(TomlSection section, AgentConfig* config) {
   constexpr int64_t kMebibyte = 1024 * 1024;
   int64_t max_mib = static_cast<int64_t>(config->spool_max_bytes) / kMebibyte;
@@ -53,6 +58,7 @@ void ReadIsolation(TomlSection section, AgentConfig* config) {
 
 void ReadFlows(TomlSection section, AgentConfig* config) {
   section.Boolean("enabled", &config->flows_enabled);
+  section.Boolean("tell", &config->flows_tell);
   section.Integer("days", 1, 90, &config->flows_days);
 }
 
@@ -91,7 +97,7 @@ absl::StatusOr<AgentConfig> ParseConfig(std::string_view text, const std::string
   CORDON_RETURN_IF_ERROR(ReadToml(text, file_name, [&config](TomlSection root) {
     ReadAgent(root.Section("agent"), &config);
     ReadWatch(root.Section("watch"), &config);
-    root.Section("process").OneOf("source", kProcessSources, &config.process_source);
+    ReadProcess(root.Section("process"), &config);
     root.Section("dns").Addresses("resolvers", kMaxResolvers, &config.dns_resolvers);
     ReadSpool(root.Section("spool"), &config);
     ReadIsolation(root.Section("isolation"), &config);

@@ -27,11 +27,13 @@ struct AgentConfig {
   std::vector<std::string> watched_paths;  // empty: the default policy's
   std::vector<std::string> excluded_paths;
   std::string process_source = "auto";              // auto, ebpf, proc-connector
+  int64_t fold_bursts = 10'000;                     // processes of one group in a second; 0: never
   std::vector<std::string> dns_resolvers;           // addresses; empty: the system's
   int64_t boot_hold_nanos = kDefaultBootHoldNanos;  // 0: a host that was off is not held at boot
   uint64_t spool_max_bytes = 256ULL << 20;
   int64_t spool_max_age_nanos = 30LL * 86'400 * 1'000'000'000;
   bool flows_enabled = true;
+  bool flows_tell = true;  // as events
   int64_t flows_days = 14;
 
   // Beside the state unless that is in its usual place.

@@ -18,7 +18,9 @@ constexpr size_t kMostTold = 5'000;
 }  // namespace
 
 FlowRecorder::FlowRecorder(const Parts& parts, absl::StatusOr<FlowHistory> history)
-    : parts_(parts), history_(std::move(history)) {}
+    : parts_(parts), history_(std::move(history)) {
+  if (parts_.events != nullptr) teller_.emplace(*parts_.events, parts_.clock);
+}
 
 FlowRecorder::~FlowRecorder() {
   Stop();
@@ -90,17 +92,34 @@ void FlowRecorder::Identify() {
     const std::lock_guard lock(queue_mutex_);
     flows.swap(queue_);
   }
-  for (platform::RawFlow& raw : flows) Sum(Identified(std::move(raw)));
+  for (platform::RawFlow& raw : flows) Identify(std::move(raw));
+  TellLosses();
 }
 
-KnownFlow FlowRecorder::Identified(platform::RawFlow raw) const {
+void FlowRecorder::Identify(platform::RawFlow raw) {
+  const uint32_t pid = raw.pid;
+  const int64_t boottime_nanos = raw.boottime_nanos;
+  const std::optional<ProcessRef> process =
+      pid != 0 ? parts_.processes.Find(pid, boottime_nanos) : std::nullopt;
+  KnownFlow known = Known(std::move(raw), process);
+  if (teller_) teller_->Tell(known, process, pid, boottime_nanos);
+  Sum(std::move(known));
+}
+
+void FlowRecorder::TellLosses() {
+  if (!teller_) return;
+  uint64_t overflowed = 0;
+  {
+    const std::lock_guard lock(queue_mutex_);
+    overflowed = overflowed_;
+  }
+  teller_->TellLosses(parts_.source.Lost(), overflowed);
+}
+
+KnownFlow FlowRecorder::Known(platform::RawFlow raw, const std::optional<ProcessRef>& process) const {
   KnownFlow known;
   known.executable = std::move(raw.executable);
-  if (known.executable.empty() && raw.pid != 0) {
-    if (const auto process = parts_.processes.Find(raw.pid, raw.boottime_nanos)) {
-      known.executable = process->executable;
-    }
-  }
+  if (known.executable.empty() && process) known.executable = process->executable;
   const int64_t seen = parts_.clock.WallNanos() - (parts_.clock.BootNanos() - raw.boottime_nanos);
   known.first_seen_unix_nanos = known.last_seen_unix_nanos = seen;
   known.times_seen = raw.times;

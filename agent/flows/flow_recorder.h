@@ -16,7 +16,9 @@
 #include <tuple>
 #include <vector>
 
+#include "agent/event/event_sink.h"
 #include "agent/event/process_directory.h"
+#include "agent/flows/connection_teller.h"
 #include "agent/flows/flow_history.h"
 #include "agent/flows/known_flow.h"
 #include "agent/flows/name_book.h"
@@ -26,8 +28,9 @@
 
 namespace cordon::agent {
 
-// Keeps what a flow source tells: finds the program and the name of each flow, sums them up in memory and
-// writes them to the history every half minute, or sooner when there are many. Thread-safe after Start.
+// Keeps what a flow source tells: finds the program and the name of each flow, tells it as an event when it
+// is of a new kind, sums them up in memory and writes them to the history every half minute, or sooner when
+// there are many. Thread-safe after Start.
 class FlowRecorder final : public FlowMemory {
  public:
   static constexpr size_t kMaxQueued = 10'000;  // raw flows that wait for their program
@@ -39,6 +42,7 @@ class FlowRecorder final : public FlowMemory {
     const ProcessDirectory& processes;
     const Clock& clock;
     platform::DnsObserver& dns;
+    EventSink* events = nullptr;  // connections are told there; nullptr: nowhere
   };
 
   // `history` may be an error: then only what is seen from now on, in memory, is known, and Notes says why.
@@ -66,7 +70,9 @@ class FlowRecorder final : public FlowMemory {
   void Overhear(std::string_view message);
   void Run(const std::stop_token& stop);
   void Identify();
-  KnownFlow Identified(platform::RawFlow raw) const;
+  void Identify(platform::RawFlow raw);
+  void TellLosses();
+  KnownFlow Known(platform::RawFlow raw, const std::optional<ProcessRef>& process) const;
   void Sum(KnownFlow known);
   void Write();
 
@@ -84,6 +90,7 @@ class FlowRecorder final : public FlowMemory {
   absl::StatusOr<FlowHistory> history_;
   std::map<Kind, KnownFlow> unwritten_;
   uint64_t dropped_kinds_ = 0;
+  std::optional<ConnectionTeller> teller_;
   absl::Status write_error_;
   std::jthread thread_;
 };

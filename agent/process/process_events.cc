@@ -91,6 +91,26 @@ v1::Event ModuleLoadedEvent(const std::string& guid, const platform::RawModuleLo
   return event;
 }
 
+v1::Event BurstEvent(const BurstSummary& summary, int64_t offset_nanos) {
+  v1::Event event;
+  v1::ProcessBurst& burst = *event.mutable_process_burst();
+  burst.set_cgroup(EscapeToUtf8(summary.cgroup));
+  burst.set_forked(summary.forked);
+  burst.set_started(summary.started);
+  burst.set_ended(summary.forked + summary.started);  // only those that have ended are folded
+  burst.set_failed(summary.failed);
+  burst.set_first_time_unix_nanos(summary.first_boottime_nanos + offset_nanos);
+  burst.set_last_time_unix_nanos(summary.last_boottime_nanos + offset_nanos);
+  for (const auto& [executable, started] : summary.programs) {
+    v1::ProcessBurst::Program& program = *burst.add_programs();
+    program.set_executable(EscapeToUtf8(executable));
+    program.set_started(started);
+  }
+  for (const std::string& guid : summary.parent_guids) burst.add_parent_guids(guid);
+  burst.set_cpu_nanos(summary.cpu_nanos);
+  return event;
+}
+
 v1::Event LossEvent(const platform::RawLoss& loss, int64_t offset_nanos) {
   v1::Event event;
   v1::Gap& gap = *event.mutable_gap();

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "agent/process/burst_folder.h"
 #include "agent/process/process_table.h"
 #include "cordon/v1/event.pb.h"
 #include "platform/api/process_source.h"
@@ -22,6 +23,8 @@ v1::Event PrivilegeChangedEvent(const std::string& guid, uint32_t pid, const pla
 v1::Event TracedEvent(const std::string& tracer_guid, const std::string& target_guid,
                       const platform::RawTrace& trace);
 v1::Event ModuleLoadedEvent(const std::string& guid, const platform::RawModuleLoad& load);
+
+v1::Event BurstEvent(const BurstSummary& summary, int64_t offset_nanos);
 
 // TEL-1. Times by the wall clock: boot time plus `offset_nanos`.
 v1::Event LossEvent(const platform::RawLoss& loss, int64_t offset_nanos);

@@ -35,11 +35,12 @@ std::string FactsInWords(uint8_t facts) {
 }  // namespace
 
 ProcessSensor::ProcessSensor(platform::ProcessSource& source, EventSink& sink, const Clock& clock,
-                             std::string host_id, std::string boot_id)
+                             std::string host_id, std::string boot_id, uint32_t fold_over)
     : source_(source),
       sink_(sink),
       clock_(clock),
-      tracker_(sink, clock, std::move(host_id), std::move(boot_id), platform::OwnPid()) {
+      tracker_(sink, clock, std::move(host_id), std::move(boot_id),
+               {.agent_pid = platform::OwnPid(), .fold_over = fold_over}) {
   state_.detail = "not started";
 }
 
@@ -61,7 +62,7 @@ absl::Status ProcessSensor::Start() {
   SetState(false, "not proven yet");
   const std::lock_guard lock(mutex_);
   running_ = true;
-  announcer_ = std::jthread([this](const std::stop_token& stop) { AnnounceForksInTime(stop); });
+  settler_ = std::jthread([this](const std::stop_token& stop) { SettleInTime(stop); });
   return absl::OkStatus();
 }
 
@@ -74,28 +75,31 @@ void ProcessSensor::Stop() {
     state_.detail = "stopped";
   }
   source_.Stop();
-  announcer_.request_stop();
+  settler_.request_stop();
   delivered_.notify_all();
-  announcer_.join();
+  settler_.join();
+  tracker_.Finish();
 }
 
 void ProcessSensor::Deliver(std::span<platform::RawProcessEvent> events) {
   tracker_.Handle(events);
   const std::lock_guard lock(mutex_);
-  work_for_announcer_ = true;
+  work_for_settler_ = true;
   delivered_.notify_all();
 }
 
-// Sleeps while no fork waits to be announced, and else until the oldest one is due.
-void ProcessSensor::AnnounceForksInTime(const std::stop_token& stop) {
+// Sleeps while nothing waits to be told, and else until the first is due.
+void ProcessSensor::SettleInTime(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
-    const std::optional<int64_t> due = tracker_.AnnounceOverdueForks();
+    const std::optional<int64_t> due = tracker_.Settle();
     std::unique_lock lock(mutex_);
     if (!due.has_value()) {
-      delivered_.wait(lock, stop, [this] { return std::exchange(work_for_announcer_, false); });
+      delivered_.wait(lock, stop, [this] { return std::exchange(work_for_settler_, false); });
       continue;
     }
-    const auto rest = std::chrono::nanoseconds(std::max<int64_t>(*due - clock_.BootNanos(), kNanosPerMilli));
+    // A second at the most: meanwhile something may have come that is due earlier.
+    const auto rest = std::chrono::nanoseconds(
+        std::clamp<int64_t>(*due - clock_.BootNanos(), kNanosPerMilli, kNanosPerSecond));
     delivered_.wait_for(lock, stop, rest, [] { return false; });
   }
 }

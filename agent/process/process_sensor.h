@@ -24,9 +24,9 @@ namespace cordon::agent {
 class ProcessSensor final : public HealthPart, public ProcessDirectory {
  public:
   // Everything by reference is kept and must outlive the sensor. `host_id` and `boot_id` go into
-  // process_guid.
+  // process_guid. `fold_over`: see ProcessTracker::Settings.
   ProcessSensor(platform::ProcessSource& source, EventSink& sink, const Clock& clock, std::string host_id,
-                std::string boot_id);
+                std::string boot_id, uint32_t fold_over = 0);
   ~ProcessSensor() override;
 
   // Starts the source; when it is a fallback, a Gap event (CAUSE_FALLBACK_SENSOR) says what it cannot see. On
@@ -52,7 +52,7 @@ class ProcessSensor final : public HealthPart, public ProcessDirectory {
 
  private:
   void Deliver(std::span<platform::RawProcessEvent> events);
-  void AnnounceForksInTime(const std::stop_token& stop);
+  void SettleInTime(const std::stop_token& stop);
   void EmitGap(v1::Gap::Cause cause, std::string detail);
   void SetState(bool serving, std::string detail);
   struct Missing {
@@ -71,10 +71,10 @@ class ProcessSensor final : public HealthPart, public ProcessDirectory {
   mutable std::mutex mutex_;
   mutable std::condition_variable_any delivered_;
   bool running_ = false;             // guarded by mutex_
-  bool work_for_announcer_ = false;  // guarded by mutex_
+  bool work_for_settler_ = false;    // guarded by mutex_
   PartState state_;                  // guarded by mutex_
   mutable int64_t known_until_ = 0;  // guarded by mutex_: boot time up to which Flush has read
-  std::jthread announcer_;
+  std::jthread settler_;
 };
 
 }  // namespace cordon::agent

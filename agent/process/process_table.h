@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "agent/process/told_memory.h"
@@ -28,7 +29,9 @@ struct TrackedProcess {
   int64_t exec_boottime_nanos = 0;    // 0 = runs its parent's program
   int64_t end_boottime_nanos = 0;     // 0 = runs
   bool announced = false;
+  bool folded = false;  // counted in a summary: then it counts as announced, and no event names it
   std::string executable;
+  std::shared_ptr<const std::string> cgroup;  // nullptr = not known; shared by those that are in the same one
   // Effective: the parent's, until it changes them.
   bool ids_known = false;
   uint32_t uid = 0;

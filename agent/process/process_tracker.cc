@@ -14,7 +14,6 @@
 namespace cordon::agent {
 namespace {
 
-constexpr int64_t kForkFoldedNanos = kNanosPerSecond;
 constexpr int kMostUnannouncedParents = 64;
 constexpr std::chrono::milliseconds kLockPatience{200};
 
@@ -26,12 +25,13 @@ struct Overloaded : Handlers... {
 }  // namespace
 
 ProcessTracker::ProcessTracker(EventSink& sink, const Clock& clock, std::string host_id, std::string boot_id,
-                               uint32_t agent_pid)
+                               Settings settings)
     : sink_(sink),
       clock_(clock),
       host_id_(std::move(host_id)),
       boot_id_(std::move(boot_id)),
-      agent_pid_(agent_pid) {}
+      settings_(settings),
+      folder_(settings.fold_over) {}
 
 void ProcessTracker::Handle(std::span<platform::RawProcessEvent> events) {
   const std::lock_guard lock(mutex_);
@@ -58,8 +58,9 @@ void ProcessTracker::OnFork(int64_t boottime, const platform::RawFork& fork) {
     child.ids_known = parent->ids_known;
     child.uid = parent->uid;
     child.gid = parent->gid;
+    child.cgroup = parent->cgroup;
   }
-  pending_.push_back({fork.child, boottime});
+  waiting_.push_back({fork.child, boottime});
 }
 
 void ProcessTracker::OnExec(int64_t boottime, platform::RawExec& exec) {
@@ -70,9 +71,14 @@ void ProcessTracker::OnExec(int64_t boottime, platform::RawExec& exec) {
     process.gid = exec.gid;
   }
   process.seen |= kSawExec;
-  AnnounceParent(process);
+  if (held_.contains(process.key)) Announce(process);  // its earlier program
   process.exec_boottime_nanos = boottime;
   process.executable = exec.executable;
+  if (process.cgroup == nullptr || *process.cgroup != exec.cgroup) {
+    process.cgroup = std::make_shared<const std::string>(exec.cgroup);
+  }
+  if (HoldStart(process, boottime, exec)) return;
+  AnnounceParent(process);
   process.announced = true;
   Emit(v1::EVENT_CLASS_PROCESS, boottime, StartedEvent(process, ParentGuidOf(process), std::move(exec)));
 }
@@ -81,48 +87,11 @@ void ProcessTracker::OnExit(int64_t boottime, const platform::RawExit& exit) {
   TrackedProcess& process = Learn(exit.process, {}, boottime);
   if (process.end_boottime_nanos != 0) return;  // said twice: see the source's on_exit
   process.seen |= kSawEnd;
-  Announce(process);
-  Emit(v1::EVENT_CLASS_PROCESS, boottime, EndedEvent(process, exit));
-  table_.End(process, std::max<int64_t>(boottime, 1));
-}
-
-void ProcessTracker::OnPrivilegeChange(int64_t boottime, const platform::RawPrivilegeChange& change) {
-  TrackedProcess* const process = Named(change.process, boottime);
-  platform::Privileges before = change.before;
-  platform::Privileges after = change.after;
-  const bool known = process != nullptr && process->ids_known;
-  if (!before.uid) before.uid = known ? process->uid : after.uid;
-  if (!before.gid) before.gid = known ? process->gid : after.gid;
-  if (!after.uid) after.uid = before.uid;
-  if (!after.gid) after.gid = before.gid;
-  if (process != nullptr) {
-    process->seen |= kSawPrivilegeChange;
-    process->uid = *after.uid;
-    process->gid = *after.gid;
-    const std::string change_in_words =
-        StrCat(*before.uid, ">", *after.uid, " ", *before.gid, ">", *after.gid, " ",
-               before.capabilities.value_or(0), ">", after.capabilities.value_or(0));
-    if (IsAgentsOwnCode(*process)) return;
-    if (before == after || !process->told.IsNews(change_in_words, boottime)) return;
+  if (!HoldEnd(process, boottime, exit)) {
+    Announce(process);
+    Emit(v1::EVENT_CLASS_PROCESS, boottime, EndedEvent(process, exit));
   }
-  Emit(v1::EVENT_CLASS_PROCESS, boottime,
-       PrivilegeChangedEvent(AnnouncedGuid(process), change.process.pid, before, after));
-}
-
-void ProcessTracker::OnTrace(int64_t boottime, const platform::RawTrace& trace) {
-  TrackedProcess* const target = Named(trace.target, boottime);
-  TrackedProcess* const tracer = Named(trace.tracer, boottime);
-  if (target != nullptr) target->seen |= kSawTrace;
-  if (target != nullptr && trace.tracer.pid == agent_pid_ && IsAgentsOwnCode(*target)) return;
-  const std::string target_guid = AnnouncedGuid(target);
-  // A debugger takes each thread of its target by itself.
-  if (tracer != nullptr && !tracer->told.IsNews(StrCat("traces ", target_guid), boottime)) return;
-  Emit(v1::EVENT_CLASS_PROCESS, boottime, TracedEvent(AnnouncedGuid(tracer), target_guid, trace));
-}
-
-void ProcessTracker::OnModuleLoad(int64_t boottime, const platform::RawModuleLoad& load) {
-  TrackedProcess* const process = Named(load.process, boottime);
-  Emit(v1::EVENT_CLASS_PROCESS, boottime, ModuleLoadedEvent(AnnouncedGuid(process), load));
+  table_.End(process, std::max<int64_t>(boottime, 1));
 }
 
 // TEL-1: what the kernel could not keep becomes a gap that says how much and when.
@@ -130,10 +99,6 @@ void ProcessTracker::OnLoss(const platform::RawLoss& loss) {
   lost_ += std::max<uint64_t>(loss.count, 1);
   Emit(v1::EVENT_CLASS_CONTROL, loss.last_boottime_nanos,
        LossEvent(loss, clock_.WallNanos() - clock_.BootNanos()));
-}
-
-bool ProcessTracker::IsAgentsOwnCode(const TrackedProcess& process) const {
-  return process.parent.pid == agent_pid_ && process.exec_boottime_nanos == 0;
 }
 
 // nullptr when it is not known.
@@ -147,30 +112,12 @@ std::string ProcessTracker::AnnouncedGuid(TrackedProcess* process) const {
   return process->Guid();
 }
 
-std::optional<int64_t> ProcessTracker::AnnounceOverdueForks() {
-  const std::lock_guard lock(mutex_);
-  const int64_t now = clock_.BootNanos();
-  while (!pending_.empty()) {
-    const PendingFork& oldest = pending_.front();
-    TrackedProcess* process = table_.Get(oldest.process);
-    const bool waits = process != nullptr && !process->announced;
-    if (waits && oldest.boottime_nanos + kForkFoldedNanos > now)
-      return oldest.boottime_nanos + kForkFoldedNanos;
-    if (waits) Announce(*process);
-    pending_.pop_front();
-  }
-  return std::nullopt;
-}
-
 std::optional<ProcessRef> ProcessTracker::Find(uint32_t pid, int64_t boottime_nanos) const {
   const std::lock_guard lock(mutex_);
   TrackedProcess* process = table_.At(pid, boottime_nanos);
   if (process == nullptr) return std::nullopt;
   Announce(*process);
-  return ProcessRef{.guid = process->Guid(),
-                    .executable = process->executable,
-                    .uid = process->uid,
-                    .parent_guid = ParentGuidOf(*process)};
+  return ProcessRef{.guid = process->Guid(), .executable = process->executable, .uid = process->uid};
 }
 
 std::optional<uint8_t> ProcessTracker::SeenOf(uint32_t pid, int64_t since_boottime_nanos) const {
@@ -197,7 +144,7 @@ TrackedProcess& ProcessTracker::Learn(const platform::ProcessKey& key, const pla
 void ProcessTracker::Announce(TrackedProcess& process) const {
   if (process.announced) return;
   AnnounceParent(process);
-  AnnounceFork(process);
+  Tell(process);
 }
 
 // From the oldest ancestor that is not announced down to the parent.
@@ -209,17 +156,29 @@ void ProcessTracker::AnnounceParent(const TrackedProcess& process) const {
     silent.push_back(parent);
     if (parent->parent == parent->key) break;
   }
-  for (auto parent = silent.rbegin(); parent != silent.rend(); ++parent) AnnounceFork(**parent);
+  for (auto parent = silent.rbegin(); parent != silent.rend(); ++parent) Tell(**parent);
 }
 
-void ProcessTracker::AnnounceFork(TrackedProcess& process) const {
+void ProcessTracker::Tell(TrackedProcess& process) const {
   process.announced = true;
-  // It runs its parent's program.
-  if (const TrackedProcess* parent = table_.Get(process.parent);
-      parent != nullptr && process.executable.empty()) {
-    process.executable = parent->executable;
+  auto held = held_.extract(process.key);
+  if (!held.empty() && held.mapped().exec) {
+    Emit(v1::EVENT_CLASS_PROCESS, held.mapped().exec_boottime_nanos,
+         StartedEvent(process, ParentGuidOf(process), *std::move(held.mapped().exec)));
+  } else {
+    TakeParentsProgram(process);
+    Emit(v1::EVENT_CLASS_PROCESS, process.forked_boottime_nanos, ForkedEvent(process, ParentGuidOf(process)));
   }
-  Emit(v1::EVENT_CLASS_PROCESS, process.forked_boottime_nanos, ForkedEvent(process, ParentGuidOf(process)));
+  if (!held.empty() && held.mapped().exit) {
+    Emit(v1::EVENT_CLASS_PROCESS, held.mapped().exit_boottime_nanos,
+         EndedEvent(process, *held.mapped().exit));
+  }
+}
+
+// Until its first exec.
+void ProcessTracker::TakeParentsProgram(TrackedProcess& process) const {
+  const TrackedProcess* const parent = table_.Get(process.parent);
+  if (parent != nullptr && process.executable.empty()) process.executable = parent->executable;
 }
 
 std::string ProcessTracker::ParentGuidOf(const TrackedProcess& process) const {

@@ -3,13 +3,16 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "agent/event/event_sink.h"
 #include "agent/event/process_directory.h"
+#include "agent/process/burst_folder.h"
 #include "agent/process/process_table.h"
 #include "common/base/clock.h"
 #include "platform/api/process_source.h"
@@ -21,11 +24,16 @@ namespace cordon::agent {
 // Most processes fork, exec at once and end: to spend two events on them instead of three, a fork is not
 // announced when it happens. ProcessForked is emitted, always before anything that names the process, when
 //   - the process ends without an exec,
-//   - it is still running its parent's program after a second (AnnounceOverdueForks),
+//   - it is still running its parent's program after a second (Settle),
 //   - it is itself the parent of a process that is announced, or
 //   - somebody asks for it (Find), to name it in another event.
 // An exec within that second makes it a ProcessStarted alone. So no event names a process that was not
 // announced before it in the same class, unless the announcement was lost; then a Gap event says so (TEL-1).
+//
+// Where more than `fold_over` processes come in a second from one group (burst_folder.h), those that are not
+// the first of their program are held back in the same way, with their start and end. What ends and is asked
+// about by nobody for a second is counted in a ProcessBurst and has no other event; all that announces a
+// fork, and a deed of its own, tells it like any other process.
 //
 // A process that changes its privileges to and fro, as a file server does for each request, is told of with
 // the same change once an hour; so is the same tracer of the same target.
@@ -36,16 +44,22 @@ namespace cordon::agent {
 // Arguments are masked (secret_mask.h) before anything leaves this class.
 class ProcessTracker final : public ProcessDirectory {
  public:
-  // `agent_pid`: this process, as the facts name it.
+  struct Settings {
+    uint32_t agent_pid = 0;  // this process, as the facts name it
+    uint32_t fold_over = 0;  // processes of one group in a second; 0 = every one is told
+  };
   ProcessTracker(EventSink& sink, const Clock& clock, std::string host_id, std::string boot_id,
-                 uint32_t agent_pid);
+                 Settings settings);
 
   // Takes the facts in their order; moves strings out of them.
   void Handle(std::span<platform::RawProcessEvent> events);
 
-  // Announces the forks that are a second old by the boot-time clock. Returns when to call again (boot-time
-  // nanoseconds), nullopt when no fork waits.
-  std::optional<int64_t> AnnounceOverdueForks();
+  // Announces or folds what has waited for a second by the boot-time clock, and tells the summaries that are
+  // due. Returns when to call again (boot-time nanoseconds), nullopt when nothing waits.
+  std::optional<int64_t> Settle();
+
+  // The same at once, for all that waits: nothing more is handled.
+  void Finish();
 
   std::optional<ProcessRef> Find(uint32_t pid, int64_t boottime_nanos) const override;
 
@@ -56,9 +70,19 @@ class ProcessTracker final : public ProcessDirectory {
   uint64_t Lost() const { return lost_; }
 
  private:
-  struct PendingFork {
+  static constexpr size_t kMostHeld = 4'096;
+
+  struct Waiting {
     platform::ProcessKey process;
-    int64_t boottime_nanos;
+    int64_t since;
+  };
+  // Of a process in a burst, not told yet.
+  struct Held {
+    BurstGroup group;
+    std::optional<platform::RawExec> exec;
+    std::optional<platform::RawExit> exit;
+    int64_t exec_boottime_nanos = 0;
+    int64_t exit_boottime_nanos = 0;
   };
 
   // All with mutex_ held.
@@ -76,7 +100,17 @@ class ProcessTracker final : public ProcessDirectory {
                         int64_t boottime);
   void Announce(TrackedProcess& process) const;
   void AnnounceParent(const TrackedProcess& process) const;
-  void AnnounceFork(TrackedProcess& process) const;
+  void Tell(TrackedProcess& process) const;
+  bool HoldStart(TrackedProcess& process, int64_t boottime, platform::RawExec& exec);
+  bool HoldEnd(TrackedProcess& process, int64_t boottime, const platform::RawExit& exit);
+  void TakeParentsProgram(TrackedProcess& process) const;
+  BurstGroup GroupOf(const TrackedProcess& process) const;
+  void Hold(const TrackedProcess& process, int64_t since, Held held);
+  void SettleUntil(int64_t began_before);
+  bool StillWaits(const Waiting& waiting) const;
+  void SettleOne(const platform::ProcessKey& key);
+  void Fold(const TrackedProcess& process, const Held& held);
+  void TellSummaries(const std::vector<BurstSummary>& summaries) const;
   std::string GuidOf(const platform::ProcessKey& process) const;
   std::string ParentGuidOf(const TrackedProcess& process) const;
   void Emit(v1::EventClass event_class, int64_t boottime, v1::Event event) const;
@@ -85,11 +119,13 @@ class ProcessTracker final : public ProcessDirectory {
   const Clock& clock_;
   const std::string host_id_;
   const std::string boot_id_;
-  const uint32_t agent_pid_;
+  const Settings settings_;
 
   mutable std::timed_mutex mutex_;
-  mutable ProcessTable table_;       // mutable: Find announces
-  std::deque<PendingFork> pending_;  // oldest first; entries that were announced since are skipped
+  mutable ProcessTable table_;   // mutable: Find announces
+  std::deque<Waiting> waiting_;  // oldest first; entries that were announced since are skipped
+  mutable std::map<platform::ProcessKey, Held> held_;
+  BurstFolder folder_;
   std::atomic<uint64_t> lost_ = 0;
 };
 

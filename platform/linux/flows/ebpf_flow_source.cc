@@ -14,7 +14,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <system_error>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -23,6 +22,7 @@
 #include "common/base/status.h"
 #include "platform/api/socket_owners.h"
 #include "platform/api/system.h"
+#include "platform/linux/bpf/loading.h"
 #include "platform/linux/connections/listeners.h"
 #include "platform/linux/flows/flow_decode.h"
 #include "platform/linux/flows/flow_sampler.h"
@@ -31,7 +31,6 @@
 #include "platform/linux/processes/record_ring.h"
 #include "platform/linux/system/agent_mark.h"
 #include "platform/linux/system/fd.h"
-#include "platform/linux/system/signals.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wold-style-cast"
@@ -46,14 +45,7 @@ constexpr std::chrono::milliseconds kPollInterval{1'000};
 constexpr int64_t kSampleEveryNanos = 600 * kNanosPerSecond;
 
 absl::Status LoadError(int error, std::string_view what) {
-  if (error == EPERM || error == EACCES) {
-    return absl::PermissionDeniedError(StrCat("eBPF flow source: cannot ", what,
-                                              ": needs root or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, and a "
-                                              "kernel that is not locked down"));
-  }
-  return absl::UnavailableError(StrCat(
-      "eBPF flow source: cannot ", what,
-      " (kernel 5.10 or later with type information is needed): ", std::system_category().message(error)));
+  return BpfError("eBPF flow source", "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN", what, error);
 }
 
 // A mount of the unified cgroup hierarchy that nobody else sees: its root, wherever the system has mounted
@@ -89,13 +81,6 @@ uint32_t OwnNetNamespaceNumber() {
 bool KernelHasSendTracepoint() {
   return libbpf_find_vmlinux_btf_id("sock_send_length", BPF_TRACE_RAW_TP) > 0;
 }
-
-struct SkeletonDeleter {
-  void operator()(flows_bpf* skeleton) const { flows_bpf__destroy(skeleton); }
-};
-struct LinkDeleter {
-  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
-};
 
 }  // namespace
 
@@ -147,9 +132,7 @@ class EbpfFlowSource::Impl {
 
  private:
   absl::Status Load() {
-    const SignalsHeldBack held_back;
-    // libbpf prints to standard error by default; what matters is in the status.
-    libbpf_set_print(nullptr);
+    const BpfLoading loading;
     skeleton_.reset(flows_bpf__open());
     if (skeleton_ == nullptr) return LoadError(errno, "open the programs");
     skeleton_->rodata->own_netns = OwnNetNamespaceNumber();
@@ -243,9 +226,9 @@ class EbpfFlowSource::Impl {
   bool at_connect_ = false;
   std::string no_udp_;  // why
   std::function<void(std::span<RawFlow>)> deliver_;
-  std::unique_ptr<flows_bpf, SkeletonDeleter> skeleton_;
+  std::unique_ptr<flows_bpf, BpfDestroyer<flows_bpf__destroy>> skeleton_;
   RecordRing ring_;
-  std::vector<std::unique_ptr<bpf_link, LinkDeleter>> links_;
+  std::vector<BpfLink> links_;
   std::optional<FlowSampler> sampler_;
 
   // The reader thread's own.

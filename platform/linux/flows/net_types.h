@@ -5,22 +5,10 @@
 /* The kernel's structures, reduced to the fields that are read here; libbpf finds their places in the running
  * kernel (CO-RE), as in ../processes/kernel_types.h. */
 
-#include "../bpf/kernel_integers.h"
-
-enum bpf_map_type { BPF_MAP_TYPE_LRU_HASH = 9, BPF_MAP_TYPE_RINGBUF = 27 };
-enum { BPF_ANY = 0 };
-enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
-enum { BPF_RB_AVAIL_DATA = 0 };
+#include "../bpf/maps.h"
+#include "../bpf/sockets.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-struct ns_common {
-  unsigned int inum;
-};
-
-struct net {
-  struct ns_common ns;
-};
 
 typedef struct {
   struct net* net;
@@ -49,34 +37,5 @@ struct sock {
 };
 
 #pragma clang attribute pop
-
-/* The part of the user-visible contexts that is read here; these do not move. */
-struct bpf_sock {
-  __u32 bound_dev_if;
-  __u32 family;
-  __u32 type;
-  __u32 protocol;
-  __u32 mark;
-  __u32 priority;
-  __u32 src_ip4;
-  __u32 src_ip6[4];
-  __u32 src_port; /* host order */
-};
-
-struct bpf_sock_addr {
-  __u32 user_family;
-  __u32 user_ip4; /* network order, as the next two */
-  __u32 user_ip6[4];
-  __u32 user_port;
-  __u32 family;
-  __u32 type;
-  __u32 protocol;
-  __u32 msg_src_ip4;
-  __u32 msg_src_ip6[4];
-  union {
-    struct bpf_sock* sk;
-    __u64 sk_as_number; /* eight bytes on every machine */
-  };
-};
 
 #endif

@@ -1,5 +1,5 @@
 include(CordonBpf)
-cordon_bpf_skeleton(_flows_skeleton flows/flows.bpf.c flows DEPENDS bpf/kernel_integers.h flows/net_types.h flows/flow_record.h)
+cordon_bpf_skeleton(_flows_skeleton flows/flows.bpf.c flows DEPENDS bpf/kernel_integers.h bpf/maps.h bpf/sockets.h flows/net_types.h flows/flow_record.h)
 list(APPEND _sources
   flows/dns_observer.cc
   flows/ebpf_flow_source.cc

@@ -7,10 +7,7 @@
  * object serves all kernels from 5.10 on. */
 
 #include "../bpf/kernel_integers.h"
-
-enum bpf_map_type { BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_RINGBUF = 27 };
-enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
-enum { BPF_RB_AVAIL_DATA = 0 };
+#include "../bpf/maps.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

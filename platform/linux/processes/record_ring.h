@@ -10,9 +10,9 @@
 
 namespace cordon::platform {
 
-// How large a ring is to be, in bytes, a power of two. A core starts some 700 processes a second at the most,
-// with a kilobyte of records each: a megabyte per core is more than a second in which the reader does not run
-// at all. At most a thousandth of the memory, and between 512 KiB and 8 MiB. Pure.
+// How large a ring is to be, in bytes, a power of two. A core starts some 3,000 of the smallest programs in a
+// second, with half a kilobyte of records each: a megabyte per core is more than half a second in which the
+// reader does not run at all. At most a thousandth of the memory, and between 512 KiB and 8 MiB. Pure.
 uint32_t RingBytesFor(long cores, uint64_t memory_bytes);
 
 // Reads a BPF ring buffer map (BPF_MAP_TYPE_RINGBUF). As libbpf's ring_buffer, but maps the ring once instead

@@ -1,6 +1,6 @@
 include(CordonBpf)
 cordon_bpf_skeleton(_processes_skeleton processes/processes.bpf.c processes
-  DEPENDS bpf/kernel_integers.h processes/kernel_types.h processes/record.h)
+  DEPENDS bpf/kernel_integers.h bpf/maps.h processes/kernel_types.h processes/record.h)
 list(APPEND _sources
   processes/connector_decode.cc
   processes/connector_socket.cc

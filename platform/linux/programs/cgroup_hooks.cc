@@ -14,8 +14,8 @@
 
 #include "common/base/status.h"
 #include "platform/api/files.h"
+#include "platform/linux/bpf/loading.h"
 #include "platform/linux/programs/mounts.h"
-#include "platform/linux/system/signals.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wold-style-cast"
@@ -99,10 +99,6 @@ ProgramMaps OpenMaps(const ProgramFacts& facts) {
   return maps;
 }
 
-struct SkeletonDeleter {
-  void operator()(programs_bpf* skeleton) const { programs_bpf__destroy(skeleton); }
-};
-
 Fd Duplicate(int fd) {
   return Fd(fcntl(fd, F_DUPFD_CLOEXEC, 3));
 }
@@ -182,9 +178,8 @@ absl::StatusOr<std::vector<HookSet>> CgroupHooks::Attached() {
 }
 
 absl::StatusOr<HookSet> CgroupHooks::Load() const {
-  const SignalsHeldBack held_back;
-  libbpf_set_print(nullptr);  // what matters is in the status
-  const std::unique_ptr<programs_bpf, SkeletonDeleter> skeleton(programs_bpf__open());
+  const BpfLoading loading;
+  const std::unique_ptr<programs_bpf, BpfDestroyer<programs_bpf__destroy>> skeleton(programs_bpf__open());
   if (skeleton == nullptr) return Failed(errno, "open the BPF programs");
   if (const int error = programs_bpf__load(skeleton.get()); error != 0) {
     return Failed(-error, "load the BPF programs");

@@ -6,32 +6,8 @@
  * running kernel's BTF says the field is (CO-RE). */
 
 #include "../bpf/kernel_integers.h"
-
-enum bpf_map_type { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_ARRAY = 2 };
-
-/* Contexts of the two kinds of hook: of the BPF ABI, so their layout is fixed. */
-
-struct bpf_sock {
-  __u32 bound_dev_if;
-  __u32 family;
-  __u32 type;
-  __u32 protocol;
-  __u32 mark;
-  __u32 priority;
-};
-
-struct bpf_sock_addr {
-  __u32 user_family;
-  __u32 user_ip4;
-  __u32 user_ip6[4];
-  __u32 user_port;
-  __u32 family;
-  __u32 type;
-  __u32 protocol;
-  __u32 msg_src_ip4;
-  __u32 msg_src_ip6[4];
-  struct bpf_sock* sk __attribute__((aligned(8)));
-};
+#include "../bpf/maps.h"
+#include "../bpf/sockets.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -65,14 +41,6 @@ struct file {
 
 struct mm_struct {
   struct file* exe_file;
-};
-
-struct ns_common {
-  unsigned int inum;
-};
-
-struct net {
-  struct ns_common ns;
 };
 
 struct nsproxy {

@@ -1,6 +1,6 @@
 include(CordonBpf)
 cordon_bpf_skeleton(_programs_skeleton programs/programs.bpf.c programs
-  DEPENDS bpf/kernel_integers.h programs/kernel_types.h programs/identity.h)
+  DEPENDS bpf/kernel_integers.h bpf/maps.h bpf/sockets.h programs/kernel_types.h programs/identity.h)
 list(APPEND _sources
   programs/cgroup_hooks.cc
   programs/executables.cc

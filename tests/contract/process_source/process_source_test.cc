@@ -75,6 +75,29 @@ TEST_P(ProcessSourceContract, SeesAProgramWithItsArgumentsAndFolder) {
   EXPECT_FALSE(exec.from_snapshot);
 }
 
+// The arguments' area, with the program's name in it, up to the limit of the source and one byte beyond.
+TEST_P(ProcessSourceContract, CutsArgumentsAtItsLimitAndSaysHowLongTheyWere) {
+  Start();
+  const uint32_t limit = GetParam() == "ebpf" ? 8'192 : 32'768;
+  const auto run = [&](uint32_t area) {
+    const std::string name = "/bin/sleep";
+    const std::string seconds = "0.2";
+    // sleep adds its arguments up: "0.2" and a zero with as many digits as it takes.
+    const auto rest = area - (name.size() + 1) - (seconds.size() + 1) - 1;
+    return recorder_.Of<RawExec>(Run({name, seconds, std::string(rest, '0')})).back();
+  };
+  const RawExec whole = run(limit);
+  EXPECT_TRUE(whole.argv_complete);
+  ASSERT_THAT(whole.argv, SizeIs(3));
+  EXPECT_EQ(whole.argv[2].find_first_not_of('0'), std::string::npos);
+  EXPECT_EQ(whole.argv_total_bytes, limit);
+  const RawExec cut = run(limit + 1);
+  EXPECT_FALSE(cut.argv_complete);
+  ASSERT_THAT(cut.argv, SizeIs(3));
+  EXPECT_EQ(cut.argv_total_bytes, limit + 1);
+  EXPECT_EQ(cut.argv[2].size(), whole.argv[2].size() + 1) << "cut is the last NUL alone";
+}
+
 TEST_P(ProcessSourceContract, SeesAChildThatOnlyForks) {
   Start();
   const pid_t pid = fork();

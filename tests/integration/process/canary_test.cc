@@ -1,6 +1,5 @@
 // Every way in which the process sensor can go blind is noticed by its next proof, and named.
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -17,7 +16,6 @@
 #include <mutex>
 #include <string>
 
-#include "agent/health/health_board.h"
 #include "agent/process/process_sensor.h"
 #include "common/base/strings.h"
 #include "platform/api/system.h"

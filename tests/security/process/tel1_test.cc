@@ -59,7 +59,7 @@ bool IsFromRing(const platform::RawProcessFact& fact) {
 Truth RunStorm(int count, uint32_t ring_bytes, bool hold_reader) {
   RecordingSink sink;
   const auto clock = platform::MakeSystemClock();
-  ProcessTracker tracker(sink, *clock, "host", "boot", platform::OwnPid());
+  ProcessTracker tracker(sink, *clock, "host", "boot", {});
   platform::EbpfProcessSource source({.ring_bytes = ring_bytes});
   Gate gate;
   Truth truth;

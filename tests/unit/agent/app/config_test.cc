@@ -34,6 +34,8 @@ TEST(AgentConfig, TheExampleHoldsTheDefaults) {
   EXPECT_EQ(example->boot_hold_nanos, defaults.boot_hold_nanos);
   EXPECT_EQ(example->flows_enabled, defaults.flows_enabled);
   EXPECT_EQ(example->flows_days, defaults.flows_days);
+  EXPECT_EQ(example->flows_tell, defaults.flows_tell);
+  EXPECT_EQ(example->fold_bursts, defaults.fold_bursts);
 }
 
 TEST(AgentConfig, EverySettingIsRead) {
@@ -48,6 +50,7 @@ paths = ["/srv/pms", "/etc"]
 excluded = ["*.tmp"]
 [process]
 source = "ebpf"
+fold_bursts = 0
 [spool]
 max_mib = 32
 max_age = "2h"
@@ -55,6 +58,7 @@ max_age = "2h"
 hold_until_connected_s = 0
 [flows]
 enabled = false
+tell = false
 days = 3
 )",
                                   "a.toml");
@@ -67,7 +71,9 @@ days = 3
   EXPECT_EQ(config->process_source, "ebpf");
   EXPECT_EQ(config->spool_max_bytes, 32U << 20);
   EXPECT_FALSE(config->flows_enabled);
+  EXPECT_FALSE(config->flows_tell);
   EXPECT_EQ(config->flows_days, 3);
+  EXPECT_EQ(config->fold_bursts, 0);
   EXPECT_EQ(config->spool_max_age_nanos, 7'200'000'000'000);
   EXPECT_EQ(config->boot_hold_nanos, 0);
 }
@@ -107,6 +113,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"RelativePath", "[watch]\npaths = [\"etc\"]\n",
                 "a.toml:2: watch.paths must be absolute paths"},
         BadCase{"UnknownSource", "[process]\nsource = \"magic\"\n", "must be auto, ebpf or proc-connector"},
+        BadCase{"FoldNegative", "[process]\nfold_bursts = -1\n",
+                "a.toml:2: process.fold_bursts must be 0 to 1000000"},
         BadCase{"FlowsTooLong", "[flows]\ndays = 91\n", "a.toml:2: flows.days must be 1 to 90"},
         BadCase{"FlowsNoSwitch", "[flows]\nenabled = 1\n", "a.toml:2: flows.enabled must be true or false"},
         BadCase{"SpoolTooSmall", "[spool]\nmax_mib = 1\n", "a.toml:2: spool.max_mib must be 16 to 65536"},

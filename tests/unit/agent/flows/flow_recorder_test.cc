@@ -7,6 +7,7 @@
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_flow_source.h"
 #include "tests/fakes/fake_process_directory.h"
+#include "tests/fakes/recording_sink.h"
 #include "tests/support/temp_folder.h"
 
 namespace cordon::agent {
@@ -56,6 +57,53 @@ TEST_F(FlowRecorderTest, FindsTheProgramAndSumsUp) {
   EXPECT_EQ(past[1].executable, "/opt/pms/client");
   EXPECT_EQ(past[1].times_seen, 6U);
   EXPECT_EQ(past[1].last_seen_unix_nanos, clock_.WallNanos() - 10 * kNanosPerSecond);
+}
+
+TEST_F(FlowRecorderTest, TellsANewKindOfConnectionWithItsNameAndProgram) {
+  testing::RecordingSink sink;
+  FlowRecorder recorder(
+      {.source = source_, .processes = processes_, .clock = clock_, .dns = dns_, .events = &sink},
+      absl::UnavailableError("none"));
+  ASSERT_TRUE(recorder.Start().ok());
+  using namespace std::string_literals;
+  dns_.Hear(
+      "\0\7\x81\x80\0\1\0\1\0\0\0\0\3pms\7example\3vet\0\0\1\0\1"s
+      "\3pms\7example\3vet\0\0\1\0\1\0\0\0\x3c\0\4\x0a\2\0\x09"s);
+  platform::RawFlow own = Raw("192.0.2.7", 7443, 7);
+  own.flow.agent_owned = true;
+  source_.Happen({own, Raw("127.0.0.53", 53, 7), Raw("10.2.0.9", 443, 7), Raw("10.2.0.9", 443, 7)});
+  recorder.Stop();
+  const auto events = sink.Events();
+  ASSERT_THAT(events, SizeIs(1)) << "not its own, not what stays on the host, and no repeats";
+  EXPECT_EQ(events[0].event_class, v1::EVENT_CLASS_PROCESS);
+  EXPECT_EQ(events[0].time_unix_nanos, clock_.WallNanos() - 10 * kNanosPerSecond);
+  const v1::Connection& told = events[0].event.connection();
+  EXPECT_EQ(told.direction(), v1::Connection::DIRECTION_OUT);
+  EXPECT_EQ(told.protocol(), 6);
+  EXPECT_EQ(told.remote_address(), std::string("\x0a\x02\0\x09", 4));
+  EXPECT_EQ(told.port(), 443);
+  EXPECT_EQ(told.remote_name(), "pms.example.vet");
+  EXPECT_EQ(told.process_guid(), "guid");
+  EXPECT_EQ(told.executable(), "/opt/pms/client");
+  EXPECT_EQ(told.pid(), 7);
+  EXPECT_EQ(told.times(), 1);
+}
+
+TEST_F(FlowRecorderTest, TEL1_TellsHowManyConnectionsWereLost) {
+  testing::RecordingSink sink;
+  FlowRecorder recorder(
+      {.source = source_, .processes = processes_, .clock = clock_, .dns = dns_, .events = &sink},
+      absl::UnavailableError("none"));
+  ASSERT_TRUE(recorder.Start().ok());
+  source_.Lose(3);
+  recorder.Stop();
+  const auto events = sink.Events();
+  ASSERT_THAT(events, SizeIs(1));
+  EXPECT_EQ(events[0].event_class, v1::EVENT_CLASS_CONTROL);
+  EXPECT_EQ(events[0].event.gap().cause(), v1::Gap::CAUSE_KERNEL_BUFFER_FULL);
+  EXPECT_EQ(events[0].event.gap().event_class(), v1::EVENT_CLASS_PROCESS);
+  EXPECT_EQ(events[0].event.gap().count(), 3);
+  EXPECT_LE(events[0].event.gap().first_time_unix_nanos(), events[0].event.gap().last_time_unix_nanos());
 }
 
 TEST_F(FlowRecorderTest, LeavesOutItsOwnTrafficAndWhatStaysOnTheHost) {

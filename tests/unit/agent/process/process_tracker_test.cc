@@ -27,6 +27,9 @@ constexpr platform::ProcessKey kGrandchild{.pid = 300, .start_boottime_nanos = 3
 
 class ProcessTrackerTest : public ::testing::Test {
  protected:
+  explicit ProcessTrackerTest(ProcessTracker::Settings settings = {.agent_pid = kAgent.pid})
+      : tracker_(sink_, clock_, "host", "boot", settings) {}
+
   void Say(int64_t at, auto fact) {
     std::vector<platform::RawProcessEvent> events;
     events.push_back({at, std::move(fact)});
@@ -75,7 +78,7 @@ class ProcessTrackerTest : public ::testing::Test {
 
   FakeClock clock_;
   RecordingSink sink_;
-  ProcessTracker tracker_{sink_, clock_, "host", "boot", kAgent.pid};
+  ProcessTracker tracker_;
 
  private:
   std::string Name(const std::string& guid) {
@@ -104,10 +107,10 @@ TEST_F(ProcessTrackerTest, AnnouncesAForkThatEndsWithoutExec) {
 TEST_F(ProcessTrackerTest, AnnouncesAForkThatIsStillThereAfterASecond) {
   const int64_t now = clock_.BootNanos();
   Fork(kChild, kShell, now);
-  EXPECT_EQ(tracker_.AnnounceOverdueForks(), now + kNanosPerSecond);
+  EXPECT_EQ(tracker_.Settle(), now + kNanosPerSecond);
   EXPECT_THAT(Story(), IsEmpty());
   clock_.Advance(kNanosPerSecond);
-  EXPECT_EQ(tracker_.AnnounceOverdueForks(), std::nullopt);
+  EXPECT_EQ(tracker_.Settle(), std::nullopt);
   EXPECT_THAT(Story(), ElementsAre("forked 200 of 100"));
 }
 
@@ -279,6 +282,199 @@ TEST_F(ProcessTrackerTest, SeesWhatTheAgentDoesToProveItselfAndDoesNotTellIt) {
   Say(2301, platform::RawPrivilegeChange{.process = kChild, .before = {}, .after = {.uid = 6}});
   EXPECT_THAT(Story(), ElementsAre("started somebody of nobody", "started 200 of somebody",
                                    "somebody traces 200", "200 from 5:0 to 6:0"));
+}
+
+// A tracker that folds from the eleventh process in a second on.
+class ProcessBurstTest : public ProcessTrackerTest {
+ protected:
+  ProcessBurstTest() : ProcessTrackerTest({.agent_pid = kAgent.pid, .fold_over = 10}) {
+    Say(now_, platform::RawExec{.process = kShell, .executable = "/bin/make", .cgroup = "/build"});
+  }
+
+  // Forks, executes and ends `count` processes, one every millisecond.
+  void Run(uint32_t count, uint32_t exit_code = 0, const std::string& executable = "/bin/cc") {
+    for (uint32_t i = 0; i < count; ++i) {
+      const platform::ProcessKey process = Begin(executable);
+      End(process, exit_code);
+    }
+  }
+  platform::ProcessKey Begin(const std::string& executable = "/bin/cc") {
+    now_ += kNanosPerMilli;
+    const platform::ProcessKey process{.pid = next_pid_++, .start_boottime_nanos = now_};
+    Fork(process, kShell, now_);
+    if (!executable.empty()) {
+      Say(now_ + 1, platform::RawExec{.process = process,
+                                      .parent = kShell,
+                                      .executable = executable,
+                                      .argv = {"cc", StrCat(process.pid)},
+                                      .cgroup = "/build"});
+    }
+    return process;
+  }
+  void End(platform::ProcessKey process, uint32_t exit_code = 0) {
+    Say(now_ + 2, platform::RawExit{.process = process, .exit_code = exit_code, .cpu_nanos = 7});
+  }
+
+  struct Counts {
+    int started = 0;
+    int forked = 0;
+    int ended = 0;
+    v1::ProcessBurst folded;  // all of them added up
+    int bursts = 0;
+  };
+  Counts Told() {
+    Counts told;
+    for (const RecordedEvent& recorded : sink_.Events()) {
+      told.started += recorded.event.has_process_started() ? 1 : 0;
+      told.forked += recorded.event.has_process_forked() ? 1 : 0;
+      told.ended += recorded.event.has_process_ended() ? 1 : 0;
+      if (!recorded.event.has_process_burst()) continue;
+      ++told.bursts;
+      const v1::ProcessBurst& burst = recorded.event.process_burst();
+      told.folded.set_started(told.folded.started() + burst.started());
+      told.folded.set_forked(told.folded.forked() + burst.forked());
+      told.folded.set_ended(told.folded.ended() + burst.ended());
+      told.folded.set_failed(told.folded.failed() + burst.failed());
+      told.folded.set_cpu_nanos(told.folded.cpu_nanos() + burst.cpu_nanos());
+    }
+    return told;
+  }
+
+  void AdvanceTo(int64_t boottime) { clock_.Advance(boottime - clock_.BootNanos()); }
+
+  int64_t now_ = clock_.BootNanos();
+  uint32_t next_pid_ = 1'000;
+};
+
+TEST_F(ProcessBurstTest, TEL1_ToldAndFoldedTogetherAreWhatHappened) {
+  Run(200);
+  Run(50, 3);
+  Run(25, 0, "");  // forks alone
+  tracker_.Finish();
+  const Counts told = Told();
+  EXPECT_EQ(told.started - 1 + static_cast<int>(told.folded.started()), 250) << "one is make";
+  EXPECT_EQ(told.forked + static_cast<int>(told.folded.forked()), 25);
+  EXPECT_EQ(told.ended + static_cast<int>(told.folded.ended()), 275);
+  EXPECT_EQ(told.folded.failed(), 50);
+  EXPECT_EQ(told.folded.cpu_nanos(), 7 * static_cast<int64_t>(told.folded.ended()));
+  EXPECT_EQ(told.bursts, 1);
+  EXPECT_GE(told.started, 11) << "the first ones are told";
+  EXPECT_GT(told.folded.started(), 200);
+}
+
+TEST_F(ProcessBurstTest, NamesCgroupProgramsAndParents) {
+  Run(100);
+  tracker_.Finish();
+  const v1::ProcessBurst burst = sink_.Events().back().event.process_burst();
+  EXPECT_EQ(burst.cgroup(), "/build");
+  ASSERT_EQ(burst.programs_size(), 1);
+  EXPECT_EQ(burst.programs(0).executable(), "/bin/cc");
+  EXPECT_EQ(burst.programs(0).started(), burst.started());
+  EXPECT_THAT(burst.parent_guids(), ElementsAre(Guid(kShell)));
+  EXPECT_LT(burst.first_time_unix_nanos(), burst.last_time_unix_nanos());
+}
+
+TEST_F(ProcessBurstTest, NothingIsFoldedBelowTheLimit) {
+  for (int second = 0; second < 5; ++second) {
+    Run(10);
+    now_ += kNanosPerSecond;
+  }
+  tracker_.Finish();
+  EXPECT_EQ(Told().started, 51);
+  EXPECT_EQ(Told().bursts, 0);
+}
+
+TEST_F(ProcessBurstTest, WhoLivesLongerThanASecondIsTold) {
+  Run(20);
+  const platform::ProcessKey stays = Begin();
+  const int before = Told().started;
+  AdvanceTo(now_ + 2 * kNanosPerSecond);
+  static_cast<void>(tracker_.Settle());
+  EXPECT_EQ(Told().started, before + 1);
+  const v1::ProcessStarted started = sink_.Events().back().event.process_started();
+  EXPECT_EQ(started.process_guid(), Guid(stays));
+  EXPECT_THAT(started.argv(), ElementsAre("cc", StrCat(stays.pid))) << "with its arguments";
+}
+
+TEST_F(ProcessBurstTest, WhoIsAskedAboutIsToldWithItsEndAndNotCounted) {
+  Run(20);
+  const platform::ProcessKey writer = Begin();
+  End(writer);
+  const Counts before = Told();
+  ASSERT_TRUE(tracker_.Find(writer.pid, now_ + 1).has_value());
+  EXPECT_EQ(Told().started, before.started + 1);
+  EXPECT_EQ(Told().ended, before.ended + 1);
+  tracker_.Finish();
+  EXPECT_EQ(Told().started - 1 + static_cast<int>(Told().folded.started()), 21);
+}
+
+TEST_F(ProcessBurstTest, WhoIsAParentOfOneThatIsToldIsTold) {
+  Run(20);
+  const platform::ProcessKey parent = Begin();
+  const platform::ProcessKey child{.pid = 9'000, .start_boottime_nanos = now_ + 5};
+  Fork(child, parent, now_ + 5);
+  Exec(child, parent, now_ + 6, "/bin/never-seen");
+  EXPECT_EQ(sink_.Events().back().event.process_started().parent_guid(), Guid(parent));
+  const auto events = sink_.Events();
+  EXPECT_EQ(events[events.size() - 2].event.process_started().process_guid(), Guid(parent));
+}
+
+TEST_F(ProcessBurstTest, WhoChangesItsPrivilegesIsTold) {
+  Run(20);
+  const platform::ProcessKey process = Begin();
+  Say(now_ + 2, platform::RawPrivilegeChange{.process = process, .before = {}, .after = {.uid = 77}});
+  const auto events = sink_.Events();
+  ASSERT_TRUE(events.back().event.has_privilege_changed());
+  EXPECT_EQ(events[events.size() - 2].event.process_started().process_guid(), Guid(process));
+}
+
+TEST_F(ProcessBurstTest, AProgramOutOfMemoryIsTold) {
+  Run(20, 0, "/memfd:x");  // known by its name
+  const int before = Told().started;
+  const platform::ProcessKey process = Begin("");
+  Say(now_ + 1, platform::RawExec{.process = process,
+                                  .parent = kShell,
+                                  .executable = "/memfd:x",
+                                  .cgroup = "/build",
+                                  .from_memory = true});
+  EXPECT_EQ(Told().started, before + 1);
+}
+
+TEST_F(ProcessBurstTest, AChildOfOneThatHasEndedIsTold) {
+  Run(20);
+  const platform::ProcessKey parent = Begin();
+  const platform::ProcessKey child{.pid = 9'000, .start_boottime_nanos = now_ + 1};
+  Fork(child, parent, now_ + 1);
+  End(parent);
+  const int before = Told().started;
+  Say(now_ + 3, platform::RawExec{.process = child, .parent = parent, .executable = "/bin/cc"});
+  EXPECT_EQ(Told().started, before + 2) << "and its parent before it";
+}
+
+TEST_F(ProcessBurstTest, SaysWhenItWantsToBeCalledAgain) {
+  EXPECT_EQ(tracker_.Settle(), std::nullopt);
+  Run(20);
+  AdvanceTo(now_);
+  const auto first = tracker_.Settle();
+  ASSERT_TRUE(first.has_value());
+  EXPECT_LE(*first, now_ + kNanosPerSecond);
+  AdvanceTo(now_ + 2 * kNanosPerSecond);
+  const auto second = tracker_.Settle();
+  ASSERT_TRUE(second.has_value()) << "a summary is due later";
+  EXPECT_EQ(Told().bursts, 0);
+  AdvanceTo(*second);
+  EXPECT_EQ(tracker_.Settle(), std::nullopt);
+  EXPECT_EQ(Told().bursts, 1);
+}
+
+TEST_F(ProcessBurstTest, TEL1_WhatIsHeldIsBoundedAndStillCounted) {
+  constexpr int kCount = 20'000;
+  for (int i = 0; i < kCount; ++i) {
+    now_ -= kNanosPerMilli - kNanosPerMilli / 50;  // fifty in a millisecond
+    Run(1);
+  }
+  tracker_.Finish();
+  EXPECT_EQ(Told().started - 1 + static_cast<int>(Told().folded.started()), kCount);
 }
 
 TEST(ToldMemory, ForgetsTheOldestFact) {
