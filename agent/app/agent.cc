@@ -155,8 +155,11 @@ absl::Status Agent::MakeSensorsAndScans() {
   processes_ = std::make_unique<ProcessSensor>(*process_source_, *events_, *clock_, host_.identity.host_id,
                                                facts_.boot_id, static_cast<uint32_t>(config_.fold_bursts));
   isolation_->Know(processes_.get());
-  files_ = std::make_unique<FileSensor>(FileSensorConfig{.state_folder = config_.state_dir},
-                                        platform::MakeFileSource, *clock_, *processes_, *events_);
+  files_ = std::make_unique<FileSensor>(
+      FileSensorConfig{.state_folder = config_.state_dir}, platform::MakeFileSource, *clock_, *processes_,
+      *events_, [this](const v1::Finding& finding, const v1::SelfIsolation& allowed) {
+        boost::asio::post(loop_, [this, finding, allowed] { IsolateByItself(finding, allowed); });
+      });
   CORDON_ASSIGN_OR_RETURN(
       scans_, ScanRunner::Open(
                   {.database = config_.state_dir / kBaselineDatabase, .excluded = {config_.state_dir}},
@@ -167,6 +170,22 @@ absl::Status Agent::MakeSensorsAndScans() {
                   }));
   if (!scans_->SetAsideNotice().empty()) notices_.push_back(scans_->SetAsideNotice());
   return absl::OkStatus();
+}
+
+// What the policy allows, signed in advance. A failure is told as health is: nobody else would say it.
+void Agent::IsolateByItself(const v1::Finding& finding, const v1::SelfIsolation& allowed) {
+  const std::string cause = StrCat("tripwire: ", finding.detail(), ", by ", finding.executable(), " (pid ",
+                                   finding.pid(), "); by the policy, without an order");
+  users_->Expect(isolation_->Lane().order_id(), allowed.user_message());
+  const absl::StatusOr<v1::Receipt> receipt = isolation_->TakeByItself(allowed, cause);
+  if (receipt.ok()) return;
+  spdlog::error("isolation by the policy after a {}: {}", cause, Message(receipt.status()));
+  v1::Event event;
+  event.mutable_part_changed()->set_part("cordon.isolation");
+  event.mutable_part_changed()->set_serving(false);
+  event.mutable_part_changed()->set_reason(
+      StrCat("not isolated by itself after a ", cause, ": ", Message(receipt.status())));
+  events_->Emit(v1::EVENT_CLASS_CONTROL, clock_->WallNanos(), std::move(event));
 }
 
 void Agent::MakeFlows() {

@@ -82,6 +82,7 @@ class Agent {
   absl::Status OpenStores();
   void RestoreIsolation(EventSink& events);
   absl::Status MakeSensorsAndScans();
+  void IsolateByItself(const v1::Finding& finding, const v1::SelfIsolation& allowed);
   void MakeFlows();
   absl::Status MakeOrders();
   void MakeUnlocker();

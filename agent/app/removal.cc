@@ -13,6 +13,7 @@
 #include "agent/app/instance_lock.h"
 #include "agent/app/lifecycle.h"
 #include "agent/app/version.h"
+#include "agent/integrity/canary_files.h"
 #include "agent/isolation/isolation.h"
 #include "agent/isolation/isolation_lock.h"
 #include "agent/isolation/state.h"
@@ -91,6 +92,7 @@ class Removal {
     const absl::Status recorded = OpenSpool();
     EventSink& events = recorded.ok() ? static_cast<EventSink&>(*batcher_) : log_;
     CORDON_ASSIGN_OR_RETURN(const bool released, Release(events));
+    CanaryFiles(config_.state_dir / kCanaryList).Remove();
     const std::string what =
         released ? "the host was isolated and has been released" : "the host was not isolated";
     EmitLifecycle(events, *clock_, v1::AgentLifecycle::STATE_REMOVED, what, facts_.boot_id);

@@ -7,9 +7,10 @@
 namespace cordon::agent {
 
 struct ProcessRef {
-  std::string guid;        // 16 bytes
-  std::string executable;  // may be empty for a process that only forked
-  uint32_t uid = 0;        // effective, where known
+  std::string guid;              // 16 bytes
+  std::string executable;        // may be empty for a process that only forked
+  uint32_t uid = 0;              // effective, where known
+  std::string parent_guid = {};  // empty = not known
 };
 
 // Who a pid was at a time; also for processes that ended a while ago (bounded). Thread-safe.

@@ -20,6 +20,8 @@ v1::FileChanged::Change ChangeOf(RawFileEvent::Kind kind) {
       return v1::FileChanged::CHANGE_RENAMED;
     case RawFileEvent::kAttributes:
       return v1::FileChanged::CHANGE_ATTRIBUTES;
+    case RawFileEvent::kRead:
+      return v1::FileChanged::CHANGE_READ;
     case RawFileEvent::kModified:
     case RawFileEvent::kClosedWrite:
     case RawFileEvent::kOverflow:
@@ -69,7 +71,8 @@ std::vector<FileFact> TellFacts(const SettledPath& settled, const FoundFile& fou
   Order(deeds, found.exists);
   std::vector<FileFact> facts;
   for (const FileDeed& deed : deeds) {
-    FileFact fact{.change = {}, .boottime_nanos = deed.boottime_nanos};
+    FileFact fact{
+        .change = {}, .boottime_nanos = deed.boottime_nanos, .content = found.content, .parent_guid = {}};
     fact.change.set_change(ChangeOf(deed.kind));
     fact.change.set_path(EventPath(settled.path));
     if (deed.kind == RawFileEvent::kRenamed) fact.change.set_old_path(EventPath(deed.old_path));

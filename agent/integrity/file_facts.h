@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/integrity/content.h"
 #include "agent/integrity/settler.h"
 #include "cordon/v1/event.pb.h"
 
@@ -16,11 +17,14 @@ struct FoundFile {
   bool exists = false;
   v1::FileState state;       // when it exists
   std::string hash_skipped;  // why there is no SHA-256, for a file
+  Content content = Content::kTooShort;
 };
 
 struct FileFact {
   v1::FileChanged change;      // without the process
   int64_t boottime_nanos = 0;  // when it happened
+  Content content = Content::kTooShort;
+  std::string parent_guid;  // of the process, once that is known
 };
 
 // In the order in which they happened as far as can be told. Every deed is told: a file that was created and

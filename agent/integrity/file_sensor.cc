@@ -1,5 +1,7 @@
 #include "agent/integrity/file_sensor.h"
 
+#include <spdlog/spdlog.h>
+
 #include <fstream>
 #include <utility>
 
@@ -13,12 +15,13 @@
 namespace cordon::agent {
 
 FileSensor::FileSensor(FileSensorConfig config, SourceFactory make_source, const Clock& clock,
-                       const ProcessDirectory& processes, EventSink& sink)
+                       const ProcessDirectory& processes, EventSink& sink, Tripwires::OnSure on_ransomware)
     : config_(std::move(config)),
       make_source_(std::move(make_source)),
       clock_(clock),
       canary_(config_.state_folder / "canary"),
-      pipeline_(std::make_unique<Pipeline>(config_, clock, processes, sink, lost_, canary_,
+      tripwires_(config_.state_folder, clock, sink, std::move(on_ransomware)),
+      pipeline_(std::make_unique<Pipeline>(config_, clock, processes, sink, tripwires_, lost_, canary_,
                                            [this](const std::string& sha256) { CanaryCameBack(sha256); })) {
   state_.detail = "not started";
 }
@@ -52,13 +55,17 @@ absl::Status FileSensor::SetPolicy(const v1::Policy& policy) {
 // The new source runs before the old one stops; what both tell is folded.
 absl::Status FileSensor::Watch(const v1::Policy& policy) {
   CORDON_ASSIGN_OR_RETURN(WatchPolicy read, ReadPolicy(policy));
-  platform::FileWatch watch{.roots = read.roots, .excluded = read.excluded, .canary = canary_};
+  platform::FileWatch watch{
+      .roots = read.roots, .excluded = read.excluded, .sensitive = read.sensitive, .canary = canary_};
   watch.excluded.push_back(config_.state_folder);
   read.excluded = watch.excluded;
   std::unique_ptr<platform::FileSource> source = make_source_();
   CORDON_RETURN_IF_ERROR(
       source->Start(watch, [this](std::span<platform::RawFileEvent> events) { pipeline_->Take(events); }));
   pipeline_->SetPolicy(read);
+  if (const absl::Status laid = tripwires_.Use(read); !laid.ok()) {
+    spdlog::warn("canary files: {}", Message(laid));  // health says it too
+  }
   {
     const std::lock_guard lock(mutex_);
     source_.swap(source);
@@ -117,7 +124,9 @@ void FileSensor::Prove() {
     return SetState(false, StrCat("a change of ", (canary_ / "probe").string(), " was not seen within ",
                                   config_.proof_wait.count(), " ms"));
   }
-  SetState(true, WayOfWatching());
+  const absl::Status canaries = tripwires_.CheckCanaries();
+  SetState(true,
+           canaries.ok() ? WayOfWatching() : StrCat(WayOfWatching(), "; canary files: ", Message(canaries)));
 }
 
 std::string FileSensor::WayOfWatching() const {

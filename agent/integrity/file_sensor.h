@@ -17,6 +17,7 @@
 #include "agent/event/process_directory.h"
 #include "agent/integrity/policy.h"
 #include "agent/integrity/settler.h"
+#include "agent/integrity/tripwires.h"
 #include "common/base/clock.h"
 #include "cordon/v1/order.pb.h"
 #include "platform/api/file_source.h"
@@ -26,6 +27,9 @@ namespace cordon::agent {
 struct FileSensorConfig {
   std::filesystem::path state_folder;  // the agent's own: not watched, but for the canary below it
   SettleLimits settle;
+  // Reads are summed up per process and file.
+  SettleLimits settle_reads = {
+      .quiet_nanos = 2'000'000'000, .longest_nanos = 60'000'000'000, .max_paths = 10'000};
   uint64_t max_hash_bytes = 256ULL << 20;        // longer files are told without SHA-256
   std::chrono::milliseconds process_wait{2000};  // how long to ask for a process that is not known yet
   std::chrono::milliseconds proof_wait{5000};
@@ -39,8 +43,9 @@ class FileSensor final : public HealthPart {
   using SourceFactory = std::function<std::unique_ptr<platform::FileSource>()>;
 
   // All references must outlive the sensor. `make_source` is platform::MakeFileSource but in tests.
+  // `on_ransomware` is called on a thread of the sensor, and must not call it.
   FileSensor(FileSensorConfig config, SourceFactory make_source, const Clock& clock,
-             const ProcessDirectory& processes, EventSink& sink);
+             const ProcessDirectory& processes, EventSink& sink, Tripwires::OnSure on_ransomware = {});
   ~FileSensor() override;
 
   // Starts watching by `policy`. On an error nothing runs, and a Gap (SENSOR_DOWN) is told. Once.
@@ -88,6 +93,7 @@ class FileSensor final : public HealthPart {
   bool stopped_ = false;
   PartState state_;
   std::unique_ptr<platform::FileSource> source_;  // replaced under policy_mutex_ and mutex_
+  Tripwires tripwires_;
   std::unique_ptr<Pipeline> pipeline_;
 };
 

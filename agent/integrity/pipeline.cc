@@ -29,18 +29,21 @@ std::string Roots(const WatchPolicy& policy) {
 }  // namespace
 
 FileSensor::Pipeline::Pipeline(const FileSensorConfig& config, const Clock& clock,
-                               const ProcessDirectory& processes, EventSink& sink,
+                               const ProcessDirectory& processes, EventSink& sink, Tripwires& tripwires,
                                std::atomic<uint64_t>& lost, std::filesystem::path canary, OnCanary on_canary)
     : config_(config),
       clock_(clock),
       processes_(processes),
       sink_(sink),
+      tripwires_(tripwires),
       lost_(lost),
       canary_(std::move(canary)),
       on_canary_(std::move(on_canary)),
       settler_(config.settle),
+      reads_(config.settle_reads),
       last_event_boottime_(clock.BootNanos()),
-      worker_([this] { Run(); }) {}
+      worker_([this] { Run(); }),
+      walk_([this](platform::RawFileEvent event) { Take({&event, 1}); }) {}
 
 FileSensor::Pipeline::~Pipeline() {
   Finish();
@@ -66,12 +69,33 @@ void FileSensor::Pipeline::Take(std::span<platform::RawFileEvent> events) {
     last_event_boottime_ = event.boottime_nanos;
     const bool old_excluded = event.old_path.empty() || IsExcluded(event.old_path);
     if (IsExcluded(event.path) && old_excluded) continue;
-    if (settler_.Full()) work_.notify_one();
-    space_.wait(lock, [&] { return !settler_.Full() || finishing_; });
-    const std::optional<int64_t> due_before = settler_.NextDue();
-    std::ranges::move(settler_.Add(event, clock_.BootNanos()), std::back_inserter(told_early_));
-    if (!told_early_.empty() || !due_before.has_value()) work_.notify_one();
+    Settler& settler = event.kind == platform::RawFileEvent::kRead ? reads_ : settler_;
+    if (settler.Full()) work_.notify_one();
+    space_.wait(lock, [&] { return !settler.Full() || finishing_; });
+    const std::optional<int64_t> due_before = NextDue();
+    std::ranges::move(settler.Add(event, clock_.BootNanos()), std::back_inserter(told_early_));
+    if (!told_early_.empty() || due_before != NextDue()) work_.notify_one();
+    if (event.is_directory && event.kind == platform::RawFileEvent::kRenamed) WalkMovedIn(event);
   }
+}
+
+// A tree that comes from where nobody watches is told as one rename: its files are new here all the same.
+void FileSensor::Pipeline::WalkMovedIn(const platform::RawFileEvent& event) {
+  const auto watched = [&](const std::filesystem::path& root) { return IsAtOrBelow(event.old_path, root); };
+  if (event.path.empty() || (!event.old_path.empty() && std::ranges::any_of(policy_.roots, watched))) return;
+  walk_.Ask({.roots = {event.path},
+             .excluded = policy_.excluded,
+             .since_unix_nanos = 0,
+             .event = {.kind = platform::RawFileEvent::kCreated,
+                       .pid = event.pid,
+                       .boottime_nanos = event.boottime_nanos}});
+}
+
+std::optional<int64_t> FileSensor::Pipeline::NextDue() const {
+  const std::optional<int64_t> change = settler_.NextDue();
+  const std::optional<int64_t> read = reads_.NextDue();
+  if (!change.has_value() || !read.has_value()) return change.has_value() ? change : read;
+  return std::min(*change, *read);
 }
 
 bool FileSensor::Pipeline::IsExcluded(const std::filesystem::path& path) const {
@@ -88,6 +112,7 @@ void FileSensor::Pipeline::Finish() {
     work_.notify_all();
     space_.notify_all();
   }
+  walk_.Stop();
   if (worker_.joinable()) worker_.join();
 }
 
@@ -105,14 +130,16 @@ bool FileSensor::Pipeline::WaitForWork(std::vector<SettledPath>* work) {
   *work = std::exchange(told_early_, {});
   if (finishing_) {
     std::ranges::move(settler_.TakeAll(), std::back_inserter(*work));
+    std::ranges::move(reads_.TakeAll(), std::back_inserter(*work));
     return !work->empty();
   }
   const int64_t now = clock_.BootNanos();
   std::ranges::move(settler_.TakeSettled(now, kWorkAtOnce), std::back_inserter(*work));
+  std::ranges::move(reads_.TakeSettled(now, kWorkAtOnce), std::back_inserter(*work));
   space_.notify_all();
   if (!work->empty()) return true;
   std::chrono::nanoseconds wait = waiting_.empty() ? kIdle : std::chrono::nanoseconds(kAskAgainEvery);
-  if (const auto due = settler_.NextDue()) wait = std::min(wait, std::chrono::nanoseconds(*due - now));
+  if (const auto due = NextDue()) wait = std::min(wait, std::chrono::nanoseconds(*due - now));
   work_.wait_for(lock, wait);
   return true;
 }
@@ -124,7 +151,7 @@ void FileSensor::Pipeline::Tell(const SettledPath& settled) {
     return;
   }
   for (FileFact& fact : TellFacts(settled, found)) {
-    if (NameProcess(fact.change, fact.boottime_nanos)) {
+    if (NameProcess(fact)) {
       Emit(std::move(fact));
       continue;
     }
@@ -137,19 +164,17 @@ void FileSensor::Pipeline::Tell(const SettledPath& settled) {
 
 FoundFile FileSensor::Pipeline::Look(const SettledPath& settled) const {
   FoundFile found;
-  if (!settled.moved_to.empty()) {
-    found.hash_skipped = StrCat("moved to ", settled.moved_to.string(), " before it settled");
-    return found;
-  }
   const absl::StatusOr<platform::FileMetadata> metadata = platform::ReadFileMetadata(settled.path);
   if (!metadata.ok()) {
-    found.hash_skipped = absl::IsNotFound(metadata.status()) ? "gone before it settled"
-                                                             : std::string(Message(metadata.status()));
+    found.hash_skipped = !absl::IsNotFound(metadata.status()) ? std::string(Message(metadata.status()))
+                         : settled.moved_to.empty()
+                             ? "gone before it settled"
+                             : StrCat("moved to ", settled.moved_to.string(), " before it settled");
     return found;
   }
   found.exists = true;
   found.state = EventFileState(*metadata, "");
-  if (metadata->type == platform::FileType::kFile) ReadContent(settled.path, &found);
+  if (metadata->type == platform::FileType::kFile && !settled.only_read) ReadContent(settled.path, &found);
   return found;
 }
 
@@ -163,18 +188,24 @@ void FileSensor::Pipeline::ReadContent(const std::filesystem::path& path, FoundF
   } else {
     found->hash_skipped = std::string(Message(hashed.status()));
   }
+  if (!tripwires_.On()) return;
+  const absl::StatusOr<std::string> head = platform::ReadFileHead(path, kContentSample);
+  if (head.ok()) found->content = JudgeContent(*head);  // else it is gone, and the next change tells that
 }
 
-bool FileSensor::Pipeline::NameProcess(v1::FileChanged& change, int64_t boottime_nanos) const {
+bool FileSensor::Pipeline::NameProcess(FileFact& fact) const {
+  v1::FileChanged& change = fact.change;
   if (change.pid() == 0) {
     change.set_process_unknown_reason(
-        "the kernel did not tell (other pid namespace, or found in a new folder)");
+        "the kernel did not tell (other pid namespace, found in a new folder, or by the walk after lost "
+        "events)");
     return true;
   }
-  const std::optional<ProcessRef> process = processes_.Find(change.pid(), boottime_nanos);
+  std::optional<ProcessRef> process = processes_.Find(change.pid(), fact.boottime_nanos);
   if (!process.has_value()) return false;
   change.set_process_guid(process->guid);
   change.set_executable(EventPath(process->executable));
+  fact.parent_guid = std::move(process->parent_guid);
   return true;
 }
 
@@ -183,19 +214,21 @@ void FileSensor::Pipeline::AskAgain(bool last_time) {
   const int64_t now = clock_.BootNanos();
   std::deque<Waiting> rest;
   for (Waiting& waiting : std::exchange(waiting_, {})) {
-    v1::FileChanged& change = waiting.fact.change;
-    const bool known = NameProcess(change, waiting.fact.boottime_nanos);
+    const bool known = NameProcess(waiting.fact);
     if (!known && !last_time && now < waiting.until) {
       rest.push_back(std::move(waiting));
       continue;
     }
-    if (!known) change.set_process_unknown_reason("the process sensor does not know this pid at this time");
+    if (!known)
+      waiting.fact.change.set_process_unknown_reason(
+          "the process sensor does not know this pid at this time");
     Emit(std::move(waiting.fact));
   }
   waiting_ = std::move(rest);
 }
 
 void FileSensor::Pipeline::Emit(FileFact fact) {
+  tripwires_.Look(fact.change, fact.content, fact.parent_guid, fact.boottime_nanos);
   v1::Event event;
   *event.mutable_file_changed() = std::move(fact.change);
   sink_.Emit(v1::EVENT_CLASS_FILE, WallTime(fact.boottime_nanos), std::move(event));
@@ -211,15 +244,29 @@ void FileSensor::Pipeline::TellOverflow(const platform::RawFileEvent& overflow) 
   gap.set_count_unknown(overflow.lost_count == 0);
   // A count may hold events of unwatched places on the same file system.
   gap.set_count_is_bound(overflow.lost_count > 0);
+  int64_t since = overflow.lost_since_boottime_nanos;
   {
     const std::lock_guard lock(mutex_);
-    const int64_t since = overflow.lost_since_boottime_nanos;
-    gap.set_first_time_unix_nanos(WallTime(since != 0 ? since : last_event_boottime_));
+    if (since == 0) since = last_event_boottime_;
     const std::string where = overflow.path.empty() ? Roots(policy_) : EventPath(overflow.path);
-    gap.set_detail(StrCat("file events were lost below ", where, "; a scan of it tells what changed"));
+    gap.set_detail(
+        overflow.lost_reads
+            ? "reads of sensitive files were lost"
+            : StrCat("file events were lost below ", where,
+                     "; what is there and changed since then is told after it, deletions are not"));
   }
+  gap.set_first_time_unix_nanos(WallTime(since));
   gap.set_last_time_unix_nanos(clock_.WallNanos());
   EmitGap(std::move(gap));
+  if (!overflow.lost_reads) WalkWhatWasLost(WallTime(since));
+}
+
+void FileSensor::Pipeline::WalkWhatWasLost(int64_t since_unix_nanos) {
+  const std::lock_guard lock(mutex_);
+  walk_.Ask({.roots = policy_.roots,
+             .excluded = policy_.excluded,
+             .since_unix_nanos = since_unix_nanos,
+             .event = {.kind = platform::RawFileEvent::kModified, .boottime_nanos = clock_.BootNanos()}});
 }
 
 void FileSensor::Pipeline::EmitGap(v1::Gap gap) {

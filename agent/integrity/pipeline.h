@@ -18,19 +18,23 @@
 #include "agent/integrity/file_sensor.h"
 #include "agent/integrity/policy.h"
 #include "agent/integrity/settler.h"
+#include "agent/integrity/tree_walk.h"
+#include "agent/integrity/tripwires.h"
 
 namespace cordon::agent {
 
 // The way of an event inside the sensor. The source's thread puts raw events into the settler and waits while
 // that is full; one worker takes what has settled, reads and hashes it, asks who did it, and emits. Facts
-// whose process is not known yet wait beside, without holding up others.
+// whose process is not known yet wait beside, without holding up others. What no event told is found by a
+// walk, which takes the same way.
 class FileSensor::Pipeline {
  public:
   // How a canary came back: its SHA-256.
   using OnCanary = std::function<void(const std::string& sha256)>;
 
   Pipeline(const FileSensorConfig& config, const Clock& clock, const ProcessDirectory& processes,
-           EventSink& sink, std::atomic<uint64_t>& lost, std::filesystem::path canary, OnCanary on_canary);
+           EventSink& sink, Tripwires& tripwires, std::atomic<uint64_t>& lost, std::filesystem::path canary,
+           OnCanary on_canary);
   ~Pipeline();
 
   void SetPolicy(const WatchPolicy& policy);
@@ -50,14 +54,17 @@ class FileSensor::Pipeline {
   void Run();
   // False when finishing and nothing is left.
   bool WaitForWork(std::vector<SettledPath>* work);
+  std::optional<int64_t> NextDue() const;
+  void WalkMovedIn(const platform::RawFileEvent& event);
   void Tell(const SettledPath& settled);
   FoundFile Look(const SettledPath& settled) const;
   void ReadContent(const std::filesystem::path& path, FoundFile* found) const;
   // False when the process is not known (yet).
-  bool NameProcess(v1::FileChanged& change, int64_t boottime_nanos) const;
+  bool NameProcess(FileFact& fact) const;
   void AskAgain(bool last_time);
   void Emit(FileFact fact);
   void TellOverflow(const platform::RawFileEvent& overflow);
+  void WalkWhatWasLost(int64_t since_unix_nanos);
   bool IsExcluded(const std::filesystem::path& path) const;
   int64_t WallTime(int64_t boottime_nanos) const;
 
@@ -65,6 +72,7 @@ class FileSensor::Pipeline {
   const Clock& clock_;
   const ProcessDirectory& processes_;
   EventSink& sink_;
+  Tripwires& tripwires_;
   std::atomic<uint64_t>& lost_;
   const std::filesystem::path canary_;
   const OnCanary on_canary_;
@@ -73,6 +81,7 @@ class FileSensor::Pipeline {
   std::condition_variable work_;   // for the worker
   std::condition_variable space_;  // for sources
   Settler settler_;                // all down to finishing_: under mutex_
+  Settler reads_;                  // summed up for longer: who reads does so again and again
   std::vector<SettledPath> told_early_;
   WatchPolicy policy_;
   int64_t last_event_boottime_ = 0;
@@ -81,6 +90,7 @@ class FileSensor::Pipeline {
   std::atomic<bool> hurry_ = false;
   std::deque<Waiting> waiting_;  // the worker's alone
   std::thread worker_;
+  TreeWalk walk_;  // last: it calls Take
 };
 
 }  // namespace cordon::agent

@@ -1,6 +1,9 @@
 #include "agent/integrity/policy.h"
 
+#include <algorithm>
+
 #include "agent/event/file_state.h"
+#include "agent/integrity/canary_files.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
 
@@ -37,7 +40,45 @@ absl::StatusOr<std::filesystem::path> ReadPath(std::string_view field, const std
   return normal.has_filename() || normal == normal.root_path() ? normal : normal.parent_path();
 }
 
+absl::StatusOr<std::vector<std::filesystem::path>> ReadFolders(
+    std::string_view field, const google::protobuf::RepeatedPtrField<std::string>& texts) {
+  std::vector<std::filesystem::path> folders;
+  for (const std::string& text : texts) {
+    if (IsPattern(text)) {
+      return absl::InvalidArgumentError(
+          StrCat(field, ": '", Printable(text), "' is a pattern; name a folder"));
+    }
+    CORDON_ASSIGN_OR_RETURN(folders.emplace_back(), ReadPath(field, text));
+  }
+  return folders;
+}
+
+// Outside of what is watched nobody would see that a canary is touched.
+absl::StatusOr<std::vector<std::filesystem::path>> ReadCanaryFolders(
+    const v1::Tripwires& tripwires, const std::vector<std::filesystem::path>& roots) {
+  constexpr std::string_view kField = "tripwires.canary_folders";
+  if (tripwires.off()) return std::vector<std::filesystem::path>();
+  if (tripwires.canary_folders().empty()) return DefaultCanaryFolders(roots);
+  CORDON_ASSIGN_OR_RETURN(std::vector<std::filesystem::path> folders,
+                          ReadFolders(kField, tripwires.canary_folders()));
+  for (const std::filesystem::path& folder : folders) {
+    const bool watched = std::ranges::any_of(
+        roots, [&](const std::filesystem::path& root) { return IsAtOrBelow(folder, root); });
+    if (!watched) {
+      return absl::InvalidArgumentError(
+          StrCat(kField, ": '", Printable(folder.string()), "' is not below a watched path"));
+    }
+  }
+  return folders;
+}
+
 }  // namespace
+
+bool IsAtOrBelow(const std::filesystem::path& path, const std::filesystem::path& folder) {
+  const std::string text = path.string();
+  const std::string prefix = folder == folder.root_path() ? folder.string() : folder.string() + "/";
+  return path == folder || text.starts_with(prefix);
+}
 
 v1::Policy DefaultPolicy() {
   const platform::FileWatch watch = platform::DefaultFileWatch();
@@ -50,22 +91,16 @@ v1::Policy DefaultPolicy() {
 
 absl::StatusOr<WatchPolicy> ReadPolicy(const v1::Policy& policy) {
   if (policy.watched_paths().empty()) return absl::InvalidArgumentError("watched_paths: nothing to watch");
-  if (policy.watched_paths_size() > kMaxPaths || policy.excluded_paths_size() > kMaxPaths) {
+  if (std::max({policy.watched_paths_size(), policy.excluded_paths_size(), policy.sensitive_paths_size()}) >
+      kMaxPaths) {
     return absl::InvalidArgumentError(
-        StrCat("watched_paths and excluded_paths: at most ", kMaxPaths, " each"));
-  }
-  if (!policy.sensitive_paths().empty()) {
-    return absl::UnimplementedError(
-        "sensitive_paths: this version cannot report reads; leave the field empty");
+        StrCat("watched_paths, excluded_paths and sensitive_paths: at most ", kMaxPaths, " each"));
   }
   WatchPolicy read;
-  for (const std::string& text : policy.watched_paths()) {
-    if (IsPattern(text)) {
-      return absl::InvalidArgumentError(
-          StrCat("watched_paths: '", Printable(text), "' is a pattern; name a folder"));
-    }
-    CORDON_ASSIGN_OR_RETURN(read.roots.emplace_back(), ReadPath("watched_paths", text));
-  }
+  CORDON_ASSIGN_OR_RETURN(read.roots, ReadFolders("watched_paths", policy.watched_paths()));
+  CORDON_ASSIGN_OR_RETURN(read.sensitive, ReadFolders("sensitive_paths", policy.sensitive_paths()));
+  read.tripwires = policy.tripwires();
+  CORDON_ASSIGN_OR_RETURN(read.canary_folders, ReadCanaryFolders(policy.tripwires(), read.roots));
   for (const std::string& text : policy.excluded_paths()) {
     if (IsPattern(text) && text.size() <= kMaxPathBytes) {
       read.excluded_patterns.push_back(UnescapeFromUtf8(text));

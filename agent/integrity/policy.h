@@ -21,12 +21,16 @@ struct WatchPolicy {
   std::vector<std::filesystem::path> roots;
   std::vector<std::filesystem::path> excluded;
   std::vector<std::string> excluded_patterns;
+  std::vector<std::filesystem::path> sensitive;  // reads are told as well
+  v1::Tripwires tripwires;
+  std::vector<std::filesystem::path> canary_folders;  // of the tripwires, or the default ones
 };
 
 // INVALID_ARGUMENT, naming the field and the path, for anything that cannot be watched: nothing to watch, too
-// many, relative or overlong paths, a pattern that is none. UNIMPLEMENTED for sensitive_paths, which this
-// version cannot report.
+// many, relative or overlong paths, a pattern that is none, a canary folder that is not watched.
 absl::StatusOr<WatchPolicy> ReadPolicy(const v1::Policy& policy);
+
+bool IsAtOrBelow(const std::filesystem::path& path, const std::filesystem::path& folder);
 
 // Shell pattern: '*' any bytes, '/' included; '?' one byte. Linear memory, no recursion.
 bool MatchesPattern(std::string_view pattern, std::string_view text);

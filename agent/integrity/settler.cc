@@ -90,6 +90,8 @@ SettledPath Settler::Take(Table::iterator at) {
   const auto [first, last] = schedule_.equal_range(at->second.due);
   schedule_.erase(std::find_if(first, last, [&](const auto& item) { return item.second == at->first; }));
   SettledPath settled = std::move(at->second.settled);
+  settled.only_read = std::ranges::all_of(
+      settled.deeds, [](const FileDeed& deed) { return deed.kind == RawFileEvent::kRead; });
   pending_.erase(at);
   return settled;
 }

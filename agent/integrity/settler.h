@@ -24,7 +24,7 @@ struct SettleLimits {
 
 // What one process did to one path.
 struct FileDeed {
-  platform::RawFileEvent::Kind kind;  // kCreated, kModified, kDeleted, kRenamed, kAttributes
+  platform::RawFileEvent::Kind kind;  // kCreated, kModified, kDeleted, kRenamed, kAttributes, kRead
   uint32_t pid = 0;
   int64_t boottime_nanos = 0;      // of the last raw event
   uint32_t raw_events = 0;         // folded into this deed
@@ -36,7 +36,9 @@ struct SettledPath {
   std::filesystem::path path;
   bool is_directory = false;
   std::vector<FileDeed> deeds;
-  // Set when the file left this path by a rename before it settled: there is nothing to read here.
+  bool only_read = false;
+  // Set when the file left this path by a rename before it settled: what is here now, if anything, came after
+  // it.
   std::filesystem::path moved_to;
 };
 

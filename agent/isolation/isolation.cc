@@ -173,6 +173,29 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Set(const v1::IsolateAction& action
   const absl::Status order = CheckSequence(order_id, sequence);
   if (absl::IsAlreadyExists(order)) return ReadReceipt();
   CORDON_RETURN_IF_ERROR(order);
+  return TakeAction(action, order_id, sequence, "order");
+}
+
+absl::StatusOr<v1::Receipt> Isolation::Impl::TakeByItself(const v1::SelfIsolation& allowed,
+                                                          const std::string& cause) {
+  const v1::Level before = LevelInForce(state_);
+  if (before >= allowed.level()) {
+    return absl::FailedPreconditionError(
+        StrCat("the host stands at ", LevelName(FilterLevel(before)), " already"));
+  }
+  v1::IsolateAction action;
+  action.set_level(allowed.level());
+  if (allowed.has_profile()) *action.mutable_profile() = allowed.profile();
+  *action.mutable_lease() = allowed.lease();
+  action.mutable_lease()->set_then(before);
+  action.set_fallback(v1::FALLBACK_HOLD);
+  action.set_user_message(allowed.user_message());
+  return TakeAction(action, state_.order_id(), state_.sequence(), cause);
+}
+
+absl::StatusOr<v1::Receipt> Isolation::Impl::TakeAction(const v1::IsolateAction& action,
+                                                        const std::string& order_id, uint64_t sequence,
+                                                        const std::string& cause) {
   CORDON_ASSIGN_OR_RETURN(FilterPolicy policy, PolicyOf(action));
   if (!policy.name_sets.empty() && !names_.Possible())
     return absl::UnimplementedError("the profile allows by host name, which this agent cannot enforce");
@@ -185,7 +208,7 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Set(const v1::IsolateAction& action
   // dark closes the channel by its very meaning: there is nothing to prove, and nothing to fall back from.
   next.set_channel_unproven(action.level() != v1::LEVEL_DARK);
   StartLease(&next, options_.boot_id, *parts_.clock);
-  CORDON_ASSIGN_OR_RETURN(v1::Receipt receipt, Take(std::move(next), std::move(policy), "order"));
+  CORDON_ASSIGN_OR_RETURN(v1::Receipt receipt, Take(std::move(next), std::move(policy), cause));
   ProveChannel();
   return receipt;
 }
@@ -262,6 +285,10 @@ absl::StatusOr<v1::Receipt> Isolation::Release(const std::string& order_id, uint
 }
 absl::StatusOr<FilterPolicy> Isolation::Intended(const v1::IsolateAction& action) const {
   return impl_->Intended(action);
+}
+absl::StatusOr<v1::Receipt> Isolation::TakeByItself(const v1::SelfIsolation& allowed,
+                                                    const std::string& cause) {
+  return impl_->TakeByItself(allowed, cause);
 }
 absl::StatusOr<v1::Receipt> Isolation::ReleaseLocally() {
   return impl_->ReleaseLocally();

@@ -101,6 +101,12 @@ class Isolation {
   // Set.
   absl::StatusOr<platform::FilterPolicy> Intended(const v1::IsolateAction& action) const;
 
+  // What a signed policy lets the agent do without an order: takes the level for the lease, after which the
+  // level that stood before is back, though with this profile; holds when the channel cannot be proven. The
+  // lane's sequence stays, so that the next order of anybody takes its place. FAILED_PRECONDITION: the host
+  // stands at that level or above it already.
+  absl::StatusOr<v1::Receipt> TakeByItself(const v1::SelfIsolation& allowed, const std::string& cause);
+
   // As Release, by somebody on the host who takes the agent off it: no order, no higher sequence; the cause
   // is "local release".
   absl::StatusOr<v1::Receipt> ReleaseLocally();

@@ -57,6 +57,7 @@ class Isolation::Impl {
                                   uint64_t sequence);
   absl::StatusOr<v1::Receipt> Release(const std::string& order_id, uint64_t sequence);
   absl::StatusOr<platform::FilterPolicy> Intended(const v1::IsolateAction& action) const;
+  absl::StatusOr<v1::Receipt> TakeByItself(const v1::SelfIsolation& allowed, const std::string& cause);
   absl::StatusOr<v1::Receipt> ReleaseLocally();
   absl::Status MayUnlock(v1::Level level) const;
   absl::StatusOr<v1::Receipt> Unlock(v1::Unlock unlock);
@@ -77,6 +78,8 @@ class Isolation::Impl {
   v1::Receipt ReceiptOf(const absl::StatusOr<platform::FilterReadback>& readback);
 
   absl::Status CheckSequence(const std::string& order_id, uint64_t sequence) const;
+  absl::StatusOr<v1::Receipt> TakeAction(const v1::IsolateAction& action, const std::string& order_id,
+                                         uint64_t sequence, const std::string& cause);
   absl::StatusOr<v1::Receipt> Take(v1::IsolationState next, platform::FilterPolicy ordered,
                                    const std::string& cause);
   absl::Status Save(const v1::IsolationState& state);

@@ -117,7 +117,10 @@ std::optional<ProcessRef> ProcessTracker::Find(uint32_t pid, int64_t boottime_na
   TrackedProcess* process = table_.At(pid, boottime_nanos);
   if (process == nullptr) return std::nullopt;
   Announce(*process);
-  return ProcessRef{.guid = process->Guid(), .executable = process->executable, .uid = process->uid};
+  return ProcessRef{.guid = process->Guid(),
+                    .executable = process->executable,
+                    .uid = process->uid,
+                    .parent_guid = ParentGuidOf(*process)};
 }
 
 std::optional<uint8_t> ProcessTracker::SeenOf(uint32_t pid, int64_t since_boottime_nanos) const {

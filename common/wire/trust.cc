@@ -146,7 +146,11 @@ absl::StatusOr<v1::Order> VerifyParsed(const v1::SignedOrder& signed_order, cons
 }  // namespace
 
 uint32_t RequiredSignatures(const v1::Order& order, const v1::TrustBundle& bundle) {
-  const uint32_t needed = ThresholdOf(bundle, ActionClassOf(order));
+  uint32_t needed = ThresholdOf(bundle, ActionClassOf(order));
+  // AUT-3: what lets hosts isolate themselves needs as many as isolating them.
+  if (order.policy().policy().tripwires().has_isolate()) {
+    needed = std::max(needed, ThresholdOf(bundle, v1::Threshold::ACTION_CLASS_ISOLATE));
+  }
   if (!order.target().all() || order.has_trust()) return needed;
   return std::max(needed, ThresholdOf(bundle, v1::Threshold::ACTION_CLASS_WHOLE_GROUP));
 }

@@ -15,6 +15,7 @@ void AddHosts(CLI::App* app, Command* chosen);
 void AddEnrollment(CLI::App* app, Command* chosen);
 void AddIsolate(CLI::App* app, Command* chosen);
 void AddRelease(CLI::App* app, Command* chosen);
+void AddPolicy(CLI::App* app, Command* chosen);
 void AddScan(CLI::App* app, Command* chosen);
 void AddOrders(CLI::App* app, Command* chosen);
 void AddOperator(CLI::App* app, Command* chosen);

@@ -168,6 +168,7 @@ std::string Describe(const v1::OrderOutcome& outcome) {
 std::string Describe(const v1::Finding& finding) {
   std::string text = StrCat("finding, ", WordOf(finding.kind()), ": ", finding.path());
   if (!finding.detail().empty()) StrAppend(&text, " (", finding.detail(), ")");
+  if (!finding.executable().empty()) StrAppend(&text, "  by ", finding.executable(), " pid ", finding.pid());
   return text;
 }
 

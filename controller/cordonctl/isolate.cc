@@ -8,7 +8,6 @@
 #include "controller/cordonctl/commands.h"
 #include "controller/cordonctl/order_flow.h"
 #include "controller/cordonctl/profile_file.h"
-#include "platform/api/files.h"
 
 namespace cordon::ctl {
 namespace {
@@ -24,12 +23,6 @@ struct IsolateOptions {
   std::string message;
 };
 
-absl::StatusOr<v1::Profile> ReadProfile(const std::string& path) {
-  const absl::StatusOr<std::string> text = platform::ReadFileBounded(path, kMaxProfileFileBytes);
-  if (!text.ok()) return absl::InvalidArgumentError(StrCat("--profile: ", Message(text.status())));
-  return ParseProfile(*text, path);
-}
-
 absl::StatusOr<ExitCode> Isolate(Tool& tool, const IsolateOptions& options) {
   v1::Order order;
   v1::IsolateAction& action = *order.mutable_isolate();
@@ -37,7 +30,7 @@ absl::StatusOr<ExitCode> Isolate(Tool& tool, const IsolateOptions& options) {
   action.set_fallback(FromWord<v1::Fallback>(options.fallback));
   action.set_user_message(options.message);
   if (!options.profile.empty()) {
-    CORDON_ASSIGN_OR_RETURN(*action.mutable_profile(), ReadProfile(options.profile));
+    CORDON_ASSIGN_OR_RETURN(*action.mutable_profile(), LoadProfileFile(options.profile));
   }
   if (!options.lease.empty()) {
     const absl::StatusOr<int64_t> length = ParseDuration(options.lease);

@@ -42,6 +42,21 @@ std::string DescribeScan(const v1::ScanSpec& spec) {
   return text;
 }
 
+std::string DescribePolicy(const v1::Policy& policy) {
+  std::string text = "watch";
+  for (const std::string& path : policy.watched_paths()) StrAppend(&text, " ", path);
+  if (!policy.sensitive_paths().empty()) text += ", tell reads of";
+  for (const std::string& path : policy.sensitive_paths()) StrAppend(&text, " ", path);
+  if (policy.tripwires().off()) text += ", no tripwires";
+  if (policy.tripwires().has_isolate()) {
+    const v1::SelfIsolation& isolate = policy.tripwires().isolate();
+    StrAppend(&text, ", and let hosts isolate THEMSELVES to ", WordOf(isolate.level()), " for ",
+              FormatDuration(isolate.lease().length().seconds() * kNanosPerSecond),
+              " when a tripwire is sure");
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string DescribeAction(const v1::Order& order) {
@@ -58,7 +73,7 @@ std::string DescribeAction(const v1::Order& order) {
       return StrCat(order.pause_scan().resume() ? "resume" : "pause", " scan ",
                     order.pause_scan().scan_order_id());
     case v1::Order::kPolicy:
-      return "change what is watched";
+      return DescribePolicy(order.policy().policy());
     case v1::Order::kTrust:
       return "change who is trusted";
     case v1::Order::ACTION_NOT_SET:

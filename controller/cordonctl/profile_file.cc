@@ -1,9 +1,6 @@
 #include "controller/cordonctl/profile_file.h"
 
-#include <toml++/toml.h>
-
 #include <charconv>
-#include <initializer_list>
 
 #include "common/base/hex.h"
 #include "common/base/status.h"
@@ -11,85 +8,25 @@
 #include "common/base/text.h"
 #include "common/wire/json.h"
 #include "common/wire/profile.h"
+#include "controller/cordonctl/toml_reader.h"
+#include "platform/api/files.h"
 
 namespace cordon::ctl {
 namespace {
 
-// Reads one file; errors carry its name and the line.
-class Reader {
+// Reads one file.
+class Reader : TomlReader {
  public:
-  explicit Reader(const std::string& file_name) : file_name_(file_name) {}
+  using TomlReader::TomlReader;
 
   absl::StatusOr<v1::Profile> Profile(const toml::table& root) const;
 
  private:
-  absl::Status At(const toml::node& node, std::string_view what) const {
-    return absl::InvalidArgumentError(StrCat(file_name_, ":", node.source().begin.line, ": ", what));
-  }
-  absl::Status OnlyKeys(const toml::table& table, std::initializer_list<std::string_view> known) const;
-  absl::Status Text(const toml::table& table, std::string_view key, std::string* value) const;
-  absl::Status Texts(const toml::table& table, std::string_view key,
-                     google::protobuf::RepeatedPtrField<std::string>* values) const;
-  template <typename Enum>
-  absl::Status Choice(const toml::table& table, std::string_view key, Enum last, Enum* value) const;
   absl::Status Ports(const toml::table& table, v1::AllowRule* rule) const;
   absl::StatusOr<v1::PortRange> Port(const toml::node& node) const;
   absl::Status Program(const toml::table& table, v1::AllowRule* rule) const;
   absl::Status Rule(const toml::table& table, v1::AllowRule* rule) const;
-
-  const std::string& file_name_;
 };
-
-absl::Status Reader::OnlyKeys(const toml::table& table, std::initializer_list<std::string_view> known) const {
-  for (const auto& [key, node] : table) {
-    const std::string_view name = key.str();
-    if (std::ranges::find(known, name) == known.end()) {
-      std::string list;
-      for (const std::string_view each : known) StrAppend(&list, list.empty() ? "" : ", ", each);
-      return At(node, StrCat("'", Printable(name), "' is not known here; known are ", list));
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Reader::Text(const toml::table& table, std::string_view key, std::string* value) const {
-  const toml::node* const node = table.get(key);
-  if (node == nullptr) return absl::OkStatus();
-  if (!node->is_string()) return At(*node, StrCat(key, ": must be text in quotes"));
-  *value = node->as_string()->get();
-  return absl::OkStatus();
-}
-
-absl::Status Reader::Texts(const toml::table& table, std::string_view key,
-                           google::protobuf::RepeatedPtrField<std::string>* values) const {
-  const toml::node* const node = table.get(key);
-  if (node == nullptr) return absl::OkStatus();
-  if (!node->is_array()) return At(*node, StrCat(key, ": must be a list of texts, like [\"10.2.0.7\"]"));
-  for (const toml::node& item : *node->as_array()) {
-    if (!item.is_string()) return At(item, StrCat(key, ": must hold texts in quotes only"));
-    *values->Add() = item.as_string()->get();
-  }
-  return absl::OkStatus();
-}
-
-template <typename Enum>
-absl::Status Reader::Choice(const toml::table& table, std::string_view key, Enum last, Enum* value) const {
-  std::string text;
-  CORDON_RETURN_IF_ERROR(Text(table, key, &text));
-  std::string choices;
-  for (int i = 1; i <= static_cast<int>(last); ++i) {
-    const auto candidate = static_cast<Enum>(i);
-    const std::string word = WordOf(candidate);
-    if (text == word) {
-      *value = candidate;
-      return absl::OkStatus();
-    }
-    StrAppend(&choices, i == 1 ? "" : i == static_cast<int>(last) ? " or " : ", ", word);
-  }
-  const toml::node* const node = table.get(key);
-  if (node == nullptr) return At(table, StrCat(key, ": missing; give ", choices));
-  return At(*node, StrCat(key, ": '", Printable(text.substr(0, 80)), "' is not ", choices));
-}
 
 absl::StatusOr<v1::PortRange> Reader::Port(const toml::node& node) const {
   int64_t first = 0;
@@ -168,22 +105,21 @@ absl::StatusOr<v1::Profile> Reader::Profile(const toml::table& root) const {
     }
   }
   // The rules are good: what is left to say is about the whole.
-  CORDON_RETURN_IF_ERROR(Annotate(CheckProfile(profile), StrCat(file_name_, ":1")));
+  CORDON_RETURN_IF_ERROR(Annotate(CheckProfile(profile), StrCat(FileName(), ":1")));
   return profile;
 }
 
 }  // namespace
 
 absl::StatusOr<v1::Profile> ParseProfile(std::string_view text, const std::string& file_name) {
-  if (text.size() > kMaxProfileFileBytes) {
-    return absl::InvalidArgumentError(StrCat(file_name, ": longer than ", FormatBytes(kMaxProfileFileBytes)));
-  }
-  try {
-    return Reader(file_name).Profile(toml::parse(text));
-  } catch (const toml::parse_error& error) {
-    return absl::InvalidArgumentError(StrCat(file_name, ":", error.source().begin.line, ": ",
-                                             Printable(std::string_view(error.description()))));
-  }
+  CORDON_ASSIGN_OR_RETURN(const toml::table root, ParseToml(text, kMaxProfileFileBytes, file_name));
+  return Reader(file_name).Profile(root);
+}
+
+absl::StatusOr<v1::Profile> LoadProfileFile(const std::string& path) {
+  const absl::StatusOr<std::string> text = platform::ReadFileBounded(path, kMaxProfileFileBytes);
+  if (!text.ok()) return absl::InvalidArgumentError(StrCat("profile: ", Message(text.status())));
+  return ParseProfile(*text, path);
 }
 
 }  // namespace cordon::ctl

@@ -15,4 +15,7 @@ inline constexpr size_t kMaxProfileFileBytes = 4 * 1024 * 1024;
 // TOML, for a key that is not known, a value of the wrong kind, or a field out of bounds.
 absl::StatusOr<v1::Profile> ParseProfile(std::string_view text, const std::string& file_name);
 
+// The profile in a file. INVALID_ARGUMENT also when it cannot be read.
+absl::StatusOr<v1::Profile> LoadProfileFile(const std::string& path);
+
 }  // namespace cordon::ctl

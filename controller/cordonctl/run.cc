@@ -35,8 +35,8 @@ int Run(std::vector<std::string> args, const Environment& environment) {
   app.fallthrough();  // the global options may stand behind a command too
   AddGlobalOptions(&app, &options, &output);
   app.require_subcommand(1);
-  for (const auto add : {AddHosts, AddEnrollment, AddIsolate, AddRelease, AddScan, AddOrders, AddEvents,
-                         AddHealth, AddAudit, AddUnlockCode, AddOperator, AddTrust}) {
+  for (const auto add : {AddHosts, AddEnrollment, AddIsolate, AddRelease, AddPolicy, AddScan, AddOrders,
+                         AddEvents, AddHealth, AddAudit, AddUnlockCode, AddOperator, AddTrust}) {
     add(&app, &chosen);
   }
   try {

@@ -23,6 +23,7 @@ struct RawFileEvent {
     kRenamed,  // old_path -> path; one of the two may be outside of the roots, or empty when it cannot be
                // told
     kAttributes,
+    kRead,      // a program read it, or had it open for reading: below FileWatch.sensitive only
     kOverflow,  // events were lost; `path` names the watched root, or is empty for all
   };
   Kind kind = kCreated;
@@ -32,6 +33,7 @@ struct RawFileEvent {
   uint32_t pid = 0;            // who did it; 0 = the source cannot tell
   int64_t boottime_nanos = 0;  // when the source read it
   uint64_t lost_count = 0;     // kOverflow: 0 = unknown
+  bool lost_reads = false;     // kOverflow: of kRead, and of nothing else
   // kOverflow: what was lost happened after this; 0 = cannot be told.
   int64_t lost_since_boottime_nanos = 0;
 };
@@ -44,6 +46,9 @@ struct FileSourceInfo {
 struct FileWatch {
   std::vector<std::filesystem::path> roots;     // absolute; a root that does not exist yet is watched for
   std::vector<std::filesystem::path> excluded;  // absolute prefixes, e.g. the agent's own state
+  // Absolute; where reads are told as well, of files. A program that maps a file into memory is told when it
+  // closes it, if it opened it for reading only.
+  std::vector<std::filesystem::path> sensitive;
   // A folder that is watched in addition, although it may lie below `excluded`, and whose events are given
   // even when the calling process itself causes them: the sensor's own proof. Empty = none. Must exist.
   std::filesystem::path canary;
@@ -54,12 +59,16 @@ struct FileWatch {
 // folders) is left out. `canary` is empty.
 FileWatch DefaultFileWatch();
 
+// The folders that hold the users' own folders on this system.
+std::vector<std::filesystem::path> FoldersOfPeople();
+
 class FileSource {
  public:
   virtual ~FileSource() = default;
 
-  // Starts a thread that calls `deliver` with batches in kernel order. Events of the calling process itself
-  // are left out. A root that cannot be watched is an error that names it, unless it does not exist.
+  // Starts threads that call `deliver` with batches in kernel order, reads and changes each from one thread.
+  // Events of the calling process itself are left out. A root that cannot be watched is an error that names
+  // it, unless it does not exist.
   virtual absl::Status Start(const FileWatch& watch,
                              std::function<void(std::span<RawFileEvent>)> deliver) = 0;
   virtual void Stop() = 0;

@@ -48,6 +48,9 @@ absl::StatusOr<HashedFile> HashFile(const std::filesystem::path& path, uint64_t 
                                     const std::function<bool()>& keep_going,
                                     const std::function<void(uint64_t)>& count = {});
 
+// The first `bytes` of a regular file, fewer when it is shorter. Errors as HashFile.
+absl::StatusOr<std::string> ReadFileHead(const std::filesystem::path& path, size_t bytes);
+
 struct FolderEntry {
   std::string name;     // bytes as the system has them
   absl::Status status;  // why `metadata` could not be read

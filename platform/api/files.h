@@ -20,6 +20,13 @@ absl::Status WriteFileDurably(const std::filesystem::path& path, std::string_vie
 // The whole file. NOT_FOUND, PERMISSION_DENIED, or OUT_OF_RANGE when it is longer than max_bytes.
 absl::StatusOr<std::string> ReadFileBounded(const std::filesystem::path& path, size_t max_bytes);
 
+// Makes `name` in `folder` with this content, readable by everyone, owned by whoever owns the folder. For
+// folders that belong to others: no link is followed on the way, and what is there already stays
+// (ALREADY_EXISTS). NOT_FOUND when there is no such folder, FAILED_PRECONDITION when a part of the way is a
+// symbolic link.
+absl::Status MakeFileOfFolderOwner(const std::filesystem::path& folder, const std::string& name,
+                                   std::string_view bytes);
+
 // Makes the folder and its parents; the last one readable by its owner only.
 absl::Status MakePrivateFolder(const std::filesystem::path& path);
 

@@ -72,6 +72,17 @@ def orders():
                f"p50 {percentile(millis, 0.5):.1f} ms, p99 {percentile(millis, 0.99):.1f} ms", "≤ 20 ms p99")
 
 
+def files():
+    lines = [line.split() for line in read("files")]
+    if not lines:
+        return
+    head, wall, cpu = lines
+    yield (f"unpacking and deleting {head[1]} files under watch, {head[3]} rounds: wall time", f"× {wall[6]} ({wall[2]} s → {wall[4]} s)",
+           "≤ 1.05")
+    yield ("— CPU time, with the sensor's until all is told", f"× {cpu[6]} ({cpu[2]} s → {cpu[4]} s)", "")
+    yield ("— told as created; as deleted; of; gaps", f"{head[5]}; {head[7]}; {head[9]}; {head[11]}", "0 silent loss")
+
+
 def storm():
     runs = {"with": [], "without": []}
     for line in read("storm"):
@@ -185,7 +196,7 @@ def commit():
 
 
 def main():
-    rows = [row for part in (idle, orders, storm, delivery, wire, fleet) for row in part()]
+    rows = [row for part in (idle, orders, storm, files, delivery, wire, fleet) for row in part()]
     texts = [f"{datetime.date.today().isoformat()}, commit {commit()}, {machine()}, release build."]
     if rows:
         texts.append(table(["what", "measured", "budget"], rows))

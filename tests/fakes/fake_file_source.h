@@ -49,6 +49,9 @@ class FakeFileSource final : public platform::FileSource {
   void AttributesChanged(const std::string& path, uint32_t pid = 1) {
     Say({.kind = Event::kAttributes, .path = path, .pid = pid});
   }
+  void Read(const std::string& path, uint32_t pid = 1) {
+    Say({.kind = Event::kRead, .path = path, .pid = pid});
+  }
   void Overflowed(const std::string& root = "", uint64_t lost = 0) {
     Say({.kind = Event::kOverflow, .path = root, .lost_count = lost});
   }

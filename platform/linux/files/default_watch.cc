@@ -8,8 +8,13 @@ FileWatch DefaultFileWatch() {
   return {
       .roots = {"/etc", "/boot", "/usr", "/opt", "/srv", "/root", "/home", "/var/spool/cron", "/var/www"},
       .excluded = {"/usr/share/man", "/usr/share/doc", "/usr/share/mime", "/root/.cache"},
+      .sensitive = {},
       .canary = {},
   };
+}
+
+std::vector<std::filesystem::path> FoldersOfPeople() {
+  return {"/home"};
 }
 
 }  // namespace cordon::platform

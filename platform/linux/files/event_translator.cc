@@ -22,6 +22,7 @@ constexpr KindOfMask kKinds[] = {
     {FAN_ATTRIB, RawFileEvent::kAttributes}, {FAN_CLOSE_WRITE, RawFileEvent::kClosedWrite},
     {FAN_DELETE, RawFileEvent::kDeleted},
 };
+constexpr uint64_t kReads = FAN_ACCESS | FAN_CLOSE_NOWRITE;
 
 }  // namespace
 
@@ -63,6 +64,10 @@ void EventTranslator::TranslateRecord(const FanotifyRecord& record, const Times&
   if (!place.has_value()) return;
   const bool wanted = place->inside && (record.pid != own_pid_ || scope_.IsCanary(place->path));
   event.path = place->path;
+  if (wanted && !event.is_directory && (record.mask & kReads) != 0) {
+    events_.push_back(event);
+    events_.back().kind = RawFileEvent::kRead;
+  }
   if (wanted) {
     for (const auto& [bit, kind] : kKinds) {
       if ((record.mask & bit) == 0) continue;

@@ -41,13 +41,13 @@ std::string Unescape(const std::string& text) {
 
 }  // namespace
 
-absl::StatusOr<FanotifyGroup> FanotifyGroup::Open() {
+absl::StatusOr<FanotifyGroup> FanotifyGroup::Open(bool reads) {
   constexpr unsigned kBase = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK;
   constexpr unsigned kEventFlags = O_RDONLY | O_CLOEXEC | O_LARGEFILE;
   Fd full(fanotify_init(kBase | FAN_REPORT_DFID_NAME_TARGET, kEventFlags));
-  if (full.Valid()) return FanotifyGroup(std::move(full), true);
+  if (full.Valid()) return FanotifyGroup(std::move(full), true, reads);
   Fd plain(errno == EINVAL ? fanotify_init(kBase | FAN_REPORT_DFID_NAME, kEventFlags) : -1);
-  if (plain.Valid()) return FanotifyGroup(std::move(plain), false);
+  if (plain.Valid()) return FanotifyGroup(std::move(plain), false, reads);
   switch (errno) {
     case EPERM:
       return absl::PermissionDeniedError("watching files needs root (CAP_SYS_ADMIN)");
@@ -61,6 +61,7 @@ absl::StatusOr<FanotifyGroup> FanotifyGroup::Open() {
 
 uint64_t FanotifyGroup::Mask() const {
   const uint64_t renames = tells_renames_ ? FAN_RENAME : FAN_MOVED_FROM | FAN_MOVED_TO;
+  if (reads_) return FAN_ACCESS | FAN_CLOSE_NOWRITE | FAN_CREATE | FAN_DELETE | FAN_ONDIR | renames;
   return FAN_CREATE | FAN_DELETE | FAN_MODIFY | FAN_CLOSE_WRITE | FAN_ATTRIB | FAN_ONDIR | renames;
 }
 

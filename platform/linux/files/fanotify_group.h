@@ -21,8 +21,9 @@ namespace cordon::platform {
 // is a single marker without a count.
 class FanotifyGroup {
  public:
-  // PERMISSION_DENIED without CAP_SYS_ADMIN, UNIMPLEMENTED before Linux 5.9.
-  static absl::StatusOr<FanotifyGroup> Open();
+  // Of changes, or of reads and of what moves folders about. PERMISSION_DENIED without CAP_SYS_ADMIN,
+  // UNIMPLEMENTED before Linux 5.9.
+  static absl::StatusOr<FanotifyGroup> Open(bool reads = false);
 
   int Get() const { return fd_.Get(); }
   // False before Linux 5.17: a rename comes as two halves, and objects are not named beside their folder.
@@ -35,10 +36,12 @@ class FanotifyGroup {
   absl::Status MarkFolder(const std::filesystem::path& folder) const;
 
  private:
-  FanotifyGroup(Fd fd, bool tells_renames) : fd_(std::move(fd)), tells_renames_(tells_renames) {}
+  FanotifyGroup(Fd fd, bool tells_renames, bool reads)
+      : fd_(std::move(fd)), reads_(reads), tells_renames_(tells_renames) {}
   uint64_t Mask() const;
 
   Fd fd_;
+  bool reads_ = false;
   bool tells_renames_ = false;
 };
 

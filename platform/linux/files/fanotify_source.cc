@@ -62,7 +62,7 @@ class FanotifySource final : public FileSource {
   absl::Status Start(const FileWatch& watch, std::function<void(std::span<RawFileEvent>)> deliver) override {
     if (translator_thread_.joinable()) return absl::FailedPreconditionError("the file source runs already");
     CORDON_ASSIGN_OR_RETURN(const FileWatch real, TruePaths(watch));
-    CORDON_ASSIGN_OR_RETURN(FanotifyGroup group, FanotifyGroup::Open());
+    CORDON_ASSIGN_OR_RETURN(FanotifyGroup group, FanotifyGroup::Open(options_.reads));
     group_.emplace(std::move(group));
     scope_.emplace(real);
     map_.emplace(*group_, *scope_, options_.folder_marks_only);
@@ -132,8 +132,17 @@ class FanotifySource final : public FileSource {
       const bool mounts_changed = chunk.mounts_changed;
       std::vector<RawFileEvent> events = translator.Translate(std::move(chunk));
       if (mounts_changed) RefreshInfo();
+      if (options_.reads) KeepReads(events);
       if (!events.empty()) deliver_(events);
     }
+  }
+
+  // The rest is there to follow folders.
+  static void KeepReads(std::vector<RawFileEvent>& events) {
+    std::erase_if(events, [](const RawFileEvent& event) {
+      return event.kind != RawFileEvent::kRead && event.kind != RawFileEvent::kOverflow;
+    });
+    for (RawFileEvent& event : events) event.lost_reads = event.kind == RawFileEvent::kOverflow;
   }
 
   void RefreshInfo() {
@@ -164,6 +173,40 @@ class FanotifySource final : public FileSource {
   FileSourceInfo info_;
 };
 
+// Changes everywhere, and reads where they are sensitive, each with a queue of its own: a program that reads
+// much must not cost the changes their place.
+class ChangesAndReads final : public FileSource {
+ public:
+  absl::Status Start(const FileWatch& watch, std::function<void(std::span<RawFileEvent>)> deliver) override {
+    if (!watch.sensitive.empty()) {
+      reads_ = MakeFanotifySource({.reads = true, .folder_marks_only = true});
+      const FileWatch reads = {
+          .roots = watch.sensitive, .excluded = watch.excluded, .sensitive = {}, .canary = {}};
+      CORDON_RETURN_IF_ERROR(Annotate(reads_->Start(reads, deliver), "reads of sensitive paths"));
+    }
+    absl::Status started = changes_->Start(watch, std::move(deliver));
+    if (!started.ok() && reads_ != nullptr) reads_->Stop();
+    return started;
+  }
+
+  void Stop() override {
+    changes_->Stop();
+    if (reads_ != nullptr) reads_->Stop();
+  }
+
+  FileSourceInfo Info() const override {
+    FileSourceInfo info = changes_->Info();
+    if (reads_ == nullptr) return info;
+    for (std::string& limitation : reads_->Info().limitations)
+      info.limitations.push_back(std::move(limitation));
+    return info;
+  }
+
+ private:
+  const std::unique_ptr<FileSource> changes_ = MakeFanotifySource({});
+  std::unique_ptr<FileSource> reads_;  // none: nothing is sensitive
+};
+
 }  // namespace
 
 std::unique_ptr<FileSource> MakeFanotifySource(const FanotifyOptions& options) {
@@ -171,7 +214,7 @@ std::unique_ptr<FileSource> MakeFanotifySource(const FanotifyOptions& options) {
 }
 
 std::unique_ptr<FileSource> MakeFileSource() {
-  return MakeFanotifySource({});
+  return std::make_unique<ChangesAndReads>();
 }
 
 }  // namespace cordon::platform

@@ -74,6 +74,19 @@ Fd OpenForReading(const std::filesystem::path& path) {
   return Fd(fd < 0 && errno == EPERM ? open(path.c_str(), kFlags) : fd);
 }
 
+absl::StatusOr<Fd> OpenRegularFile(const std::filesystem::path& path, struct stat* info) {
+  Fd fd = OpenForReading(path);
+  if (!fd.Valid() && errno == ELOOP) {
+    return absl::FailedPreconditionError(StrCat(Printable(path.string()), " is a symbolic link"));
+  }
+  if (!fd.Valid()) return Failed("cannot open", path);
+  if (fstat(fd.Get(), info) != 0) return Failed("cannot stat", path);
+  if (!S_ISREG(info->st_mode)) {
+    return absl::FailedPreconditionError(StrCat(Printable(path.string()), " is no regular file"));
+  }
+  return fd;
+}
+
 absl::StatusOr<std::string> HashContent(int fd, const std::filesystem::path& path, uint64_t max_bytes,
                                         const std::function<bool()>& keep_going,
                                         const std::function<void(uint64_t)>& count) {
@@ -144,22 +157,30 @@ absl::StatusOr<FileMetadata> ReadFileMetadata(const std::filesystem::path& path)
 absl::StatusOr<HashedFile> HashFile(const std::filesystem::path& path, uint64_t max_bytes,
                                     const std::function<bool()>& keep_going,
                                     const std::function<void(uint64_t)>& count) {
-  const Fd fd = OpenForReading(path);
-  if (!fd.Valid() && errno == ELOOP) {
-    return absl::FailedPreconditionError(StrCat(Printable(path.string()), " is a symbolic link"));
-  }
-  if (!fd.Valid()) return Failed("cannot open", path);
   struct stat info{};
-  if (fstat(fd.Get(), &info) != 0) return Failed("cannot stat", path);
-  if (!S_ISREG(info.st_mode)) {
-    return absl::FailedPreconditionError(StrCat(Printable(path.string()), " is no regular file"));
-  }
+  CORDON_ASSIGN_OR_RETURN(const Fd fd, OpenRegularFile(path, &info));
   HashedFile file{.metadata = ToMetadata(info), .sha256 = {}};
   if (file.metadata.size > max_bytes) {
     return absl::OutOfRangeError(StrCat("longer than ", FormatBytes(max_bytes)));
   }
   CORDON_ASSIGN_OR_RETURN(file.sha256, HashContent(fd.Get(), path, max_bytes, keep_going, count));
   return file;
+}
+
+absl::StatusOr<std::string> ReadFileHead(const std::filesystem::path& path, size_t bytes) {
+  struct stat info{};
+  CORDON_ASSIGN_OR_RETURN(const Fd fd, OpenRegularFile(path, &info));
+  std::string head(bytes, '\0');
+  size_t have = 0;
+  while (have < bytes) {
+    const ssize_t got = read(fd.Get(), head.data() + have, bytes - have);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return Failed("cannot read", path);
+    if (got == 0) break;
+    have += static_cast<size_t>(got);
+  }
+  head.resize(have);
+  return head;
 }
 
 absl::Status ReadFolder(const std::filesystem::path& folder, const std::function<bool(FolderEntry)>& visit) {

@@ -1,8 +1,10 @@
 #include "platform/api/files.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -85,6 +87,27 @@ absl::StatusOr<std::string> ReadFileBounded(const std::filesystem::path& path, s
     }
     if (got == 0) return bytes;
   }
+}
+
+absl::Status MakeFileOfFolderOwner(const std::filesystem::path& folder, const std::string& name,
+                                   std::string_view bytes) {
+  open_how how{};
+  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const Fd at(static_cast<int>(syscall(SYS_openat2, AT_FDCWD, folder.c_str(), &how, sizeof(how))));
+  if (!at.Valid() && errno == ELOOP) {
+    return absl::FailedPreconditionError(StrCat(folder.string(), ": a part of the way is a symbolic link"));
+  }
+  struct stat owner{};
+  if (!at.Valid() || fstat(at.Get(), &owner) != 0) return Failed("cannot open the folder", folder);
+  const Fd fd(openat(at.Get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd.Valid()) return Failed("cannot make", folder / name);
+  absl::Status status = WriteAll(fd.Get(), bytes, folder / name);
+  if (status.ok() && (fchmod(fd.Get(), 0644) != 0 || fchown(fd.Get(), owner.st_uid, owner.st_gid) != 0)) {
+    status = Failed("cannot set owner and mode of", folder / name);
+  }
+  if (!status.ok()) unlinkat(at.Get(), name.c_str(), 0);
+  return status;
 }
 
 absl::Status MakePrivateFolder(const std::filesystem::path& path) {

@@ -12,6 +12,7 @@
 #include "platform/api/system.h"
 #include "tests/fakes/fake_process_directory.h"
 #include "tests/fakes/recording_sink.h"
+#include "tests/support/soak.h"
 #include "tests/support/temp_folder.h"
 
 namespace cordon::agent {
@@ -55,8 +56,8 @@ class FileEvents : public ::testing::Test {
                      sink_};
 };
 
-TEST_F(FileEvents, TwoThousandOneShotWritersAreEachNamed) {
-  constexpr int kWriters = 2000;
+TEST_F(FileEvents, OneShotWritersAreEachNamed) {
+  const int kWriters = cordon::testing::StormCount(2'000, 10'000);
   std::map<std::string, pid_t> writers;
   for (int i = 0; i < kWriters; ++i) {
     const std::string path = (folder_ / std::to_string(i)).string();

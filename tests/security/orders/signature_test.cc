@@ -121,6 +121,23 @@ TEST_F(Orders, AUT3_ForTheWholeGroupNeedItsThresholdWhateverTheyDo) {
   EXPECT_TRUE(Verdict(SignedBy(order, {&alex_, &sam_})).ok());
 }
 
+TEST_F(Orders, AUT3_APolicyThatLetsHostsIsolateThemselvesNeedsAsManyAsIsolating) {
+  const TestOperator pat;
+  Trust(pat, {Role::ROLE_POLICY}, &bundle_);
+  const TestOperator ann;
+  Trust(ann, {Role::ROLE_POLICY}, &bundle_);
+  SetThreshold(v1::Threshold::ACTION_CLASS_ISOLATE, 2, &bundle_);
+  v1::Order order = BasicOrder(fleet_);
+  order.mutable_policy()->mutable_policy()->add_watched_paths("/srv");
+  EXPECT_TRUE(Verdict(SignedBy(order, {&pat})).ok());
+  v1::SelfIsolation& isolate =
+      *order.mutable_policy()->mutable_policy()->mutable_tripwires()->mutable_isolate();
+  isolate.set_level(v1::LEVEL_ESSENTIAL);
+  isolate.mutable_lease()->mutable_length()->set_seconds(3'600);
+  ExpectRefused(SignedBy(order, {&pat}), "2 operators");
+  EXPECT_TRUE(Verdict(SignedBy(order, {&pat, &ann})).ok());
+}
+
 TEST_F(Orders, AUT6_OutOfBoundsAreRefusedBeforeAnySignatureIsLookedAt) {
   v1::SignedOrder many = SignedBy(IsolateOrder(fleet_), {&alex_});
   for (int i = 0; i < kMaxSignatures; ++i) *many.add_signatures() = many.signatures(0);

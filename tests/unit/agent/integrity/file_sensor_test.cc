@@ -4,8 +4,11 @@
 #include <sys/stat.h>
 
 #include <fstream>
+#include <mutex>
+#include <thread>
 
 #include "common/crypto/digest.h"
+#include "common/crypto/random.h"
 #include "platform/api/system.h"
 #include "tests/fakes/fake_file_source.h"
 #include "tests/fakes/fake_process_directory.h"
@@ -60,16 +63,23 @@ class FileSensorTest : public ::testing::Test {
   RecordingSink sink_;
   v1::Policy policy_;
   int sources_made_ = 0;
+  std::mutex sure_mutex_;
+  std::vector<std::pair<v1::Finding, v1::SelfIsolation>> sure_;  // after Stop, without the lock
   FileSensor sensor_{
       {.state_folder = state_.Path(),
        .settle = {.quiet_nanos = 20 * kNanosPerMilli},
+       .settle_reads = {.quiet_nanos = 50 * kNanosPerMilli},
        .max_hash_bytes = 1000,
        .process_wait = std::chrono::milliseconds(300),
        .proof_wait = std::chrono::milliseconds(300)},
       [this] { return std::make_unique<LentSource>(sources_made_++ == 0 ? source_ : next_source_); },
       *clock_,
       processes_,
-      sink_};
+      sink_,
+      [this](const v1::Finding& finding, const v1::SelfIsolation& allowed) {
+        const std::lock_guard lock(sure_mutex_);
+        sure_.emplace_back(finding, allowed);
+      }};
 };
 
 TEST_F(FileSensorTest, AChangeHasStateHashAndProcess) {
@@ -163,6 +173,130 @@ TEST_F(FileSensorTest, StopTellsWhatWasPending) {
   for (int i = 0; i < 500; ++i) source_.Created((folder_ / std::to_string(i)).string(), 0);
   sensor_.Stop();
   EXPECT_EQ(sink_.Events().size(), 500U);
+}
+
+TEST_F(FileSensorTest, ReadsAreSummedUpPerProcessAndFileAndNotHashed) {
+  processes_.Started(7, {.guid = "0123456789abcdef", .executable = "/usr/bin/curl"});
+  processes_.Started(8, {.guid = "fedcba9876543210", .executable = "/usr/bin/tar"});
+  policy_.add_sensitive_paths(folder_.Path().string());
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  EXPECT_EQ(source_.Watch().sensitive.at(0), folder_.Path());
+  const std::string path = File("clients.db", "content");
+  for (int i = 0; i < 5; ++i) source_.Read(path, 7);
+  source_.Read(path, 8);
+  EXPECT_TRUE(Told([&](const v1::FileChanged& change) {
+    return change.change() == v1::FileChanged::CHANGE_READ && change.path() == path &&
+           change.repeats() == 5 && change.executable() == "/usr/bin/curl" && change.state().size() == 7 &&
+           change.state().sha256().empty();
+  }));
+  EXPECT_TRUE(Told([&](const v1::FileChanged& change) {
+    return change.change() == v1::FileChanged::CHANGE_READ && change.executable() == "/usr/bin/tar";
+  }));
+}
+
+TEST_F(FileSensorTest, TEL1_AfterAnOverflowWhatTheWindowCanHaveTouchedIsToldAndNoOther) {
+  const std::string old = File("old", "before");
+  std::this_thread::sleep_for(
+      std::chrono::milliseconds(2200));  // the window begins a grain of the clock earlier
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  std::filesystem::create_directory(folder_ / "new");
+  const std::string lost = File("new/lost", "content");
+  source_.Say({.kind = platform::RawFileEvent::kOverflow,
+               .boottime_nanos = clock_->BootNanos(),
+               .lost_count = 3,
+               .lost_since_boottime_nanos = clock_->BootNanos()});
+  EXPECT_TRUE(sink_.WaitFor([](const v1::Event& event) {
+    return event.gap().cause() == v1::Gap::CAUSE_KERNEL_BUFFER_FULL && event.gap().count() == 3;
+  }));
+  EXPECT_TRUE(Told([&](const v1::FileChanged& change) {
+    return change.path() == lost && change.state().sha256() == Sha256("content") && change.pid() == 0 &&
+           !change.process_unknown_reason().empty();
+  }));
+  sensor_.Stop();
+  for (const auto& recorded : sink_.Events()) EXPECT_NE(recorded.event.file_changed().path(), old);
+}
+
+TEST_F(FileSensorTest, LostReadsAreAGapAndNoWalk) {
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  File("a", "content");
+  source_.Say({.kind = platform::RawFileEvent::kOverflow, .lost_reads = true});
+  EXPECT_TRUE(sink_.WaitFor(
+      [](const v1::Event& event) { return event.gap().detail() == "reads of sensitive files were lost"; }));
+  sensor_.Stop();
+  EXPECT_EQ(sink_.Events().size(), 1U);
+}
+
+TEST_F(FileSensorTest, TheFilesOfATreeThatWasMovedInAreToldAsNew) {
+  processes_.Started(42, {.guid = "0123456789abcdef", .executable = "/usr/bin/mv"});
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  std::filesystem::create_directories(folder_ / "tree/inner");
+  const std::string inner = File("tree/inner/a", "content");
+  source_.Say({.kind = platform::RawFileEvent::kRenamed,
+               .is_directory = true,
+               .path = folder_ / "tree",
+               .old_path = "/elsewhere/tree",
+               .pid = 42,
+               .boottime_nanos = clock_->BootNanos()});
+  EXPECT_TRUE(Told([&](const v1::FileChanged& change) {
+    return change.change() == v1::FileChanged::CHANGE_CREATED && change.path() == inner &&
+           change.state().sha256() == Sha256("content") && change.executable() == "/usr/bin/mv";
+  }));
+}
+
+TEST_F(FileSensorTest, EncryptedDocumentsAreAFindingAndTheSignedStepIsTakenOnce) {
+  processes_.Started(42, {.guid = "0123456789abcdef", .executable = "/tmp/locker", .parent_guid = "parent"});
+  v1::Tripwires& tripwires = *policy_.mutable_tripwires();
+  tripwires.set_files(3);
+  tripwires.mutable_isolate()->set_level(v1::LEVEL_ESSENTIAL);
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  for (int i = 0; i < 10; ++i) source_.Modified(File(std::to_string(i) + ".docx", RandomBytes(900)), 42);
+  EXPECT_TRUE(sink_.WaitFor([](const v1::Event& event) {
+    const v1::Finding& finding = event.finding();
+    return finding.kind() == v1::Finding::KIND_RANSOMWARE && finding.files() == 3 &&
+           finding.executable() == "/tmp/locker" && finding.pid() == 42 && !finding.process_guid().empty();
+  }));
+  sensor_.Stop();
+  ASSERT_EQ(sure_.size(), 1U);
+  EXPECT_EQ(sure_[0].second.level(), v1::LEVEL_ESSENTIAL);
+  int findings = 0;
+  for (const auto& recorded : sink_.Events()) findings += recorded.event.has_finding() ? 1 : 0;
+  EXPECT_EQ(findings, 1);
+}
+
+TEST_F(FileSensorTest, ACanaryFileThatIsTouchedIsAFindingAndADeletedOneIsNotSure) {
+  policy_.mutable_tripwires()->add_canary_folders(folder_.Path().string());
+  policy_.mutable_tripwires()->mutable_isolate()->set_level(v1::LEVEL_ESSENTIAL);
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  std::vector<std::string> canaries;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.Path()))
+    canaries.push_back(entry.path());
+  ASSERT_EQ(canaries.size(), 2U);
+  source_.AttributesChanged(canaries[0], 41);  // a backup sets the archive bit, a user looks at it: nothing
+  processes_.Started(42, {.guid = "rm", .executable = "/usr/bin/rm"});
+  source_.Deleted(canaries[0], 42);
+  EXPECT_TRUE(
+      sink_.WaitFor([](const v1::Event& event) { return event.finding().executable() == "/usr/bin/rm"; }));
+  {
+    const std::lock_guard lock(sure_mutex_);
+    EXPECT_TRUE(sure_.empty());
+  }
+  processes_.Started(43, {.guid = "locker", .executable = "/tmp/locker"});
+  source_.Modified(canaries[1], 43);
+  EXPECT_TRUE(
+      sink_.WaitFor([](const v1::Event& event) { return event.finding().executable() == "/tmp/locker"; }));
+  sensor_.Stop();
+  EXPECT_EQ(sure_.size(), 1U);
+}
+
+TEST_F(FileSensorTest, TripwiresThatAreOffSayNothing) {
+  policy_.mutable_tripwires()->set_off(true);
+  policy_.mutable_tripwires()->set_files(1);
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  const std::string path = File("a.docx", RandomBytes(900));
+  source_.Modified(path, 0);
+  EXPECT_TRUE(Told([&](const v1::FileChanged& change) { return change.path() == path; }));
+  sensor_.Stop();
+  for (const auto& recorded : sink_.Events()) EXPECT_FALSE(recorded.event.has_finding());
 }
 
 }  // namespace

@@ -41,9 +41,28 @@ TEST(Policy, WhatCannotBeWatchedIsRefusedByName) {
   v1::Policy many;
   for (int i = 0; i < 257; ++i) many.add_watched_paths("/etc");
   EXPECT_FALSE(ReadPolicy(many).ok());
-  v1::Policy reads = PolicyOf("/etc");
-  reads.add_sensitive_paths("/etc/shadow");
-  EXPECT_EQ(ReadPolicy(reads).status().code(), absl::StatusCode::kUnimplemented);
+}
+
+TEST(Policy, SensitivePathsAreReadAndRefusedLikeWatchedOnes) {
+  v1::Policy policy = PolicyOf("/etc");
+  policy.add_sensitive_paths("/srv/clients/");
+  const auto read = ReadPolicy(policy);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->sensitive.at(0), "/srv/clients");
+  policy.add_sensitive_paths("/srv/*");
+  EXPECT_NE(ReadPolicy(policy).status().message().find("sensitive_paths"), std::string::npos);
+}
+
+TEST(Policy, CanaryFoldersMustBeWatched) {
+  v1::Policy policy = PolicyOf("/srv");
+  policy.mutable_tripwires()->add_canary_folders("/srv/clients");
+  const auto read = ReadPolicy(policy);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->canary_folders.at(0), "/srv/clients");
+  policy.mutable_tripwires()->add_canary_folders("/srvother");
+  EXPECT_NE(ReadPolicy(policy).status().message().find("not below a watched path"), std::string::npos);
+  policy.mutable_tripwires()->set_off(true);
+  EXPECT_TRUE(ReadPolicy(policy)->canary_folders.empty());
 }
 
 TEST(Policy, PatternsMatchAsAShellDoesButAcrossFolders) {

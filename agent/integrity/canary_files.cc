@@ -1,0 +1,112 @@
+#include "agent/integrity/canary_files.h"
+
+#include <algorithm>
+#include <array>
+#include <sstream>
+#include <utility>
+
+#include "common/base/status.h"
+#include "common/base/strings.h"
+#include "common/base/text.h"
+#include "platform/api/file_source.h"
+#include "platform/api/file_tree.h"
+#include "platform/api/files.h"
+
+namespace cordon::agent {
+namespace {
+
+constexpr size_t kMaxListBytes = size_t{1} << 20;
+constexpr std::array<std::string_view, 2> kNames = {".!cordon-canary.rtf", ".~cordon-canary.rtf"};
+
+// A document that opens, says what it is, and is long enough to be worth encrypting.
+std::string Text() {
+  std::string text =
+      "{\\rtf1\\ansi This file belongs to Cordon, which protects this computer. Please leave it as it is: "
+      "when a program "
+      "changes it, your IT team is told at once that files may be under attack.\\par\n";
+  while (text.size() < size_t{4} * 1024) StrAppend(&text, "Please leave this file as it is.\\par\n");
+  return StrAppend(&text, "}\n"), text;
+}
+
+bool IsAsLaid(const std::filesystem::path& path) {
+  const absl::StatusOr<std::string> content = platform::ReadFileHead(path, 2 * Text().size());
+  return content.ok() && *content == Text();
+}
+
+void RemoveFrom(const std::filesystem::path& folder) {
+  for (const std::string_view name : kNames) {
+    std::error_code ignored;  // it stays then, and harms nobody
+    if (IsAsLaid(folder / name)) std::filesystem::remove(folder / name, ignored);
+  }
+}
+
+}  // namespace
+
+CanaryFiles::CanaryFiles(std::filesystem::path list_file) : list_file_(std::move(list_file)) {
+  const absl::StatusOr<std::string> list = platform::ReadFileBounded(list_file_, kMaxListBytes);
+  if (!list.ok())
+    return;  // the first time; or the canaries of before stay where they are, which harms nobody
+  std::istringstream lines(*list);
+  for (std::string line; std::getline(lines, line);) {
+    const std::filesystem::path folder = UnescapeFromUtf8(line);
+    if (folder.is_absolute()) folders_.push_back(folder);
+  }
+}
+
+absl::Status CanaryFiles::Save() const {
+  std::string list;
+  for (const auto& folder : folders_) StrAppend(&list, EscapeToUtf8(folder.string()), "\n");
+  return platform::WriteFileDurably(list_file_, list, platform::FileAccess::kOwnerOnly);
+}
+
+absl::Status CanaryFiles::Lay(const std::vector<std::filesystem::path>& folders) {
+  if (folders != folders_) {
+    for (const auto& folder : folders_) {
+      if (std::ranges::find(folders, folder) == folders.end()) RemoveFrom(folder);
+    }
+    folders_ = folders;
+    CORDON_RETURN_IF_ERROR(Save());
+  }
+  std::string problems;
+  for (const auto& folder : folders_) {
+    for (const std::string_view name : kNames) {
+      const absl::Status laid = platform::MakeFileOfFolderOwner(folder, std::string(name), Text());
+      if (laid.ok() || absl::IsAlreadyExists(laid) || absl::IsNotFound(laid)) continue;
+      StrAppend(&problems, problems.empty() ? "" : "; ", Message(laid));
+    }
+  }
+  return problems.empty() ? absl::OkStatus() : absl::UnavailableError(problems);
+}
+
+void CanaryFiles::Remove() {
+  for (const auto& folder : folders_) RemoveFrom(folder);
+  folders_.clear();
+}
+
+bool CanaryFiles::IsCanary(const std::string& path) const {
+  const std::filesystem::path asked(path);
+  return std::ranges::find(kNames, asked.filename().string()) != kNames.end() &&
+         std::ranges::find(folders_, asked.parent_path()) != folders_.end();
+}
+
+std::vector<std::filesystem::path> DefaultCanaryFolders(const std::vector<std::filesystem::path>& roots) {
+  constexpr std::array<std::string_view, 2> kOfPeople = {"Documents", "Desktop"};
+  constexpr size_t kMaxFolders = 64;
+  std::vector<std::filesystem::path> folders;
+  for (const auto& homes : platform::FoldersOfPeople()) {
+    if (std::ranges::find(roots, homes) == roots.end()) continue;
+    const absl::Status read = platform::ReadFolder(homes, [&](const platform::FolderEntry& home) {
+      for (const std::string_view name : kOfPeople) {
+        const std::filesystem::path folder = homes / home.name / name;
+        const auto metadata = platform::ReadFileMetadata(folder);
+        const bool is_folder = metadata.ok() && metadata->type == platform::FileType::kDirectory;
+        if (is_folder && folders.size() < kMaxFolders) folders.push_back(folder);
+      }
+      return folders.size() < kMaxFolders;
+    });
+    (void)read;  // a folder that cannot be read holds no canary
+  }
+  return folders;
+}
+
+}  // namespace cordon::agent

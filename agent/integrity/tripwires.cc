@@ -1,0 +1,144 @@
+#include "agent/integrity/tripwires.h"
+
+#include <utility>
+
+#include "common/base/strings.h"
+#include "common/base/text.h"
+
+namespace cordon::agent {
+namespace {
+
+constexpr int64_t kToldForNanos = 600 * kNanosPerSecond;
+constexpr size_t kMaxTold = 1'000;
+
+TripwireLimits LimitsOf(const v1::Tripwires& policy) {
+  TripwireLimits limits;
+  if (policy.files() != 0) limits.files = policy.files();
+  if (policy.window_nanos() != 0) limits.window_nanos = policy.window_nanos();
+  return limits;
+}
+
+std::string FolderOf(const std::string& path) {
+  return std::filesystem::path(path).parent_path().string();
+}
+
+FileDeedSeen::Kind KindOf(v1::FileChanged::Change change) {
+  switch (change) {
+    case v1::FileChanged::CHANGE_CREATED:
+      return FileDeedSeen::kCreated;
+    case v1::FileChanged::CHANGE_DELETED:
+      return FileDeedSeen::kGone;
+    case v1::FileChanged::CHANGE_RENAMED:
+      return FileDeedSeen::kMoved;
+    default:
+      return FileDeedSeen::kWritten;
+  }
+}
+
+}  // namespace
+
+absl::Status Tripwires::Use(const WatchPolicy& policy) {
+  const std::lock_guard lock(mutex_);
+  policy_ = policy.tripwires;
+  acted_ = false;
+  rule_ = policy_.off() ? nullptr : std::make_unique<TripwireRule>(LimitsOf(policy_));
+  canary_folders_ = policy_.off() ? std::vector<std::filesystem::path>() : policy.canary_folders;
+  return canaries_.Lay(canary_folders_);
+}
+
+bool Tripwires::On() const {
+  const std::lock_guard lock(mutex_);
+  return rule_ != nullptr;
+}
+
+absl::Status Tripwires::CheckCanaries() {
+  const std::lock_guard lock(mutex_);
+  return canaries_.Lay(canary_folders_);
+}
+
+void Tripwires::Look(const v1::FileChanged& change, Content content, const std::string& parent_guid,
+                     int64_t boottime_nanos) {
+  v1::Event event;
+  v1::Finding& finding = *event.mutable_finding();
+  std::optional<v1::SelfIsolation> act;
+  {
+    const std::lock_guard lock(mutex_);
+    if (rule_ == nullptr) return;
+    const std::optional<Alarm> alarm = Judge(change, content, parent_guid, boottime_nanos);
+    if (!alarm.has_value() || ToldLately(change.process_guid(), boottime_nanos)) return;
+    finding.set_kind(v1::Finding::KIND_RANSOMWARE);
+    finding.set_path(change.path());
+    finding.set_detail(alarm->detail);
+    finding.set_files(alarm->files);
+    finding.set_process_guid(change.process_guid());
+    finding.set_pid(change.pid());
+    finding.set_executable(change.executable());
+    if (alarm->sure && policy_.has_isolate() && !acted_) {
+      acted_ = true;
+      act = policy_.isolate();
+    }
+  }
+  const v1::Finding told = finding;
+  sink_.Emit(v1::EVENT_CLASS_FINDING, clock_.WallNanos(), std::move(event));
+  if (act.has_value() && on_sure_) on_sure_(told, *act);
+}
+
+std::optional<Tripwires::Alarm> Tripwires::Judge(const v1::FileChanged& change, Content content,
+                                                 const std::string& parent_guid, int64_t boottime_nanos) {
+  if (change.change() == v1::FileChanged::CHANGE_READ ||
+      change.change() == v1::FileChanged::CHANGE_ATTRIBUTES) {
+    return std::nullopt;
+  }
+  if (std::optional<Alarm> canary = JudgeCanary(change)) return canary;
+  const std::optional<uint32_t> files = rule_->Add({.kind = KindOf(change.change()),
+                                                    .path = change.path(),
+                                                    .old_path = change.old_path(),
+                                                    .content = content,
+                                                    .actor = change.process_guid(),
+                                                    .actor_parent = parent_guid,
+                                                    .boottime_nanos = boottime_nanos});
+  if (!files.has_value()) return std::nullopt;
+  return Alarm{.detail = StrCat(*files, " documents were made unreadable within ",
+                                LimitsOf(policy_).window_nanos / kNanosPerSecond, " s"),
+               .files = *files};
+}
+
+std::optional<Tripwires::Alarm> Tripwires::JudgeCanary(const v1::FileChanged& change) const {
+  switch (change.change()) {
+    case v1::FileChanged::CHANGE_MODIFIED:
+      if (canaries_.IsCanary(change.path())) return Alarm{.detail = "a canary file was changed"};
+      break;
+    case v1::FileChanged::CHANGE_RENAMED:
+      if (canaries_.IsCanary(change.path())) return Alarm{.detail = "a canary file was replaced"};
+      if (canaries_.IsCanary(change.old_path())) {
+        // Another name in the same folder is what encrypts files; another folder may be a person who tidies
+        // up.
+        return Alarm{.detail = StrCat("a canary file was renamed from ", change.old_path()),
+                     .sure = FolderOf(change.path()) == FolderOf(change.old_path())};
+      }
+      break;
+    case v1::FileChanged::CHANGE_DELETED:
+      // With its whole folder, it is a folder that somebody deleted.
+      if (canaries_.IsCanary(change.path()) &&
+          std::filesystem::exists(UnescapeFromUtf8(FolderOf(change.path())))) {
+        return Alarm{.detail = "a canary file was deleted", .sure = false};
+      }
+      break;
+    default:
+      break;
+  }
+  return std::nullopt;
+}
+
+bool Tripwires::ToldLately(const std::string& actor, int64_t boottime_nanos) {
+  const auto [told, is_new] = told_.try_emplace(actor, boottime_nanos);
+  if (!is_new && boottime_nanos - told->second < kToldForNanos) return true;
+  told->second = boottime_nanos;
+  if (told_.size() > kMaxTold) {
+    std::erase_if(told_, [&](const auto& entry) { return boottime_nanos - entry.second >= kToldForNanos; });
+    if (told_.size() > kMaxTold) told_.clear();  // told twice is better than not at all
+  }
+  return false;
+}
+
+}  // namespace cordon::agent

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/event/event_sink.h"
+#include "agent/integrity/canary_files.h"
+#include "agent/integrity/content.h"
+#include "agent/integrity/policy.h"
+#include "agent/integrity/tripwire_rule.h"
+#include "common/base/clock.h"
+#include "cordon/v1/event.pb.h"
+#include "cordon/v1/order.pb.h"
+#include "cordon/v1/scan.pb.h"
+
+namespace cordon::agent {
+
+// Raises a finding (class FINDING, kind RANSOMWARE) when a process spoils people's files: by the rule over
+// the stream of changes (tripwire_rule.h), and by canary files. Thread-safe.
+class Tripwires {
+ public:
+  // What the policy lets the agent do by itself, once for each policy. Called by whoever calls Look.
+  using OnSure = std::function<void(const v1::Finding&, const v1::SelfIsolation&)>;
+
+  // References must outlive it. `on_sure` may be empty. The list of canary files is kept in `state_folder`.
+  Tripwires(const std::filesystem::path& state_folder, const Clock& clock, EventSink& sink, OnSure on_sure)
+      : clock_(clock), sink_(sink), on_sure_(std::move(on_sure)), canaries_(state_folder / kCanaryList) {}
+
+  // By this policy from now on; lays its canary files. The error names those that could not be laid, the rest
+  // is in force.
+  absl::Status Use(const WatchPolicy& policy);
+
+  // Whether Look wants to know the content of files.
+  bool On() const;
+
+  // A change as it is told, with what its content looks like, and the parent of its process ("" = not known).
+  void Look(const v1::FileChanged& change, Content content, const std::string& parent_guid,
+            int64_t boottime_nanos);
+
+  // Lays again what has gone; what it says when that cannot be done is for the health of the sensor. OK when
+  // off.
+  absl::Status CheckCanaries();
+
+ private:
+  struct Alarm {
+    std::string detail;
+    uint32_t files = 1;
+    bool sure = true;
+  };
+
+  std::optional<Alarm> Judge(const v1::FileChanged& change, Content content, const std::string& parent_guid,
+                             int64_t boottime_nanos);
+  std::optional<Alarm> JudgeCanary(const v1::FileChanged& change) const;
+  bool ToldLately(const std::string& actor, int64_t boottime_nanos);
+
+  const Clock& clock_;
+  EventSink& sink_;
+  const OnSure on_sure_;
+
+  mutable std::mutex mutex_;
+  v1::Tripwires policy_;
+  std::vector<std::filesystem::path> canary_folders_;
+  CanaryFiles canaries_;
+  std::unique_ptr<TripwireRule> rule_;             // none: off
+  std::unordered_map<std::string, int64_t> told_;  // actor -> boot time of the last finding
+  bool acted_ = false;
+};
+
+}  // namespace cordon::agent

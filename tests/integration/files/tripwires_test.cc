@@ -1,0 +1,115 @@
+// Ransomware tripwires against real programs on a real tree: what encrypts is found, what backs up or unpacks
+// is not.
+
+#include <filesystem>
+#include <fstream>
+
+#include "common/crypto/random.h"
+#include "tests/integration/files/watched_folder.h"
+
+namespace cordon::agent {
+namespace {
+
+// Encrypts as ransomware does, with one-time pads in the place of a cipher: to the tripwire both are noise.
+constexpr const char* kLocker = R"(
+import sys
+def documents():
+  for folder, _, names in os.walk('documents'):
+    for name in names:
+      yield os.path.join(folder, name)
+for path in list(documents()):
+  size = os.path.getsize(path)
+  if mode == 'in place':
+    with open(path, 'r+b') as f: f.write(os.urandom(size))
+  elif mode == 'in place and renamed':
+    with open(path, 'r+b') as f: f.write(os.urandom(size))
+    os.rename(path, path + '.locked')
+  elif mode == 'copied and deleted':
+    with open(path + '.locked', 'wb') as f: f.write(os.urandom(size))
+    os.unlink(path)
+  elif mode == 'replaced':
+    with open('temp', 'wb') as f: f.write(os.urandom(size))
+    os.rename('temp', path)
+)";
+
+class TripwiresTest : public WatchedFolder {
+ protected:
+  void SetUp() override {
+    WatchedFolder::SetUp();
+    if (IsSkipped()) return;
+    Python(R"(
+import zipfile
+os.makedirs('documents/2026')
+for i in range(40):
+  text = ('The patient was seen, number %d. ' % i) * 60
+  open('documents/letter%d.txt' % i, 'w').write(text)
+  with zipfile.ZipFile('documents/2026/invoice%d.docx' % i, 'w', zipfile.ZIP_DEFLATED) as z:
+    z.writestr('word/document.xml', text)
+    z.writestr('media/image.bin', os.urandom(5000))
+)");
+    Start();
+  }
+
+  int Findings() {
+    sensor_.Stop();
+    int findings = 0;
+    int changes = 0;
+    for (const auto& recorded : sink_.Events()) {
+      changes += recorded.event.has_file_changed() ? 1 : 0;
+      findings += recorded.event.finding().kind() == v1::Finding::KIND_RANSOMWARE ? 1 : 0;
+    }
+    EXPECT_GE(changes, 40) << "the sensor saw what was done";
+    return findings;
+  }
+};
+
+class Locker : public TripwiresTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(Locker, IsFoundAndNamed) {
+  const pid_t pid = Python("mode = '" + std::string(GetParam()) + "'\n" + kLocker);
+  EXPECT_TRUE(sink_.WaitFor([&](const v1::Event& event) {
+    const v1::Finding& finding = event.finding();
+    return finding.kind() == v1::Finding::KIND_RANSOMWARE && finding.files() >= 8 &&
+           finding.executable() == "python3" && finding.pid() == static_cast<uint32_t>(pid);
+  }));
+  EXPECT_EQ(Findings(), 1) << "told once for a process";
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, Locker,
+                         ::testing::Values("in place", "in place and renamed", "copied and deleted",
+                                           "replaced"));
+
+TEST_F(TripwiresTest, ABackupJobDoesNotTripIt) {
+  Shell("tar -czf backup.tar.gz documents");
+  Python(R"(
+os.mkdir('repository')
+for folder, _, names in os.walk('documents'):
+  for name in names:
+    data = open(os.path.join(folder, name), 'rb').read()
+    open('repository/' + os.urandom(8).hex(), 'wb').write(os.urandom(len(data)))
+)");
+  EXPECT_EQ(Findings(), 0);
+}
+
+TEST_F(TripwiresTest, UnpackingAnArchiveDoesNotTripIt) {
+  Shell("tar -czf archive.tar.gz documents && rm -r documents && tar -xzf archive.tar.gz");
+  Python(
+      "import zipfile\nfor i in range(40): zipfile.ZipFile('documents/2026/invoice%d.docx' % "
+      "i).extractall('out%d' % i)");
+  EXPECT_EQ(Findings(), 0);
+}
+
+TEST_F(TripwiresTest, SavingManyDocumentsDoesNotTripIt) {
+  Python(R"(
+import zipfile
+for i in range(40):
+  with zipfile.ZipFile('temp', 'w', zipfile.ZIP_DEFLATED) as z:
+    z.writestr('word/document.xml', 'A new text. ' * 500)
+    z.writestr('media/image.bin', os.urandom(9000))
+  os.rename('temp', 'documents/2026/invoice%d.docx' % i)
+)");
+  EXPECT_EQ(Findings(), 0);
+}
+
+}  // namespace
+}  // namespace cordon::agent

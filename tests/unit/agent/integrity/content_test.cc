@@ -1,0 +1,59 @@
+#include "agent/integrity/content.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "common/crypto/random.h"
+
+namespace cordon::agent {
+namespace {
+
+std::string Text(size_t bytes) {
+  std::string text;
+  while (text.size() < bytes) text += "The patient, a cat of four years, was seen for a check of its teeth. ";
+  return text.substr(0, bytes);
+}
+
+TEST(Content, EncryptedBytesAreNoiseAtEveryLengthThatCanBeJudged) {
+  for (const size_t bytes : {512, 777, 4096, 8192, 100'000}) {
+    int noise = 0;
+    for (int i = 0; i < 50; ++i) noise += JudgeContent(RandomBytes(bytes)) == Content::kNoise ? 1 : 0;
+    EXPECT_GE(noise, 49) << bytes;  // one in 100,000 may miss by chance
+  }
+}
+
+TEST(Content, TextProgramsAndTablesAreOrdered) {
+  EXPECT_EQ(JudgeContent(Text(8192)), Content::kOrdered);
+  EXPECT_EQ(JudgeContent(Text(512)), Content::kOrdered);
+  EXPECT_EQ(JudgeContent(std::string(4096, '\0')), Content::kOrdered);
+  std::string counting;
+  for (int i = 0; i < 2000; ++i) counting += std::to_string(i * 7919) + ";";
+  EXPECT_EQ(JudgeContent(counting), Content::kOrdered);
+}
+
+TEST(Content, AKnownHeaderExcusesNoise) {
+  for (const std::string header :
+       {"PK\x03\x04", "%PDF-1.7", "\xff\xd8\xff\xe0", "\x89PNG\r\n", "7z\xbc\xaf\x27\x1c"}) {
+    EXPECT_EQ(JudgeContent(header + RandomBytes(8000)), Content::kPacked) << header;
+  }
+  EXPECT_EQ(JudgeContent(RandomBytes(128) + "DICM" + RandomBytes(8000)), Content::kPacked);
+}
+
+TEST(Content, AShortFileSaysNothing) {
+  EXPECT_EQ(JudgeContent(""), Content::kTooShort);
+  EXPECT_EQ(JudgeContent(RandomBytes(511)), Content::kTooShort);
+}
+
+TEST(Content, DocumentsAreKnownByTheirLastExtension) {
+  for (const char* path :
+       {"/srv/a.docx", "/srv/A.DOCX", "x-ray.dcm", "/srv/a.b.pdf", "C:\\Users\\ann\\letter.txt"}) {
+    EXPECT_TRUE(IsDocument(path)) << path;
+  }
+  for (const char* path : {"/srv/a.docx.locked", "/srv/program", "/srv/.docx", "/srv.docx/a", "a.so", ""}) {
+    EXPECT_FALSE(IsDocument(path)) << path;
+  }
+}
+
+}  // namespace
+}  // namespace cordon::agent
