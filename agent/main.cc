@@ -10,6 +10,7 @@
 #include "agent/app/config.h"
 #include "agent/app/version.h"
 #include "agent/link/prepare.h"
+#include "agent/scan/scanner_child.h"
 #include "common/base/status.h"
 
 namespace {
@@ -75,6 +76,7 @@ int main(int argc, char** argv) {
   uint32_t uid = 0;
   CLI::App* const show = app.add_subcommand("show-notice", "")->group("");  // started by the agent itself
   show->add_option("--uid", uid)->required();
+  CLI::App* const scan = app.add_subcommand(agent::kScannerCommand, "")->group("");  // so is this
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -82,6 +84,7 @@ int main(int argc, char** argv) {
   }
 
   if (show->parsed()) return agent::ShowNoticeCommand(uid);
+  if (scan->parsed()) return agent::RunScannerChild();
   const absl::StatusOr<agent::AgentConfig> config = agent::LoadConfig(flags, std::getenv);
   if (!config.ok()) return Fail(kBadUsage, config.status());
   SetUpLog(config->log_level);

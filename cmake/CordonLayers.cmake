@@ -10,6 +10,7 @@ set(CORDON_LAYERS
   platform_api                2
   common_wire                 3
   common_rpc                  3
+  common_rules                3
   platform_os                 3
   agent_event                 4
   agent_names                 4

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "agent/app/commands.h"
 #include "agent/app/host_facts.h"
 #include "agent/app/host_names.h"
 #include "agent/app/instance_lock.h"
@@ -25,6 +26,7 @@ constexpr const char* kBaselineDatabase = "baseline.db";
 constexpr const char* kIsolationState = "isolation.state";
 constexpr const char* kUnlockState = "unlock.state";
 constexpr std::chrono::seconds kKeeperPatience(5);
+constexpr std::chrono::seconds kScanFlushTimeout(10);
 
 // For an agent that has no place to keep events.
 class LogSink final : public EventSink {
@@ -160,14 +162,28 @@ absl::Status Agent::MakeSensorsAndScans() {
       *events_, [this](const v1::Finding& finding, const v1::SelfIsolation& allowed) {
         boost::asio::post(loop_, [this, finding, allowed] { IsolateByItself(finding, allowed); });
       });
-  CORDON_ASSIGN_OR_RETURN(
-      scans_, ScanRunner::Open(
-                  {.database = config_.state_dir / kBaselineDatabase, .excluded = {config_.state_dir}},
-                  *clock_, *events_, [this] { return files_->CurrentPolicy().roots; },
-                  [this](const v1::ScanProgress& progress) {
-                    link_->SendProgress(progress);
-                    boost::asio::post(loop_, [this, progress] { gate_->OnScanProgress(progress); });
-                  }));
+  return MakeScans();
+}
+
+absl::Status Agent::MakeScans() {
+  ScanParts parts{.clock = *clock_,
+                  .sink = *events_,
+                  .processes = processes_.get(),
+                  .flush_events = [this] { return events_->Flush(kScanFlushTimeout); },
+                  .default_paths = [this] { return files_->CurrentPolicy().roots; },
+                  .on_progress = [this](const v1::ScanProgress& progress) { OnScanProgress(progress); },
+                  .on_refused =
+                      [this](const std::string& order_id, const absl::Status& why) {
+                        boost::asio::post(loop_, [this, order_id, text = std::string(Message(why))] {
+                          gate_->OnScanRefused(order_id, text);
+                        });
+                      }};
+  CORDON_ASSIGN_OR_RETURN(scans_,
+                          ScanRunner::Open({.database = config_.state_dir / kBaselineDatabase,
+                                            .excluded = {config_.state_dir},
+                                            .host_id = host_.identity.host_id,
+                                            .scanner = {.program = {}, .arguments = {kScannerCommand}}},
+                                           std::move(parts)));
   if (!scans_->SetAsideNotice().empty()) notices_.push_back(scans_->SetAsideNotice());
   return absl::OkStatus();
 }
@@ -186,6 +202,17 @@ void Agent::IsolateByItself(const v1::Finding& finding, const v1::SelfIsolation&
   event.mutable_part_changed()->set_reason(
       StrCat("not isolated by itself after a ", cause, ": ", Message(receipt.status())));
   events_->Emit(v1::EVENT_CLASS_CONTROL, clock_->WallNanos(), std::move(event));
+}
+
+// A report is signed on the loop, which may be taking another key of the host at this moment.
+void Agent::OnScanProgress(const v1::ScanProgress& progress) {
+  if (progress.report().empty()) return link_->SendProgress(progress);
+  boost::asio::post(loop_, [this, progress = v1::ScanProgress(progress)]() mutable {
+    if (const absl::Status signed_report = signer_->Sign(&progress); !signed_report.ok()) {
+      spdlog::error("the scan's report is not signed: {}", Message(signed_report));
+    }
+    gate_->OnScanProgress(std::move(progress));
+  });
 }
 
 void Agent::MakeFlows() {

@@ -83,6 +83,7 @@ class Agent {
   void RestoreIsolation(EventSink& events);
   absl::Status MakeSensorsAndScans();
   void IsolateByItself(const v1::Finding& finding, const v1::SelfIsolation& allowed);
+  absl::Status MakeScans();
   void MakeFlows();
   absl::Status MakeOrders();
   void MakeUnlocker();
@@ -97,6 +98,7 @@ class Agent {
   absl::Status Finish();
 
   v1::Policy DefaultWatchPolicy() const;
+  void OnScanProgress(const v1::ScanProgress& progress);
   v1::Policy PolicyInForce();
   void SendReceiptNow();
   void CompleteReport(v1::HealthReport* report) const;

@@ -52,7 +52,7 @@ absl::Status Agent::Start() {
   });
   StartSensors();
   gate_->Resume();
-  scans_->ReportInterrupted();
+  scans_->ResumeInterrupted();
   CORDON_RETURN_IF_ERROR(link_->Start());
   boot_question_->Ask();
   health_->Start();

@@ -10,6 +10,9 @@
 
 namespace cordon::agent {
 
+// The agent's own scanning process is started by this word (agent/scan/scanner_child.h).
+inline constexpr const char* kScannerCommand = "scan-files";
+
 int EnrollCommand(const AgentConfig& config, const std::string& file, bool replace);
 int StatusCommand(const AgentConfig& config, bool json);
 // Shows a challenge and waits for its code; with `code`, answers the one that is open (AUT-5).

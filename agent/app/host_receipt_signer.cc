@@ -3,6 +3,7 @@
 #include "agent/link/host_state.h"
 #include "common/base/status.h"
 #include "common/wire/receipt.h"
+#include "common/wire/scan_report.h"
 
 namespace cordon::agent {
 
@@ -19,6 +20,11 @@ absl::Status HostReceiptSigner::Reload(const std::filesystem::path& state_dir) {
 absl::Status HostReceiptSigner::Sign(v1::Receipt* receipt) {
   if (key_ == nullptr) return absl::FailedPreconditionError("there is no host key to sign receipts with");
   return SignReceipt(*key_, host_id_, receipt);
+}
+
+absl::Status HostReceiptSigner::Sign(v1::ScanProgress* progress) {
+  if (key_ == nullptr) return absl::FailedPreconditionError("there is no host key to sign reports with");
+  return SignScanReport(*key_, progress);
 }
 
 }  // namespace cordon::agent

@@ -5,6 +5,7 @@
 
 #include "agent/isolation/receipt_signer.h"
 #include "common/crypto/key.h"
+#include "cordon/v1/scan.pb.h"
 
 namespace cordon::agent {
 
@@ -18,6 +19,7 @@ class HostReceiptSigner final : public ReceiptSigner {
   absl::Status Reload(const std::filesystem::path& state_dir);
 
   absl::Status Sign(v1::Receipt* receipt) override;
+  absl::Status Sign(v1::ScanProgress* progress);
 
  private:
   const std::string host_id_;

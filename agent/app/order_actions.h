@@ -36,6 +36,8 @@ class OrderActions final : public OrderHandler {
     return scans_.Start(order_id, spec);
   }
   absl::Status CancelScan(const std::string& scan_order_id) override { return scans_.Cancel(scan_order_id); }
+  absl::Status PauseScan(const std::string& scan_order_id) override { return scans_.Pause(scan_order_id); }
+  absl::Status ResumeScan(const std::string& scan_order_id) override { return scans_.Resume(scan_order_id); }
 
   absl::Status SetPolicy(const v1::Policy* policy) override {
     return files_.SetPolicy(policy == nullptr ? default_policy_ : *policy);

@@ -18,6 +18,7 @@ v1::FileState EventFileState(const platform::FileMetadata& metadata, const std::
   state.set_mtime_unix_nanos(metadata.mtime_unix_nanos);
   state.set_sha256(sha256);
   state.set_link_target(EscapeToUtf8(metadata.link_target));
+  if (metadata.links > 1 && metadata.type != platform::FileType::kDirectory) state.set_links(metadata.links);
   return state;
 }
 

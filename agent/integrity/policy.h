@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/pattern.h"
 #include "cordon/v1/order.pb.h"
 #include "platform/api/file_source.h"
 
@@ -31,8 +32,5 @@ struct WatchPolicy {
 absl::StatusOr<WatchPolicy> ReadPolicy(const v1::Policy& policy);
 
 bool IsAtOrBelow(const std::filesystem::path& path, const std::filesystem::path& folder);
-
-// Shell pattern: '*' any bytes, '/' included; '?' one byte. Linear memory, no recursion.
-bool MatchesPattern(std::string_view pattern, std::string_view text);
 
 }  // namespace cordon::agent

@@ -18,8 +18,6 @@ using Outcome = v1::OrderOutcome;
 
 constexpr std::array kRecordedLanes = {kScanLane, kPolicyLane};
 constexpr int64_t kHour = 3600 * kNanosPerSecond;
-// An outcome must fit in a batch, or it would be lost as an event.
-constexpr size_t kMaxNotScannedBytes = 256 * 1024;
 
 // REFUSED: nothing has changed, and trying the same again would not help. FAILED: it should have worked.
 Outcome::State StateOf(const absl::Status& status) {
@@ -43,15 +41,6 @@ std::string JoinReasons(const v1::Receipt& receipt) {
 
 std::string TrustText(uint64_t version) {
   return StrCat("trust bundle version ", version, " is in force");
-}
-
-void BoundNotScanned(v1::ScanProgress* progress) {
-  size_t bytes = 0;
-  int kept = 0;
-  while (kept < progress->not_scanned_size() && bytes < kMaxNotScannedBytes) {
-    bytes += progress->not_scanned(kept++).ByteSizeLong();
-  }
-  progress->mutable_not_scanned()->DeleteSubrange(kept, progress->not_scanned_size() - kept);
 }
 
 Outcome::State StateOf(v1::ScanProgress::State state) {
@@ -244,6 +233,11 @@ Outcome OrderGate::Run(const v1::Order& order) {
     case v1::Order::kCancelScan:
       status = parts_.handler.CancelScan(order.cancel_scan().scan_order_id());
       break;
+    case v1::Order::kPauseScan: {
+      const std::string& scan = order.pause_scan().scan_order_id();
+      status = order.pause_scan().resume() ? parts_.handler.ResumeScan(scan) : parts_.handler.PauseScan(scan);
+      break;
+    }
     default:
       status = absl::UnimplementedError("this version of the agent does not know the order");  // AUT-4
   }
@@ -264,15 +258,22 @@ Outcome OrderGate::RunPolicy(const v1::Order& order) {
                             back.ok() ? "" : Message(back)));
 }
 
-void OrderGate::OnScanProgress(const v1::ScanProgress& progress) {
+void OrderGate::OnScanProgress(v1::ScanProgress progress) {
   const Outcome::State state = StateOf(progress.state());
   if (state == Outcome::STATE_RUNNING) return;
   Outcome outcome = MakeOutcome(progress.order_id(), state, progress.message());
-  *outcome.mutable_progress() = progress;
-  BoundNotScanned(outcome.mutable_progress());
+  *outcome.mutable_progress() = std::move(progress);
+  RecordScan(std::move(outcome));
+}
+
+void OrderGate::OnScanRefused(const std::string& order_id, std::string_view why) {
+  RecordScan(MakeOutcome(order_id, Outcome::STATE_REFUSED, why));
+}
+
+void OrderGate::RecordScan(Outcome outcome) {
   absl::StatusOr<std::optional<LaneRecord>> record = parts_.lanes.Read(kScanLane);
   absl::Status recorded = record.status();
-  if (record.ok() && record->has_value() && (*record)->order_id == progress.order_id()) {
+  if (record.ok() && record->has_value() && (*record)->order_id == outcome.order_id()) {
     (*record)->outcome = outcome;
     recorded = parts_.lanes.Write(kScanLane, **record);
   }

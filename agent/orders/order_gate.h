@@ -54,10 +54,12 @@ class OrderGate {
   void Handle(const v1::SignedOrder& signed_order, const v1::AuditProof& audit);
 
   // Progress of a scan that an order began; final states become the order's outcome.
-  void OnScanProgress(const v1::ScanProgress& progress);
+  void OnScanProgress(v1::ScanProgress progress);
+  // The scan's rules are bad: it did nothing.
+  void OnScanRefused(const std::string& order_id, std::string_view why);
 
   // Once, when the handler is ready: gives effect to orders that were on disk when a crash came before their
-  // effect. A scan that had begun is left to ScanRunner::ReportInterrupted, which is to be called after this.
+  // effect. A scan that had begun is left to ScanRunner::ResumeInterrupted, which is to be called after this.
   void Resume();
 
   // The policy to begin with; nothing: the host's defaults.
@@ -82,6 +84,7 @@ class OrderGate {
   void Execute(const v1::Order& order, LaneRecord record);
   v1::OrderOutcome Run(const v1::Order& order);
   v1::OrderOutcome RunPolicy(const v1::Order& order);
+  void RecordScan(v1::OrderOutcome outcome);
 
   v1::OrderOutcome MakeOutcome(const std::string& order_id, v1::OrderOutcome::State state,
                                std::string_view message) const;

@@ -26,10 +26,14 @@ class OrderHandler {
   // The newest order of the isolation lane; sequence 0 before the first.
   virtual v1::LaneState IsolationLane() = 0;
 
-  // Begins it; its progress comes to OrderGate::OnScanProgress.
+  // Begins it; its progress comes to OrderGate::OnScanProgress, and a refusal of its rules to OnScanRefused.
   virtual absl::Status Scan(const std::string& order_id, const v1::ScanSpec& spec) = 0;
   // NOT_FOUND when no such scan runs.
   virtual absl::Status CancelScan(const std::string& scan_order_id) = 0;
+  // A paused scan keeps its place, also through a restart. Twice is once. NOT_FOUND when there is no such
+  // scan.
+  virtual absl::Status PauseScan(const std::string& scan_order_id) = 0;
+  virtual absl::Status ResumeScan(const std::string& scan_order_id) = 0;
 
   // Takes effect whole or not at all. `nullptr`: back to the host's defaults.
   virtual absl::Status SetPolicy(const v1::Policy* policy) = 0;

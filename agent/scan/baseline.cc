@@ -10,20 +10,9 @@ namespace {
 
 constexpr size_t kRowsPerTransaction = 2000;
 
-// Rows are found by folder, so that a scan reads one range per folder. Paths are bytes, not text.
-constexpr std::string_view kSchema = R"(
-  CREATE TABLE file(folder BLOB NOT NULL, name BLOB NOT NULL, type INTEGER NOT NULL, size INTEGER NOT NULL,
-    mode INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL, mtime INTEGER NOT NULL, ctime INTEGER NOT NULL,
-    inode INTEGER NOT NULL, sha256 BLOB NOT NULL, link BLOB NOT NULL, PRIMARY KEY(folder, name)) WITHOUT ROWID;
-  CREATE TABLE fresh_file(folder BLOB NOT NULL, name BLOB NOT NULL, type INTEGER NOT NULL, size INTEGER NOT NULL,
-    mode INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL, mtime INTEGER NOT NULL, ctime INTEGER NOT NULL,
-    inode INTEGER NOT NULL, sha256 BLOB NOT NULL, link BLOB NOT NULL, PRIMARY KEY(folder, name)) WITHOUT ROWID;
-  CREATE TABLE covered(root BLOB PRIMARY KEY, made INTEGER NOT NULL) WITHOUT ROWID;
-  CREATE TABLE job(order_id TEXT PRIMARY KEY, began INTEGER NOT NULL) WITHOUT ROWID;
-)";
-constexpr std::string_view kSteps[] = {kSchema};
 constexpr std::string_view kColumns =
-    "folder, name, type, size, mode, uid, gid, mtime, ctime, inode, sha256, link";
+    "folder, name, type, size, mode, uid, gid, mtime, ctime, inode, links, sha256, link, attributes, "
+    "capabilities";
 
 struct Key {
   std::string folder;
@@ -62,8 +51,11 @@ FileRecord ReadRow(const Statement& row) {
   record.metadata.mtime_unix_nanos = row.Int(7);
   record.metadata.ctime_unix_nanos = row.Int(8);
   record.metadata.inode = row.Unsigned(9);
-  record.sha256 = std::string(row.Bytes(10));
-  record.metadata.link_target = std::string(row.Bytes(11));
+  record.metadata.links = row.Unsigned(10);
+  record.sha256 = std::string(row.Bytes(11));
+  record.metadata.link_target = std::string(row.Bytes(12));
+  record.attributes.sha256 = std::string(row.Bytes(13));
+  record.attributes.capabilities = std::string(row.Bytes(14));
   return record;
 }
 
@@ -80,8 +72,11 @@ absl::Status Insert(Statement& insert, const FileRecord& record) {
       .Bind(8, metadata.mtime_unix_nanos)
       .Bind(9, metadata.ctime_unix_nanos)
       .Bind(10, static_cast<int64_t>(metadata.inode))
-      .BindBlob(11, record.sha256)
-      .BindBlob(12, metadata.link_target)
+      .BindUnsigned(11, metadata.links)
+      .BindBlob(12, record.sha256)
+      .BindBlob(13, metadata.link_target)
+      .BindBlob(14, record.attributes.sha256)
+      .BindText(15, record.attributes.capabilities)
       .Run();
 }
 
@@ -109,19 +104,11 @@ void HashRecord(const FileRecord& record, Sha256Stream& digest) {
   digest.UpdateU32(record.metadata.gid);
   text(record.sha256);
   text(record.metadata.link_target);
+  text(record.attributes.sha256);
+  digest.UpdateU64(record.metadata.type == platform::FileType::kDirectory ? 1 : record.metadata.links);
 }
 
 }  // namespace
-
-absl::StatusOr<Baseline> Baseline::Open(const std::filesystem::path& path, std::string* notice) {
-  CORDON_ASSIGN_OR_RETURN(OpenedDatabase opened, OpenOrSetAside(path, Database::Durability::kNormal));
-  if (opened.set_aside.has_value()) {
-    *notice = StrCat("the baseline was damaged and set aside as ", opened.set_aside->string(), " (",
-                     opened.damage, "); make a new one with a scan");
-  }
-  CORDON_RETURN_IF_ERROR(opened.database.Migrate(kSteps));
-  return Baseline(std::move(opened.database));
-}
 
 absl::StatusOr<bool> Baseline::Covers(const std::string& path) {
   CORDON_ASSIGN_OR_RETURN(Statement roots, database_.Prepare("SELECT root FROM covered"));
@@ -133,11 +120,6 @@ absl::StatusOr<bool> Baseline::Covers(const std::string& path) {
   }
 }
 
-absl::Status Baseline::ClearFresh() {
-  fresh_.clear();
-  return database_.Execute("DELETE FROM fresh_file");
-}
-
 absl::Status Baseline::Add(const FileRecord& record) {
   fresh_.push_back(record);
   return fresh_.size() < kRowsPerTransaction ? absl::OkStatus() : FlushFresh();
@@ -146,7 +128,7 @@ absl::Status Baseline::Add(const FileRecord& record) {
 absl::Status Baseline::FlushFresh() {
   CORDON_ASSIGN_OR_RETURN(Statement insert,
                           database_.Prepare(StrCat("INSERT OR REPLACE INTO fresh_file(", kColumns,
-                                                   ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")));
+                                                   ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")));
   CORDON_RETURN_IF_ERROR(database_.Transaction([&]() -> absl::Status {
     for (const FileRecord& record : fresh_) CORDON_RETURN_IF_ERROR(Insert(insert, record));
     return absl::OkStatus();
@@ -163,7 +145,11 @@ absl::Status Baseline::Replace(const std::vector<std::string>& roots, int64_t ti
       CORDON_RETURN_IF_ERROR(RunAtAndBelow(database_, "DELETE FROM file", root));
       CORDON_RETURN_IF_ERROR(cover.BindBlob(1, root).Bind(2, time_unix_nanos).Run());
     }
-    return database_.Execute("INSERT OR REPLACE INTO file SELECT * FROM fresh_file; DELETE FROM fresh_file");
+    // A job that dies now does not begin to make it again when it goes on: there is nothing left to make it
+    // of.
+    return database_.Execute(
+        "INSERT OR REPLACE INTO file SELECT * FROM fresh_file; DELETE FROM fresh_file; "
+        "UPDATE job_root SET task = 2 WHERE task = 1");
   });
 }
 
@@ -214,31 +200,18 @@ absl::StatusOr<uint64_t> Baseline::CountBelow(const std::string& root) {
 
 absl::StatusOr<std::string> Baseline::Hash(const std::vector<std::string>& roots) {
   Sha256Stream digest;
+  bool any = false;
+  const auto add = [&](const FileRecord& record) {
+    HashRecord(record, digest);
+    any = true;
+    return absl::OkStatus();
+  };
   for (const std::string& root : roots) {
     CORDON_ASSIGN_OR_RETURN(const std::optional<FileRecord> at, Find(root));
-    if (at.has_value()) HashRecord(*at, digest);
-    CORDON_RETURN_IF_ERROR(ForEachBelow(root, [&](const FileRecord& record) {
-      HashRecord(record, digest);
-      return absl::OkStatus();
-    }));
+    if (at.has_value()) CORDON_RETURN_IF_ERROR(add(*at));
+    CORDON_RETURN_IF_ERROR(ForEachBelow(root, add));
   }
-  return digest.Finish();
-}
-
-absl::Status Baseline::JobBegins(const std::string& order_id, int64_t time_unix_nanos) {
-  CORDON_ASSIGN_OR_RETURN(Statement insert, database_.Prepare("INSERT OR REPLACE INTO job VALUES(?, ?)"));
-  return insert.BindText(1, order_id).Bind(2, time_unix_nanos).Run();
-}
-
-absl::Status Baseline::JobEnds() {
-  return database_.Execute("DELETE FROM job");
-}
-
-absl::StatusOr<std::optional<std::string>> Baseline::UnfinishedJob() {
-  CORDON_ASSIGN_OR_RETURN(Statement find, database_.Prepare("SELECT order_id FROM job"));
-  CORDON_ASSIGN_OR_RETURN(const bool row, find.Step());
-  if (!row) return std::nullopt;
-  return std::string(find.Bytes(0));
+  return any ? digest.Finish() : std::string();
 }
 
 }  // namespace cordon::agent

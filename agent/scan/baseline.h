@@ -14,20 +14,20 @@
 
 namespace cordon::agent {
 
-// The recorded state of files, on disk (baseline.db). A new baseline is collected beside the old one and
+// The recorded state of files, on disk (scan_database.h). A new baseline is collected beside the old one and
 // takes its place in one transaction: a job that is cancelled or killed leaves the old one whole. Not
 // thread-safe.
 class Baseline {
  public:
-  // A damaged file is set aside; `*notice` then says so.
-  static absl::StatusOr<Baseline> Open(const std::filesystem::path& database, std::string* notice);
+  // `database` must outlive it.
+  explicit Baseline(Database& database) : database_(database) {}
 
   // `path` lies at or below a root that has a baseline.
   absl::StatusOr<bool> Covers(const std::string& path);
 
-  // --- making: Clear, Add …, Replace ---
-  absl::Status ClearFresh();
+  // --- making: Add …, Replace; JobStore::Begin clears what was added by another job ---
   absl::Status Add(const FileRecord& record);
+  absl::Status FlushFresh();  // what was added is on disk
   // What was added becomes the baseline of `roots`; what is recorded elsewhere stays.
   absl::Status Replace(const std::vector<std::string>& roots, int64_t time_unix_nanos);
 
@@ -38,19 +38,11 @@ class Baseline {
   // All that is recorded below `folder`, in the order of their folders.
   absl::Status ForEachBelow(const std::string& folder, const std::function<absl::Status(FileRecord)>& visit);
   absl::StatusOr<uint64_t> CountBelow(const std::string& root);
-  // Over all that is recorded at and below the roots: equal baselines, equal hashes.
+  // Over all that is recorded at and below the roots: equal baselines, equal hashes. Empty: nothing is.
   absl::StatusOr<std::string> Hash(const std::vector<std::string>& roots);
 
-  // --- the job that runs, for the case that the agent dies ---
-  absl::Status JobBegins(const std::string& order_id, int64_t time_unix_nanos);
-  absl::Status JobEnds();
-  absl::StatusOr<std::optional<std::string>> UnfinishedJob();
-
  private:
-  explicit Baseline(Database database) : database_(std::move(database)) {}
-  absl::Status FlushFresh();
-
-  Database database_;
+  Database& database_;
   std::vector<FileRecord> fresh_;
 };
 

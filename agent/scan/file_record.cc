@@ -26,8 +26,28 @@ std::string_view TypeName(FileType type) {
   return "special file";
 }
 
-void Note(std::string* detail, const std::string& difference) {
+void Note(std::string* detail, std::string_view difference) {
   StrAppend(detail, detail->empty() ? "" : ", ", difference);
+}
+
+// A folder's count says how many folders it holds, which are told themselves.
+bool LinksDiffer(const FileMetadata& before, const FileMetadata& after) {
+  return before.links != after.links && after.type != FileType::kDirectory;
+}
+
+void NoteAttributes(const platform::FileAttributes& before, const platform::FileAttributes& after,
+                    std::string* detail) {
+  if (before == after) return;
+  if (before.capabilities != after.capabilities) {
+    const auto text = [](const std::string& capabilities) {
+      return capabilities.empty() ? std::string("none") : capabilities;
+    };
+    Note(detail, StrCat("capabilities ", text(before.capabilities), " -> ", text(after.capabilities)));
+  } else {
+    Note(detail, before.sha256.empty()  ? "attributes or access lists came"
+                 : after.sha256.empty() ? "attributes and access lists are gone"
+                                        : "attributes or access lists differ");
+  }
 }
 
 std::string MetadataDifferences(const FileMetadata& before, const FileMetadata& after) {
@@ -37,6 +57,7 @@ std::string MetadataDifferences(const FileMetadata& before, const FileMetadata& 
   if (before.mode != after.mode) Note(&detail, fmt::format("mode {:04o} -> {:04o}", before.mode, after.mode));
   if (before.uid != after.uid) Note(&detail, StrCat("owner ", before.uid, " -> ", after.uid));
   if (before.gid != after.gid) Note(&detail, StrCat("group ", before.gid, " -> ", after.gid));
+  if (LinksDiffer(before, after)) Note(&detail, StrCat("hard links ", before.links, " -> ", after.links));
   if (before.link_target != after.link_target) {
     Note(&detail,
          StrCat("link target ", EscapeToUtf8(before.link_target), " -> ", EscapeToUtf8(after.link_target)));
@@ -50,6 +71,13 @@ bool ContentDiffers(const FileRecord& before, const FileRecord& after) {
   return !before.sha256.empty() && !after.sha256.empty() && before.sha256 != after.sha256;
 }
 
+v1::FileState StateOf(const FileRecord& record) {
+  v1::FileState state = EventFileState(record.metadata, record.sha256);
+  state.set_attributes_sha256(record.attributes.sha256);
+  state.set_capabilities(record.attributes.capabilities);
+  return state;
+}
+
 }  // namespace
 
 bool LooksUntouched(const FileMetadata& before, const FileMetadata& after) {
@@ -60,6 +88,7 @@ bool LooksUntouched(const FileMetadata& before, const FileMetadata& after) {
 
 std::optional<v1::Finding> Compare(const FileRecord& before, const FileRecord& after) {
   std::string detail = MetadataDifferences(before.metadata, after.metadata);
+  NoteAttributes(before.attributes, after.attributes, &detail);
   const bool content = ContentDiffers(before, after);
   if (!content && detail.empty()) return std::nullopt;
   if (content) {
@@ -72,8 +101,8 @@ std::optional<v1::Finding> Compare(const FileRecord& before, const FileRecord& a
   finding.set_kind(content ? v1::Finding::KIND_CONTENT : v1::Finding::KIND_METADATA);
   finding.set_path(EventPath(after.path));
   finding.set_detail(detail);
-  *finding.mutable_before() = EventFileState(before.metadata, before.sha256);
-  *finding.mutable_after() = EventFileState(after.metadata, after.sha256);
+  *finding.mutable_before() = StateOf(before);
+  *finding.mutable_after() = StateOf(after);
   return finding;
 }
 
@@ -82,7 +111,25 @@ v1::Finding AddedFinding(const FileRecord& after) {
   finding.set_kind(v1::Finding::KIND_ADDED);
   finding.set_path(EventPath(after.path));
   finding.set_detail(StrCat(TypeName(after.metadata.type), " is not in the baseline"));
-  *finding.mutable_after() = EventFileState(after.metadata, after.sha256);
+  *finding.mutable_after() = StateOf(after);
+  return finding;
+}
+
+v1::Finding IndicatorFinding(const FileRecord& file, const IndicatorMatch& match) {
+  v1::Finding finding;
+  finding.set_kind(v1::Finding::KIND_INDICATOR);
+  finding.set_path(EventPath(file.path));
+  finding.set_rule(match.rule);
+  finding.set_detail(match.detail);
+  *finding.mutable_after() = StateOf(file);
+  return finding;
+}
+
+v1::Finding ScannerFinding(const std::string& path, std::string_view what) {
+  v1::Finding finding;
+  finding.set_kind(v1::Finding::KIND_SCANNER);
+  finding.set_path(EventPath(path));
+  finding.set_detail(StrCat(what, "; the file was not searched by rules"));
   return finding;
 }
 
@@ -91,7 +138,7 @@ v1::Finding RemovedFinding(const FileRecord& before) {
   finding.set_kind(v1::Finding::KIND_REMOVED);
   finding.set_path(EventPath(before.path));
   finding.set_detail(StrCat(TypeName(before.metadata.type), " is gone"));
-  *finding.mutable_before() = EventFileState(before.metadata, before.sha256);
+  *finding.mutable_before() = StateOf(before);
   return finding;
 }
 

@@ -2,7 +2,9 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "agent/scan/indicators.h"
 #include "cordon/v1/scan.pb.h"
 #include "platform/api/file_tree.h"
 
@@ -10,9 +12,10 @@ namespace cordon::agent {
 
 // One path as the baseline keeps it.
 struct FileRecord {
-  std::string path;  // bytes as the system has them
-  platform::FileMetadata metadata;
-  std::string sha256;  // of a file that could be read
+  std::string path = {};  // bytes as the system has them
+  platform::FileMetadata metadata = {};
+  std::string sha256 = {};  // of a file that could be read
+  platform::FileAttributes attributes = {};
 };
 
 // Nothing that a program can do to a file's content leaves all of these as they were (short of writing to the
@@ -25,5 +28,8 @@ std::optional<v1::Finding> Compare(const FileRecord& before, const FileRecord& a
 
 v1::Finding AddedFinding(const FileRecord& after);
 v1::Finding RemovedFinding(const FileRecord& before);
+v1::Finding IndicatorFinding(const FileRecord& file, const IndicatorMatch& match);
+// `what` happened to the scanning process on this file.
+v1::Finding ScannerFinding(const std::string& path, std::string_view what);
 
 }  // namespace cordon::agent

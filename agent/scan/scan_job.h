@@ -1,88 +1,88 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "agent/event/event_sink.h"
+#include "agent/event/process_directory.h"
 #include "agent/scan/baseline.h"
-#include "agent/scan/hash_pool.h"
-#include "common/base/clock.h"
-#include "cordon/v1/scan.pb.h"
+#include "agent/scan/content_pool.h"
+#include "agent/scan/indicators.h"
+#include "agent/scan/job_store.h"
+#include "agent/scan/manners.h"
+#include "agent/scan/scan_ledger.h"
 
 namespace cordon::agent {
 
-struct ScanRoot {
-  std::string path;
-  bool create = false;  // make its baseline; else check against it
-};
+enum class StopReason : uint8_t { kNone, kPause, kCancel, kAgentStops };
 
-struct ScanJobSpec {
-  std::string order_id;
-  std::vector<ScanRoot> roots;  // none below another
-  std::vector<std::string> excluded;
-  bool full_speed = false;
-  bool full_reread = false;
-};
-
-// One walk over the roots. Lives and runs on one thread; reading is done by a pool.
+// One walk over the roots for all that is asked. Lives and runs on one thread; reading is done by a pool.
 class ScanJob {
  public:
-  // References must outlive the job. `cancelled` may be set by any thread.
-  ScanJob(ScanJobSpec spec, Baseline& baseline, const Clock& clock, EventSink& sink,
-          const std::atomic<bool>& cancelled, std::function<void(const v1::ScanProgress&)> on_progress);
+  struct Parts {
+    Baseline& baseline;
+    ScanLedger::Parts ledger;
+    const ProcessDirectory* processes = nullptr;  // who a running process is; may be null
+    std::vector<std::string> excluded;            // prefixes that are not entered
+    // One for each reading thread; empty pointers when there are no rules.
+    std::vector<std::unique_ptr<RuleScanner>> scanners;
+    std::unique_ptr<platform::LoadMeter> meter;  // null: at full speed, whatever others need
+  };
+  // References must outlive the job. `stop` may be set by any thread, and is obeyed within a second.
+  ScanJob(SavedJob job, Parts parts, const std::atomic<StopReason>& stop);
 
-  // The last progress message; on_progress has not been given it.
+  // The last progress message, which on_progress has not been given. DONE, CANCELLED and FAILED are final.
+  // After a stop for another reason it is RUNNING, and the store has all that another ScanJob needs to go on.
   v1::ScanProgress Run();
 
  private:
-  // A folder on the way from a root down to where the walk is.
-  struct Place {
-    std::string path;
-    uint64_t device = 0;
-    uint64_t inode = 0;
-    std::shared_ptr<const Place> parent;
-  };
-  using PlacePtr = std::shared_ptr<const Place>;
+  static constexpr std::chrono::milliseconds kWait{200};  // for results, before a stop is looked for
 
+  bool Stopped() const { return stop_ != StopReason::kNone; }
+  bool KeepGoing();
   absl::Status WalkAll();
+  absl::Status ReadRunningPrograms();
   absl::Status WalkRoot(const ScanRoot& root);
-  absl::Status WalkFolder(const PlacePtr& folder);
+  absl::Status WalkFolder(const FolderPtr& folder);
+  absl::Status VisitEntry(platform::FolderEntry entry, const FolderPtr& folder,
+                          std::optional<FileRecord> before);
   absl::Status Visit(const std::string& path, platform::FileMetadata metadata,
-                     std::optional<FileRecord> before, const PlacePtr& parent);
-  void Descend(const std::string& path, const platform::FileMetadata& metadata, const PlacePtr& parent);
-  absl::Status Submit(HashPool::Job job);
+                     std::optional<FileRecord> before, const FolderPtr& folder);
+  absl::Status VisitFile(const std::string& path, platform::FileMetadata metadata,
+                         std::optional<FileRecord> before, const FolderPtr& folder);
+  void Descend(const std::string& path, const platform::FileMetadata& metadata, const FolderPtr& parent);
+  bool IsDone(const std::string& folder) const;
+  bool HoldsWork(const std::string& folder) const;
+  absl::Status Submit(ContentPool::Job job);
   absl::Status TakeResults(std::chrono::milliseconds wait);
-  absl::Status TakeResult(HashPool::Result result);
-  absl::Status Settle(FileRecord after, const std::optional<FileRecord>& before);
-  absl::Status TellRemoved(const FileRecord& before);
+  absl::Status TakeResult(ContentPool::Result result);
+  absl::Status TakeContent(const ContentPool::Job& job, ContentPool::Content content);
+  absl::Status TakeFailure(const ContentPool::Job& job, const absl::Status& status);
+  absl::Status TellIndicator(const FileRecord& file, const IndicatorMatch& match,
+                             const ContentPool::Job& job);
+  absl::Status Settle(const FileRecord& after, const std::optional<FileRecord>& before, Folder& folder);
+  absl::Status TellRemoved(const FileRecord& before, Folder& folder);
   absl::Status Finish();
-  void Tell(v1::Finding finding);
-  void NotScanned(const std::string& path, std::string_view reason);
+  v1::ScanProgress End(const absl::Status& status, bool whole);
   bool IsExcluded(const std::string& path) const;
-  void Tick();
-  void Estimate();
 
-  const ScanJobSpec spec_;
+  const SavedJob job_;
+  const Indicators indicators_;
+  const std::vector<std::string> excluded_;
   Baseline& baseline_;
+  const ProcessDirectory* const processes_;
   const Clock& clock_;
-  EventSink& sink_;
-  const std::atomic<bool>& cancelled_;
-  const std::function<void(const v1::ScanProgress&)> on_progress_;
-  HashPool pool_;
+  const std::atomic<StopReason>& stop_;
+  ScanLedger ledger_;
+  const std::unique_ptr<Manners> manners_;  // null: none
+  ContentPool pool_;
 
-  bool creating_ = false;  // the root that is walked now
-  std::vector<PlacePtr> folders_;
-  v1::ScanProgress progress_;
-  int64_t began_ = 0;
-  int64_t last_tick_ = 0;
-  bool walk_done_ = false;
-  uint64_t files_found_ = 0;
-  uint64_t bytes_found_ = 0;
-  uint64_t bytes_unread_ = 0;    // of files that look untouched
-  uint64_t files_expected_ = 0;  // by the baseline
+  ScanRoot::Baseline mode_ = ScanRoot::Baseline::kNone;  // of the root that is walked now
+  std::vector<FolderPtr> folders_;                       // to be walked, the next one last
+  uint64_t bytes_unread_ = 0;                            // of files that look untouched
 };
 
 }  // namespace cordon::agent

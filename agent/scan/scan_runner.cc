@@ -11,7 +11,11 @@
 #include <utility>
 
 #include "agent/scan/baseline.h"
+#include "agent/scan/job_store.h"
+#include "agent/scan/scan_database.h"
 #include "agent/scan/scan_job.h"
+#include "agent/scan/scan_report.h"
+#include "agent/scan/scan_spec.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/crypto/digest.h"
@@ -20,128 +24,107 @@
 namespace cordon::agent {
 namespace {
 
-constexpr int kMaxPaths = 64;
-constexpr size_t kMaxPathBytes = 4096;
+using ScanState = v1::ScanProgress::State;
 
-absl::Status CheckPath(const std::string& text) {
-  const auto refuse = [&](std::string_view why) {
-    return absl::InvalidArgumentError(StrCat("paths: '", Printable(text), "' ", why));
-  };
-  if (text.empty() || text.size() > kMaxPathBytes) return refuse("has no length from 1 to 4096 bytes");
-  const std::filesystem::path path = UnescapeFromUtf8(text);
-  if (!path.is_absolute()) return refuse("is no absolute path");
-  if (path.string().find('\0') != std::string::npos) return refuse("has a zero byte");
-  for (const auto& part : path) {
-    if (part == "..") return refuse("has '..' in it");
-  }
-  return absl::OkStatus();
+bool IsEnd(ScanState state) {
+  return state == v1::ScanProgress::STATE_DONE || state == v1::ScanProgress::STATE_CANCELLED ||
+         state == v1::ScanProgress::STATE_FAILED;
 }
 
-// Links on the way to what was named are resolved; below it none is followed.
-std::string TruePath(const std::filesystem::path& path) {
-  std::error_code error;
-  std::filesystem::path real = std::filesystem::weakly_canonical(path, error);
-  if (error) real = path.lexically_normal();
-  if (!real.has_filename() && real.has_relative_path()) real = real.parent_path();
-  return real.string();
+v1::ScanProgress ProgressOf(const SavedJob& job, ScanState state, std::string_view message) {
+  v1::ScanProgress progress = job.progress;
+  progress.set_order_id(job.order_id);
+  progress.set_state(state);
+  progress.set_message(std::string(message));
+  return progress;
 }
 
-// Sorted, and without those that lie below another.
-std::vector<std::string> Outermost(std::vector<std::string> paths) {
-  std::ranges::sort(paths);
-  std::vector<std::string> kept;
-  for (std::string& path : paths) {
-    const auto holds = [&](const std::string& other) {
-      return other == "/" || path == other || path.starts_with(other + "/");
-    };
-    if (std::ranges::none_of(kept, holds)) kept.push_back(std::move(path));
-  }
-  return kept;
+void Warn(const absl::Status& status) {
+  if (!status.ok()) spdlog::warn("scan: {}", Message(status));
 }
 
 }  // namespace
 
-absl::Status CheckScanSpec(const v1::ScanSpec& spec) {
-  if (spec.has_indicators()) {
-    return absl::UnimplementedError("indicators: this version scans for integrity only; leave the field out");
-  }
-  if (!spec.has_integrity()) return absl::InvalidArgumentError("integrity: the scan asks for nothing");
-  if (!v1::IntegrityCheck::Mode_IsValid(spec.integrity().mode())) {
-    return absl::InvalidArgumentError(StrCat("integrity.mode: ", spec.integrity().mode(), " is not known"));
-  }
-  if (spec.paths_size() > kMaxPaths) return absl::InvalidArgumentError(StrCat("paths: at most ", kMaxPaths));
-  for (const std::string& path : spec.paths()) CORDON_RETURN_IF_ERROR(CheckPath(path));
-  return absl::OkStatus();
-}
-
 class ScanRunner::Core {
  public:
-  Core(ScanConfig config, const Clock& clock, EventSink& sink, DefaultPaths default_paths,
-       OnProgress on_progress, Baseline baseline, std::string notice)
+  Core(ScanConfig config, ScanParts parts, Database work, Database orders, std::string notice)
       : config_(std::move(config)),
-        clock_(clock),
-        sink_(sink),
-        default_paths_(std::move(default_paths)),
-        on_progress_(std::move(on_progress)),
+        parts_(std::move(parts)),
         notice_(std::move(notice)),
-        baseline_(std::move(baseline)) {}
+        work_(std::move(work)),
+        orders_(std::move(orders)),
+        jobs_(orders_) {}
   ~Core() { Stop(); }
 
   absl::Status Start(const std::string& order_id, const v1::ScanSpec& spec) {
     CORDON_RETURN_IF_ERROR(CheckScanSpec(spec));
     const std::lock_guard lock(mutex_);
     if (stopping_) return absl::FailedPreconditionError("the agent is stopping");
-    if (running_)
+    if (running_) {
       return absl::ResourceExhaustedError(StrCat("the scan of order ", order_id_, " is still running"));
-    if (thread_.joinable()) thread_.join();
-    ScanJobSpec job{.order_id = order_id,
-                    .roots = {},
-                    .excluded = {},
-                    .full_speed = spec.full_speed(),
-                    .full_reread = spec.full_reread()};
-    CORDON_ASSIGN_OR_RETURN(job.roots, Roots(spec));
-    for (const auto& prefix : config_.excluded) job.excluded.push_back(TruePath(prefix));
-    CORDON_RETURN_IF_ERROR(baseline_.JobBegins(order_id, clock_.WallNanos()));
-    order_id_ = order_id;
-    running_ = true;
-    cancelled_ = false;
-    thread_ = std::thread([this, job = std::move(job)]() mutable { Run(std::move(job)); });
+    }
+    CORDON_ASSIGN_OR_RETURN(const std::optional<SavedJob> other, jobs_.Load());
+    if (other.has_value()) {
+      return absl::ResourceExhaustedError(
+          StrCat("the scan of order ", other->order_id, " is paused: resume or cancel it first"));
+    }
+    SavedJob job{.order_id = order_id, .spec = spec};
+    Baseline baseline(orders_);
+    CORDON_ASSIGN_OR_RETURN(job.roots, RootsOf(spec, parts_.default_paths(), baseline));
+    CORDON_RETURN_IF_ERROR(jobs_.Begin(job));
+    Launch(order_id);
     return absl::OkStatus();
   }
 
   absl::Status Cancel(const std::string& order_id) {
-    const std::lock_guard lock(mutex_);
-    if (!running_ || order_id_ != order_id) {
-      return absl::NotFoundError(StrCat("no scan of order ", order_id, " is running"));
+    std::unique_lock lock(mutex_);
+    if (running_ && order_id_ == order_id) {
+      stop_ = StopReason::kCancel;
+      return absl::OkStatus();
     }
-    cancelled_ = true;
+    CORDON_ASSIGN_OR_RETURN(const SavedJob job, Find(order_id));
+    CORDON_RETURN_IF_ERROR(jobs_.End());
+    lock.unlock();
+    TellEnd(job, ProgressOf(job, v1::ScanProgress::STATE_CANCELLED,
+                            "cancelled while it was paused; no baseline was changed"));
     return absl::OkStatus();
   }
 
-  void ReportInterrupted() {
-    v1::ScanProgress progress;
-    {
-      const std::lock_guard lock(mutex_);
-      if (running_) return;
-      const absl::StatusOr<std::optional<std::string>> unfinished = baseline_.UnfinishedJob();
-      if (!unfinished.ok()) spdlog::warn("baseline: {}", Message(unfinished.status()));
-      if (!unfinished.ok() || !unfinished->has_value()) return;
-      progress.set_order_id(**unfinished);
-    }
-    progress.set_state(v1::ScanProgress::STATE_FAILED);
-    progress.set_message("the agent ended while it scanned; no baseline was changed; order the scan again");
-    on_progress_(progress);
+  absl::Status Pause(const std::string& order_id) {
     const std::lock_guard lock(mutex_);
-    if (running_) return;
-    const absl::Status ended = baseline_.JobEnds();
-    if (!ended.ok()) spdlog::warn("baseline: {}", Message(ended));
+    CORDON_RETURN_IF_ERROR(Find(order_id).status());
+    CORDON_RETURN_IF_ERROR(jobs_.SetPaused(true));
+    StopReason running = StopReason::kNone;
+    if (running_) stop_.compare_exchange_strong(running, StopReason::kPause);
+    return absl::OkStatus();
+  }
+
+  absl::Status Resume(const std::string& order_id) {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return absl::FailedPreconditionError("the agent is stopping");
+    CORDON_RETURN_IF_ERROR(Find(order_id).status());
+    CORDON_RETURN_IF_ERROR(jobs_.SetPaused(false));
+    if (!running_) Launch(order_id);  // else its thread sees it when it has come to rest
+    return absl::OkStatus();
+  }
+
+  void ResumeInterrupted() {
+    std::unique_lock lock(mutex_);
+    if (running_ || stopping_) return;
+    const absl::StatusOr<std::optional<SavedJob>> job = jobs_.Load();
+    Warn(job.status());
+    if (!job.ok() || !job->has_value()) return;
+    if (!(*job)->paused) return Launch((*job)->order_id);
+    lock.unlock();
+    parts_.on_progress(ProgressOf(**job, v1::ScanProgress::STATE_PAUSED, ""));
   }
 
   void Stop() {
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
-      cancelled_ = true;
+      StopReason running = StopReason::kNone;
+      stop_.compare_exchange_strong(running, StopReason::kAgentStops);
     }
     if (thread_.joinable()) thread_.join();
   }
@@ -153,7 +136,7 @@ class ScanRunner::Core {
     const std::lock_guard lock(state_mutex_);
     state_.serving = status.ok();
     state_.detail = status.ok() ? notice_ : std::string(Message(status));
-    if (status.ok()) state_.last_proof_unix_nanos = clock_.WallNanos();
+    if (status.ok()) state_.last_proof_unix_nanos = parts_.clock.WallNanos();
   }
 
   PartState State() const {
@@ -162,40 +145,140 @@ class ScanRunner::Core {
   }
 
  private:
-  absl::StatusOr<std::vector<ScanRoot>> Roots(const v1::ScanSpec& spec) {
-    std::vector<std::string> paths;
-    for (const std::string& path : spec.paths()) paths.push_back(TruePath(UnescapeFromUtf8(path)));
-    if (paths.empty()) std::ranges::transform(default_paths_(), std::back_inserter(paths), TruePath);
-    if (paths.empty()) return absl::InvalidArgumentError("paths: nothing to scan: the host watches nothing");
-    std::vector<ScanRoot> roots;
-    for (std::string& path : Outermost(std::move(paths))) {
-      CORDON_ASSIGN_OR_RETURN(const bool covered, baseline_.Covers(path));
-      const v1::IntegrityCheck::Mode mode = spec.integrity().mode();
-      if (mode == v1::IntegrityCheck::MODE_CHECK && !covered) {
-        return absl::FailedPreconditionError(
-            StrCat("there is no baseline of ", Printable(path), ": make one first (mode CREATE)"));
-      }
-      const bool create = mode == v1::IntegrityCheck::MODE_CREATE || !covered;
-      roots.push_back({.path = std::move(path), .create = create});
+  // Under mutex_.
+  absl::StatusOr<SavedJob> Find(const std::string& order_id) {
+    CORDON_ASSIGN_OR_RETURN(std::optional<SavedJob> job, jobs_.Load());
+    if (!job.has_value() || job->order_id != order_id) {
+      return absl::NotFoundError(StrCat("no scan of order ", order_id, " is under way"));
     }
-    return roots;
+    return *std::move(job);
   }
 
-  void Run(ScanJobSpec spec) {
-    v1::ScanProgress last =
-        ScanJob(std::move(spec), baseline_, clock_, sink_, cancelled_, on_progress_).Run();
-    {
-      const std::lock_guard lock(mutex_);
-      if (stopping_ && last.state() == v1::ScanProgress::STATE_CANCELLED) {
-        last.set_state(v1::ScanProgress::STATE_FAILED);
-        last.set_message("the agent is stopping; no baseline was changed; order the scan again");
-      }
+  // Under mutex_, while nothing runs.
+  void Launch(const std::string& order_id) {
+    if (thread_.joinable()) thread_.join();
+    order_id_ = order_id;
+    running_ = true;
+    stop_ = StopReason::kNone;
+    thread_ = std::thread([this] { RunUntilRest(); });
+  }
+
+  // Once, and again as long as somebody resumes it while it comes to rest.
+  void RunUntilRest() {
+    do RunOnce();
+    while (GoesOn());
+  }
+
+  bool GoesOn() {
+    std::unique_lock lock(mutex_);
+    const absl::StatusOr<SavedJob> job = Find(order_id_);
+    const bool rests = job.ok() && stop_ == StopReason::kPause && !stopping_;
+    if (rests && !job->paused) {
+      stop_ = StopReason::kNone;
+      return true;
     }
-    on_progress_(last);
-    const std::lock_guard lock(mutex_);
-    const absl::Status ended = baseline_.JobEnds();
-    if (!ended.ok()) spdlog::warn("baseline: {}", Message(ended));
+    if (job.ok() && stop_ == StopReason::kCancel) {  // it came when the job had just come to rest
+      Warn(jobs_.End());
+      lock.unlock();
+      TellEnd(*job, ProgressOf(*job, v1::ScanProgress::STATE_CANCELLED,
+                               "cancelled while it was paused; no baseline was changed"));
+      lock.lock();
+    }
     running_ = false;
+    return false;
+  }
+
+  absl::StatusOr<SavedJob> LoadJob() {
+    const std::lock_guard lock(mutex_);
+    return Find(order_id_);
+  }
+
+  void RunOnce() {
+    absl::StatusOr<SavedJob> job = LoadJob();
+    if (!job.ok()) return Warn(job.status());
+    absl::StatusOr<std::vector<std::unique_ptr<RuleScanner>>> scanners = MakeScanners(job->spec);
+    if (absl::IsInvalidArgument(scanners.status()) && !job->cursor.has_value()) {
+      EndJob();
+      return parts_.on_refused(job->order_id, scanners.status());
+    }
+    absl::Status ready = scanners.ok() ? NoteBaseline(&*job) : scanners.status();
+    v1::ScanProgress last;
+    if (ready.ok()) {
+      last = Work(*job, *std::move(scanners));
+    } else if (stop_ == StopReason::kNone) {
+      last = ProgressOf(*job, v1::ScanProgress::STATE_FAILED, Message(ready));
+    } else {
+      last = ProgressOf(*job, v1::ScanProgress::STATE_RUNNING, "");
+    }
+    TellRest(*job, std::move(last));
+  }
+
+  // AUT-6: rules that do not compile are refused before anything is done.
+  absl::StatusOr<std::vector<std::unique_ptr<RuleScanner>>> MakeScanners(const v1::ScanSpec& spec) {
+    std::vector<std::unique_ptr<RuleScanner>> scanners(spec.full_speed() ? 2 : 1);
+    if (spec.indicators().yara().empty()) return scanners;
+    for (auto& scanner : scanners) {
+      scanner = std::make_unique<RuleScanner>(config_.scanner, spec.indicators());
+    }
+    CORDON_RETURN_IF_ERROR(scanners.front()->Prepare([this] { return stop_ == StopReason::kNone; }));
+    return scanners;
+  }
+
+  absl::Status NoteBaseline(SavedJob* job) {
+    if (job->baseline_before_sha256.has_value()) return absl::OkStatus();
+    std::vector<std::string> recorded;
+    for (const ScanRoot& root : job->roots) {
+      if (root.baseline != ScanRoot::Baseline::kNone) recorded.push_back(root.path);
+    }
+    Baseline baseline(work_);
+    CORDON_ASSIGN_OR_RETURN(job->baseline_before_sha256, baseline.Hash(recorded));
+    JobStore store(work_);
+    return store.SetBaselineBefore(*job->baseline_before_sha256);
+  }
+
+  v1::ScanProgress Work(const SavedJob& saved, std::vector<std::unique_ptr<RuleScanner>> scanners) {
+    Baseline baseline(work_);
+    JobStore store(work_);
+    std::vector<std::string> excluded;
+    std::ranges::transform(config_.excluded, std::back_inserter(excluded), TruePath);
+    ScanJob job(saved,
+                {.baseline = baseline,
+                 .ledger = {.store = store,
+                            .clock = parts_.clock,
+                            .sink = parts_.sink,
+                            .flush = parts_.flush_events,
+                            .on_progress = parts_.on_progress},
+                 .processes = parts_.processes,
+                 .excluded = std::move(excluded),
+                 .scanners = std::move(scanners),
+                 .meter = saved.spec.full_speed() ? nullptr : platform::MakeLoadMeter()},
+                stop_);
+    return job.Run();
+  }
+
+  void TellRest(const SavedJob& job, v1::ScanProgress last) {
+    if (stop_ == StopReason::kCancel && !IsEnd(last.state())) {
+      last.set_state(v1::ScanProgress::STATE_CANCELLED);
+      last.set_message("cancelled before it began; nothing was changed");
+    }
+    if (!IsEnd(last.state())) {
+      if (stop_ != StopReason::kPause) return;  // the agent stops; the next run goes on
+      last.set_state(v1::ScanProgress::STATE_PAUSED);
+      last.clear_not_scanned();
+      return parts_.on_progress(last);
+    }
+    TellEnd(job, std::move(last));
+    EndJob();
+  }
+
+  void TellEnd(const SavedJob& job, v1::ScanProgress last) {
+    last.set_report(MakeScanReport(config_.host_id, job, last, parts_.clock.WallNanos()).SerializeAsString());
+    parts_.on_progress(last);
+  }
+
+  void EndJob() {
+    const std::lock_guard lock(mutex_);
+    Warn(jobs_.End());
   }
 
   // Hashes a file of known content, and reads the database.
@@ -215,39 +298,37 @@ class ScanRunner::Core {
   }
 
   const ScanConfig config_;
-  const Clock& clock_;
-  EventSink& sink_;
-  const DefaultPaths default_paths_;
-  const OnProgress on_progress_;
+  const ScanParts parts_;
   const std::string notice_;
 
+  Database work_;  // the thread's
+
   std::mutex mutex_;
-  Baseline baseline_;  // the job's while running_, else under mutex_
+  Database orders_;  // survives a power cut at once
+  JobStore jobs_;    // in orders_
   std::string order_id_;
   bool running_ = false;
   bool stopping_ = false;
-  std::atomic<bool> cancelled_ = false;
+  std::atomic<StopReason> stop_ = StopReason::kNone;
   std::thread thread_;
 
   mutable std::mutex state_mutex_;
   PartState state_{.serving = false, .detail = "not proven yet", .last_proof_unix_nanos = 0};
 };
 
-absl::StatusOr<std::unique_ptr<ScanRunner>> ScanRunner::Open(ScanConfig config, const Clock& clock,
-                                                             EventSink& sink, DefaultPaths default_paths,
-                                                             OnProgress on_progress) {
+absl::StatusOr<std::unique_ptr<ScanRunner>> ScanRunner::Open(ScanConfig config, ScanParts parts) {
   std::string notice;
-  CORDON_ASSIGN_OR_RETURN(Baseline baseline, Baseline::Open(config.database, &notice));
+  CORDON_ASSIGN_OR_RETURN(Database work, OpenScanDatabase(config.database, &notice));
+  CORDON_ASSIGN_OR_RETURN(Database orders, Database::Open(config.database, Database::Durability::kFull));
   if (!notice.empty()) {
     spdlog::warn("{}", notice);
     v1::Event event;
     event.mutable_agent_lifecycle()->set_state(v1::AgentLifecycle::STATE_DATABASE_SET_ASIDE);
     event.mutable_agent_lifecycle()->set_detail(EscapeToUtf8(notice));
-    sink.Emit(v1::EVENT_CLASS_CONTROL, clock.WallNanos(), std::move(event));
+    parts.sink.Emit(v1::EVENT_CLASS_CONTROL, parts.clock.WallNanos(), std::move(event));
   }
-  return std::unique_ptr<ScanRunner>(
-      new ScanRunner(std::make_unique<Core>(std::move(config), clock, sink, std::move(default_paths),
-                                            std::move(on_progress), std::move(baseline), std::move(notice))));
+  return std::unique_ptr<ScanRunner>(new ScanRunner(std::make_unique<Core>(
+      std::move(config), std::move(parts), std::move(work), std::move(orders), std::move(notice))));
 }
 
 ScanRunner::ScanRunner(std::unique_ptr<Core> core) : core_(std::move(core)) {}
@@ -259,8 +340,14 @@ absl::Status ScanRunner::Start(const std::string& order_id, const v1::ScanSpec& 
 absl::Status ScanRunner::Cancel(const std::string& order_id) {
   return core_->Cancel(order_id);
 }
-void ScanRunner::ReportInterrupted() {
-  core_->ReportInterrupted();
+absl::Status ScanRunner::Pause(const std::string& order_id) {
+  return core_->Pause(order_id);
+}
+absl::Status ScanRunner::Resume(const std::string& order_id) {
+  return core_->Resume(order_id);
+}
+void ScanRunner::ResumeInterrupted() {
+  core_->ResumeInterrupted();
 }
 void ScanRunner::Stop() {
   core_->Stop();

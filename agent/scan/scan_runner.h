@@ -10,46 +10,66 @@
 
 #include "agent/event/event_sink.h"
 #include "agent/event/part_health.h"
+#include "agent/event/process_directory.h"
 #include "common/base/clock.h"
 #include "cordon/v1/scan.pb.h"
+#include "platform/api/sandboxed_child.h"
 
 namespace cordon::agent {
 
 struct ScanConfig {
   std::filesystem::path database;  // baseline.db
-  std::vector<std::filesystem::path>
-      excluded;  // absolute prefixes that no scan enters: the agent's own state
+  // Absolute prefixes that no scan enters: the agent's own state.
+  std::vector<std::filesystem::path> excluded = {};
+  std::string host_id = {};               // for reports
+  platform::SandboxCommand scanner = {};  // a program that calls RunScannerChild
+};
+
+struct ScanParts {
+  const Clock& clock;
+  EventSink& sink;
+  const ProcessDirectory* processes = nullptr;  // who a running process is; may be null
+  // Returns when all that was emitted is on disk, or with why it is not.
+  std::function<absl::Status()> flush_events;
+  // The host's watched paths, for a job that names none.
+  std::function<std::vector<std::filesystem::path>()> default_paths;
+  // On the scan's thread, or on that of ResumeInterrupted or Cancel. Must not call the runner.
+  std::function<void(const v1::ScanProgress&)> on_progress;
+  // The rules of an order are bad (file and line in the text): nothing was done. As on_progress.
+  std::function<void(const std::string& order_id, const absl::Status& why)> on_refused;
 };
 
 // Runs scans, one at a time, on threads of its own. Findings go to the sink as they appear (class FINDING);
-// progress at least once a second to the callback, the last one with a final state (DONE, CANCELLED, FAILED)
-// and the list of what was not scanned. Thread-safe.
+// progress at least once a second to the callback, the last one with a final state (DONE, CANCELLED, FAILED),
+// the list of what was not scanned, and the report that is to be signed. A job keeps its place on disk: it
+// goes on after a pause, a crash and a reboot, and tells each finding once, or says that it may be for the
+// second time. Thread-safe.
 class ScanRunner final : public HealthPart {
  public:
-  // Called on the scan's thread, or on that of ReportInterrupted. Must not call the runner.
-  using OnProgress = std::function<void(const v1::ScanProgress&)>;
-  // The host's watched paths, for a job that names none.
-  using DefaultPaths = std::function<std::vector<std::filesystem::path>()>;
-
   // Opens the database. A damaged one is set aside, which is told by an AgentLifecycle event, by State() and
-  // by SetAsideNotice(). `clock` and `sink` must outlive the runner.
-  static absl::StatusOr<std::unique_ptr<ScanRunner>> Open(ScanConfig config, const Clock& clock,
-                                                          EventSink& sink, DefaultPaths default_paths,
-                                                          OnProgress on_progress);
+  // by SetAsideNotice(). What `parts` refers to must outlive the runner.
+  static absl::StatusOr<std::unique_ptr<ScanRunner>> Open(ScanConfig config, ScanParts parts);
   ~ScanRunner() override;
 
-  // Begins a job and returns. Nothing has changed on an error: INVALID_ARGUMENT names the bad field;
-  // UNIMPLEMENTED for indicators; FAILED_PRECONDITION for a check without a baseline; RESOURCE_EXHAUSTED
-  // while another job runs.
+  // Begins a job and returns; rules are compiled then, and on_refused tells of bad ones. Nothing has changed
+  // on an error: INVALID_ARGUMENT names the bad field; FAILED_PRECONDITION for a check without a baseline;
+  // RESOURCE_EXHAUSTED while another job runs or is paused.
   absl::Status Start(const std::string& order_id, const v1::ScanSpec& spec);
 
-  // The job ends as CANCELLED within a second. NOT_FOUND when no such job runs.
+  // The job ends as CANCELLED within a second, a paused one at once. NOT_FOUND when there is no such job.
   absl::Status Cancel(const std::string& order_id);
 
-  // Tells, as FAILED, the job that the agent's death interrupted, if any. Once, after construction.
-  void ReportInterrupted();
+  // The job stops within a second, and keeps its place, also through a restart of the agent. Twice is once.
+  // NOT_FOUND when there is no such job.
+  absl::Status Pause(const std::string& order_id);
+  // The paused job goes on; one that runs just goes on. NOT_FOUND as for Pause.
+  absl::Status Resume(const std::string& order_id);
 
-  // Ends a running job (as FAILED: the agent stops) and returns after its last callback.
+  // The job that the agent's end interrupted, if any, goes on, or stays paused. Once, after construction.
+  void ResumeInterrupted();
+
+  // Stops a running job, which ResumeInterrupted continues in the next run of the agent, and returns after
+  // its last callback.
   void Stop();
 
   // A sentence for the health report when the database had to be set aside; else empty.
@@ -66,8 +86,5 @@ class ScanRunner final : public HealthPart {
 
   std::unique_ptr<Core> core_;
 };
-
-// INVALID_ARGUMENT or UNIMPLEMENTED as for ScanRunner::Start; pure.
-absl::Status CheckScanSpec(const v1::ScanSpec& spec);
 
 }  // namespace cordon::agent

@@ -3,30 +3,48 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include <array>
 #include <new>
 
 #include "common/crypto/openssl_error.h"
 
 namespace cordon {
 
-struct Sha256Stream::Context {
-  OpenSslPtr<EVP_MD_CTX, EVP_MD_CTX_free> md{EVP_MD_CTX_new()};
+namespace {
 
-  // EVP can only fail here for want of memory: SHA-256 is in every OpenSSL 3 provider that can load at all.
-  static void Require(bool ok) {
-    if (!ok) throw std::bad_alloc();
+// EVP can only fail here for want of memory: these digests are in OpenSSL 3's default provider.
+void Require(bool ok) {
+  if (!ok) throw std::bad_alloc();
+}
+
+}  // namespace
+
+struct DigestContext {
+  explicit DigestContext(const EVP_MD* kind) : kind_of(kind), md(EVP_MD_CTX_new()) {
+    Require(md != nullptr && EVP_DigestInit_ex2(md.get(), kind_of, nullptr) == 1);
   }
+
+  void Update(std::string_view bytes) {
+    Require(EVP_DigestUpdate(md.get(), bytes.data(), bytes.size()) == 1);
+  }
+
+  std::string Finish() {
+    std::string digest(static_cast<size_t>(EVP_MD_get_size(kind_of)), '\0');
+    Require(EVP_DigestFinal_ex(md.get(), reinterpret_cast<unsigned char*>(digest.data()), nullptr) == 1);
+    Require(EVP_DigestInit_ex2(md.get(), kind_of, nullptr) == 1);
+    return digest;
+  }
+
+  const EVP_MD* kind_of;
+  OpenSslPtr<EVP_MD_CTX, EVP_MD_CTX_free> md;
 };
 
-Sha256Stream::Sha256Stream() : context_(std::make_unique<Context>()) {
-  Context::Require(context_->md != nullptr &&
-                   EVP_DigestInit_ex2(context_->md.get(), EVP_sha256(), nullptr) == 1);
-}
+Sha256Stream::Sha256Stream() : context_(std::make_unique<DigestContext>(EVP_sha256())) {}
 
 Sha256Stream::~Sha256Stream() = default;
 
 void Sha256Stream::Update(std::string_view bytes) {
-  Context::Require(EVP_DigestUpdate(context_->md.get(), bytes.data(), bytes.size()) == 1);
+  context_->Update(bytes);
 }
 
 void Sha256Stream::UpdateU32(uint32_t value) {
@@ -41,11 +59,19 @@ void Sha256Stream::UpdateU64(uint64_t value) {
 }
 
 std::string Sha256Stream::Finish() {
-  std::string digest(kSha256Bytes, '\0');
-  Context::Require(
-      EVP_DigestFinal_ex(context_->md.get(), reinterpret_cast<unsigned char*>(digest.data()), nullptr) == 1);
-  Context::Require(EVP_DigestInit_ex2(context_->md.get(), EVP_sha256(), nullptr) == 1);
-  return digest;
+  return context_->Finish();
+}
+
+Md5Stream::Md5Stream() : context_(std::make_unique<DigestContext>(EVP_md5())) {}
+
+Md5Stream::~Md5Stream() = default;
+
+void Md5Stream::Update(std::string_view bytes) {
+  context_->Update(bytes);
+}
+
+std::string Md5Stream::Finish() {
+  return context_->Finish();
 }
 
 std::string Sha256(std::string_view bytes) {

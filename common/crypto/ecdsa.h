@@ -13,6 +13,7 @@
 namespace cordon {
 
 inline constexpr std::string_view kReceiptDomain = "cordon-receipt-v1";
+inline constexpr std::string_view kScanReportDomain = "cordon-scan-v1";
 inline constexpr size_t kMaxEcdsaSignatureBytes = 72;  // of a P-256 key
 
 // INVALID_ARGUMENT when `key` is not an elliptic curve key.

@@ -22,7 +22,6 @@ constexpr size_t kMaxUserMessageBytes = 500;
 constexpr size_t kMaxHostNameBytes = 253;
 constexpr size_t kMaxLabelKeyBytes = 64;
 constexpr size_t kMaxLabelValueBytes = 128;
-constexpr size_t kMd5Bytes = 16;
 constexpr size_t kMaxRuleFileBytes = 4 * 1024 * 1024;
 constexpr int kMaxSites = 1'000;
 constexpr int kMaxLabels = 1'000;

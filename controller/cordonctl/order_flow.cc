@@ -70,9 +70,9 @@ absl::StatusOr<v1::SignedOrder> SignedBy(Tool& tool, const Client& client, const
   v1::SignedOrder signed_order;
   signed_order.set_order(order.SerializeAsString());
   if (signed_order.order().size() > kMaxOrderBytes) {
-    return absl::InvalidArgumentError(StrCat("the order has ", FormatBytes(signed_order.order().size()),
-                                             ", at most ", FormatBytes(kMaxOrderBytes),
-                                             ": use a smaller profile"));
+    return absl::InvalidArgumentError(StrCat(
+        "the order has ", FormatBytes(signed_order.order().size()), ", at most ", FormatBytes(kMaxOrderBytes),
+        ": use a smaller profile, or fewer digests and rules in one order"));
   }
   CORDON_ASSIGN_OR_RETURN(EVP_PKEY* const key, tool.SigningKey());
   CORDON_ASSIGN_OR_RETURN(*signed_order.add_signatures(),

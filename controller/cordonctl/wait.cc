@@ -11,6 +11,7 @@
 #include "common/wire/json.h"
 #include "controller/cordonctl/order_text.h"
 #include "controller/cordonctl/receipt_check.h"
+#include "controller/cordonctl/scan_report_check.h"
 #include "controller/cordonctl/table.h"
 
 namespace cordon::ctl {
@@ -43,8 +44,10 @@ std::string Detail(const v1::OrderOutcome& outcome) {
   if (outcome.has_receipt()) StrAppend(&text, text.empty() ? "" : "; ", DescribeReceipt(outcome.receipt()));
   if (outcome.has_progress()) {
     const v1::ScanProgress& progress = outcome.progress();
-    StrAppend(&text, text.empty() ? "" : "; ", progress.files_done(), " files, ", progress.findings(),
-              " findings, ", progress.not_scanned_count(), " not scanned");
+    StrAppend(&text, text.empty() ? "" : "; ", progress.files_done(), " files, ",
+              FormatBytes(progress.bytes_done()), ", ", progress.findings(), " findings, ",
+              progress.not_scanned_count(), " not scanned");
+    if (progress.state() == v1::ScanProgress::STATE_PAUSED) StrAppend(&text, ", paused");
   }
   return text;
 }
@@ -60,16 +63,20 @@ bool IsClean(const v1::OrderOutcome& outcome) {
 // What the controller tells of a host, with no more of its receipt than the host signed (ISO-7).
 v1::WatchOrderResponse Checked(v1::WatchOrderResponse message, const std::map<std::string, v1::Host>& hosts,
                                const std::string& ca_pem) {
+  const auto found = hosts.find(message.outcome().host_id());
+  const v1::Host host = found == hosts.end() ? v1::Host() : found->second;
+  if (message.has_outcome()) {
+    *message.mutable_outcome() = WithSignedReport(std::move(*message.mutable_outcome()), host, ca_pem);
+  }
   if (!message.outcome().has_receipt()) return message;
-  const auto host = hosts.find(message.outcome().host_id());
-  const CheckedReceipt checked =
-      CheckReceipt(message.outcome().receipt(), host == hosts.end() ? v1::Host() : host->second, ca_pem);
+  const CheckedReceipt checked = CheckReceipt(message.outcome().receipt(), host, ca_pem);
   *message.mutable_outcome()->mutable_receipt() = Believed(checked);
   return message;
 }
 
 // DONE, and what is done is not proven by the host.
 bool IsUnproven(const v1::OrderOutcome& outcome) {
+  if (LacksReport(outcome)) return true;
   return outcome.state() == v1::OrderOutcome::STATE_DONE && outcome.has_receipt() &&
          outcome.receipt().containment() == v1::CONTAINMENT_UNSPECIFIED;
 }
@@ -81,8 +88,22 @@ void ShowJson(const Tool& tool, const OrderProgress& progress, const std::string
     line["host_id"] = id;
     line["host"] = host.name;
     if (host.outcome.state() == v1::OrderOutcome::STATE_UNSPECIFIED) line["state"] = "pending";
-    if (IsUnproven(host.outcome)) line["receipt"].as_object()["containment"] = "unverified";
+    if (IsUnproven(host.outcome) && host.outcome.has_receipt())
+      line["receipt"].as_object()["containment"] = "unverified";
     tool.Print(line);
+  }
+}
+
+// What a scan left out, and why; JSON has all that came.
+void ShowNotScanned(const Tool& tool, const v1::ScanProgress& scan) {
+  constexpr int kMostShown = 20;
+  for (int i = 0; i < std::min(scan.not_scanned_size(), kMostShown); ++i) {
+    tool.Print(StrCat("not scanned: ", Printable(scan.not_scanned(i).path()), ": ",
+                      Printable(scan.not_scanned(i).reason()), "\n"));
+  }
+  const auto shown = static_cast<uint64_t>(std::min(scan.not_scanned_size(), kMostShown));
+  if (scan.not_scanned_count() > shown) {
+    tool.Print(StrCat("not scanned: ", scan.not_scanned_count() - shown, " more\n"));
   }
 }
 
@@ -100,6 +121,7 @@ void ShowTable(const Tool& tool, const OrderProgress& progress) {
     ++rows;
   }
   if (rows > 0) tool.Print(table.Text());
+  if (progress.Hosts().size() == 1) ShowNotScanned(tool, progress.Hosts().begin()->second.outcome.progress());
 }
 
 }  // namespace
@@ -166,6 +188,7 @@ std::string OrderProgress::Slowest() const {
   if (slowest == nullptr || slowest->name.empty()) return "";
   std::string text = StrCat("; slowest: ", slowest->name);
   const v1::ScanProgress& scan = slowest->outcome.progress();
+  if (scan.state() == v1::ScanProgress::STATE_PAUSED) text += " (paused)";
   if (scan.bytes_total() > 0) {
     StrAppend(&text, " ",
               static_cast<int>(100.0 * static_cast<double>(scan.bytes_done()) /

@@ -6,7 +6,7 @@
 namespace cordon::controller {
 
 // One element per schema version; only ever appended to.
-inline constexpr std::array<std::string_view, 5> kSchema = {
+inline constexpr std::array<std::string_view, 6> kSchema = {
     R"sql(
 CREATE TABLE fleet(
   one INTEGER PRIMARY KEY CHECK(one = 1),
@@ -152,6 +152,16 @@ CREATE TABLE trust_history(
   sequence INTEGER NOT NULL,       -- of the order in its lane; 0 = the first bundle, which no order made
   signed_order BLOB NOT NULL);     -- the first bundle stands in an order without signatures
 ALTER TABLE enrollments ADD COLUMN trust_version INTEGER NOT NULL DEFAULT 0;  -- in force when its file was made
+)sql",
+    // What hosts signed of their baselines: the next scan's report is held against it.
+    R"sql(
+CREATE TABLE baselines(
+  host_id TEXT NOT NULL REFERENCES hosts(host_id),
+  roots BLOB NOT NULL,             -- each with a zero byte behind it
+  sha256 BLOB NOT NULL,
+  report BLOB NOT NULL,            -- the ScanReport that says so
+  signature BLOB NOT NULL,
+  PRIMARY KEY(host_id, roots)) WITHOUT ROWID;
 )sql"};
 
 }  // namespace cordon::controller

@@ -3,6 +3,7 @@
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/wire/order.h"
+#include "controller/store/baselines.h"
 #include "controller/store/order_rows.h"
 #include "controller/store/outcome.h"
 #include "controller/store/sqlite_store_impl.h"
@@ -76,8 +77,8 @@ absl::StatusOr<std::vector<OpenOutcome>> UndeliveredOfExpired(Database& database
 
 }  // namespace
 
-absl::Status ApplyOutcome(Database& database, const OrderOutcome& outcome,
-                          std::vector<OrderOutcome>* changed) {
+absl::Status ApplyOutcome(Database& database, const OrderOutcome& said, std::vector<OrderOutcome>* changed) {
+  OrderOutcome outcome = said;
   {
     CORDON_ASSIGN_OR_RETURN(
         Statement query, database.Prepare("SELECT state FROM outcomes WHERE order_id = ? AND host_id = ?"));
@@ -86,6 +87,7 @@ absl::Status ApplyOutcome(Database& database, const OrderOutcome& outcome,
     if (!found) return absl::OkStatus();  // never meant for this host (AUT-2)
     if (!MayBecome(static_cast<OrderOutcome::State>(query.Int(0)), outcome.state())) return absl::OkStatus();
   }
+  CORDON_RETURN_IF_ERROR(JudgeBaseline(database, outcome.time_unix_nanos(), &outcome));
   CORDON_ASSIGN_OR_RETURN(
       Statement update,
       database.Prepare("UPDATE outcomes SET state = ?, outcome = ? WHERE order_id = ? AND host_id = ?"));
@@ -94,7 +96,7 @@ absl::Status ApplyOutcome(Database& database, const OrderOutcome& outcome,
                              .BindText(3, outcome.order_id())
                              .BindText(4, outcome.host_id())
                              .Run());
-  changed->push_back(outcome);
+  changed->push_back(std::move(outcome));
   return absl::OkStatus();
 }
 

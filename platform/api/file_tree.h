@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <string>
+#include <utility>
 
 namespace cordon::platform {
 
@@ -29,11 +31,67 @@ struct FileMetadata {
   int64_t ctime_unix_nanos = 0;  // change of metadata or content; cannot be set by programs
   uint64_t inode = 0;
   uint64_t device = 0;
+  uint64_t links = 1;       // hard links
   std::string link_target;  // of a symlink
 };
 
 // NOT_FOUND, PERMISSION_DENIED, UNAVAILABLE for other failures of the system.
 absl::StatusOr<FileMetadata> ReadFileMetadata(const std::filesystem::path& path);
+
+// A regular file that is open for reading. Moves, and closes itself.
+class OpenFile {
+ public:
+  using Handle = std::intptr_t;  // a descriptor; on Windows a HANDLE
+
+  OpenFile(Handle handle, std::filesystem::path path, FileMetadata metadata)
+      : handle_(handle), path_(std::move(path)), metadata_(std::move(metadata)) {}
+  OpenFile(OpenFile&& other) noexcept
+      : handle_(std::exchange(other.handle_, kNone)),
+        path_(std::move(other.path_)),
+        metadata_(std::move(other.metadata_)) {}
+  OpenFile& operator=(OpenFile&&) = delete;
+  ~OpenFile();
+
+  Handle Get() const { return handle_; }
+  const std::filesystem::path& Path() const { return path_; }  // it was opened by
+  const FileMetadata& Metadata() const { return metadata_; }   // when it was opened
+
+ private:
+  static constexpr Handle kNone = -1;
+  Handle handle_;
+  std::filesystem::path path_;
+  FileMetadata metadata_;
+};
+
+// FAILED_PRECONDITION when it is no regular file; else as ReadFileMetadata.
+absl::StatusOr<OpenFile> OpenForReading(const std::filesystem::path& path);
+
+// What a system keeps beside a file's content and metadata: extended attributes, access control lists,
+// capabilities.
+struct FileAttributes {
+  std::string sha256;        // over all of them, by name; empty: there are none
+  std::string capabilities;  // of a program's file, as getcap prints them; empty: none
+  friend bool operator==(const FileAttributes&, const FileAttributes&) = default;
+};
+
+// Errors as ReadFileMetadata. A file system without attributes has none.
+absl::StatusOr<FileAttributes> ReadAttributes(const std::filesystem::path& path);  // of a link itself
+absl::StatusOr<FileAttributes> ReadAttributes(const OpenFile& file);
+
+struct Digests {
+  std::string sha256;  // 32 bytes
+  std::string md5;     // 16 bytes, when it was asked for
+};
+
+struct HashOptions {
+  uint64_t max_bytes = std::numeric_limits<uint64_t>::max();
+  bool md5 = false;
+};
+
+// Reads the file from its beginning to its end. Asks, counts and fails as HashFile. Thread-safe.
+absl::StatusOr<Digests> HashOpenFile(const OpenFile& file, const HashOptions& options,
+                                     const std::function<bool()>& keep_going,
+                                     const std::function<void(uint64_t)>& count = {});
 
 struct HashedFile {
   FileMetadata metadata;  // of the very file that was read

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/crypto/digest.h"
+#include "platform/linux/files/open_file.h"
 #include "platform/linux/system/fd.h"
 
 namespace cordon::platform {
@@ -50,6 +52,7 @@ FileMetadata ToMetadata(const struct stat& info) {
           .ctime_unix_nanos = Nanos(info.st_ctim),
           .inode = info.st_ino,
           .device = info.st_dev,
+          .links = info.st_nlink,
           .link_target = {}};
 }
 
@@ -68,46 +71,10 @@ absl::StatusOr<FileMetadata> MetadataAt(int folder, const char* name, const std:
 
 // O_NONBLOCK: a FIFO in place of the file must not hold us. O_NOATIME is refused to those who do not own the
 // file.
-Fd OpenForReading(const std::filesystem::path& path) {
+int OpenQuietly(const std::filesystem::path& path) {
   constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
   const int fd = open(path.c_str(), kFlags | O_NOATIME);
-  return Fd(fd < 0 && errno == EPERM ? open(path.c_str(), kFlags) : fd);
-}
-
-absl::StatusOr<Fd> OpenRegularFile(const std::filesystem::path& path, struct stat* info) {
-  Fd fd = OpenForReading(path);
-  if (!fd.Valid() && errno == ELOOP) {
-    return absl::FailedPreconditionError(StrCat(Printable(path.string()), " is a symbolic link"));
-  }
-  if (!fd.Valid()) return Failed("cannot open", path);
-  if (fstat(fd.Get(), info) != 0) return Failed("cannot stat", path);
-  if (!S_ISREG(info->st_mode)) {
-    return absl::FailedPreconditionError(StrCat(Printable(path.string()), " is no regular file"));
-  }
-  return fd;
-}
-
-absl::StatusOr<std::string> HashContent(int fd, const std::filesystem::path& path, uint64_t max_bytes,
-                                        const std::function<bool()>& keep_going,
-                                        const std::function<void(uint64_t)>& count) {
-  Sha256Stream digest;
-  // One buffer per thread: a scan hashes hundreds of thousands of small files.
-  thread_local std::vector<char> piece(kPieceBytes);
-  uint64_t total = 0;
-  while (true) {
-    if (!keep_going()) return absl::CancelledError(StrCat("stopped reading ", Printable(path.string())));
-    const ssize_t got = read(fd, piece.data(), piece.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Failed("cannot read", path);
-    if (got == 0) return digest.Finish();
-    total += static_cast<uint64_t>(got);
-    if (total > max_bytes) {
-      return absl::OutOfRangeError(
-          StrCat(Printable(path.string()), " is longer than ", FormatBytes(max_bytes)));
-    }
-    digest.Update({piece.data(), static_cast<size_t>(got)});
-    if (count) count(static_cast<uint64_t>(got));
-  }
+  return fd < 0 && errno == EPERM ? open(path.c_str(), kFlags) : fd;
 }
 
 struct MagicName {
@@ -154,26 +121,74 @@ absl::StatusOr<FileMetadata> ReadFileMetadata(const std::filesystem::path& path)
   return MetadataAt(AT_FDCWD, path.c_str(), path);
 }
 
+OpenFile::~OpenFile() {
+  if (handle_ != kNone) close(static_cast<int>(handle_));
+}
+
+absl::StatusOr<OpenFile> OpenForReading(const std::filesystem::path& path) {
+  const int fd = OpenQuietly(path);
+  if (fd < 0 && errno == ELOOP) {
+    return absl::FailedPreconditionError(StrCat(Printable(path.string()), " is a symbolic link"));
+  }
+  if (fd < 0) return Failed("cannot open", path);
+  return TakeOpenFile(Fd(fd), path);
+}
+
+absl::StatusOr<OpenFile> TakeOpenFile(Fd fd, const std::filesystem::path& path) {
+  struct stat info{};
+  if (fstat(fd.Get(), &info) != 0) return Failed("cannot stat", path);
+  if (!S_ISREG(info.st_mode)) {
+    return absl::FailedPreconditionError(StrCat(Printable(path.string()), " is no regular file"));
+  }
+  return OpenFile(fd.Release(), path, ToMetadata(info));
+}
+
+absl::StatusOr<Digests> HashOpenFile(const OpenFile& file, const HashOptions& options,
+                                     const std::function<bool()>& keep_going,
+                                     const std::function<void(uint64_t)>& count) {
+  const auto too_long = [&] {
+    return absl::OutOfRangeError(StrCat("longer than ", FormatBytes(options.max_bytes)));
+  };
+  if (file.Metadata().size > options.max_bytes) return too_long();
+  Sha256Stream sha256;
+  std::optional<Md5Stream> md5;
+  if (options.md5) md5.emplace();
+  // One buffer per thread: a scan hashes hundreds of thousands of small files.
+  thread_local std::vector<char> piece(kPieceBytes);
+  uint64_t total = 0;
+  while (true) {
+    if (!keep_going()) {
+      return absl::CancelledError(StrCat("stopped reading ", Printable(file.Path().string())));
+    }
+    const ssize_t got =
+        pread(static_cast<int>(file.Get()), piece.data(), piece.size(), static_cast<off_t>(total));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return Failed("cannot read", file.Path());
+    if (got == 0) return Digests{.sha256 = sha256.Finish(), .md5 = md5 ? md5->Finish() : std::string()};
+    total += static_cast<uint64_t>(got);
+    if (total > options.max_bytes) return too_long();
+    const std::string_view bytes(piece.data(), static_cast<size_t>(got));
+    sha256.Update(bytes);
+    if (md5) md5->Update(bytes);
+    if (count) count(bytes.size());
+  }
+}
+
 absl::StatusOr<HashedFile> HashFile(const std::filesystem::path& path, uint64_t max_bytes,
                                     const std::function<bool()>& keep_going,
                                     const std::function<void(uint64_t)>& count) {
-  struct stat info{};
-  CORDON_ASSIGN_OR_RETURN(const Fd fd, OpenRegularFile(path, &info));
-  HashedFile file{.metadata = ToMetadata(info), .sha256 = {}};
-  if (file.metadata.size > max_bytes) {
-    return absl::OutOfRangeError(StrCat("longer than ", FormatBytes(max_bytes)));
-  }
-  CORDON_ASSIGN_OR_RETURN(file.sha256, HashContent(fd.Get(), path, max_bytes, keep_going, count));
-  return file;
+  CORDON_ASSIGN_OR_RETURN(const OpenFile file, OpenForReading(path));
+  CORDON_ASSIGN_OR_RETURN(Digests digests, HashOpenFile(file, {.max_bytes = max_bytes}, keep_going, count));
+  return HashedFile{.metadata = file.Metadata(), .sha256 = std::move(digests.sha256)};
 }
 
 absl::StatusOr<std::string> ReadFileHead(const std::filesystem::path& path, size_t bytes) {
-  struct stat info{};
-  CORDON_ASSIGN_OR_RETURN(const Fd fd, OpenRegularFile(path, &info));
+  CORDON_ASSIGN_OR_RETURN(const OpenFile file, OpenForReading(path));
   std::string head(bytes, '\0');
   size_t have = 0;
   while (have < bytes) {
-    const ssize_t got = read(fd.Get(), head.data() + have, bytes - have);
+    const ssize_t got =
+        pread(static_cast<int>(file.Get()), head.data() + have, bytes - have, static_cast<off_t>(have));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return Failed("cannot read", path);
     if (got == 0) break;

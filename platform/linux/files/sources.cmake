@@ -1,4 +1,6 @@
 list(APPEND _sources
+  files/attributes.cc
+  files/capability_text.cc
   files/default_watch.cc
   files/event_buffer.cc
   files/event_translator.cc

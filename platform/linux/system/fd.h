@@ -22,6 +22,8 @@ class Fd {
 
   int Get() const { return fd_; }
   bool Valid() const { return fd_ >= 0; }
+  // Whose it is from now on.
+  int Release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_ = -1;

@@ -6,103 +6,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
-#include <condition_variable>
 #include <cstdlib>
 #include <fstream>
-#include <mutex>
 
-#include "agent/scan/scan_runner.h"
-#include "common/sqlite/database.h"
-#include "platform/api/system.h"
-#include "tests/fakes/recording_sink.h"
-#include "tests/support/temp_folder.h"
+#include "tests/integration/scan/scan_fixture.h"
 
 namespace cordon::agent {
 namespace {
 
-using cordon::testing::RecordingSink;
-using cordon::testing::TempFolder;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
-namespace fs = std::filesystem;
-
-class ScanTest : public ::testing::Test {
- protected:
-  void SetUp() override { Open(); }
-
-  void Open() {
-    runner_.reset();
-    auto runner = ScanRunner::Open(
-        {.database = state_ / "baseline.db", .excluded = {tree_ / "excluded"}}, *clock_, sink_,
-        [this] { return std::vector<fs::path>{tree_.Path()}; },
-        [this](const v1::ScanProgress& progress) { Heard(progress); });
-    ASSERT_TRUE(runner.ok()) << runner.status();
-    runner_ = *std::move(runner);
-  }
-
-  void Heard(const v1::ScanProgress& progress) {
-    const std::lock_guard lock(mutex_);
-    ++heard_;
-    last_ = progress;
-    changed_.notify_all();
-  }
-
-  v1::ScanProgress WaitForEnd(const std::string& order_id) {
-    std::unique_lock lock(mutex_);
-    const bool ended = changed_.wait_for(lock, std::chrono::seconds(60), [&] {
-      return last_.order_id() == order_id && last_.state() != v1::ScanProgress::STATE_RUNNING;
-    });
-    EXPECT_TRUE(ended);
-    return last_;
-  }
-
-  static v1::ScanSpec Spec(v1::IntegrityCheck::Mode mode = v1::IntegrityCheck::MODE_UNSPECIFIED) {
-    v1::ScanSpec spec;
-    spec.mutable_integrity()->set_mode(mode);
-    spec.set_full_speed(true);
-    return spec;
-  }
-
-  v1::ScanProgress Scan(const v1::ScanSpec& spec) {
-    const std::string order_id = "order" + std::to_string(++orders_);
-    findings_before_ = sink_.Events().size();
-    absl::Status started = runner_->Start(order_id, spec);
-    // The one before may have told its end and not yet be gone.
-    while (absl::IsResourceExhausted(started)) started = runner_->Start(order_id, spec);
-    EXPECT_TRUE(started.ok()) << started;
-    return WaitForEnd(order_id);
-  }
-
-  // "CONTENT name" per finding of the last scan.
-  std::vector<std::string> Findings() {
-    std::vector<std::string> found;
-    const auto events = sink_.Events();
-    for (size_t i = findings_before_; i < events.size(); ++i) {
-      const v1::Finding& finding = events[i].event.finding();
-      found.push_back(v1::Finding::Kind_Name(finding.kind()).substr(5) + " " +
-                      finding.path().substr(tree_.Path().string().size()));
-    }
-    return found;
-  }
-
-  void Write(const std::string& name, const std::string& content) {
-    fs::create_directories((tree_ / name).parent_path());
-    std::ofstream(tree_ / name) << content;
-  }
-
-  TempFolder tree_, state_;
-  std::unique_ptr<Clock> clock_ = platform::MakeSystemClock();
-  RecordingSink sink_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  v1::ScanProgress last_;
-  int heard_ = 0;
-  int orders_ = 0;
-  size_t findings_before_ = 0;
-  std::unique_ptr<ScanRunner> runner_;
-};
 
 TEST_F(ScanTest, FindsExactlyWhatWasTamperedWith) {
   for (int i = 0; i < 300; ++i)
@@ -216,40 +130,15 @@ TEST_F(ScanTest, AHugeFileIsLeftWithinASecondWhenCancelled) {
   ASSERT_EQ(truncate((tree_ / "small").c_str(), 1LL << 40), 0);  // a hole of 1 TiB
   v1::ScanSpec spec = Spec();
   spec.set_full_speed(false);
-  ASSERT_TRUE([&] {
-    absl::Status started = runner_->Start("huge", spec);
-    while (absl::IsResourceExhausted(started)) started = runner_->Start("huge", spec);
-    return started.ok();
-  }());
+  ASSERT_TRUE(StartWhenFree("huge", spec).ok());
   EXPECT_EQ(runner_->Start("other", spec).code(), absl::StatusCode::kResourceExhausted);
-  {
-    std::unique_lock lock(mutex_);  // it reads
-    ASSERT_TRUE(changed_.wait_for(lock, std::chrono::seconds(30),
-                                  [&] { return last_.order_id() == "huge" && last_.bytes_done() > 0; }));
-  }
+  ASSERT_TRUE(WaitFor([](const auto& p) { return p.order_id() == "huge" && p.bytes_done() > 0; }));
   ASSERT_TRUE(runner_->Cancel("huge").ok());
   EXPECT_EQ(WaitForEnd("huge").state(), v1::ScanProgress::STATE_CANCELLED);
   // The old baseline is whole.
   Write("small", "1");
   Scan(Spec());
   EXPECT_THAT(Findings(), IsEmpty());
-}
-
-TEST_F(ScanTest, AJobThatTheAgentsEndInterruptedIsToldAtTheNextStart) {
-  Write("small", "1");
-  runner_.reset();
-  {
-    auto database = Database::Open(state_ / "baseline.db", Database::Durability::kFull);
-    ASSERT_TRUE(database.ok());
-    ASSERT_TRUE(database->Execute("INSERT INTO job VALUES('lost-order', 1)").ok());
-  }
-  Open();
-  runner_->ReportInterrupted();
-  const v1::ScanProgress progress = WaitForEnd("lost-order");
-  EXPECT_EQ(progress.state(), v1::ScanProgress::STATE_FAILED);
-  const int heard = heard_;
-  runner_->ReportInterrupted();
-  EXPECT_EQ(heard_, heard);
 }
 
 TEST_F(ScanTest, ADamagedBaselineIsSetAsideAndReported) {

@@ -112,6 +112,12 @@ class RecordingHandler final : public agent::OrderHandler {
   absl::Status CancelScan(const std::string& /*scan_order_id*/) override {
     return Record("cancel", absl::OkStatus());
   }
+  absl::Status PauseScan(const std::string& /*scan_order_id*/) override {
+    return Record("pause", absl::OkStatus());
+  }
+  absl::Status ResumeScan(const std::string& /*scan_order_id*/) override {
+    return Record("resume", absl::OkStatus());
+  }
   absl::Status SetPolicy(const v1::Policy* /*policy*/) override { return Record("policy", absl::OkStatus()); }
 
   std::vector<std::string> effects;

@@ -137,6 +137,14 @@ class Victim final : public agent::OrderHandler {
     effects_.push_back("cancel " + scan_order_id);
     return absl::OkStatus();
   }
+  absl::Status PauseScan(const std::string& scan_order_id) override {
+    effects_.push_back("pause " + scan_order_id);
+    return absl::OkStatus();
+  }
+  absl::Status ResumeScan(const std::string& scan_order_id) override {
+    effects_.push_back("resume " + scan_order_id);
+    return absl::OkStatus();
+  }
   absl::Status SetPolicy(const v1::Policy* /*policy*/) override {
     effects_.emplace_back("policy");
     return absl::OkStatus();

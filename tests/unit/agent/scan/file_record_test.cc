@@ -2,13 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include "agent/scan/scan_runner.h"
-
 namespace cordon::agent {
 namespace {
 
 FileRecord Record() {
-  FileRecord record{.path = "/etc/passwd", .metadata = {}, .sha256 = std::string(32, 'a')};
+  FileRecord record{.path = "/etc/passwd", .sha256 = std::string(32, 'a')};
   record.metadata.type = platform::FileType::kFile;
   record.metadata.size = 10;
   record.metadata.mode = 0644;
@@ -71,22 +69,22 @@ TEST(LooksUntouched, AsksForChangeTimeAndInodeToo) {
   EXPECT_FALSE(LooksUntouched(before, after));
 }
 
-TEST(ScanSpec, WhatCannotBeDoneIsRefusedByField) {
-  v1::ScanSpec spec;
-  EXPECT_EQ(CheckScanSpec(spec).code(), absl::StatusCode::kInvalidArgument);
-  spec.mutable_integrity();
-  EXPECT_TRUE(CheckScanSpec(spec).ok());
-  for (const char* path : {"", "etc", "/etc/../root"}) {
-    v1::ScanSpec bad = spec;
-    bad.add_paths(path);
-    EXPECT_EQ(CheckScanSpec(bad).code(), absl::StatusCode::kInvalidArgument) << path;
-  }
-  v1::ScanSpec many = spec;
-  for (int i = 0; i < 65; ++i) many.add_paths("/etc");
-  EXPECT_EQ(CheckScanSpec(many).code(), absl::StatusCode::kInvalidArgument);
-  v1::ScanSpec indicators = spec;
-  indicators.mutable_indicators()->add_path_patterns("*");
-  EXPECT_EQ(CheckScanSpec(indicators).code(), absl::StatusCode::kUnimplemented);
+TEST(Compare, AttributesCapabilitiesAndHardLinksAreMetadata) {
+  FileRecord after = Record();
+  after.attributes = {.sha256 = std::string(32, 'x'), .capabilities = "cap_net_raw=ep"};
+  after.metadata.links = 2;
+  auto finding = Compare(Record(), after);
+  ASSERT_TRUE(finding.has_value());
+  EXPECT_EQ(finding->kind(), v1::Finding::KIND_METADATA);
+  EXPECT_EQ(finding->detail(), "hard links 1 -> 2, capabilities none -> cap_net_raw=ep");
+  EXPECT_EQ(finding->after().capabilities(), "cap_net_raw=ep");
+  EXPECT_EQ(finding->after().attributes_sha256(), std::string(32, 'x'));
+  EXPECT_EQ(finding->after().links(), 2U);
+  after = Record();
+  after.attributes.sha256 = std::string(32, 'y');
+  finding = Compare(Record(), after);
+  ASSERT_TRUE(finding.has_value());
+  EXPECT_EQ(finding->detail(), "attributes or access lists came");
 }
 
 }  // namespace

@@ -405,7 +405,8 @@ TEST(StoreFile, OfAnOlderVersionGetsItsTrustHistory) {
            .Execute("DROP INDEX orders_open; ALTER TABLE orders DROP COLUMN proposal; "
                     "ALTER TABLE orders DROP COLUMN signatures_needed; DROP INDEX orders_released; "
                     "ALTER TABLE orders DROP COLUMN released; DROP TABLE trust_history; "
-                    "ALTER TABLE enrollments DROP COLUMN trust_version; PRAGMA user_version=4"));
+                    "ALTER TABLE enrollments DROP COLUMN trust_version; DROP TABLE baselines; "
+                    "PRAGMA user_version=4"));
   box.Start();
   EXPECT_EQ(Must(box->GetOrder(order.order_id())).proposal, v1::PROPOSAL_STATE_UNSPECIFIED);
   EXPECT_THAT(Must(box->TrustHistory(0)), SizeIs(1));

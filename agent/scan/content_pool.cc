@@ -1,0 +1,99 @@
+#include "agent/scan/content_pool.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "common/base/status.h"
+#include "platform/api/system.h"
+
+namespace cordon::agent {
+namespace {
+
+// The walk may be this far ahead of reading: the nearer the end is known, the better the estimate. About 20
+// MB.
+constexpr size_t kMaxOutstanding = 65'536;
+
+absl::StatusOr<platform::OpenFile> Open(const ContentPool::Job& job) {
+  if (job.running.empty()) return platform::OpenForReading(job.path);
+  absl::Status last;
+  for (const platform::RunningProgram& program : job.running) {
+    absl::StatusOr<platform::OpenFile> file = platform::OpenProgramOf(program);
+    if (file.ok()) return file;
+    last = file.status();
+  }
+  return last;
+}
+
+}  // namespace
+
+ContentPool::ContentPool(Options options, std::function<bool()> keep_going,
+                         std::vector<std::unique_ptr<RuleScanner>> scanners)
+    : options_(options), keep_going_(std::move(keep_going)), scanners_(std::move(scanners)) {
+  for (const std::unique_ptr<RuleScanner>& scanner : scanners_) {
+    threads_.emplace_back([this, scanner = scanner.get()] { Run(scanner); });
+  }
+}
+
+ContentPool::~ContentPool() {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.clear();  // nobody takes their results any more
+    closed_ = true;
+    work_.notify_all();
+  }
+  for (std::thread& thread : threads_) thread.join();
+}
+
+bool ContentPool::TrySubmit(Job* job) {
+  if (outstanding_ >= kMaxOutstanding) return false;
+  ++outstanding_;
+  const std::lock_guard lock(mutex_);
+  jobs_.push_back(std::move(*job));
+  work_.notify_one();
+  return true;
+}
+
+std::vector<ContentPool::Result> ContentPool::Take(std::chrono::milliseconds wait) {
+  std::unique_lock lock(mutex_);
+  if (wait.count() > 0) done_.wait_for(lock, wait, [&] { return !results_.empty(); });
+  std::vector<Result> results = std::exchange(results_, {});
+  outstanding_ -= results.size();
+  return results;
+}
+
+void ContentPool::Run(RuleScanner* scanner) {
+  if (options_.polite) {
+    const absl::Status status = platform::LowerThreadPriority();
+    if (!status.ok()) spdlog::warn("a scan runs at normal priority: {}", Message(status));
+  }
+  std::unique_lock lock(mutex_);
+  while (true) {
+    work_.wait(lock, [&] { return closed_ || !jobs_.empty(); });
+    if (jobs_.empty()) return;
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    absl::StatusOr<Content> content = Read(job, scanner);
+    lock.lock();
+    results_.push_back({.job = std::move(job), .content = std::move(content)});
+    done_.notify_one();
+  }
+}
+
+absl::StatusOr<ContentPool::Content> ContentPool::Read(const Job& job, RuleScanner* scanner) {
+  CORDON_ASSIGN_OR_RETURN(const platform::OpenFile file, Open(job));
+  CORDON_ASSIGN_OR_RETURN(platform::Digests digests,
+                          platform::HashOpenFile(file, {.md5 = options_.md5}, keep_going_,
+                                                 [this](uint64_t bytes) { bytes_read_ += bytes; }));
+  Content content{
+      .file = {.path = job.path, .metadata = file.Metadata(), .sha256 = std::move(digests.sha256)},
+      .md5 = std::move(digests.md5)};
+  CORDON_ASSIGN_OR_RETURN(content.file.attributes, platform::ReadAttributes(file));
+  if (scanner == nullptr) return content;
+  content.rules = scanner->Search(file, keep_going_);
+  if (absl::IsCancelled(content.rules.status())) return content.rules.status();
+  return content;
+}
+
+}  // namespace cordon::agent

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "agent/scan/file_record.h"
+#include "agent/scan/rule_scanner.h"
+#include "agent/scan/walk.h"
+#include "platform/api/file_tree.h"
+#include "platform/api/running_programs.h"
+
+namespace cordon::agent {
+
+// Reads files on threads of its own: digests, attributes, and what the rules find. One thread submits and
+// takes the results.
+class ContentPool {
+ public:
+  struct Job {
+    std::string path = {};
+    platform::FileMetadata metadata = {};  // as the walk saw it
+    // Processes that all execute one file: that file is read, whatever `path` names now.
+    std::vector<platform::RunningProgram> running = {};
+    // Only carried:
+    std::optional<FileRecord> before = {};  // in the baseline
+    FolderPtr folder = {};
+  };
+  struct Content {
+    FileRecord file = {};
+    std::string md5 = {};
+    absl::StatusOr<std::vector<std::string>> rules = std::vector<std::string>();  // as RuleScanner::Search
+  };
+  struct Result {
+    Job job;
+    absl::StatusOr<Content> content;
+  };
+  struct Options {
+    bool polite = false;  // the lowest CPU and I/O class
+    bool md5 = false;
+  };
+
+  // `keep_going` is asked before every piece of 256 KiB, by all threads; it may block for as long as the pool
+  // is to rest, and stops every read when it says no. A thread for each of `scanners`, which may be empty
+  // pointers.
+  ContentPool(Options options, std::function<bool()> keep_going,
+              std::vector<std::unique_ptr<RuleScanner>> scanners);
+  ~ContentPool();
+
+  // False when the queue is full: take results and try again.
+  bool TrySubmit(Job* job);
+  // What is done by now; waits for the first one, up to `wait`.
+  std::vector<Result> Take(std::chrono::milliseconds wait);
+  // Submitted and not yet taken.
+  size_t Outstanding() const { return outstanding_; }
+  uint64_t BytesRead() const { return bytes_read_; }
+
+ private:
+  void Run(RuleScanner* scanner);
+  absl::StatusOr<Content> Read(const Job& job, RuleScanner* scanner);
+
+  const Options options_;
+  const std::function<bool()> keep_going_;
+  const std::vector<std::unique_ptr<RuleScanner>> scanners_;
+  std::atomic<uint64_t> bytes_read_ = 0;
+  size_t outstanding_ = 0;  // the submitting thread's
+  std::mutex mutex_;
+  std::condition_variable work_;
+  std::condition_variable done_;
+  std::deque<Job> jobs_;
+  std::vector<Result> results_;
+  bool closed_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace cordon::agent

@@ -1,0 +1,105 @@
+// What a scan makes of what was read; the walk stands in scan_job.cc.
+
+#include <utility>
+
+#include "agent/event/file_state.h"
+#include "agent/scan/scan_job.h"
+#include "common/base/status.h"
+
+namespace cordon::agent {
+absl::Status ScanJob::Submit(ContentPool::Job job) {
+  ++job.folder->unread;
+  while (!pool_.TrySubmit(&job)) {
+    if (Stopped()) return absl::OkStatus();
+    CORDON_RETURN_IF_ERROR(TakeResults(kWait));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ScanJob::TakeResults(std::chrono::milliseconds wait) {
+  for (ContentPool::Result& result : pool_.Take(wait)) CORDON_RETURN_IF_ERROR(TakeResult(std::move(result)));
+  ledger_.Tick(pool_.BytesRead() + bytes_unread_);
+  return absl::OkStatus();
+}
+
+absl::Status ScanJob::TakeResult(ContentPool::Result result) {
+  // One that was stopped is still to be read: its folder stays open.
+  if (absl::IsCancelled(result.content.status())) return absl::OkStatus();
+  CORDON_RETURN_IF_ERROR(result.content.ok() ? TakeContent(result.job, *std::move(result.content))
+                                             : TakeFailure(result.job, result.content.status()));
+  --result.job.folder->unread;
+  ledger_.FileDone(result.job.metadata.size, *result.job.folder);
+  return absl::OkStatus();
+}
+
+absl::Status ScanJob::TakeContent(const ContentPool::Job& job, ContentPool::Content content) {
+  const FileRecord& file = content.file;
+  for (const IndicatorMatch& match : indicators_.MatchDigests({.sha256 = file.sha256, .md5 = content.md5})) {
+    CORDON_RETURN_IF_ERROR(TellIndicator(file, match, job));
+  }
+  if (absl::IsAborted(content.rules.status())) {
+    CORDON_RETURN_IF_ERROR(
+        ledger_.Tell(ScannerFinding(file.path, Message(content.rules.status())), *job.folder));
+  } else if (!content.rules.ok()) {
+    ledger_.NotScanned(file.path, Message(content.rules.status()), *job.folder);
+  } else {
+    for (const std::string& rule : *content.rules) {
+      CORDON_RETURN_IF_ERROR(TellIndicator(file, {.rule = rule, .detail = "the rule matches"}, job));
+    }
+  }
+  return job.running.empty() ? Settle(file, job.before, *job.folder) : absl::OkStatus();
+}
+
+absl::Status ScanJob::TakeFailure(const ContentPool::Job& job, const absl::Status& status) {
+  if (absl::IsNotFound(status)) {
+    return job.before.has_value() ? TellRemoved(*job.before, *job.folder) : absl::OkStatus();
+  }
+  ledger_.NotScanned(
+      job.path,
+      absl::IsFailedPrecondition(status) ? "became another thing while it was scanned" : Message(status),
+      *job.folder);
+  if (!job.running.empty()) return absl::OkStatus();
+  // What cannot be read is not called changed.
+  FileRecord after{.path = job.path, .metadata = job.metadata};
+  if (job.before.has_value()) after.attributes = job.before->attributes;
+  return Settle(after, job.before, *job.folder);
+}
+
+// Of running programs: once for each process.
+absl::Status ScanJob::TellIndicator(const FileRecord& file, const IndicatorMatch& match,
+                                    const ContentPool::Job& job) {
+  if (job.running.empty()) return ledger_.Tell(IndicatorFinding(file, match), *job.folder);
+  for (const platform::RunningProgram& program : job.running) {
+    v1::Finding finding = IndicatorFinding(file, match);
+    finding.set_pid(program.pid);
+    finding.set_executable(EventPath(program.executable));
+    finding.set_detail(StrCat(match.detail, "; process ", program.pid, " executes it",
+                              program.deleted ? ", and it is no more on disk" : ""));
+    if (processes_ != nullptr) {
+      const std::optional<ProcessRef> process = processes_->Find(program.pid, clock_.BootNanos());
+      if (process.has_value()) finding.set_process_guid(process->guid);
+    }
+    CORDON_RETURN_IF_ERROR(ledger_.Tell(std::move(finding), *job.folder));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ScanJob::Settle(const FileRecord& after, const std::optional<FileRecord>& before,
+                             Folder& folder) {
+  if (mode_ == ScanRoot::Baseline::kCreate) return baseline_.Add(after);
+  if (mode_ == ScanRoot::Baseline::kNone) return absl::OkStatus();
+  if (!before.has_value()) return ledger_.Tell(AddedFinding(after), folder);
+  std::optional<v1::Finding> finding = Compare(*before, after);
+  return finding.has_value() ? ledger_.Tell(*std::move(finding), folder) : absl::OkStatus();
+}
+
+absl::Status ScanJob::TellRemoved(const FileRecord& before, Folder& folder) {
+  if (IsExcluded(before.path)) return absl::OkStatus();
+  CORDON_RETURN_IF_ERROR(ledger_.Tell(RemovedFinding(before), folder));
+  if (before.metadata.type != platform::FileType::kDirectory) return absl::OkStatus();
+  return baseline_.ForEachBelow(before.path, [&](const FileRecord& record) {
+    return IsExcluded(record.path) ? absl::OkStatus() : ledger_.Tell(RemovedFinding(record), folder);
+  });
+}
+
+}  // namespace cordon::agent

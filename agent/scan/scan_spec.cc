@@ -1,0 +1,97 @@
+#include "agent/scan/scan_spec.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "agent/scan/walk.h"
+#include "common/base/status.h"
+#include "common/base/text.h"
+
+namespace cordon::agent {
+namespace {
+
+constexpr size_t kMaxPathBytes = 4096;
+
+absl::Status CheckPath(const std::string& text) {
+  const auto refuse = [&](std::string_view why) {
+    return absl::InvalidArgumentError(StrCat("paths: '", Printable(text), "' ", why));
+  };
+  if (text.empty() || text.size() > kMaxPathBytes) return refuse("has no length from 1 to 4096 bytes");
+  const std::filesystem::path path = UnescapeFromUtf8(text);
+  if (!path.is_absolute()) return refuse("is no absolute path");
+  if (path.string().find('\0') != std::string::npos) return refuse("has a zero byte");
+  for (const auto& part : path) {
+    if (part == "..") return refuse("has '..' in it");
+  }
+  return absl::OkStatus();
+}
+
+// Sorted, and without those that lie below another.
+std::vector<std::string> Outermost(std::vector<std::string> paths) {
+  std::ranges::sort(paths, WalksBefore);
+  std::vector<std::string> kept;
+  for (std::string& path : paths) {
+    if (kept.empty() || !IsAtOrBelow(path, kept.back())) kept.push_back(std::move(path));
+  }
+  return kept;
+}
+
+absl::Status CheckIndicators(const v1::IndicatorCheck& check) {
+  if (check.sha256().empty() && check.md5().empty() && check.path_patterns().empty() &&
+      check.yara().empty()) {
+    return absl::InvalidArgumentError("indicators: there is nothing to look for");
+  }
+  std::set<std::string_view> names;
+  for (const v1::RuleFile& file : check.yara()) {
+    if (!names.insert(file.name()).second) {
+      return absl::InvalidArgumentError(
+          StrCat("indicators: two rule files are called ", Printable(file.name())));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckScanSpec(const v1::ScanSpec& spec) {
+  if (!spec.has_integrity() && !spec.has_indicators()) {
+    return absl::InvalidArgumentError("spec: the scan asks for nothing");
+  }
+  if (spec.has_indicators()) CORDON_RETURN_IF_ERROR(CheckIndicators(spec.indicators()));
+  for (const std::string& path : spec.paths()) CORDON_RETURN_IF_ERROR(CheckPath(path));
+  return absl::OkStatus();
+}
+
+std::string TruePath(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::path real = std::filesystem::weakly_canonical(path, error);
+  if (error) real = path.lexically_normal();
+  if (!real.has_filename() && real.has_relative_path()) real = real.parent_path();
+  return real.string();
+}
+
+absl::StatusOr<std::vector<ScanRoot>> RootsOf(const v1::ScanSpec& spec,
+                                              const std::vector<std::filesystem::path>& default_paths,
+                                              Baseline& baseline) {
+  std::vector<std::string> paths;
+  for (const std::string& path : spec.paths()) paths.push_back(TruePath(UnescapeFromUtf8(path)));
+  if (paths.empty()) std::ranges::transform(default_paths, std::back_inserter(paths), TruePath);
+  if (paths.empty()) return absl::InvalidArgumentError("paths: nothing to scan: the host watches nothing");
+  std::vector<ScanRoot> roots;
+  for (std::string& path : Outermost(std::move(paths))) {
+    ScanRoot& root = roots.emplace_back(ScanRoot{.path = std::move(path)});
+    if (!spec.has_integrity()) continue;
+    CORDON_ASSIGN_OR_RETURN(const bool covered, baseline.Covers(root.path));
+    const v1::IntegrityCheck::Mode mode = spec.integrity().mode();
+    if (mode == v1::IntegrityCheck::MODE_CHECK && !covered) {
+      return absl::FailedPreconditionError(
+          StrCat("there is no baseline of ", Printable(root.path), ": make one first (mode CREATE)"));
+    }
+    const bool create = mode == v1::IntegrityCheck::MODE_CREATE || !covered;
+    root.baseline = create ? ScanRoot::Baseline::kCreate : ScanRoot::Baseline::kCheck;
+  }
+  return roots;
+}
+
+}  // namespace cordon::agent

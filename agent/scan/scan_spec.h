@@ -1,0 +1,28 @@
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "agent/scan/baseline.h"
+#include "agent/scan/job_store.h"
+#include "cordon/v1/scan.pb.h"
+
+namespace cordon::agent {
+
+// INVALID_ARGUMENT names the field that this host cannot carry out. Pure. Bounds of sizes and counts are
+// common/wire/order.h's.
+absl::Status CheckScanSpec(const v1::ScanSpec& spec);
+
+// The roots of a job, outermost ones only, in the order of the walk, and what is to be done with the baseline
+// of each. `default_paths`: when the order names none. FAILED_PRECONDITION for a check without a baseline.
+absl::StatusOr<std::vector<ScanRoot>> RootsOf(const v1::ScanSpec& spec,
+                                              const std::vector<std::filesystem::path>& default_paths,
+                                              Baseline& baseline);
+
+// Links on the way to what was named are resolved; below it none is followed.
+std::string TruePath(const std::filesystem::path& path);
+
+}  // namespace cordon::agent

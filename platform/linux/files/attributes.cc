@@ -1,0 +1,80 @@
+#include <sys/xattr.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "common/base/status.h"
+#include "common/base/text.h"
+#include "common/crypto/digest.h"
+#include "platform/api/file_tree.h"
+#include "platform/linux/files/capability_text.h"
+
+namespace cordon::platform {
+namespace {
+
+constexpr size_t kMaxBytes = 64 * 1024;  // XATTR_LIST_MAX and XATTR_SIZE_MAX
+constexpr std::string_view kCapabilities = "security.capability";
+
+// Reads into a buffer; < 0 with errno as the system call.
+using ListNames = std::function<ssize_t(char* into, size_t size)>;
+using ReadValue = std::function<ssize_t(const char* name, char* into, size_t size)>;
+
+absl::Status Failed(const std::filesystem::path& path) {
+  return absl::ErrnoToStatus(errno, StrCat("cannot read the attributes of ", Printable(path.string())));
+}
+
+// "a\0b\0" -> {"a", "b"}
+std::vector<std::string> SplitNames(std::string_view list) {
+  std::vector<std::string> names;
+  while (!list.empty()) {
+    const size_t end = std::min(list.find('\0'), list.size());
+    names.emplace_back(list.substr(0, end));
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+absl::StatusOr<FileAttributes> Read(const std::filesystem::path& path, const ListNames& list,
+                                    const ReadValue& read) {
+  thread_local std::vector<char> buffer(kMaxBytes);
+  const ssize_t listed = list(buffer.data(), buffer.size());
+  if (listed < 0 && errno == ENOTSUP) return FileAttributes();
+  if (listed < 0) return Failed(path);
+  if (listed == 0) return FileAttributes();
+  FileAttributes attributes;
+  Sha256Stream digest;
+  for (const std::string& name : SplitNames({buffer.data(), static_cast<size_t>(listed)})) {
+    const ssize_t size = read(name.c_str(), buffer.data(), buffer.size());
+    if (size < 0 && (errno == ENODATA || errno == ENOTSUP)) continue;  // gone since it was listed
+    if (size < 0) return Failed(path);
+    const std::string_view value(buffer.data(), static_cast<size_t>(size));
+    digest.UpdateU32(static_cast<uint32_t>(name.size()));
+    digest.Update(name);
+    digest.UpdateU32(static_cast<uint32_t>(value.size()));
+    digest.Update(value);
+    if (name == kCapabilities) attributes.capabilities = CapabilityText(value);
+  }
+  attributes.sha256 = digest.Finish();
+  return attributes;
+}
+
+}  // namespace
+
+absl::StatusOr<FileAttributes> ReadAttributes(const std::filesystem::path& path) {
+  return Read(
+      path, [&](char* into, size_t size) { return llistxattr(path.c_str(), into, size); },
+      [&](const char* name, char* into, size_t size) { return lgetxattr(path.c_str(), name, into, size); });
+}
+
+absl::StatusOr<FileAttributes> ReadAttributes(const OpenFile& file) {
+  const int fd = static_cast<int>(file.Get());
+  return Read(
+      file.Path(), [&](char* into, size_t size) { return flistxattr(fd, into, size); },
+      [&](const char* name, char* into, size_t size) { return fgetxattr(fd, name, into, size); });
+}
+
+}  // namespace cordon::platform

@@ -1,0 +1,3 @@
+list(APPEND _sources
+  running/running_programs.cc
+)

@@ -1,0 +1,146 @@
+// What a scan costs next to the least that would do: scan TREE ROUNDS
+// Interleaved rounds over one tree, warm; medians of wall time. Prints one JSON object per way and round, and
+// a line with the ratios (budgets of design §10): first pass against a bare read and hash by two threads, a
+// check of the unchanged tree against `find -printf`.
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "agent/scan/scan_runner.h"
+#include "common/crypto/digest.h"
+#include "platform/api/system.h"
+#include "tests/fakes/recording_sink.h"
+#include "tests/support/temp_folder.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace cordon;  // NOLINT
+
+// Paths first, then two threads that open, read and hash: nothing else.
+void BareHash(const fs::path& tree) {
+  std::vector<std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(tree)) {
+    if (entry.is_regular_file() && !entry.is_symlink()) files.push_back(entry.path().string());
+  }
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    std::vector<char> piece(256 * 1024);
+    Sha256Stream digest;
+    for (size_t i = next++; i < files.size(); i = next++) {
+      const int fd = open(files[i].c_str(), O_RDONLY | O_CLOEXEC);
+      if (fd < 0) continue;
+      ssize_t got = 0;
+      while ((got = read(fd, piece.data(), piece.size())) > 0) {
+        digest.Update({piece.data(), static_cast<size_t>(got)});
+      }
+      digest.Finish();
+      close(fd);
+    }
+  };
+  std::jthread other(work);
+  work();
+}
+
+void BareStat(const fs::path& tree) {
+  const std::string command = "find '" + tree.string() + "' -printf '%i %s %T@ %C@ %p\\n' > /dev/null";
+  if (std::system(command.c_str()) != 0) throw std::runtime_error("find failed");
+}
+
+class Scanner {
+ public:
+  explicit Scanner(const fs::path& tree) : tree_(tree) {
+    auto runner =
+        agent::ScanRunner::Open({.database = state_ / "baseline.db", .host_id = "bench"},
+                                {.clock = *clock_,
+                                 .sink = sink_,
+                                 .flush_events = [] { return absl::OkStatus(); },
+                                 .default_paths = [] { return std::vector<fs::path>(); },
+                                 .on_progress = [this](const v1::ScanProgress& progress) { Heard(progress); },
+                                 .on_refused = [](const std::string&, const absl::Status&) {}});
+    if (!runner.ok()) throw std::runtime_error(runner.status().ToString());
+    runner_ = *std::move(runner);
+  }
+
+  void Run(v1::IntegrityCheck::Mode mode) {
+    v1::ScanSpec spec;
+    spec.add_paths(tree_.string());
+    spec.set_full_speed(true);
+    spec.mutable_integrity()->set_mode(mode);
+    const std::string id = std::to_string(++jobs_);
+    absl::Status started = runner_->Start(id, spec);
+    while (absl::IsResourceExhausted(started)) started = runner_->Start(id, spec);
+    if (!started.ok()) throw std::runtime_error(started.ToString());
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return last_.order_id() == id && !last_.report().empty(); });
+    if (last_.state() != v1::ScanProgress::STATE_DONE) throw std::runtime_error(last_.message());
+  }
+
+ private:
+  void Heard(const v1::ScanProgress& progress) {
+    const std::lock_guard lock(mutex_);
+    last_ = progress;
+    changed_.notify_all();
+  }
+
+  const fs::path tree_;
+  testing::TempFolder state_;
+  std::unique_ptr<Clock> clock_ = platform::MakeSystemClock();
+  testing::RecordingSink sink_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  v1::ScanProgress last_;
+  int jobs_ = 0;
+  std::unique_ptr<agent::ScanRunner> runner_;
+};
+
+double Median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values.at(values.size() / 2);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    fmt::print(stderr, "usage: {} TREE ROUNDS\n", argv[0]);
+    return 2;
+  }
+  const fs::path tree = argv[1];
+  Scanner scanner(tree);
+  std::map<std::string, std::vector<double>> seconds;
+  const auto measure = [&](const std::string& way, const std::function<void()>& run) {
+    const auto began = std::chrono::steady_clock::now();
+    run();
+    const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    fmt::print("{{\"way\":\"{}\",\"seconds\":{:.3f}}}\n", way, took);
+    seconds[way].push_back(took);
+  };
+  BareHash(tree);  // warms it
+  for (int round = 0; round < std::atoi(argv[2]); ++round) {
+    measure("bare hash", [&] { BareHash(tree); });
+    measure("first pass", [&] { scanner.Run(v1::IntegrityCheck::MODE_CREATE); });
+    measure("find -printf", [&] { BareStat(tree); });
+    measure("check", [&] { scanner.Run(v1::IntegrityCheck::MODE_CHECK); });
+  }
+  fmt::print(
+      "first pass: {:.2f} of the bare hash's rate (budget: at least 0.85); check: {:.2f} times find (at most "
+      "1.2)\n",
+      Median(seconds["bare hash"]) / Median(seconds["first pass"]),
+      Median(seconds["check"]) / Median(seconds["find -printf"]));
+  return 0;
+}
