@@ -68,7 +68,8 @@ TEST_F(FileEvents, OneShotWritersAreEachNamed) {
                        {.guid = "guid" + std::to_string(i), .executable = "/bin/sh"});
   }
   const std::string last = (folder_ / std::to_string(kWriters - 1)).string();
-  ASSERT_TRUE(sink_.WaitFor([&](const v1::Event& event) { return event.file_changed().path() == last; }));
+  ASSERT_TRUE(sink_.WaitFor([&](const v1::Event& event) { return event.file_changed().path() == last; },
+                            std::chrono::minutes(2)));
   sensor_.Stop();
   int named = 0;
   for (const auto& recorded : sink_.Events()) {

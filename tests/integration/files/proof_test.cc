@@ -86,7 +86,7 @@ TEST_F(WatchedFolder, AFullQueueIsNoticedAndItsEndAsWell) {
   FileSensor sensor({.state_folder = state_.Path(),
                      .settle = {.quiet_nanos = 20 * kNanosPerMilli},
                      .process_wait = std::chrono::milliseconds(0),
-                     .proof_wait = std::chrono::milliseconds(1'000)},
+                     .proof_wait = std::chrono::milliseconds(3'000)},
                     platform::MakeFileSource, *clock_, processes_, sink);
   ASSERT_TRUE(sensor.Start(policy_).ok());
   sensor.Prove();
