@@ -29,7 +29,9 @@ std::string Text() {
 }
 
 bool IsAsLaid(const std::filesystem::path& path) {
-  const absl::StatusOr<std::string> content = platform::ReadFileHead(path, 2 * Text().size());
+  const absl::StatusOr<platform::OpenFile> file = platform::OpenForReading(path);
+  if (!file.ok()) return false;
+  const absl::StatusOr<std::string> content = platform::ReadFileHead(*file, 2 * Text().size());
   return content.ok() && *content == Text();
 }
 

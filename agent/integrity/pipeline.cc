@@ -179,18 +179,21 @@ FoundFile FileSensor::Pipeline::Look(const SettledPath& settled) const {
 }
 
 void FileSensor::Pipeline::ReadContent(const std::filesystem::path& path, FoundFile* found) const {
-  const absl::StatusOr<platform::HashedFile> hashed =
-      platform::HashFile(path, config_.max_hash_bytes, [this] { return !hurry_; });
-  if (hashed.ok()) {
-    found->state = EventFileState(hashed->metadata, hashed->sha256);
-  } else if (absl::IsCancelled(hashed.status())) {
-    found->hash_skipped = "the agent was stopping";
-  } else {
-    found->hash_skipped = std::string(Message(hashed.status()));
+  const absl::StatusOr<platform::OpenFile> file = platform::OpenForReading(path);
+  if (!file.ok()) {
+    found->hash_skipped = std::string(Message(file.status()));
+    return;
+  }
+  const absl::StatusOr<platform::Digests> hashed =
+      platform::HashOpenFile(*file, {.max_bytes = config_.max_hash_bytes}, [this] { return !hurry_; });
+  found->state = EventFileState(file->Metadata(), hashed.ok() ? hashed->sha256 : "");
+  if (!hashed.ok()) {
+    found->hash_skipped =
+        absl::IsCancelled(hashed.status()) ? "the agent was stopping" : std::string(Message(hashed.status()));
   }
   if (!tripwires_.On()) return;
-  const absl::StatusOr<std::string> head = platform::ReadFileHead(path, kContentSample);
-  if (head.ok()) found->content = JudgeContent(*head);  // else it is gone, and the next change tells that
+  const absl::StatusOr<std::string> head = platform::ReadFileHead(*file, kContentSample);
+  if (head.ok()) found->content = JudgeContent(*head);
 }
 
 bool FileSensor::Pipeline::NameProcess(FileFact& fact) const {

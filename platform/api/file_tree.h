@@ -93,6 +93,9 @@ absl::StatusOr<Digests> HashOpenFile(const OpenFile& file, const HashOptions& op
                                      const std::function<bool()>& keep_going,
                                      const std::function<void(uint64_t)>& count = {});
 
+// The first `bytes` of the file, fewer when it is shorter.
+absl::StatusOr<std::string> ReadFileHead(const OpenFile& file, size_t bytes);
+
 struct HashedFile {
   FileMetadata metadata;  // of the very file that was read
   std::string sha256;     // 32 bytes
@@ -105,9 +108,6 @@ struct HashedFile {
 absl::StatusOr<HashedFile> HashFile(const std::filesystem::path& path, uint64_t max_bytes,
                                     const std::function<bool()>& keep_going,
                                     const std::function<void(uint64_t)>& count = {});
-
-// The first `bytes` of a regular file, fewer when it is shorter. Errors as HashFile.
-absl::StatusOr<std::string> ReadFileHead(const std::filesystem::path& path, size_t bytes);
 
 struct FolderEntry {
   std::string name;     // bytes as the system has them

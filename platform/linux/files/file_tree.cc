@@ -174,28 +174,27 @@ absl::StatusOr<Digests> HashOpenFile(const OpenFile& file, const HashOptions& op
   }
 }
 
-absl::StatusOr<HashedFile> HashFile(const std::filesystem::path& path, uint64_t max_bytes,
-                                    const std::function<bool()>& keep_going,
-                                    const std::function<void(uint64_t)>& count) {
-  CORDON_ASSIGN_OR_RETURN(const OpenFile file, OpenForReading(path));
-  CORDON_ASSIGN_OR_RETURN(Digests digests, HashOpenFile(file, {.max_bytes = max_bytes}, keep_going, count));
-  return HashedFile{.metadata = file.Metadata(), .sha256 = std::move(digests.sha256)};
-}
-
-absl::StatusOr<std::string> ReadFileHead(const std::filesystem::path& path, size_t bytes) {
-  CORDON_ASSIGN_OR_RETURN(const OpenFile file, OpenForReading(path));
+absl::StatusOr<std::string> ReadFileHead(const OpenFile& file, size_t bytes) {
   std::string head(bytes, '\0');
   size_t have = 0;
   while (have < bytes) {
     const ssize_t got =
         pread(static_cast<int>(file.Get()), head.data() + have, bytes - have, static_cast<off_t>(have));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Failed("cannot read", path);
+    if (got < 0) return Failed("cannot read", file.Path());
     if (got == 0) break;
     have += static_cast<size_t>(got);
   }
   head.resize(have);
   return head;
+}
+
+absl::StatusOr<HashedFile> HashFile(const std::filesystem::path& path, uint64_t max_bytes,
+                                    const std::function<bool()>& keep_going,
+                                    const std::function<void(uint64_t)>& count) {
+  CORDON_ASSIGN_OR_RETURN(const OpenFile file, OpenForReading(path));
+  CORDON_ASSIGN_OR_RETURN(Digests digests, HashOpenFile(file, {.max_bytes = max_bytes}, keep_going, count));
+  return HashedFile{.metadata = file.Metadata(), .sha256 = std::move(digests.sha256)};
 }
 
 absl::Status ReadFolder(const std::filesystem::path& folder, const std::function<bool(FolderEntry)>& visit) {
