@@ -164,15 +164,20 @@ absl::StatusOr<std::optional<FileRecord>> Baseline::Find(const std::string& path
 }
 
 absl::StatusOr<std::vector<FileRecord>> Baseline::Children(const std::string& folder) {
-  CORDON_ASSIGN_OR_RETURN(Statement find,
-                          database_.Prepare(StrCat("SELECT ", kColumns, " FROM file WHERE folder = ?")));
-  find.BindBlob(1, folder);
+  if (!children_.has_value()) {  // asked for every folder
+    CORDON_ASSIGN_OR_RETURN(children_,
+                            database_.Prepare(StrCat("SELECT ", kColumns, " FROM file WHERE folder = ?")));
+  }
+  children_->Reset();
+  children_->BindBlob(1, folder);
   std::vector<FileRecord> records;
   while (true) {
-    CORDON_ASSIGN_OR_RETURN(const bool row, find.Step());
-    if (!row) return records;
-    records.push_back(ReadRow(find));
+    CORDON_ASSIGN_OR_RETURN(const bool row, children_->Step());
+    if (!row) break;
+    records.push_back(ReadRow(*children_));
   }
+  children_->Reset();
+  return records;
 }
 
 absl::Status Baseline::ForEachBelow(const std::string& folder,

@@ -43,6 +43,7 @@ class Baseline {
 
  private:
   Database& database_;
+  std::optional<Statement> children_;
   std::vector<FileRecord> fresh_;
 };
 

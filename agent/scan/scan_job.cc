@@ -295,6 +295,10 @@ absl::Status ScanJob::Finish() {
     if (root.baseline != ScanRoot::Baseline::kNone) recorded.push_back(root.path);
   }
   if (recorded.empty()) return absl::OkStatus();
+  if (created.empty() && job_.baseline_before_sha256.has_value()) {  // a check changes nothing
+    ledger_.Progress().set_baseline_sha256(*job_.baseline_before_sha256);
+    return absl::OkStatus();
+  }
   if (!created.empty()) CORDON_RETURN_IF_ERROR(baseline_.Replace(created, clock_.WallNanos()));
   CORDON_ASSIGN_OR_RETURN(*ledger_.Progress().mutable_baseline_sha256(), baseline_.Hash(recorded));
   return absl::OkStatus();

@@ -38,11 +38,12 @@ std::string DescribeScan(const v1::ScanSpec& spec) {
   }
   if (spec.has_indicators()) {
     const v1::IndicatorCheck& check = spec.indicators();
-    StrAppend(&text, spec.has_integrity() ? " and for" : " for",
-              " indicators: ", Count(static_cast<uint64_t>(check.sha256_size() + check.md5_size()), "digest"),
-              ", ", Count(static_cast<uint64_t>(check.path_patterns_size()), "path pattern"), ", ",
-              Count(static_cast<uint64_t>(check.yara_size()), "rule file"),
-              check.running_processes() ? ", running programs too" : "");
+    StrAppend(
+        &text, spec.has_integrity() ? " and for" : " for", " indicators: ",
+        Count(static_cast<uint64_t>(check.sha256_size()) + static_cast<uint64_t>(check.md5_size()), "digest"),
+        ", ", Count(static_cast<uint64_t>(check.path_patterns_size()), "path pattern"), ", ",
+        Count(static_cast<uint64_t>(check.yara_size()), "rule file"),
+        check.running_processes() ? ", running programs too" : "");
   }
   if (spec.paths().empty()) return StrAppend(&text, ", watched paths"), text;
   for (const std::string& path : spec.paths()) StrAppend(&text, ", ", path);

@@ -56,14 +56,15 @@ FileMetadata ToMetadata(const struct stat& info) {
           .link_target = {}};
 }
 
-absl::StatusOr<FileMetadata> MetadataAt(int folder, const char* name, const std::filesystem::path& path) {
+// `parent` is for messages: a path is made for the few entries that need one.
+absl::StatusOr<FileMetadata> MetadataAt(int folder, const char* name, const std::filesystem::path& parent) {
   struct stat info{};
-  if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return Failed("cannot stat", path);
+  if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return Failed("cannot stat", parent / name);
   FileMetadata metadata = ToMetadata(info);
   if (metadata.type == FileType::kSymlink) {
     std::array<char, 4096> target{};
     const ssize_t length = readlinkat(folder, name, target.data(), target.size());
-    if (length < 0) return Failed("cannot read the link", path);
+    if (length < 0) return Failed("cannot read the link", parent / name);
     metadata.link_target.assign(target.data(), static_cast<size_t>(length));
   }
   return metadata;
@@ -118,7 +119,7 @@ constexpr MagicName kFilesystems[] = {
 }  // namespace
 
 absl::StatusOr<FileMetadata> ReadFileMetadata(const std::filesystem::path& path) {
-  return MetadataAt(AT_FDCWD, path.c_str(), path);
+  return MetadataAt(AT_FDCWD, path.c_str(), {});
 }
 
 OpenFile::~OpenFile() {
@@ -217,7 +218,7 @@ absl::Status ReadFolder(const std::filesystem::path& folder, const std::function
     if (entry == nullptr) return errno == 0 ? absl::OkStatus() : Failed("cannot read the folder", folder);
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
-    absl::StatusOr<FileMetadata> metadata = MetadataAt(fd, entry->d_name, folder / name);
+    absl::StatusOr<FileMetadata> metadata = MetadataAt(fd, entry->d_name, folder);
     if (absl::IsNotFound(metadata.status())) continue;  // gone since the folder was read
     FolderEntry found{.name = std::string(name), .status = metadata.status(), .metadata = {}};
     if (metadata.ok()) found.metadata = *std::move(metadata);
