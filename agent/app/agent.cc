@@ -293,12 +293,14 @@ void Agent::MakeLinkAndHealth() {
                                      [this] { return link_->Status().connected; });
   rehearser_ = std::make_unique<Rehearser>(Rehearser::Parts{
       .clock = *clock_, .connections = platform::MakeConnectionTable(), .memory = flows_.get()});
+  std::vector<HealthPart*> parts = {link_.get(),  path_.get(),  isolation_part_.get(), processes_.get(),
+                                    files_.get(), scans_.get(), events_.get()};
+  if (flows_) parts.push_back(flows_.get());
   health_ = std::make_unique<HealthBoard>(
       HealthBoard::Parts{
           .clock = *clock_,
           .events = *events_,
-          .parts = {link_.get(), path_.get(), isolation_part_.get(), processes_.get(), files_.get(),
-                    scans_.get(), events_.get()},
+          .parts = std::move(parts),
           .publish = [this](const std::string& part, bool serving) { local_->SetServing(part, serving); },
           .complete = [this](v1::HealthReport* report) { CompleteReport(report); },
           .agent_version = kVersion},

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::chrono::seconds kWriteEvery(30);
 constexpr size_t kMostTold = 5'000;
+constexpr std::chrono::seconds kCanaryTimeout(5);
 
 }  // namespace
 
@@ -31,6 +32,7 @@ absl::Status FlowRecorder::Start() {
   const absl::Status started =
       parts_.source.Start([this](std::span<platform::RawFlow> flows) { Take(flows); });
   const absl::Status overhears = parts_.dns.Start([this](std::string_view message) { Overhear(message); });
+  SetState(false, started.ok() ? "not proven yet" : std::string(Message(started)));
   const std::lock_guard lock(mutex_);
   source_error_ = started;
   dns_error_ = overhears;
@@ -50,7 +52,7 @@ void FlowRecorder::Take(std::span<platform::RawFlow> flows) {
   const std::lock_guard lock(queue_mutex_);
   for (platform::RawFlow& flow : flows) {
     // The agent's own traffic is no news; and no level cuts what stays on the host.
-    if (flow.flow.agent_owned || StaysOnHost(flow.flow)) continue;
+    if (IsCanary(flow.flow) || flow.flow.agent_owned || StaysOnHost(flow.flow)) continue;
     if (queue_.size() == kMaxQueued) {
       ++overflowed_;
     } else {
@@ -154,6 +156,62 @@ void FlowRecorder::Write() {
   if (written.ok()) unwritten_.clear();
   if (!written.ok() && write_error_.ok()) spdlog::warn("flows: {}", Message(written));
   write_error_ = written;
+}
+
+// With queue_mutex_ held. Notes that it came.
+bool FlowRecorder::IsCanary(const platform::Connection& flow) {
+  std::optional<Endpoint>& waited_for =
+      flow.protocol == platform::FlowProtocol::kTcp ? canary_.tcp : canary_.udp;
+  if (!waited_for || flow.remote != *waited_for) return false;
+  waited_for.reset();
+  recognised_.notify_all();
+  return true;
+}
+
+void FlowRecorder::Prove() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!source_error_.ok()) return;  // State says so already
+  }
+  const auto traffic = platform::MakeOwnTraffic();
+  if (!traffic.ok()) return SetState(false, StrCat("no canary: ", Message(traffic.status())));
+  const platform::FlowSourceInfo info = parts_.source.Info();
+  {
+    const std::lock_guard lock(queue_mutex_);
+    canary_.tcp = (*traffic)->Tcp();
+    if (info.tells_udp) canary_.udp = (*traffic)->Udp();
+  }
+  if (const absl::Status happened = (*traffic)->Happen(); !happened.ok()) {
+    return SetState(false, StrCat("no canary: ", Message(happened)));
+  }
+  parts_.source.Flush();
+  const std::string missing = WaitForCanary();
+  SetState(missing.empty(), missing.empty()
+                                ? info.name
+                                : StrCat("of traffic with itself the source ", info.name,
+                                         " did not tell within ", kCanaryTimeout.count(), " s: ", missing));
+}
+
+// What did not come in time.
+std::string FlowRecorder::WaitForCanary() {
+  std::unique_lock lock(queue_mutex_);
+  recognised_.wait_for(lock, kCanaryTimeout, [this] { return !canary_.tcp && !canary_.udp; });
+  std::string missing = canary_.tcp ? "its TCP connection" : "";
+  if (canary_.udp) StrAppend(&missing, missing.empty() ? "" : ", ", "its datagram");
+  canary_ = {};
+  return missing;
+}
+
+PartState FlowRecorder::State() const {
+  const std::lock_guard lock(queue_mutex_);
+  return state_;
+}
+
+void FlowRecorder::SetState(bool serving, std::string detail) {
+  const std::lock_guard lock(queue_mutex_);
+  state_.serving = serving;
+  state_.detail = std::move(detail);
+  if (serving) state_.last_proof_unix_nanos = parts_.clock.WallNanos();
 }
 
 std::vector<KnownFlow> FlowRecorder::Past() {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "agent/event/event_sink.h"
+#include "agent/event/part_health.h"
 #include "agent/event/process_directory.h"
 #include "agent/flows/connection_teller.h"
 #include "agent/flows/flow_history.h"
@@ -30,8 +31,8 @@ namespace cordon::agent {
 
 // Keeps what a flow source tells: finds the program and the name of each flow, tells it as an event when it
 // is of a new kind, sums them up in memory and writes them to the history every half minute, or sooner when
-// there are many. Thread-safe after Start.
-class FlowRecorder final : public FlowMemory {
+// there are many; and proves that the source tells (health part "cordon.flows"). Thread-safe after Start.
+class FlowRecorder final : public FlowMemory, public HealthPart {
  public:
   static constexpr size_t kMaxQueued = 10'000;  // raw flows that wait for their program
   static constexpr size_t kWriteAtKinds = 500;
@@ -62,10 +63,25 @@ class FlowRecorder final : public FlowMemory {
   }
   std::vector<std::string> Notes() const override;
 
+  // HealthPart. Prove makes a TCP connection and a datagram with itself, and waits until the source has told
+  // both.
+  std::string Name() const override { return "cordon.flows"; }
+  void Prove() override;
+  PartState State() const override;
+
  private:
   using Kind = std::tuple<std::string, platform::FlowDirection, platform::FlowProtocol,
                           boost::asio::ip::address, uint16_t>;
 
+  // The canary of a proof that runs: what the source has not told yet.
+  struct Canary {
+    std::optional<Endpoint> tcp;
+    std::optional<Endpoint> udp;
+  };
+
+  bool IsCanary(const platform::Connection& flow);
+  std::string WaitForCanary();
+  void SetState(bool serving, std::string detail);
   void Take(std::span<platform::RawFlow> flows);
   void Overhear(std::string_view message);
   void Run(const std::stop_token& stop);
@@ -83,6 +99,10 @@ class FlowRecorder final : public FlowMemory {
   std::condition_variable_any queued_;
   std::deque<platform::RawFlow> queue_;  // guarded by queue_mutex_
   uint64_t overflowed_ = 0;              // guarded by queue_mutex_
+
+  Canary canary_;  // guarded by queue_mutex_
+  std::condition_variable recognised_;
+  PartState state_;  // guarded by queue_mutex_
 
   mutable std::mutex mutex_;  // of what follows; taken before queue_mutex_
   absl::Status source_error_;

@@ -4,6 +4,7 @@
 // IPv6.
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 #include <cstdint>
 #include <functional>
@@ -32,6 +33,7 @@ struct FlowSourceInfo {
   std::string name;  // "ebpf", "polling", …
   bool fallback = false;
   std::vector<std::string> limitations;  // sentences
+  bool tells_udp = false;                // of every kind
 };
 
 // Tells each kind of flow (program, direction, protocol, peer, accepting port) at least once when it happens
@@ -57,5 +59,18 @@ class FlowSource {
 std::unique_ptr<FlowSource> MakeFlowSource();
 // "ebpf" or "polling", for tests; nullptr for an unknown one.
 std::unique_ptr<FlowSource> MakeFlowSource(std::string_view name);
+
+// A TCP connection and a datagram of this process with itself, over an address of the host that is not
+// loopback: the canary of flow sources. The connection stays open as long as the object.
+class OwnTraffic {
+ public:
+  virtual ~OwnTraffic() = default;
+  // The accepting ends, known before anything happens.
+  virtual Endpoint Tcp() const = 0;
+  virtual Endpoint Udp() const = 0;
+  virtual absl::Status Happen() = 0;  // once
+};
+// NOT_FOUND when the host has no such address. In the network namespace of the calling thread.
+absl::StatusOr<std::unique_ptr<OwnTraffic>> MakeOwnTraffic();
 
 }  // namespace cordon::platform

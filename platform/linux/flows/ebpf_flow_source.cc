@@ -120,6 +120,7 @@ class EbpfFlowSource::Impl {
         "Not seen are flows of containers and virtual machines that have a network of their own, and UDP "
         "that "
         "the kernel itself speaks (WireGuard, NFS).");
+    info.tells_udp = no_udp_.empty();
     if (!no_udp_.empty()) info.limitations.push_back(StrCat("UDP is not seen: ", no_udp_, "."));
     if (at_connect_) {
       info.limitations.emplace_back("A UDP peer is noted when a socket is connected to it, used or not.");

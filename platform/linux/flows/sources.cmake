@@ -6,6 +6,7 @@ list(APPEND _sources
   flows/flow_decode.cc
   flows/flow_sampler.cc
   flows/flow_source.cc
+  flows/own_traffic.cc
   flows/polling_flow_source.cc
   flows/udp_payload.cc
   ${_flows_skeleton}

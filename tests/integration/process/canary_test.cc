@@ -1,27 +1,20 @@
 // Every way in which the process sensor can go blind is noticed by its next proof, and named.
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <linux/netlink.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <condition_variable>
-#include <filesystem>
-#include <fstream>
-#include <functional>
-#include <iterator>
 #include <memory>
 #include <mutex>
 #include <string>
 
 #include "agent/process/process_sensor.h"
-#include "common/base/strings.h"
 #include "platform/api/system.h"
 #include "platform/linux/processes/ebpf_source.h"
 #include "tests/fakes/recording_sink.h"
 #include "tests/support/exec_storm.h"
+#include "tests/support/kernel_hooks.h"
 
 namespace cordon::agent {
 namespace {
@@ -57,38 +50,6 @@ class GatedSink final : public EventSink {
   bool open_ = true;
 };
 
-// Puts nothing in the place of those of this process's descriptors that `is_it` names. Returns how many.
-int Cut(const std::function<bool(int)>& is_it) {
-  int cut = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    const int fd = std::stoi(entry.path().filename());
-    if (!is_it(fd)) continue;
-    const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (dup3(nothing, fd, O_CLOEXEC) == fd) ++cut;
-    close(nothing);
-  }
-  return cut;
-}
-
-// A BPF program is detached with the last descriptor of its link.
-int DetachFrom(const std::string& tracepoint) {
-  return Cut([&](int fd) {
-    std::ifstream info(StrCat("/proc/self/fdinfo/", fd));
-    const std::string text(std::istreambuf_iterator<char>(info), {});
-    return text.find("link_id:") != std::string::npos && text.find(tracepoint) != std::string::npos;
-  });
-}
-
-int CutProcessConnector() {
-  return Cut([](int fd) {
-    int domain = 0;
-    int protocol = 0;
-    socklen_t size = sizeof(int);
-    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_NETLINK &&
-           getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 && protocol == NETLINK_CONNECTOR;
-  });
-}
-
 class ProcessCanary : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -115,7 +76,7 @@ TEST_F(ProcessCanary, NamesTheProgramThatWasDetached) {
                              {"sched_process_fork", "its fork"}};
   std::string named;
   for (const Case& one : kCases) {
-    ASSERT_EQ(DetachFrom(one.tracepoint), 1) << one.tracepoint;
+    ASSERT_EQ(testing::DetachFrom(one.tracepoint), 1) << one.tracepoint;
     sensor_.Prove();
     EXPECT_FALSE(sensor_.State().serving);
     EXPECT_THAT(sensor_.State().detail, AllOf(HasSubstr("canary"), HasSubstr(one.named)));
@@ -130,7 +91,7 @@ TEST_F(ProcessCanary, NamesTheProgramThatWasDetached) {
 
 TEST_F(ProcessCanary, NamesTheChannelOfPrivilegesAndTracersWhenItIsCut) {
   ASSERT_TRUE(source_.Info().tells_privilege_changes && source_.Info().tells_traces);
-  if (CutProcessConnector() == 0) GTEST_SKIP() << "this kernel tells of them by kprobes";
+  if (testing::CutProcessConnector() == 0) GTEST_SKIP() << "this kernel tells of them by kprobes";
   sensor_.Prove();
   EXPECT_FALSE(sensor_.State().serving);
   EXPECT_THAT(sensor_.State().detail, AllOf(HasSubstr("its change of privileges"),

@@ -17,6 +17,7 @@
 #include "platform/linux/system/fd.h"
 #include "tests/fakes/fake_flow_source.h"
 #include "tests/fakes/recording_sink.h"
+#include "tests/support/kernel_hooks.h"
 #include "tests/support/net_namespace.h"
 #include "tests/support/socket_address.h"
 #include "tests/support/subprocess.h"
@@ -27,7 +28,10 @@ namespace {
 using ::cordon::testing::InNetNamespace;
 using ::cordon::testing::NetNamespace;
 using ::cordon::testing::RecordingSink;
+using ::testing::AllOf;
 using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 // A listening socket of this process; the kernel takes connections by itself.
 platform::Fd Listen(const NetNamespace& in, const std::string& address, uint16_t port) {
@@ -114,6 +118,32 @@ TEST_F(ConnectionsOnTheKernel, ManyOfTheSameProcessAreToldOnce) {
   int told = 0;
   for (const auto& recorded : sink_.Events()) told += recorded.event.connection().port() == 8446 ? 1 : 0;
   EXPECT_EQ(told, 1);
+}
+
+// Every way in which the source can go blind is noticed by the next proof, and named.
+TEST_F(ConnectionsOnTheKernel, TheCanaryNamesTheProgramThatWasDetached) {
+  const InNetNamespace inside(host_);
+  flows_.Prove();
+  ASSERT_TRUE(flows_.State().serving) << flows_.State().detail;  // the positive control
+  EXPECT_GT(flows_.State().last_proof_unix_nanos, 0);
+
+  ASSERT_EQ(testing::DetachFrom("inet_sock_set_state"), 1);
+  flows_.Prove();
+  EXPECT_FALSE(flows_.State().serving);
+  EXPECT_THAT(flows_.State().detail, AllOf(HasSubstr("TCP"), Not(HasSubstr("datagram"))));
+
+  ASSERT_GT(testing::DetachFrom("cgroup_id"), 0);
+  flows_.Prove();
+  EXPECT_THAT(flows_.State().detail, AllOf(HasSubstr("TCP"), HasSubstr("datagram")));
+}
+
+TEST_F(ConnectionsOnTheKernel, TheCanaryIsNotTold) {
+  {
+    const InNetNamespace inside(host_);
+    flows_.Prove();
+  }
+  static_cast<void>(flows_.Past());
+  for (const auto& recorded : sink_.Events()) EXPECT_FALSE(recorded.event.has_connection());
 }
 
 }  // namespace

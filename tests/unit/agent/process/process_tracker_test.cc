@@ -451,6 +451,35 @@ TEST_F(ProcessBurstTest, AChildOfOneThatHasEndedIsTold) {
   EXPECT_EQ(Told().started, before + 2) << "and its parent before it";
 }
 
+TEST_F(ProcessBurstTest, AParentThatWasFoldedItselfIsNamedNowhere) {
+  Run(20);
+  const platform::ProcessKey told_parent = Begin();
+  const platform::ProcessKey parent = Begin();
+  const auto begin_child = [&](platform::ProcessKey of, uint32_t pid) {
+    const platform::ProcessKey child{.pid = pid, .start_boottime_nanos = now_ + 1};
+    Fork(child, of, now_ + 1);
+    Say(now_ + 1,
+        platform::RawExec{.process = child, .parent = of, .executable = "/bin/cc", .cgroup = "/build"});
+    return child;
+  };
+  for (uint32_t pid = 9'001; pid <= 9'020; ++pid) End(begin_child(told_parent, pid));  // now it is a burst
+  const platform::ProcessKey child = begin_child(parent, 9'000);
+  End(parent);
+  End(child);
+  tracker_.Finish();
+  const auto events = sink_.Events();
+  int bursts = 0;
+  for (const RecordedEvent& recorded : events) {
+    EXPECT_NE(recorded.event.process_started().process_guid(), Guid(parent)) << "it was folded";
+    if (!recorded.event.has_process_burst()) continue;
+    ++bursts;
+    for (const std::string& guid : recorded.event.process_burst().parent_guids()) {
+      EXPECT_NE(guid, Guid(parent)) << "nobody was told of it";
+    }
+  }
+  EXPECT_EQ(bursts, 2) << "one of make's processes, one of the compiler's";
+}
+
 TEST_F(ProcessBurstTest, SaysWhenItWantsToBeCalledAgain) {
   EXPECT_EQ(tracker_.Settle(), std::nullopt);
   Run(20);
