@@ -12,6 +12,7 @@
 #include "agent/link/prepare.h"
 #include "agent/scan/scanner_child.h"
 #include "common/base/status.h"
+#include "platform/api/places.h"
 
 namespace {
 
@@ -64,10 +65,15 @@ int main(int argc, char** argv) {
   CLI::App* const remove = app.add_subcommand("remove", "Before the agent is taken off this host: record it");
   remove->add_flag("--check", check, "Only say whether the host is isolated, in which case it refuses");
   remove->add_flag("--release", release, "Release the host first, if it is isolated");
-  for (CLI::App* const command : {enroll, run, status, unlock, remove}) {
+  CLI::App* const install = app.add_subcommand("install", "Windows: make the service that runs the agent");
+  CLI::App* const uninstall = app.add_subcommand("uninstall", "Windows: stop that service and remove it");
+  CLI::App* const start = app.add_subcommand("start", "Windows: start that service, if the host is enrolled");
+  const platform::Places places = platform::DefaultPlaces();
+  for (CLI::App* const command : {enroll, run, start, status, unlock, remove}) {
     command->add_option("--config", flags.config_file,
-                        "Settings (default /etc/cordon/agent.toml, if it is there)");
-    command->add_option("--state", flags.state_dir, "State folder (default /var/lib/cordon)");
+                        StrCat("Settings (default ", places.config_file.string(), ", if it is there)"));
+    command->add_option("--state", flags.state_dir,
+                        StrCat("State folder (default ", places.state_folder.string(), ")"));
     command->add_option("--log-level", flags.log_level, "debug, info, warn or error");
   }
   for (CLI::App* const command : {run, status, unlock}) {
@@ -85,10 +91,13 @@ int main(int argc, char** argv) {
 
   if (show->parsed()) return agent::ShowNoticeCommand(uid);
   if (scan->parsed()) return agent::RunScannerChild();
+  if (install->parsed()) return agent::InstallCommand();
+  if (uninstall->parsed()) return agent::UninstallCommand();
   const absl::StatusOr<agent::AgentConfig> config = agent::LoadConfig(flags, std::getenv);
   if (!config.ok()) return Fail(kBadUsage, config.status());
   SetUpLog(config->log_level);
   if (const absl::Status prepared = agent::PrepareRpc(); !prepared.ok()) return Fail(kRefused, prepared);
+  if (start->parsed()) return agent::StartCommand(*config);
   if (enroll->parsed()) return agent::EnrollCommand(*config, file, replace);
   if (remove->parsed()) return agent::RemoveCommand(*config, check, release);
   if (unlock->parsed()) return agent::UnlockCommand(*config, unlocking);

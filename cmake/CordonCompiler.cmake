@@ -31,4 +31,13 @@ target_compile_options(cordon_warnings INTERFACE $<$<AND:$<CONFIG:Release,RelWit
 add_library(cordon_hardening INTERFACE)
 target_compile_options(cordon_hardening INTERFACE -fstack-protector-strong -fvisibility=hidden
   $<$<CONFIG:Release,RelWithDebInfo>:-D_FORTIFY_SOURCE=2>)
-target_link_options(cordon_hardening INTERFACE -Wl,-z,relro,-z,now -Wl,--as-needed)
+if(WIN32)
+  # DEP, ASLR over the whole address space; -s: what is shipped has no symbols. mingw's GCC has no Control Flow Guard.
+  target_link_options(cordon_hardening INTERFACE -Wl,--nxcompat,--dynamicbase,--high-entropy-va
+    $<$<CONFIG:Release>:-s>)
+  # In C++23 units of their own have std::type_info::operator==, and GCC 12's library for Windows has it once more.
+  add_link_options(-Wl,--allow-multiple-definition)
+  target_link_libraries(cordon_hardening INTERFACE ssp)
+else()
+  target_link_options(cordon_hardening INTERFACE -Wl,-z,relro,-z,now -Wl,--as-needed)
+endif()

@@ -12,6 +12,7 @@ set(CORDON_LAYERS
   common_rpc                  3
   common_rules                3
   platform_os                 3
+  platform_windows_pure       3
   agent_event                 4
   agent_names                 4
   agent_spool                 5

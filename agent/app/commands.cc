@@ -12,10 +12,13 @@
 #include "agent/app/removal.h"
 #include "agent/app/status_text.h"
 #include "agent/link/enroll.h"
+#include "agent/link/host_state.h"
 #include "agent/link/local_server.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "platform/api/files.h"
+#include "platform/api/places.h"
+#include "platform/api/service.h"
 #include "platform/api/system.h"
 #include "platform/api/user_notice.h"
 
@@ -57,6 +60,19 @@ absl::StatusOr<HostState> LockAndEnroll(const AgentConfig& config, const std::st
                 *clock);
 }
 
+int Serve(const AgentConfig& config) {
+  platform::KeepMemorySmall();
+  StopRelay relay;
+  // Before any other thread, so that all of them leave the stop signals to this watcher.
+  const auto stop_watcher = platform::OnStopRequest([&relay] { relay.Request(); });
+  const absl::StatusOr<std::unique_ptr<Agent>> agent = Agent::Make(config);
+  if (!agent.ok()) return Fail(agent.status());
+  relay.Use(agent->get());
+  const absl::Status ended = (*agent)->Run();
+  relay.Use(nullptr);
+  return ended.ok() ? 0 : Fail(ended);
+}
+
 }  // namespace
 
 int EnrollCommand(const AgentConfig& config, const std::string& file, bool replace) {
@@ -95,16 +111,29 @@ int ShowNoticeCommand(uint32_t uid) {
 }
 
 int RunCommand(const AgentConfig& config) {
-  platform::KeepMemorySmall();
-  StopRelay relay;
-  // Before any other thread, so that all of them leave the stop signals to this watcher.
-  const auto stop_watcher = platform::OnStopRequest([&relay] { relay.Request(); });
-  const absl::StatusOr<std::unique_ptr<Agent>> agent = Agent::Make(config);
-  if (!agent.ok()) return Fail(agent.status());
-  relay.Use(agent->get());
-  const absl::Status ended = (*agent)->Run();
-  relay.Use(nullptr);
-  return ended.ok() ? 0 : Fail(ended);
+  return platform::RunUnderServiceManager([&config] { return Serve(config); });
+}
+
+int InstallCommand() {
+  std::string notes;
+  const absl::Status installed =
+      platform::InstallService({.executable = platform::DefaultPlaces().executable}, &notes);
+  if (!notes.empty()) fmt::print(stderr, "cordon-agent: the service works without: {}\n", notes);
+  return installed.ok() ? 0 : Fail(installed);
+}
+
+int StartCommand(const AgentConfig& config) {
+  if (!IsEnrolled(config.state_dir)) {
+    fmt::print("not enrolled, so not started; after `cordon-agent enroll FILE` it starts with the system\n");
+    return 0;
+  }
+  const absl::Status started = platform::StartInstalledService();
+  return started.ok() ? 0 : Fail(started);
+}
+
+int UninstallCommand() {
+  const absl::Status removed = platform::UninstallService();
+  return removed.ok() ? 0 : Fail(removed);
 }
 
 }  // namespace cordon::agent

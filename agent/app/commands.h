@@ -22,8 +22,12 @@ struct UnlockOptions {
   std::string code;
 };
 int UnlockCommand(const AgentConfig& config, const UnlockOptions& options);
-// Until SIGTERM or SIGINT.
+// Until the system asks it to end (SIGTERM, SIGINT; the service manager, Ctrl-C).
 int RunCommand(const AgentConfig& config);
+// Windows: makes the service, starts it if the host is enrolled, and removes it. Elsewhere packages do that.
+int InstallCommand();
+int StartCommand(const AgentConfig& config);
+int UninstallCommand();
 // Before the package goes; `check` only looks (removal.h).
 int RemoveCommand(const AgentConfig& config, bool check, bool release);
 // On a user's desktop; reads the notice from standard input.

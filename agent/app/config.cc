@@ -78,7 +78,9 @@ absl::Status CheckPath(std::string_view what, const std::filesystem::path& path)
 absl::StatusOr<AgentConfig> LoadFile(const ConfigFlags& flags, const Environment& environment) {
   const char* const from_environment = environment("CORDON_CONFIG");
   const bool asked_for = flags.config_file.has_value() || from_environment != nullptr;
-  const std::string file = flags.config_file.value_or(asked_for ? from_environment : kDefaultConfigFile);
+  std::string file = platform::DefaultPlaces().config_file.string();
+  if (from_environment != nullptr) file = from_environment;
+  if (flags.config_file.has_value()) file = *flags.config_file;
   const absl::StatusOr<std::string> text = platform::ReadFileBounded(file, kMaxFileBytes);
   if (absl::IsNotFound(text.status()) && !asked_for) return AgentConfig();
   CORDON_RETURN_IF_ERROR(Annotate(text.status(), "settings"));
@@ -89,7 +91,8 @@ absl::StatusOr<AgentConfig> LoadFile(const ConfigFlags& flags, const Environment
 
 std::filesystem::path AgentConfig::Socket() const {
   if (!socket.empty()) return socket;
-  return state_dir == kDefaultStateDir ? std::filesystem::path(kDefaultSocket) : state_dir / "agent.sock";
+  const platform::Places places = platform::DefaultPlaces();
+  return state_dir == places.state_folder ? places.socket : state_dir / places.socket.filename();
 }
 
 absl::StatusOr<AgentConfig> ParseConfig(std::string_view text, const std::string& file_name) {

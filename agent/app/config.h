@@ -11,16 +11,13 @@
 #include <vector>
 
 #include "agent/isolation/boot_hold.h"
+#include "platform/api/places.h"
 
 namespace cordon::agent {
 
-inline constexpr const char* kDefaultConfigFile = "/etc/cordon/agent.toml";
-inline constexpr const char* kDefaultStateDir = "/var/lib/cordon";
-inline constexpr const char* kDefaultSocket = "/run/cordon/agent.sock";
-
 // The agent's settings; docs/examples/agent.toml explains each.
 struct AgentConfig {
-  std::filesystem::path state_dir = kDefaultStateDir;
+  std::filesystem::path state_dir = platform::DefaultPlaces().state_folder;
   std::filesystem::path socket;            // empty in the file: by Socket()
   std::string host_name;                   // empty: the system's
   std::string log_level = "info";          // debug, info, warn, error

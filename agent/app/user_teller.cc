@@ -7,6 +7,7 @@
 
 #include "common/base/status.h"
 #include "platform/api/files.h"
+#include "platform/api/places.h"
 
 namespace cordon::agent {
 namespace {
@@ -107,7 +108,7 @@ void UserTeller::Work() {
 }
 
 void ShowToUsers(const platform::UserNotice& notice) {
-  const platform::NoticeReport report = platform::TellUsers(notice, "/proc/self/exe");
+  const platform::NoticeReport report = platform::TellUsers(notice, platform::DefaultPlaces().executable);
   spdlog::info("users: told on {} terminals and {} desktops: {}", report.terminals, report.desktops,
                notice.title);
   for (const std::string& failure : report.failures) spdlog::warn("users: not told: {}", failure);

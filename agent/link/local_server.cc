@@ -14,10 +14,11 @@
 #include <utility>
 
 #include "common/base/status.h"
-#include "common/base/uuid.h"
+#include "common/crypto/digest.h"
 #include "common/rpc/status.h"
 #include "cordon/v1/local.grpc.pb.h"
 #include "platform/api/files.h"
+#include "platform/api/places.h"
 
 namespace cordon::agent {
 namespace {
@@ -26,19 +27,27 @@ constexpr std::chrono::seconds kPatience(3);
 constexpr std::chrono::seconds kUnlockPatience(30);  // the kernel's rules are changed before the answer comes
 constexpr int kMaxRequestBytes = 64 * 1024;
 
-absl::Status Failed(std::string_view what, const std::filesystem::path& path, const std::error_code& error) {
-  return absl::UnavailableError(StrCat("cannot ", what, " ", path.string(), ": ", error.message()));
+constexpr const char* kSecretHeader = "cordon-local-secret";
+
+// Callers of the agent's own service show the door's secret, where it has one; health is for everybody here.
+bool ShowsSecret(const grpc::CallbackServerContext& context, const std::string& secret) {
+  if (secret.empty()) return true;
+  const auto shown = context.client_metadata().find(kSecretHeader);
+  return shown != context.client_metadata().end() &&
+         ConstantTimeEquals({shown->second.data(), shown->second.size()}, secret);
 }
 
 class LocalAgentService final : public v1::LocalAgent::CallbackService {
  public:
-  explicit LocalAgentService(LocalCalls calls) : calls_(std::move(calls)) {}
+  LocalAgentService(LocalCalls calls, std::string secret)
+      : calls_(std::move(calls)), secret_(std::move(secret)) {}
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
                                       const v1::GetStatusRequest* /*request*/,
                                       v1::GetStatusResponse* response) override {
-    *response = calls_.status();
     auto* reactor = context->DefaultReactor();
+    if (!ShowsSecret(*context, secret_)) return Refuse(reactor);
+    *response = calls_.status();
     reactor->Finish(grpc::Status::OK);
     return reactor;
   }
@@ -56,12 +65,19 @@ class LocalAgentService final : public v1::LocalAgent::CallbackService {
   }
 
  private:
+  static grpc::ServerUnaryReactor* Refuse(grpc::ServerUnaryReactor* reactor) {
+    reactor->Finish(
+        grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "only this host's administrators may ask"));
+    return reactor;
+  }
+
   // The reactor and `response` live until Finish, also when the caller has gone.
   template <typename Request, typename Response>
-  static grpc::ServerUnaryReactor* Answer(const LocalCalls::Async<Request, Response>& call,
-                                          grpc::CallbackServerContext* context, const Request& request,
-                                          Response* response) {
+  grpc::ServerUnaryReactor* Answer(const LocalCalls::Async<Request, Response>& call,
+                                   grpc::CallbackServerContext* context, const Request& request,
+                                   Response* response) const {
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    if (!ShowsSecret(*context, secret_)) return Refuse(reactor);
     if (!call) {
       reactor->Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "this agent does not offer it"));
       return reactor;
@@ -74,30 +90,35 @@ class LocalAgentService final : public v1::LocalAgent::CallbackService {
   }
 
   const LocalCalls calls_;
+  const std::string secret_;
 };
 
 class GrpcLocalServer final : public LocalServer {
  public:
-  GrpcLocalServer(std::filesystem::path socket, LocalCalls calls)
-      : socket_(std::move(socket)), service_(std::move(calls)) {}
+  GrpcLocalServer(std::unique_ptr<platform::LocalDoor> door, LocalCalls calls)
+      : door_(std::move(door)), service_(std::move(calls), door_->Address().secret) {}
 
   ~GrpcLocalServer() override {
     if (!server_) return;
     server_->Shutdown(std::chrono::system_clock::now() + kPatience);
     server_->Wait();
-    std::error_code ignored;
-    std::filesystem::remove(socket_, ignored);
   }
 
-  // Binds in a folder of the owner's alone and moves the finished socket into place: at no moment can anybody
-  // else connect, and a stale socket is replaced in one step.
   absl::Status Listen() {
-    const std::filesystem::path folder = socket_.parent_path() / StrCat(".", NewUuid().substr(0, 8));
-    CORDON_RETURN_IF_ERROR(platform::MakePrivateFolder(folder));
-    const absl::Status status = ListenIn(folder);
-    std::error_code ignored;
-    std::filesystem::remove_all(folder, ignored);
-    return status;
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort(door_->Address().address, grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(&service_);
+    builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
+    builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);  // for reflection, which has no other form
+    builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+    builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+    server_ = builder.BuildAndStart();
+    if (!server_) return absl::UnavailableError("gRPC cannot listen there");
+    server_->GetHealthCheckService()->SetServingStatus("", false);  // until the parts have told
+    return door_->Open(port);
   }
 
   void SetServing(const std::string& part, bool serving) override {
@@ -109,31 +130,7 @@ class GrpcLocalServer final : public LocalServer {
   }
 
  private:
-  absl::Status ListenIn(const std::filesystem::path& folder) {
-    const std::filesystem::path socket = folder / "s";
-    grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort(StrCat("unix:", socket.string()), grpc::InsecureServerCredentials());
-    builder.RegisterService(&service_);
-    builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
-    builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);  // for reflection, which has no other form
-    builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
-    builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
-    server_ = builder.BuildAndStart();
-    if (!server_)
-      return absl::UnavailableError(StrCat("cannot listen on the local socket ", socket_.string()));
-    server_->GetHealthCheckService()->SetServingStatus("", false);  // until the parts have told
-    std::error_code error;
-    using std::filesystem::perms;
-    std::filesystem::permissions(socket, perms::owner_read | perms::owner_write, error);
-    if (error) return Failed("set the mode of", socket_, error);
-    std::filesystem::rename(socket, socket_, error);
-    if (error) return Failed("make", socket_, error);
-    return absl::OkStatus();
-  }
-
-  const std::filesystem::path socket_;
+  const std::unique_ptr<platform::LocalDoor> door_;
   LocalAgentService service_;
   std::unique_ptr<grpc::Server> server_;
   std::mutex mutex_;
@@ -145,30 +142,18 @@ absl::StatusOr<Response> CallAgent(const std::filesystem::path& socket,
                                    grpc::Status (v1::LocalAgent::Stub::*method)(grpc::ClientContext*,
                                                                                 const Request&, Response*),
                                    const Request& request, std::chrono::seconds patience) {
-  const auto channel =
-      grpc::CreateChannel(StrCat("unix:", socket.string()), grpc::InsecureChannelCredentials());
-  const auto stub = v1::LocalAgent::NewStub(channel);
+  const absl::StatusOr<platform::LocalAddress> door = platform::FindLocalDoor(socket);
+  if (!door.ok()) return Annotate(door.status(), StrCat("no agent answers on ", socket.string()));
+  const auto stub =
+      v1::LocalAgent::NewStub(grpc::CreateChannel(door->address, grpc::InsecureChannelCredentials()));
   grpc::ClientContext context;
+  if (!door->secret.empty()) context.AddMetadata(kSecretHeader, door->secret);
   context.set_deadline(std::chrono::system_clock::now() + patience);
   Response response;
   const absl::Status status = FromGrpcStatus((stub.get()->*method)(&context, request, &response));
   if (status.ok()) return response;
   if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
   return Annotate(status, StrCat("no agent answers on ", socket.string()));
-}
-
-absl::Status CheckPlace(const std::filesystem::path& socket) {
-  std::error_code error;
-  const auto there = std::filesystem::symlink_status(socket, error);
-  if (!std::filesystem::exists(there)) return absl::OkStatus();
-  if (!std::filesystem::is_socket(there)) {
-    return absl::AlreadyExistsError(
-        StrCat(socket.string(), " exists and is no socket; give another path for it"));
-  }
-  if (!absl::IsUnavailable(AskLocalAgent(socket).status())) {
-    return absl::AlreadyExistsError(StrCat("another agent answers on ", socket.string()));
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -178,9 +163,12 @@ absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(const std::files
   if (!std::filesystem::exists(socket.parent_path())) {
     CORDON_RETURN_IF_ERROR(platform::MakePrivateFolder(socket.parent_path()));
   }
-  CORDON_RETURN_IF_ERROR(CheckPlace(socket));
-  auto server = std::make_unique<GrpcLocalServer>(socket, std::move(calls));
-  CORDON_RETURN_IF_ERROR(server->Listen());
+  if (std::filesystem::exists(socket) && !absl::IsUnavailable(AskLocalAgent(socket).status()))
+    return absl::AlreadyExistsError(StrCat("another agent answers on ", socket.string()));
+  CORDON_ASSIGN_OR_RETURN(auto door, platform::MakeLocalDoor(socket));
+  auto server = std::make_unique<GrpcLocalServer>(std::move(door), std::move(calls));
+  CORDON_RETURN_IF_ERROR(
+      Annotate(server->Listen(), StrCat("cannot listen on the local socket ", socket.string())));
   return server;
 }
 

@@ -4,7 +4,7 @@
 
 #include "platform/linux/flows/ebpf_flow_source.h"
 #include "platform/linux/flows/polling_flow_source.h"
-#include "platform/linux/system/best_source.h"
+#include "platform/shared/best_source.h"
 
 namespace cordon::platform {
 namespace {

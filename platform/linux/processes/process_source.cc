@@ -4,7 +4,7 @@
 
 #include "platform/linux/processes/connector_source.h"
 #include "platform/linux/processes/ebpf_source.h"
-#include "platform/linux/system/best_source.h"
+#include "platform/shared/best_source.h"
 
 namespace cordon::platform {
 namespace {

@@ -1,0 +1,215 @@
+#include "platform/windows/packet_filter/wfp_filter.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "common/base/status.h"
+#include "common/crypto/digest.h"
+#include "platform/windows/packet_filter/arbitration.h"
+
+namespace cordon::platform::wfp {
+namespace {
+
+constexpr uint16_t kTopWeight = 0xffff;
+
+// What stands in Cordon's sub-layer against what should.
+struct Difference {
+  std::vector<FilterKey> surplus;
+  std::vector<Filter> missing;
+  bool None() const { return surplus.empty() && missing.empty(); }
+};
+
+// A filter counts by its key and by what it does: whoever replaced one under its key is found.
+Difference Compare(const std::vector<HeldFilter>& held, const std::vector<Filter>& intended) {
+  std::map<FilterKey, std::string> ours;
+  for (const HeldFilter& each : held)
+    if (each.of_cordon) ours.emplace(each.key, Describe(each.filter));
+  Difference difference;
+  for (const Filter& filter : intended) {
+    const auto found = ours.find(KeyOf(filter));
+    if (found != ours.end() && found->second == Describe(filter)) {
+      ours.erase(found);
+    } else {
+      difference.missing.push_back(filter);
+    }
+  }
+  for (const auto& [key, text] : ours) difference.surplus.push_back(key);
+  return difference;
+}
+
+// Foreign filters above or beside Cordon's sub-layer that could let through what Cordon blocks.
+std::vector<std::string> FindOverrides(const std::vector<HeldFilter>& held) {
+  std::vector<std::string> found;
+  for (const HeldFilter& each : held) {
+    if (each.of_cordon || each.sublayer_weight < kTopWeight || each.filter.action != Action::kHardPermit)
+      continue;
+    found.push_back(
+        StrCat("filter \"", each.filter.name, "\" of ", each.provider.empty() ? "nobody" : each.provider,
+               " stands beside Cordon's and no block counts against it: ", Describe(each.filter)));
+  }
+  return found;
+}
+
+std::string TextOf(const std::vector<Filter>& filters) {
+  std::vector<std::string> lines;
+  lines.reserve(filters.size());
+  for (const Filter& filter : filters) lines.push_back(StrCat(Describe(filter), "\n"));
+  std::sort(lines.begin(), lines.end());
+  std::string text;
+  for (const std::string& line : lines) text += line;
+  return text;
+}
+
+class WfpFilter final : public PacketFilter {
+ public:
+  WfpFilter(OpenEngine open, AgentNames agent) : open_(std::move(open)), agent_(std::move(agent)) {}
+
+  absl::Status Apply(const FilterPolicy& policy) override {
+    return WithEngine([&]() -> absl::Status {
+      CORDON_ASSIGN_OR_RETURN(const std::vector<Filter> intended, Intended(policy));
+      CORDON_ASSIGN_OR_RETURN(const std::vector<HeldFilter> held, engine_->ListFilters());
+      return ChangeInOneStep(Compare(held, intended), policy.level != Level::kObserve);
+    });
+  }
+
+  absl::Status Tidy() override { return absl::OkStatus(); }  // nothing is left standing: commits are whole
+
+  absl::Status UpdateNames(const FilterPolicy& policy) override {
+    CORDON_ASSIGN_OR_RETURN(const FilterReadback readback, ReadBack(policy));
+    if (readback.absent && policy.level != Level::kObserve)
+      return absl::FailedPreconditionError("WFP holds nothing of Cordon's");
+    return Apply(policy);  // what is unchanged stays untouched
+  }
+
+  absl::StatusOr<FilterReadback> ReadBack(const FilterPolicy& policy) override {
+    FilterReadback readback;
+    CORDON_RETURN_IF_ERROR(WithEngine([&]() -> absl::Status {
+      CORDON_ASSIGN_OR_RETURN(const std::vector<Filter> intended, Intended(policy));
+      CORDON_ASSIGN_OR_RETURN(const std::vector<HeldFilter> held, engine_->ListFilters());
+      CORDON_ASSIGN_OR_RETURN(const bool has_sublayer, engine_->HasSublayer());
+      const Difference difference = Compare(held, intended);
+      readback.absent = !has_sublayer && std::ranges::none_of(held, &HeldFilter::of_cordon);
+      if (policy.level != Level::kObserve) {
+        if (!has_sublayer)
+          readback.differences.emplace_back("WFP: Cordon's sub-layer is missing or has lost its weight");
+        std::ranges::move(FindOverrides(held), std::back_inserter(readback.differences));
+      }
+      for (const Filter& filter : difference.missing)
+        readback.differences.push_back(StrCat("WFP: missing: ", wfp::Describe(filter)));
+      for (const HeldFilter& each : held)
+        if (each.of_cordon && std::ranges::find(difference.surplus, each.key) != difference.surplus.end())
+          readback.differences.push_back(StrCat("WFP: not of this policy: ", wfp::Describe(each.filter)));
+      readback.matches = readback.differences.empty();
+      readback.ruleset_sha256 = Sha256(TextOf(intended));
+      return absl::OkStatus();
+    }));
+    return readback;
+  }
+
+  absl::StatusOr<std::string> Describe(const FilterPolicy& policy) override {
+    std::string text;
+    CORDON_RETURN_IF_ERROR(WithEngine([&]() -> absl::Status {
+      CORDON_ASSIGN_OR_RETURN(const std::vector<Filter> intended, Intended(policy));
+      text = TextOf(intended);
+      return absl::OkStatus();
+    }));
+    return text;
+  }
+
+ private:
+  absl::Status WithEngine(const std::function<absl::Status()>& use) {
+    if (engine_ == nullptr) {
+      CORDON_ASSIGN_OR_RETURN(engine_, open_());
+    }
+    absl::Status status = use();
+    if (!status.ok()) engine_.reset();  // its session may be dead
+    return status;
+  }
+
+  absl::StatusOr<std::vector<Filter>> Intended(const FilterPolicy& policy) {
+    if (policy.level == Level::kObserve) return std::vector<Filter>();
+    Identities who{.agent_program = "", .agent_service = agent_.service_sid, .programs = {}};
+    CORDON_ASSIGN_OR_RETURN(who.agent_program, engine_->ProgramOf(agent_.executable));
+    for (const ProgramIdentity& program : policy.programs) {
+      absl::StatusOr<std::string> found = engine_->ProgramOf(program.path);
+      if (!found.ok() && !absl::IsNotFound(found.status())) return found.status();
+      who.programs.push_back(found.ok() ? *std::move(found) : "");
+    }
+    return MakeFilterList(policy, who);
+  }
+
+  // ISO-1: everything between Begin and Commit, or nothing.
+  absl::Status ChangeInOneStep(const Difference& difference, bool keep_sublayer) {
+    CORDON_RETURN_IF_ERROR(Annotate(engine_->Begin(), "WFP: begin"));
+    absl::Status changed = Change(difference, keep_sublayer);
+    if (changed.ok()) changed = Annotate(engine_->Commit(), "WFP: commit");
+    if (changed.ok()) return changed;
+    const absl::Status aborted = engine_->Abort();
+    if (aborted.ok()) return changed;
+    // The session is closed right after this, which ends its transaction too.
+    return Annotate(changed, StrCat("nothing was changed, and the transaction did not end by itself (",
+                                    Message(aborted), ")"));
+  }
+
+  absl::Status Change(const Difference& difference, bool keep_sublayer) {
+    if (keep_sublayer) CORDON_RETURN_IF_ERROR(Annotate(engine_->AddSublayer(), "WFP: Cordon's sub-layer"));
+    for (const FilterKey& key : difference.surplus)
+      CORDON_RETURN_IF_ERROR(Annotate(engine_->DeleteFilter(key), "WFP: delete a filter"));
+    for (const Filter& filter : difference.missing)
+      CORDON_RETURN_IF_ERROR(
+          Annotate(engine_->AddFilter(filter, KeyOf(filter)), StrCat("WFP: add ", wfp::Describe(filter))));
+    if (!keep_sublayer)
+      CORDON_RETURN_IF_ERROR(Annotate(engine_->DeleteSublayer(), "WFP: Cordon's sub-layer"));
+    return absl::OkStatus();
+  }
+
+  OpenEngine open_;
+  AgentNames agent_;
+  std::unique_ptr<FilterEngine> engine_;
+};
+
+}  // namespace
+
+std::unique_ptr<PacketFilter> MakeWfpFilter(OpenEngine open, AgentNames agent) {
+  return std::make_unique<WfpFilter>(std::move(open), std::move(agent));
+}
+
+std::vector<std::string> FindObstructingFilters(const std::vector<HeldFilter>& held,
+                                                const std::vector<Endpoint>& controllers,
+                                                const std::string& agent_program,
+                                                const std::string& agent_service) {
+  std::vector<std::string> found;
+  for (const Endpoint& controller : controllers) {
+    const Packet packet{
+        .way = FlowDirection::kOut,
+        .opened = FlowDirection::kOut,
+        .protocol = 6,
+        .local = {.address = controller.address, .port = 0},  // no filter of the model asks for it
+        .remote = controller,
+        .loopback = false,
+        .forwarded = false,
+        .program = agent_program,
+        .service = agent_service};
+    const std::vector<Layer> layers = LayersOf(packet);
+    // Cordon's hard permit, while it stands, holds against whatever is below it.
+    const auto permitted = [&](Layer layer) {
+      return std::ranges::any_of(held, [&](const HeldFilter& own) {
+        return own.of_cordon && own.filter.action == Action::kHardPermit && own.filter.layer == layer &&
+               Matches(own.filter, packet);
+      });
+    };
+    for (const HeldFilter& each : held) {
+      if (each.of_cordon || each.filter.action != Action::kBlock ||
+          std::ranges::find(layers, each.filter.layer) == layers.end() || !Matches(each.filter, packet))
+        continue;
+      if (each.sublayer_weight < kTopWeight && permitted(each.filter.layer)) continue;
+      found.push_back(StrCat("WFP filter \"", each.filter.name, "\" of ",
+                             each.provider.empty() ? "no provider" : each.provider, " in sub-layer \"",
+                             each.sublayer, "\" blocks ", FormatEndpoint(controller), " for the agent"));
+    }
+  }
+  return found;
+}
+
+}  // namespace cordon::platform::wfp

@@ -1,0 +1,180 @@
+#include "platform/api/files.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "common/base/status.h"
+#include "common/base/uuid.h"
+#include "platform/windows/system/handle.h"
+#include "platform/windows/system/security.h"
+#include "platform/windows/system/text.h"
+
+namespace cordon::platform {
+namespace {
+
+constexpr DWORD kShareAll = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+constexpr DWORD kPieceBytes = 64 * 1024;
+
+std::string On(std::string_view what, const std::filesystem::path& path) {
+  return StrCat(what, " ", path.string());
+}
+
+absl::Status WriteAll(HANDLE file, std::string_view bytes, const std::string& what) {
+  while (!bytes.empty()) {
+    DWORD written = 0;
+    const auto piece = static_cast<DWORD>(std::min<size_t>(bytes.size(), kPieceBytes));
+    if (WriteFile(file, bytes.data(), piece, &written, nullptr) == 0) return LastError(what);
+    bytes.remove_prefix(written);
+  }
+  return absl::OkStatus();
+}
+
+// The handle is closed on return: an open file cannot be moved over another.
+absl::Status WriteNew(const std::filesystem::path& path, std::string_view bytes,
+                      SECURITY_ATTRIBUTES* security) {
+  const std::string what = On("cannot write", path);
+  const Handle file(CreateFileW(LongPath(path).c_str(), GENERIC_WRITE, 0, security, CREATE_NEW,
+                                FILE_ATTRIBUTE_NORMAL, nullptr));
+  if (!file.Valid()) return LastError(what);
+  CORDON_RETURN_IF_ERROR(WriteAll(file.Get(), bytes, what));
+  if (FlushFileBuffers(file.Get()) == 0) return LastError(what);
+  return absl::OkStatus();
+}
+
+// Opens every folder on the way and keeps it from being renamed, so that what was looked at is what will be
+// used.
+absl::Status HoldWay(const std::filesystem::path& folder, std::vector<Handle>* way) {
+  std::filesystem::path at = folder.root_path();
+  for (const std::filesystem::path& part : folder.relative_path()) {
+    at /= part;
+    const std::string what = On("cannot open the folder", at);
+    Handle handle(CreateFileW(LongPath(at).c_str(), FILE_READ_ATTRIBUTES, FILE_SHARE_READ | FILE_SHARE_WRITE,
+                              nullptr, OPEN_EXISTING,
+                              FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS, nullptr));
+    FILE_BASIC_INFO info{};
+    if (!handle.Valid() ||
+        GetFileInformationByHandleEx(handle.Get(), FileBasicInfo, &info, sizeof(info)) == 0)
+      return LastError(what);
+    if ((info.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0)
+      return absl::FailedPreconditionError(StrCat(folder.string(), ": a part of the way is a link"));
+    if ((info.FileAttributes & FILE_ATTRIBUTE_DIRECTORY) == 0)
+      return absl::NotFoundError(StrCat(at.string(), " is no folder"));
+    way->push_back(std::move(handle));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status GiveToOwnerOf(const std::filesystem::path& folder, const std::filesystem::path& path) {
+  const std::string what = On("cannot set the owner of", path);
+  LocalMemory<PSECURITY_DESCRIPTOR> descriptor;
+  PSID owner = nullptr;
+  const DWORD read =
+      GetNamedSecurityInfoW(LongPath(folder).c_str(), SE_FILE_OBJECT, OWNER_SECURITY_INFORMATION, &owner,
+                            nullptr, nullptr, nullptr, descriptor.Out());
+  if (read != ERROR_SUCCESS) return WindowsError(read, what);
+  std::wstring name = LongPath(path);
+  const DWORD set = SetNamedSecurityInfoW(name.data(), SE_FILE_OBJECT, OWNER_SECURITY_INFORMATION, owner,
+                                          nullptr, nullptr, nullptr);
+  return set == ERROR_SUCCESS ? absl::OkStatus() : WindowsError(set, what);
+}
+
+class HeldLock final : public FileLock {
+ public:
+  explicit HeldLock(Handle file) : file_(std::move(file)) {}
+
+ private:
+  Handle file_;
+};
+
+absl::Status MakeFolder(const std::filesystem::path& path, SECURITY_ATTRIBUTES* security) {
+  const std::string what = On("cannot make the folder", path);
+  if (CreateDirectoryW(LongPath(path).c_str(), security) != 0 || GetLastError() == ERROR_ALREADY_EXISTS)
+    return absl::OkStatus();
+  return LastError(what);
+}
+
+}  // namespace
+
+absl::Status WriteFileDurably(const std::filesystem::path& path, std::string_view bytes, FileAccess access) {
+  CORDON_ASSIGN_OR_RETURN(
+      const auto security,
+      SecurityDescriptor::Parse(access == FileAccess::kOwnerOnly ? kPrivate : kEveryoneReads));
+  const std::filesystem::path folder =
+      path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const std::filesystem::path beside =
+      folder / StrCat(".", path.filename().string(), ".", NewUuid().substr(0, 8));
+  absl::Status status = WriteNew(beside, bytes, security->Attributes());
+  // Written through: when this returns, the new name is on the disk.
+  const std::string what = On("cannot replace", path);
+  if (status.ok() && MoveFileExW(LongPath(beside).c_str(), LongPath(path).c_str(),
+                                 MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) == 0)
+    status = LastError(what);
+  if (!status.ok()) DeleteFileW(LongPath(beside).c_str());
+  return status;
+}
+
+absl::StatusOr<std::string> ReadFileBounded(const std::filesystem::path& path, size_t max_bytes) {
+  const std::string what = On("cannot read", path);
+  const Handle file(CreateFileW(LongPath(path).c_str(), GENERIC_READ, kShareAll, nullptr, OPEN_EXISTING,
+                                FILE_ATTRIBUTE_NORMAL, nullptr));
+  if (!file.Valid()) return LastError(what);
+  std::string bytes;
+  while (true) {
+    const size_t have = bytes.size();
+    bytes.resize(have + kPieceBytes);
+    DWORD got = 0;
+    if (ReadFile(file.Get(), bytes.data() + have, kPieceBytes, &got, nullptr) == 0) return LastError(what);
+    bytes.resize(have + got);
+    if (bytes.size() > max_bytes)
+      return absl::OutOfRangeError(StrCat(path.string(), " is longer than ", max_bytes, " bytes"));
+    if (got == 0) return bytes;
+  }
+}
+
+absl::Status MakeFileOfFolderOwner(const std::filesystem::path& folder, const std::string& name,
+                                   std::string_view bytes) {
+  std::vector<Handle> way;
+  CORDON_RETURN_IF_ERROR(HoldWay(folder, &way));
+  const std::filesystem::path path = folder / name;
+  // Rights are inherited: those whose folder it is may read.
+  absl::Status status = WriteNew(path, bytes, nullptr);
+  if (!status.ok()) return status;
+  status = GiveToOwnerOf(folder, path);
+  if (!status.ok()) DeleteFileW(LongPath(path).c_str());
+  return status;
+}
+
+absl::Status MakePrivateFolder(const std::filesystem::path& path) {
+  std::error_code error;
+  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
+  if (error)
+    return absl::UnavailableError(
+        StrCat("cannot make the folder ", path.parent_path().string(), ": ", error.message()));
+  CORDON_ASSIGN_OR_RETURN(const auto security, SecurityDescriptor::Parse(kPrivate));
+  CORDON_RETURN_IF_ERROR(MakeFolder(path, security->Attributes()));
+  const std::string what = On("cannot set the rights of", path);
+  // For a folder that stood there before.
+  if (SetFileSecurityW(LongPath(path).c_str(),
+                       DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION, security->Get()) == 0)
+    return LastError(what);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<FileLock>> LockFile(const std::filesystem::path& path) {
+  CORDON_ASSIGN_OR_RETURN(const auto security, SecurityDescriptor::Parse(kPrivate));
+  const std::string what = On("cannot lock", path);
+  Handle file(CreateFileW(LongPath(path).c_str(), GENERIC_READ | GENERIC_WRITE, kShareAll,
+                          security->Attributes(), OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, nullptr));
+  if (!file.Valid()) return LastError(what);
+  OVERLAPPED from_start{};
+  if (LockFileEx(file.Get(), LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &from_start) ==
+      0) {
+    if (GetLastError() == ERROR_LOCK_VIOLATION)
+      return absl::AlreadyExistsError(StrCat(path.string(), " is locked by another process"));
+    return LastError(what);
+  }
+  return std::make_unique<HeldLock>(std::move(file));
+}
+
+}  // namespace cordon::platform

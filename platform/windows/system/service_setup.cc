@@ -1,0 +1,159 @@
+#include <array>
+
+#include "common/base/status.h"
+#include "platform/api/service.h"
+#include "platform/windows/system/security.h"
+#include "platform/windows/system/service_control.h"
+#include "platform/windows/system/text.h"
+
+namespace cordon::platform {
+namespace {
+
+constexpr int kLooks = 300;
+constexpr DWORD kLookMillis = 100;
+
+class ScHandle {
+ public:
+  explicit ScHandle(SC_HANDLE handle) : handle_(handle) {}
+  ScHandle(const ScHandle&) = delete;
+  ScHandle& operator=(const ScHandle&) = delete;
+  ~ScHandle() {
+    if (handle_ != nullptr) CloseServiceHandle(handle_);
+  }
+  bool Valid() const { return handle_ != nullptr; }
+  SC_HANDLE Get() const { return handle_; }
+
+ private:
+  SC_HANDLE handle_;
+};
+
+// What the agent needs and no more. In the order of MULTI_SZ.
+constexpr wchar_t kPrivileges[] =
+    L"SeChangeNotifyPrivilege\0"   // walk to files
+    L"SeBackupPrivilege\0"         // read what it hashes, whatever the file's own rights are
+    L"SeDebugPrivilege\0"          // ask any process for its image and command line
+    L"SeSystemProfilePrivilege\0"  // the kernel's trace session
+    L"SeImpersonatePrivilege\0"    // RPC to the filtering engine
+    L"SeRestorePrivilege\0"        // make a file that belongs to somebody else
+    L"SeSecurityPrivilege\0";
+
+// Administrators and the system may do everything; others may look. Nobody but these stops the agent.
+constexpr const wchar_t* kServiceRights =
+    L"D:(A;;GA;;;SY)(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;BA)(A;;CCLCSWLOCRRC;;;IU)";
+
+// A wish that older systems, and wine, may refuse.
+template <typename Info>
+void Ask(SC_HANDLE service, DWORD level, Info* info, std::string_view what, std::string* notes) {
+  if (ChangeServiceConfig2W(service, level, info) != 0) return;
+  StrAppend(notes, notes->empty() ? "" : "; ", Message(LastError(what)));
+}
+
+void SetManners(SC_HANDLE service, std::string* notes) {
+  wchar_t description[] =
+      L"Contains a cyber incident on this host: watches, and isolates it on signed orders.";
+  SERVICE_DESCRIPTIONW text{.lpDescription = description};
+  Ask(service, SERVICE_CONFIG_DESCRIPTION, &text, "description", notes);
+  std::array<SC_ACTION, 3> restarts = {SC_ACTION{SC_ACTION_RESTART, 1'000},
+                                       SC_ACTION{SC_ACTION_RESTART, 5'000},
+                                       SC_ACTION{SC_ACTION_RESTART, 60'000}};
+  SERVICE_FAILURE_ACTIONSW recovery{};
+  recovery.dwResetPeriod = 86'400;
+  recovery.cActions = restarts.size();
+  recovery.lpsaActions = restarts.data();
+  Ask(service, SERVICE_CONFIG_FAILURE_ACTIONS, &recovery, "recovery actions", notes);
+  SERVICE_FAILURE_ACTIONS_FLAG on_errors{.fFailureActionsOnNonCrashFailures = TRUE};
+  Ask(service, SERVICE_CONFIG_FAILURE_ACTIONS_FLAG, &on_errors, "recovery after an error", notes);
+  SERVICE_DELAYED_AUTO_START_INFO delayed{.fDelayedAutostart = TRUE};
+  Ask(service, SERVICE_CONFIG_DELAYED_AUTO_START_INFO, &delayed, "delayed start", notes);
+  SERVICE_SID_INFO sid{.dwServiceSidType = SERVICE_SID_TYPE_UNRESTRICTED};
+  Ask(service, SERVICE_CONFIG_SERVICE_SID_INFO, &sid, "service SID", notes);
+  std::array<wchar_t, std::size(kPrivileges)> list{};
+  std::copy(std::begin(kPrivileges), std::end(kPrivileges), list.begin());
+  SERVICE_REQUIRED_PRIVILEGES_INFOW privileges{.pmszRequiredPrivileges = list.data()};
+  Ask(service, SERVICE_CONFIG_REQUIRED_PRIVILEGES_INFO, &privileges, "required privileges", notes);
+}
+
+absl::Status SetRights(SC_HANDLE service) {
+  CORDON_ASSIGN_OR_RETURN(const auto rights, SecurityDescriptor::Parse(kServiceRights));
+  if (SetServiceObjectSecurity(service, DACL_SECURITY_INFORMATION, rights->Get()) == 0)
+    return LastError("cannot set the rights of the service");
+  return absl::OkStatus();
+}
+
+// So that the Event Viewer finds the texts: %1 of the system's own message file.
+absl::Status MakeEventSource() {
+  HKEY key = nullptr;
+  const std::wstring path =
+      std::wstring(L"SYSTEM\\CurrentControlSet\\Services\\EventLog\\Application\\") + kServiceName;
+  LSTATUS result =
+      RegCreateKeyExW(HKEY_LOCAL_MACHINE, path.c_str(), 0, nullptr, 0, KEY_WRITE, nullptr, &key, nullptr);
+  if (result != ERROR_SUCCESS)
+    return WindowsError(static_cast<DWORD>(result), "cannot make the Event Log source");
+  constexpr wchar_t kFile[] = L"%SystemRoot%\\System32\\EventCreate.exe";
+  const DWORD types = EVENTLOG_ERROR_TYPE | EVENTLOG_WARNING_TYPE | EVENTLOG_INFORMATION_TYPE;
+  RegSetValueExW(key, L"EventMessageFile", 0, REG_EXPAND_SZ, reinterpret_cast<const BYTE*>(kFile),
+                 sizeof(kFile));
+  RegSetValueExW(key, L"TypesSupported", 0, REG_DWORD, reinterpret_cast<const BYTE*>(&types), sizeof(types));
+  RegCloseKey(key);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status InstallService(const ServiceSetup& setup, std::string* notes) {
+  const ScHandle manager(OpenSCManagerW(nullptr, nullptr, SC_MANAGER_CREATE_SERVICE));
+  if (!manager.Valid()) return LastError("cannot reach the service manager");
+  // Quoted: an unquoted path with blanks would start whatever stands at its first word.
+  const std::wstring command = L"\"" + Wide(setup.executable) + L"\" run";
+  constexpr DWORD kAccess = SERVICE_CHANGE_CONFIG | SERVICE_START | SERVICE_QUERY_CONFIG | WRITE_DAC;
+  ScHandle made(CreateServiceW(manager.Get(), kServiceName, L"Cordon Agent", kAccess,
+                               SERVICE_WIN32_OWN_PROCESS, SERVICE_AUTO_START, SERVICE_ERROR_NORMAL,
+                               command.c_str(), nullptr, nullptr, L"BFE\0", nullptr, nullptr));
+  const DWORD error = made.Valid() ? NO_ERROR : GetLastError();
+  if (!made.Valid() && error != ERROR_SERVICE_EXISTS) return WindowsError(error, "cannot make the service");
+  const ScHandle existing(made.Valid() ? nullptr : OpenServiceW(manager.Get(), kServiceName, kAccess));
+  if (!made.Valid() && !existing.Valid()) return LastError("cannot open the service");
+  SC_HANDLE const service = made.Valid() ? made.Get() : existing.Get();
+  if (!made.Valid() && ChangeServiceConfigW(service, SERVICE_WIN32_OWN_PROCESS, SERVICE_AUTO_START,
+                                            SERVICE_ERROR_NORMAL, command.c_str(), nullptr, nullptr, nullptr,
+                                            nullptr, nullptr, L"Cordon Agent") == 0)
+    return LastError("cannot change the service");
+  SetManners(service, notes);
+  CORDON_RETURN_IF_ERROR(SetRights(service));
+  return MakeEventSource();
+}
+
+absl::Status StartInstalledService() {
+  const ScHandle manager(OpenSCManagerW(nullptr, nullptr, SC_MANAGER_CONNECT));
+  if (!manager.Valid()) return LastError("cannot reach the service manager");
+  const ScHandle service(OpenServiceW(manager.Get(), kServiceName, SERVICE_START | SERVICE_QUERY_STATUS));
+  if (!service.Valid()) return LastError("cannot open the service");
+  if (StartServiceW(service.Get(), 0, nullptr) == 0 && GetLastError() != ERROR_SERVICE_ALREADY_RUNNING)
+    return LastError("cannot start the service");
+  SERVICE_STATUS status{};
+  for (int look = 0; look < kLooks && QueryServiceStatus(service.Get(), &status) != 0; ++look) {
+    if (status.dwCurrentState == SERVICE_RUNNING) return absl::OkStatus();
+    if (status.dwCurrentState == SERVICE_STOPPED) break;
+    Sleep(kLookMillis);
+  }
+  return absl::UnavailableError(
+      StrCat("the service does not run; its exit code is ", status.dwServiceSpecificExitCode));
+}
+
+absl::Status UninstallService() {
+  const ScHandle manager(OpenSCManagerW(nullptr, nullptr, SC_MANAGER_CONNECT));
+  if (!manager.Valid()) return LastError("cannot reach the service manager");
+  const ScHandle service(
+      OpenServiceW(manager.Get(), kServiceName, DELETE | SERVICE_STOP | SERVICE_QUERY_STATUS));
+  if (!service.Valid()) return LastError("cannot open the service");
+  SERVICE_STATUS status{};
+  ControlService(service.Get(), SERVICE_CONTROL_STOP, &status);
+  for (int look = 0; look < kLooks && QueryServiceStatus(service.Get(), &status) != 0 &&
+                     status.dwCurrentState != SERVICE_STOPPED;
+       ++look)
+    Sleep(kLookMillis);
+  if (DeleteService(service.Get()) == 0) return LastError("cannot remove the service");
+  return absl::OkStatus();
+}
+
+}  // namespace cordon::platform

@@ -1,0 +1,128 @@
+<#
+.SYNOPSIS
+  What only a real Windows machine can confirm of Cordon's agent. Prints PASS, FAIL or SKIP for each property.
+.DESCRIPTION
+  Run it as administrator on a test machine that has a second machine to talk to, with the agent installed and enrolled. It asks you to
+  isolate and release this host from the controller, and checks what Windows makes of it. It changes nothing else.
+.PARAMETER Peer
+  Address of another machine in the same network that answers ping and SMB (port 445).
+.PARAMETER Internet
+  Address and port that is reachable while the host is not isolated.
+.EXAMPLE
+  .\windows-verify.ps1 -Peer 192.168.1.20
+#>
+param(
+  [Parameter(Mandatory = $true)][string]$Peer,
+  [string]$Internet = '1.1.1.1:443',
+  [string]$Agent = "$env:ProgramFiles\Cordon\cordon-agent.exe"
+)
+$ErrorActionPreference = 'Stop'
+$failed = 0
+
+function Check([string]$Name, [scriptblock]$Test) {
+  try {
+    $result = & $Test
+    if ($result -is [string]) { Write-Host "SKIP  $Name  ($result)"; return }
+    if ($result) { Write-Host "PASS  $Name" } else { Write-Host "FAIL  $Name"; $script:failed++ }
+  } catch {
+    Write-Host "FAIL  $Name  ($($_.Exception.Message))"; $script:failed++
+  }
+}
+
+function Connects([string]$Address, [int]$Port) {
+  $client = New-Object System.Net.Sockets.TcpClient
+  try { return $client.ConnectAsync($Address, $Port).Wait(3000) -and $client.Connected } catch { return $false } finally { $client.Dispose() }
+}
+
+function Filters {
+  $file = Join-Path $env:TEMP 'cordon-wfp.xml'
+  netsh wfp show filters file="$file" verbose=on | Out-Null
+  [xml]$document = Get-Content $file
+  Remove-Item $file
+  return $document.SelectNodes("//item[displayData/name[starts-with(.,'Cordon: ')]]")
+}
+
+function Status { return (& $Agent status -o json | ConvertFrom-Json) }
+
+$internetHost, $internetPort = $Internet -split ':'
+$service = Get-CimInstance Win32_Service -Filter "Name='CordonAgent'"
+
+Write-Host '== Service'
+Check 'the service runs and starts by itself' { $service.State -eq 'Running' -and $service.StartMode -eq 'Auto' }
+Check 'its path is quoted' { $service.PathName.StartsWith('"') }
+Check 'it starts delayed' { (Get-ItemProperty HKLM:\SYSTEM\CurrentControlSet\Services\CordonAgent).DelayedAutostart -eq 1 }
+Check 'it has a service SID' { (sc.exe qsidtype CordonAgent) -join ' ' -match 'UNRESTRICTED' }
+Check 'it names the privileges it needs' { (sc.exe qprivs CordonAgent) -join ' ' -match 'SeChangeNotifyPrivilege' }
+Check 'it is started again after a failure' { (sc.exe qfailure CordonAgent) -join ' ' -match 'RESTART' }
+Check 'users cannot stop it' { -not ((sc.exe sdshow CordonAgent) -join '' -match '\(A;;[A-Z]*WP[A-Z]*;;;(IU|BU|WD|AU)\)') }
+Check 'users cannot read its state' {
+  -not ((Get-Acl "$env:ProgramData\Cordon\State").Access | Where-Object { $_.IdentityReference -match 'Users|Everyone|Benutzer' })
+}
+Check 'a killed service comes back' {
+  Stop-Process -Id $service.ProcessId -Force
+  Start-Sleep 15
+  (Get-Service CordonAgent).Status -eq 'Running'
+}
+Check 'DEP and ASLR hold for the process' {
+  $mitigations = Get-ProcessMitigation -Id (Get-CimInstance Win32_Service -Filter "Name='CordonAgent'").ProcessId
+  $mitigations.Dep.Enable -eq 'ON' -and $mitigations.Aslr.HighEntropy -eq 'ON'
+}
+
+Write-Host '== Before isolation (positive controls: each of these must pass)'
+Check 'the internet is reachable' { Connects $internetHost $internetPort }
+Check 'the peer answers SMB' { Connects $Peer 445 }
+Check 'the peer answers ping' { Test-Connection $Peer -Count 1 -Quiet }
+Check 'no filter of Cordon stands' { (Filters).Count -eq 0 }
+
+Write-Host '== Isolation'
+$open = New-Object System.Net.Sockets.TcpClient($internetHost, [int]$internetPort)
+Read-Host 'Isolate this host now at level controller-only (cordonctl isolate ... --level controller-only), then press Enter' | Out-Null
+Check 'ISO-7 the receipt says contained' { (Status | ConvertTo-Json -Depth 9) -match 'CONTAINED' }
+Check 'filters of Cordon stand' { (Filters).Count -gt 0 }
+Check 'the internet is cut' { -not (Connects $internetHost $internetPort) }
+Check 'SMB to the peer is cut' { -not (Connects $Peer 445) }
+Check 'ping to the peer is cut' { -not (Test-Connection $Peer -Count 1 -Quiet) }
+Check 'DNS past the system is cut' {
+  try { [void](Resolve-DnsName example.com -Server $internetHost -DnsOnly -ErrorAction Stop); $false } catch { $true }
+}
+Check 'ISO-2 a connection from before is dead' {
+  try {
+    $stream = $open.GetStream(); $stream.ReadTimeout = 5000
+    $stream.Write([byte[]](22, 3, 1, 0, 0), 0, 5); Start-Sleep 2
+    $stream.Write([byte[]](22, 3, 1, 0, 0), 0, 5); [void]$stream.ReadByte(); $false
+  } catch { $true }
+}
+Check 'the agent still reaches its controller' { (Status).connected }
+Check 'the same file, started by a person, does not' { 'to be looked at by hand: run cordon-agent.exe enroll with a spare file' }
+Check 'loopback is open' {
+  $listener = [System.Net.Sockets.TcpListener]::new([System.Net.IPAddress]::Loopback, 0); $listener.Start()
+  try { Connects '127.0.0.1' $listener.LocalEndpoint.Port } finally { $listener.Stop() }
+}
+Check 'a lease is renewed by DHCP' { (ipconfig /renew 2>&1) -join ' ' -notmatch 'error|Fehler' }
+Check 'raw sockets are cut' {
+  $socket = [System.Net.Sockets.Socket]::new('InterNetwork', 'Raw', 'Icmp')
+  try {
+    $echo = [byte[]](8, 0, 0xf7, 0xff, 0, 0, 0, 0); $socket.ReceiveTimeout = 3000
+    [void]$socket.SendTo($echo, [System.Net.IPEndPoint]::new([System.Net.IPAddress]::Parse($Peer), 0))
+    $buffer = [byte[]]::new(256); $socket.Receive($buffer) -le 0
+  } catch { $true } finally { $socket.Dispose() }
+}
+Check 'ISO-6 a filter that is taken away comes back' {
+  'to be done by hand: delete one filter with a WFP tool; an event names the change, the next receipt is contained'
+}
+Check 'ISO-5 stopping the agent opens nothing' {
+  Stop-Service CordonAgent; try { -not (Connects $internetHost $internetPort) } finally { Start-Service CordonAgent }
+}
+Check 'boot-time filters are among them' {
+  (Filters | Where-Object { $_.flags.item -contains 'FWPM_FILTER_FLAG_BOOTTIME' }).Count -gt 0
+}
+Write-Host 'INFO  ISO-5 across a reboot: restart now with a ping from the peer running; it must not be answered at any moment.'
+
+Write-Host '== Release'
+Read-Host 'Release this host now (cordonctl release ...), then press Enter' | Out-Null
+Check 'no filter of Cordon is left' { (Filters).Count -eq 0 }
+Check 'the internet is reachable again' { Connects $internetHost $internetPort }
+Check 'the peer answers SMB again' { Connects $Peer 445 }
+
+Write-Host "== $failed failed"
+exit ([int]($failed -gt 0))

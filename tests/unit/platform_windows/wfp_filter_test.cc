@@ -1,0 +1,295 @@
+#include "platform/windows/packet_filter/wfp_filter.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "common/base/status.h"
+#include "tests/support/policies.h"
+#include "tests/support/status_matchers.h"
+#include "tests/unit/platform_windows/lists.h"
+
+namespace cordon::platform::wfp {
+namespace {
+
+using ::cordon::testing::ClinicPolicy;
+using ::cordon::testing::IsOk;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+// What an engine keeps beyond a session, and what was asked of it.
+struct World {
+  std::vector<HeldFilter> held;
+  bool sublayer = false;
+  std::vector<std::string> calls;
+  std::string fail_at;  // the call that fails from now on
+  int fail_after = 0;   // so many of it work first
+  bool abort_fails = false;
+  int opened = 0;
+
+  absl::Status Call(const std::string& name) {
+    calls.push_back(name);
+    if (name != fail_at || fail_after-- > 0) return absl::OkStatus();
+    return absl::InternalError("error 5");
+  }
+  int Count(const std::string& name) const { return static_cast<int>(std::ranges::count(calls, name)); }
+};
+
+// Records, and keeps what is committed; a transaction that does not commit leaves nothing.
+class RecordingEngine final : public FilterEngine {
+ public:
+  explicit RecordingEngine(World* world) : world_(*world) {}
+
+  absl::Status Begin() override {
+    pending_ = world_.held;
+    pending_sublayer_ = world_.sublayer;
+    return world_.Call("begin");
+  }
+  absl::Status Commit() override {
+    CORDON_RETURN_IF_ERROR(world_.Call("commit"));
+    world_.held = pending_;
+    world_.sublayer = pending_sublayer_;
+    return absl::OkStatus();
+  }
+  absl::Status Abort() override {
+    CORDON_RETURN_IF_ERROR(world_.Call("abort"));
+    return world_.abort_fails ? absl::InternalError("error 6") : absl::OkStatus();
+  }
+  absl::Status AddSublayer() override {
+    pending_sublayer_ = true;
+    return world_.Call("add sublayer");
+  }
+  absl::Status DeleteSublayer() override {
+    pending_sublayer_ = false;
+    return world_.Call("delete sublayer");
+  }
+  absl::Status AddFilter(const Filter& filter, const FilterKey& key) override {
+    CORDON_RETURN_IF_ERROR(world_.Call("add filter"));
+    pending_.push_back({.key = key, .filter = filter, .of_cordon = true, .sublayer_weight = 0xffff});
+    return absl::OkStatus();
+  }
+  absl::Status DeleteFilter(const FilterKey& key) override {
+    CORDON_RETURN_IF_ERROR(world_.Call("delete filter"));
+    std::erase_if(pending_, [&](const HeldFilter& each) { return each.of_cordon && each.key == key; });
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::vector<HeldFilter>> ListFilters() override {
+    CORDON_RETURN_IF_ERROR(world_.Call("list"));
+    return world_.held;
+  }
+  absl::StatusOr<bool> HasSublayer() override { return world_.sublayer; }
+  absl::StatusOr<std::string> ProgramOf(const std::string& path) override {
+    CORDON_RETURN_IF_ERROR(world_.Call("program"));
+    if (path == "gone.exe") return absl::NotFoundError("no such file");
+    return "\\device\\" + path;
+  }
+  absl::Status Subscribe(std::function<void()>) override { return world_.Call("subscribe"); }
+
+ private:
+  World& world_;
+  std::vector<HeldFilter> pending_;
+  bool pending_sublayer_ = false;
+};
+
+class WfpFilterTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<PacketFilter> Make() {
+    return MakeWfpFilter(
+        [this]() -> absl::StatusOr<std::unique_ptr<FilterEngine>> {
+          CORDON_RETURN_IF_ERROR(world_.Call("open"));
+          ++world_.opened;
+          return std::make_unique<RecordingEngine>(&world_);
+        },
+        {.executable = "cordon-agent.exe", .service_sid = kAgentService});
+  }
+  HeldFilter Foreign(Action action, uint16_t weight, std::vector<Condition> conditions = {}) {
+    return {.key = {9},
+            .filter = {.name = "silencer",
+                       .layer = {Stage::kConnect, false},
+                       .action = action,
+                       .weight = 1,
+                       .conditions = std::move(conditions)},
+            .of_cordon = false,
+            .provider = "Somebody",
+            .sublayer_weight = weight,
+            .sublayer = "theirs"};
+  }
+  World world_;
+};
+
+TEST_F(WfpFilterTest, ISO1_ApplyIsOneTransaction) {
+  const auto filter = Make();
+  EXPECT_THAT(filter->Apply(ClinicPolicy(Level::kEssential)), IsOk());
+  EXPECT_EQ(world_.Count("begin"), 1);
+  EXPECT_EQ(world_.Count("commit"), 1);
+  EXPECT_EQ(world_.Count("abort"), 0);
+  EXPECT_EQ(world_.calls.back(), "commit");
+  const absl::StatusOr<FilterReadback> readback = filter->ReadBack(ClinicPolicy(Level::kEssential));
+  ASSERT_THAT(readback, IsOk());
+  EXPECT_TRUE(readback->matches);
+  EXPECT_FALSE(readback->absent);
+  EXPECT_EQ(readback->ruleset_sha256.size(), 32U);
+}
+
+TEST_F(WfpFilterTest, ApplyingTwiceTouchesNoFilter) {
+  const auto filter = Make();
+  ASSERT_THAT(filter->Apply(ClinicPolicy(Level::kEssential)), IsOk());
+  const int added = world_.Count("add filter");
+  EXPECT_GT(added, 0);
+  ASSERT_THAT(filter->Apply(ClinicPolicy(Level::kEssential)), IsOk());
+  EXPECT_EQ(world_.Count("add filter"), added);
+  EXPECT_EQ(world_.Count("delete filter"), 0);
+}
+
+TEST_F(WfpFilterTest, ObserveLeavesNothingOfCordonAndAllOfOthers) {
+  world_.held.push_back(Foreign(Action::kBlock, 5));
+  const auto filter = Make();
+  ASSERT_THAT(filter->Apply(ClinicPolicy(Level::kDark)), IsOk());
+  ASSERT_THAT(filter->Apply(ClinicPolicy(Level::kObserve)), IsOk());
+  ASSERT_EQ(world_.held.size(), 1U);
+  EXPECT_FALSE(world_.held.front().of_cordon);
+  EXPECT_FALSE(world_.sublayer);
+  const absl::StatusOr<FilterReadback> readback = filter->ReadBack(ClinicPolicy(Level::kObserve));
+  ASSERT_THAT(readback, IsOk());
+  EXPECT_TRUE(readback->absent);
+  EXPECT_TRUE(readback->matches);
+}
+
+// Every call that can fail, at its first and at a later use: nothing changes, the error names the step, the
+// transaction is aborted where one was begun, and the next Apply starts with a new session and succeeds.
+class WfpFailure : public WfpFilterTest, public ::testing::WithParamInterface<std::pair<const char*, int>> {};
+
+TEST_P(WfpFailure, ChangesNothingAndIsOverThen) {
+  const auto filter = Make();
+  // To essential filters are added only, so a deletion that fails needs the other way.
+  const bool downwards = std::string_view(GetParam().first) == "delete filter";
+  ASSERT_THAT(filter->Apply(ClinicPolicy(downwards ? Level::kEssential : Level::kControllerOnly)), IsOk());
+  const std::vector<HeldFilter> before = world_.held;
+  world_.calls.clear();
+  world_.fail_at = GetParam().first;
+  world_.fail_after = GetParam().second;
+  const Level next = world_.fail_at == "delete sublayer" ? Level::kObserve
+                     : downwards                         ? Level::kControllerOnly
+                                                         : Level::kEssential;
+  const absl::Status failed = filter->Apply(ClinicPolicy(next));
+  EXPECT_FALSE(failed.ok());
+  EXPECT_EQ(world_.held.size(), before.size());
+  EXPECT_TRUE(world_.sublayer);
+  const bool begun = world_.Count("begin") > 0 && world_.fail_at != "begin";
+  if (begun) {
+    EXPECT_EQ(world_.Count("abort"), 1);
+  }
+  if (begun) {
+    EXPECT_THAT(std::string(Message(failed)), StartsWith("WFP: "));
+  }
+  world_.fail_at.clear();
+  EXPECT_THAT(filter->Apply(ClinicPolicy(next)), IsOk());
+  EXPECT_EQ(world_.opened, 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(Calls, WfpFailure,
+                         ::testing::Values(std::pair{"list", 0}, std::pair{"program", 0},
+                                           std::pair{"begin", 0}, std::pair{"add sublayer", 0},
+                                           std::pair{"add filter", 0}, std::pair{"add filter", 3},
+                                           std::pair{"delete filter", 0}, std::pair{"delete sublayer", 0},
+                                           std::pair{"commit", 0}));
+
+TEST_F(WfpFilterTest, AnAbortThatFailsIsToldToo) {
+  const auto filter = Make();
+  world_.fail_at = "commit";
+  world_.abort_fails = true;
+  const absl::Status failed = filter->Apply(ClinicPolicy(Level::kDark));
+  EXPECT_THAT(std::string(Message(failed)), HasSubstr("WFP: commit"));
+  EXPECT_THAT(std::string(Message(failed)), HasSubstr("error 6"));
+  EXPECT_THAT(world_.held, IsEmpty());
+}
+
+TEST_F(WfpFilterTest, WithoutAnEngineNothingIsClaimed) {
+  world_.fail_at = "open";
+  const auto filter = Make();
+  EXPECT_FALSE(filter->Apply(ClinicPolicy(Level::kDark)).ok());
+  EXPECT_FALSE(filter->ReadBack(ClinicPolicy(Level::kDark)).ok());
+}
+
+// ISO-6, ISO-7: what somebody took away, added or replaced under its key is found and put right.
+TEST_F(WfpFilterTest, ISO7_ReadBackFindsWhatSomebodyChanged) {
+  const FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  const auto filter = Make();
+  ASSERT_THAT(filter->Apply(policy), IsOk());
+  const std::vector<HeldFilter> good = world_.held;
+
+  world_.held.pop_back();
+  EXPECT_THAT(filter->ReadBack(policy)->differences, Contains(HasSubstr("missing")));
+
+  world_.held = good;
+  ASSERT_EQ(world_.held.back().filter.action, Action::kBlock);
+  world_.held.back().filter.action = Action::kPermit;
+  const FilterReadback replaced = *filter->ReadBack(policy);
+  EXPECT_FALSE(replaced.matches);
+  EXPECT_THAT(replaced.differences, Contains(HasSubstr("not of this policy")));
+
+  world_.held = good;
+  HeldFilter added = good.front();
+  added.key = {7};
+  added.filter.weight = 99;
+  world_.held.push_back(added);
+  EXPECT_FALSE(filter->ReadBack(policy)->matches);
+
+  ASSERT_THAT(filter->Apply(policy), IsOk());
+  EXPECT_TRUE(filter->ReadBack(policy)->matches);
+}
+
+TEST_F(WfpFilterTest, ISO7_AHardPermitBesideCordonsIsADifference) {
+  const FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  const auto filter = Make();
+  ASSERT_THAT(filter->Apply(policy), IsOk());
+  world_.held.push_back(Foreign(Action::kHardPermit, 0xfffe));
+  EXPECT_TRUE(filter->ReadBack(policy)->matches);  // below: it opens nothing
+  world_.held.back().sublayer_weight = 0xffff;
+  const FilterReadback readback = *filter->ReadBack(policy);
+  EXPECT_FALSE(readback.matches);
+  EXPECT_THAT(readback.differences, Contains(HasSubstr("silencer")));
+}
+
+TEST_F(WfpFilterTest, AProgramThatIsGoneIsNoError) {
+  FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  policy.programs = {{.path = "gone.exe", .sha256 = ""}};
+  const auto filter = Make();
+  EXPECT_THAT(filter->Apply(policy), IsOk());
+  EXPECT_TRUE(filter->ReadBack(policy)->matches);
+}
+
+TEST_F(WfpFilterTest, NamesNeedRulesThatStand) {
+  const auto filter = Make();
+  EXPECT_EQ(filter->UpdateNames(ClinicPolicy(Level::kEssential)).code(),
+            absl::StatusCode::kFailedPrecondition);
+  ASSERT_THAT(filter->Apply(ClinicPolicy(Level::kEssential)), IsOk());
+  EXPECT_THAT(filter->UpdateNames(ClinicPolicy(Level::kEssential)), IsOk());
+}
+
+TEST_F(WfpFilterTest, ForeignBlocksOfTheChannelAreNamed) {
+  const Endpoint controller = At("192.0.2.7", 8443);
+  std::vector<HeldFilter> held = {Foreign(Action::kBlock, 5, {{Field::kProgram, kAgent}})};
+  EXPECT_THAT(FindObstructingFilters(held, {controller}, kAgent, kAgentService),
+              ::testing::ElementsAre(HasSubstr("\"silencer\" of Somebody")));
+  held.front().filter.conditions = {{Field::kProgram, kOther}};
+  EXPECT_THAT(FindObstructingFilters(held, {controller}, kAgent, kAgentService), IsEmpty());
+}
+
+TEST_F(WfpFilterTest, TheHardPermitHoldsAgainstBlocksBelowButNotBeside) {
+  const Endpoint controller = At("192.0.2.7", 8443);
+  FilterPolicy policy{.level = Level::kControllerOnly, .controllers = {controller}};
+  std::vector<HeldFilter> held;
+  for (const Filter& each : MakeFilterList(policy, Who()))
+    held.push_back({.key = KeyOf(each), .filter = each, .of_cordon = true, .sublayer_weight = 0xffff});
+  held.push_back(Foreign(Action::kBlock, 5, {{Field::kProgram, kAgent}}));
+  EXPECT_THAT(FindObstructingFilters(held, {controller}, kAgent, kAgentService), IsEmpty());
+  held.back().sublayer_weight = 0xffff;
+  EXPECT_EQ(FindObstructingFilters(held, {controller}, kAgent, kAgentService).size(), 1U);
+}
+
+}  // namespace
+}  // namespace cordon::platform::wfp

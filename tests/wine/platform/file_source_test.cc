@@ -1,0 +1,110 @@
+// platform/api/file_source.h on Windows' implementation.
+
+#include "platform/api/file_source.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "tests/wine/platform/wine.h"
+
+namespace cordon::platform {
+namespace {
+
+namespace fs = std::filesystem;
+using cordon::testing::Log;
+using cordon::testing::WindowsFolder;
+using Kind = RawFileEvent::Kind;
+
+class WindowsFileSource : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = folder_ / "root";
+    fs::create_directory(root_);
+  }
+  void Start() { Start({.roots = {root_}, .excluded = {root_ / "excluded"}, .canary = {}}); }
+  void Start(const FileWatch& watch) {
+    const absl::Status status = source_->Start(watch, log_.Deliver());
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  bool Told(Kind kind, const fs::path& path) {
+    return log_.WaitFor([&](const RawFileEvent& event) { return event.kind == kind && event.path == path; });
+  }
+  static void Write(const fs::path& path, const std::string& text) {
+    std::ofstream(path, std::ios::app) << text;
+  }
+
+  WindowsFolder folder_;
+  fs::path root_;
+  Log<RawFileEvent> log_;
+  std::unique_ptr<FileSource> source_ = MakeFileSource();
+};
+
+TEST_F(WindowsFileSource, TellsCreateModifyRenameDelete) {
+  Start();
+  Write(root_ / "a", "hello");
+  EXPECT_TRUE(Told(Kind::kCreated, root_ / "a"));
+  EXPECT_TRUE(Told(Kind::kModified, root_ / "a"));
+  fs::rename(root_ / "a", root_ / "b");
+  EXPECT_TRUE(log_.WaitFor([&](const RawFileEvent& event) {
+    return event.kind == Kind::kRenamed && event.old_path == root_ / "a" && event.path == root_ / "b";
+  }));
+  fs::remove(root_ / "b");
+  EXPECT_TRUE(Told(Kind::kDeleted, root_ / "b"));
+  for (const RawFileEvent& event : log_.Events()) EXPECT_GT(event.boottime_nanos, 0);
+}
+
+TEST_F(WindowsFileSource, TellsWhatHappensInOldSubfolders) {
+  fs::create_directories(root_ / "x" / "y");
+  CORDON_SKIP_UNDER_WINE("ReadDirectoryChangesW below subfolders that stood before the watch");
+  Start();
+  Write(root_ / "x" / "y" / "file", "deep");
+  EXPECT_TRUE(Told(Kind::kCreated, root_ / "x" / "y" / "file"));
+}
+
+TEST_F(WindowsFileSource, LeavesOutWhatIsExcludedAndTellsTheCanary) {
+  fs::create_directories(root_ / "excluded" / "canary");
+  Start({.roots = {root_}, .excluded = {root_ / "excluded"}, .canary = root_ / "excluded" / "canary"});
+  Write(root_ / "excluded" / "hidden", "1");
+  Write(root_ / "excluded" / "canary" / "probe", "2");
+  Write(root_ / "last", "3");
+  EXPECT_TRUE(Told(Kind::kCreated, root_ / "excluded" / "canary" / "probe"));
+  ASSERT_TRUE(Told(Kind::kCreated, root_ / "last"));
+  for (const RawFileEvent& event : log_.Events()) EXPECT_NE(event.path, root_ / "excluded" / "hidden");
+}
+
+TEST_F(WindowsFileSource, ARootThatComesLaterIsWatchedAndSaysThatItWasNotBefore) {
+  Start({.roots = {root_ / "later"}, .excluded = {}, .canary = {}});
+  fs::create_directory(root_ / "later");
+  EXPECT_TRUE(Told(Kind::kOverflow, root_ / "later"));
+  Write(root_ / "later" / "file", "1");
+  EXPECT_TRUE(Told(Kind::kCreated, root_ / "later" / "file"));
+}
+
+TEST_F(WindowsFileSource, TEL1_NothingIsLostInABurstWithoutAnOverflow) {
+  constexpr int kFiles = 3'000;
+  Start();
+  for (int at = 0; at < kFiles; ++at) Write(root_ / StrCat("f", at), "x");
+  ASSERT_TRUE(log_.WaitFor([&](const RawFileEvent& event) {
+    return event.kind == Kind::kOverflow || event.path == root_ / StrCat("f", kFiles - 1);
+  }));
+  source_->Stop();
+  int created = 0;
+  bool overflow = false;
+  for (const RawFileEvent& event : log_.Events()) {
+    created += event.kind == Kind::kCreated ? 1 : 0;
+    overflow = overflow || event.kind == Kind::kOverflow;
+  }
+  EXPECT_TRUE(created == kFiles || overflow) << created;
+}
+
+TEST_F(WindowsFileSource, ARootThatIsAFileIsAnErrorThatNamesIt) {
+  Write(root_ / "file", "x");
+  const absl::Status status =
+      source_->Start({.roots = {root_ / "file"}, .excluded = {}, .canary = {}}, log_.Deliver());
+  EXPECT_FALSE(status.ok());
+  EXPECT_NE(status.ToString().find("file"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace cordon::platform

@@ -1,0 +1,49 @@
+// Isolation on Windows as far as wine goes: the conversion to WFP's structures and back, and what is said
+// where WFP does not answer.
+
+#include "platform/api/packet_filter.h"
+
+#include <gtest/gtest.h>
+
+#include "common/base/status.h"
+#include "platform/windows/packet_filter/filter_list.h"
+#include "platform/windows/packet_filter/fwpm_convert.h"
+#include "tests/support/policies.h"
+#include "tests/wine/platform/wine.h"
+
+namespace cordon::platform {
+namespace {
+
+using ::cordon::testing::ClinicPolicy;
+
+// Every filter of every level goes into WFP's structures and comes out the same; else a read-back would find
+// differences in what the agent itself has set.
+TEST(WfpStructures, WhatGoesInComesOut) {
+  const wfp::Identities who{
+      .agent_program = R"(\device\harddiskvolume3\program files\cordon\cordon-agent.exe)",
+      .agent_service = "S-1-5-80-1-2-3-4-5",
+      .programs = {R"(\device\x\store.exe)", R"(\device\x\ping.exe)"}};
+  size_t filters = 0;
+  for (const Level level : testing::kAllLevels) {
+    for (const wfp::Filter& filter : wfp::MakeFilterList(ClinicPolicy(level), who)) {
+      const auto native = wfp::NativeFilter::Make(filter, wfp::KeyOf(filter));
+      ASSERT_TRUE(native.ok()) << native.status();
+      EXPECT_EQ(Describe(wfp::FromNative((*native)->Get(), filter.layer)), Describe(filter));
+      EXPECT_EQ(wfp::ToKey((*native)->Get().filterKey), wfp::KeyOf(filter));
+      ++filters;
+    }
+  }
+  EXPECT_GT(filters, 100U);
+}
+
+TEST(WindowsPacketFilter, WithoutWfpNothingIsClaimed) {
+  if (!testing::UnderWine()) GTEST_SKIP() << "WFP is here; scripts/windows-verify.ps1 tests it";
+  const auto filter = MakePacketFilter();
+  const absl::Status applied = filter->Apply(ClinicPolicy(Level::kEssential));
+  EXPECT_EQ(applied.code(), absl::StatusCode::kUnavailable);
+  EXPECT_NE(std::string(Message(applied)).find("WFP is not available"), std::string::npos) << applied;
+  EXPECT_FALSE(filter->ReadBack(ClinicPolicy(Level::kEssential)).ok());
+}
+
+}  // namespace
+}  // namespace cordon::platform
