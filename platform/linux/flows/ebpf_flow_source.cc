@@ -201,11 +201,13 @@ class EbpfFlowSource::Impl {
     if (clock_->BootNanos() - sampled_boot_nanos_ >= kSampleEveryNanos) Sample();
   }
 
-  // What stays open for long tells nothing by itself.
+  // What stays open for long tells nothing by itself. What nobody holds any more (waiting to be forgotten,
+  // after its end) has been told with its process, or was over before the start.
   void Sample() {
     sampled_boot_nanos_ = clock_->BootNanos();
     if (absl::StatusOr<std::vector<RawFlow>> flows = sampler_->Sample(); flows.ok())
       batch_ = *std::move(flows);
+    std::erase_if(batch_, [](const RawFlow& flow) { return flow.pid == 0; });
     Deliver();
   }
 
