@@ -11,7 +11,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using testing::Must;
-using ::testing::Not;
 using testing::StoreBox;
 using testing::TestFleet;
 using v1::OrderOutcome;
