@@ -3,12 +3,12 @@
 /* Where the kernel keeps the task and the credentials of one thread: for the test of the kprobes' programs,
  * which hands these addresses to them. */
 
+// clang-format off: the helpers need the kernel types before them
 #include "../../../platform/linux/processes/kernel_types.h"
-
 #include <bpf/bpf_helpers.h>
-
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+// clang-format on
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
