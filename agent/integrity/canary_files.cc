@@ -19,13 +19,18 @@ constexpr size_t kMaxListBytes = size_t{1} << 20;
 constexpr std::array<std::string_view, 2> kNames = {".!cordon-canary.rtf", ".~cordon-canary.rtf"};
 
 // A document that opens, says what it is, and is long enough to be worth encrypting.
-std::string Text() {
+std::string MakeText() {
   std::string text =
       "{\\rtf1\\ansi This file belongs to Cordon, which protects this computer. Please leave it as it is: "
       "when a program "
       "changes it, your IT team is told at once that files may be under attack.\\par\n";
   while (text.size() < size_t{4} * 1024) StrAppend(&text, "Please leave this file as it is.\\par\n");
   return StrAppend(&text, "}\n"), text;
+}
+
+const std::string& Text() {
+  static const std::string text = MakeText();
+  return text;
 }
 
 bool IsAsLaid(const std::filesystem::path& path) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/event/file_state.h"
+#include "common/base/paths.h"
 #include "common/base/status.h"
 #include "common/base/strings.h"
 #include "platform/api/file_tree.h"
@@ -15,10 +16,6 @@ constexpr size_t kWorkAtOnce = 256;
 constexpr size_t kMaxWaiting = 10'000;
 constexpr auto kAskAgainEvery = std::chrono::milliseconds(50);
 constexpr auto kIdle = std::chrono::seconds(60);
-
-bool IsBelow(const std::filesystem::path& path, const std::filesystem::path& folder) {
-  return path.string().starts_with(folder.string() + "/");
-}
 
 std::string Roots(const WatchPolicy& policy) {
   std::string text;
@@ -74,14 +71,17 @@ void FileSensor::Pipeline::Take(std::span<platform::RawFileEvent> events) {
     space_.wait(lock, [&] { return !settler.Full() || finishing_; });
     const std::optional<int64_t> due_before = NextDue();
     std::ranges::move(settler.Add(event, clock_.BootNanos()), std::back_inserter(told_early_));
-    if (!told_early_.empty() || due_before != NextDue()) work_.notify_one();
+    const bool sleeps_too_long = !due_before.has_value() || NextDue() < due_before;
+    if (!told_early_.empty() || sleeps_too_long) work_.notify_one();
     if (event.is_directory && event.kind == platform::RawFileEvent::kRenamed) WalkMovedIn(event);
   }
 }
 
 // A tree that comes from where nobody watches is told as one rename: its files are new here all the same.
 void FileSensor::Pipeline::WalkMovedIn(const platform::RawFileEvent& event) {
-  const auto watched = [&](const std::filesystem::path& root) { return IsAtOrBelow(event.old_path, root); };
+  const auto watched = [&](const std::filesystem::path& root) {
+    return IsAtOrBelow(event.old_path.string(), root.string());
+  };
   if (event.path.empty() || (!event.old_path.empty() && std::ranges::any_of(policy_.roots, watched))) return;
   walk_.Ask({.roots = {event.path},
              .excluded = policy_.excluded,
@@ -146,7 +146,7 @@ bool FileSensor::Pipeline::WaitForWork(std::vector<SettledPath>* work) {
 
 void FileSensor::Pipeline::Tell(const SettledPath& settled) {
   const FoundFile found = Look(settled);
-  if (IsBelow(settled.path, canary_)) {
+  if (IsAtOrBelow(settled.path.string(), canary_.string()) && settled.path != canary_) {
     on_canary_(found.state.sha256());
     return;
   }

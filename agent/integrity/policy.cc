@@ -4,6 +4,7 @@
 
 #include "agent/event/file_state.h"
 #include "agent/integrity/canary_files.h"
+#include "common/base/paths.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
 
@@ -62,8 +63,9 @@ absl::StatusOr<std::vector<std::filesystem::path>> ReadCanaryFolders(
   CORDON_ASSIGN_OR_RETURN(std::vector<std::filesystem::path> folders,
                           ReadFolders(kField, tripwires.canary_folders()));
   for (const std::filesystem::path& folder : folders) {
-    const bool watched = std::ranges::any_of(
-        roots, [&](const std::filesystem::path& root) { return IsAtOrBelow(folder, root); });
+    const bool watched = std::ranges::any_of(roots, [&](const std::filesystem::path& root) {
+      return IsAtOrBelow(folder.string(), root.string());
+    });
     if (!watched) {
       return absl::InvalidArgumentError(
           StrCat(kField, ": '", Printable(folder.string()), "' is not below a watched path"));
@@ -73,12 +75,6 @@ absl::StatusOr<std::vector<std::filesystem::path>> ReadCanaryFolders(
 }
 
 }  // namespace
-
-bool IsAtOrBelow(const std::filesystem::path& path, const std::filesystem::path& folder) {
-  const std::string text = path.string();
-  const std::string prefix = folder == folder.root_path() ? folder.string() : folder.string() + "/";
-  return path == folder || text.starts_with(prefix);
-}
 
 v1::Policy DefaultPolicy() {
   const platform::FileWatch watch = platform::DefaultFileWatch();

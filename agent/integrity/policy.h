@@ -31,6 +31,4 @@ struct WatchPolicy {
 // many, relative or overlong paths, a pattern that is none, a canary folder that is not watched.
 absl::StatusOr<WatchPolicy> ReadPolicy(const v1::Policy& policy);
 
-bool IsAtOrBelow(const std::filesystem::path& path, const std::filesystem::path& folder);
-
 }  // namespace cordon::agent

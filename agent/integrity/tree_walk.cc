@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/base/clock.h"
+#include "common/base/paths.h"
 #include "common/base/status.h"
 #include "platform/api/system.h"
 
@@ -16,9 +17,8 @@ constexpr size_t kMaxJobs = 64;
 constexpr int64_t kClockGrain = kNanosPerSecond;  // ctime is taken from a coarse clock
 
 bool IsExcluded(const TreeWalk::Job& job, const std::filesystem::path& path) {
-  const std::string text = path.string();
   return std::ranges::any_of(job.excluded, [&](const std::filesystem::path& prefix) {
-    return text == prefix.string() || text.starts_with(prefix.string() + "/");
+    return IsAtOrBelow(path.string(), prefix.string());
   });
 }
 

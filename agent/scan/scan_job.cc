@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "common/base/paths.h"
 #include "common/base/status.h"
 #include "platform/api/system.h"
 

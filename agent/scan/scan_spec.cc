@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/scan/walk.h"
+#include "common/base/paths.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
 

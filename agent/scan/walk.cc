@@ -36,11 +36,6 @@ bool WalksBefore(std::string_view a, std::string_view b) {
   return std::ranges::lexicographical_compare(a, b, {}, Rank, Rank);
 }
 
-bool IsAtOrBelow(std::string_view path, std::string_view prefix) {
-  if (prefix == "/" || path == prefix) return true;
-  return path.starts_with(prefix) && path[prefix.size()] == '/';
-}
-
 std::vector<FolderPtr> Frontier::TakeDone() {
   std::vector<FolderPtr> done;
   while (!begun_.empty() && begun_.front()->listed && begun_.front()->unread == 0) {

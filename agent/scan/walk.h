@@ -16,7 +16,6 @@ namespace cordon::agent {
 
 // A folder comes before what is in it, and siblings by the bytes of their names. "" comes before all.
 bool WalksBefore(std::string_view a, std::string_view b);
-bool IsAtOrBelow(std::string_view path, std::string_view prefix);
 
 // A folder that the walk has come to.
 struct Folder {

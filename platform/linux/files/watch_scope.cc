@@ -11,11 +11,6 @@ bool IsBelow(std::string_view path, std::string_view prefix) {
 
 }  // namespace
 
-bool IsAtOrBelow(std::string_view path, std::string_view prefix) {
-  if (prefix == "/") return path.starts_with('/');
-  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
-}
-
 WatchScope::WatchScope(const FileWatch& watch) : canary_(watch.canary.string()) {
   for (const auto& root : watch.roots) roots_.push_back(root.string());
   for (const auto& prefix : watch.excluded) excluded_.push_back(prefix.string());

@@ -4,12 +4,10 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/paths.h"
 #include "platform/api/file_source.h"
 
 namespace cordon::platform {
-
-// True when `path` is `prefix` or lies below it.
-bool IsAtOrBelow(std::string_view path, std::string_view prefix);
 
 // Which paths are watched: those below a root and not below an excluded prefix; the canary in any case. Pure.
 class WatchScope {

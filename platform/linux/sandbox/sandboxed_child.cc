@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "common/base/status.h"
 #include "platform/linux/sandbox/channel.h"
 #include "platform/linux/system/fd.h"
+#include "platform/linux/system/spawn.h"
 
 namespace cordon::platform {
 namespace {
@@ -95,34 +95,11 @@ class Child final : public SandboxedChild {
   std::string ended_;  // how; empty: it runs, as far as is known
 };
 
-// With an empty environment, no signal blocked, and the socket as its standard input. The rest of what it
-// inherits it closes itself, first thing.
+// The socket is its standard input. The rest of what it inherits it closes itself, first thing.
 absl::StatusOr<pid_t> Spawn(const SandboxCommand& command, int socket) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, socket, STDIN_FILENO);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-  const std::string program =
-      command.program.empty() ? std::string("/proc/self/exe") : command.program.string();
-  std::vector<std::string> words = {program};
+  std::vector<std::string> words = {command.program.empty() ? "/proc/self/exe" : command.program.string()};
   words.insert(words.end(), command.arguments.begin(), command.arguments.end());
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  std::array<char*, 1> environment = {nullptr};
-  pid_t pid = -1;
-  const int error =
-      posix_spawn(&pid, program.c_str(), &actions, &attributes, argv.data(), environment.data());
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return absl::ErrnoToStatus(error, StrCat("cannot start ", program));
-  return pid;
+  return SpawnBare(std::move(words), socket, /*silent=*/true);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "common/base/status.h"
 #include "platform/api/user_notice.h"
 #include "platform/linux/system/fd.h"
+#include "platform/linux/system/spawn.h"
 #include "platform/linux/user_notice/sessions.h"
 #include "platform/linux/user_notice/wall_text.h"
 
@@ -43,8 +43,7 @@ absl::Status WriteToTerminal(const std::string& path, std::string_view text) {
   return absl::OkStatus();
 }
 
-// With an empty environment and no signal blocked. A notice fits in the pipe: nothing waits for the child to
-// read it.
+// A notice fits in the pipe: nothing waits for the child to read it.
 absl::StatusOr<pid_t> SpawnForDesktop(const std::string& program, uid_t uid, const std::string& packed) {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "cannot make a pipe");
@@ -52,28 +51,7 @@ absl::StatusOr<pid_t> SpawnForDesktop(const std::string& program, uid_t uid, con
   const Fd write_end(ends[1]);
   if (write(write_end.Get(), packed.data(), packed.size()) != static_cast<ssize_t>(packed.size()))
     return absl::ErrnoToStatus(errno, "cannot write to a pipe");
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, read_end.Get(), STDIN_FILENO);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-  std::string path = program;
-  std::string command = "show-notice";
-  std::string flag = "--uid";
-  std::string number = std::to_string(uid);
-  std::array<char*, 5> argv = {path.data(), command.data(), flag.data(), number.data(), nullptr};
-  std::array<char*, 1> environment = {nullptr};
-  pid_t pid = -1;
-  const int error =
-      posix_spawn(&pid, program.c_str(), &actions, &attributes, argv.data(), environment.data());
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return absl::ErrnoToStatus(error, StrCat("cannot start ", program));
-  return pid;
+  return SpawnBare({program, "show-notice", "--uid", std::to_string(uid)}, read_end.Get(), /*silent=*/false);
 }
 
 absl::Status ShowOnDesktop(const std::string& program, uid_t uid, const std::string& packed) {

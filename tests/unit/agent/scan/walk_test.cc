@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "common/base/paths.h"
+
 namespace cordon::agent {
 namespace {
 

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string_view>
+
+namespace cordon {
+
+// True when the absolute path `path` is `prefix` or lies below it. By text: no link is followed, and "." and
+// ".." mean nothing.
+inline bool IsAtOrBelow(std::string_view path, std::string_view prefix) {
+  if (prefix == "/") return path.starts_with('/');
+  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+}
+
+}  // namespace cordon
