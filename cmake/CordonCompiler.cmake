@@ -12,9 +12,14 @@ if(CORDON_CCACHE)
   # Paths below the source's parent folder do not count, so that clones beside each other share results.
   cmake_path(GET PROJECT_SOURCE_DIR PARENT_PATH _cordon_parent)
   set(_cordon_launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${_cordon_parent} CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=20G
-                       CCACHE_SLOPPINESS=pch_defines,time_macros ${CORDON_CCACHE})
+                       CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_PCH_EXTSUM=1 ${CORDON_CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${_cordon_launcher})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${_cordon_launcher})
+endif()
+
+# On every unit, so that all can take the same precompiled headers.
+if(NOT WIN32)
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-pthread>)
 endif()
 
 # All generated sources, nothing compiled: what scripts/lint needs before it can read the hand-written ones.

@@ -43,7 +43,9 @@ def units(build):
         for at, word in enumerate(words):
             if skip:  # up to the compiler's own name: launchers and their settings
                 skip = not re.search(r"(^|/)(c\+\+|g\+\+|clang\+\+)[-0-9.]*$", word)
-            elif word in ("-c", "-o") or words[at - 1] in ("-o", "-c") or word == "-Werror":
+            elif word in ("-c", "-o", "-Werror", "-Winvalid-pch") or words[at - 1] in ("-o", "-c"):
+                continue
+            elif "cmake_pch.hxx" in word or word == "-include":  # GCC's precompiled header
                 continue
             else:
                 flags.append(word)

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <fstream>
 
+#include "common/base/strings.h"
 #include "tests/support/build_paths.h"
 #include "tests/support/temp_folder.h"
 
@@ -26,7 +27,7 @@ class SandboxedChildTest : public ::testing::Test {
 
   void Start() {
     auto child = StartSandboxedChild(
-        {.program = std::string(testing::kBinaryDir) + "/tests/sandbox_probe", .arguments = {}});
+        {.program = StrCat(testing::kBinaryDir, "/tests/sandbox_probe"), .arguments = {}});
     ASSERT_TRUE(child.ok()) << child.status();
     child_ = *std::move(child);
   }
@@ -65,7 +66,7 @@ TEST_F(SandboxedChildTest, AUT6_CanOpenConnectStartAndSignalNothing) {
   GTEST_SKIP() << "system calls are not shut in a build with sanitizers";
 #endif
   // Outside of the sandbox the same program can.
-  EXPECT_EQ(std::system((std::string(testing::kBinaryDir) + "/tests/sandbox_probe outside").c_str()), 0);
+  EXPECT_EQ(std::system(StrCat(testing::kBinaryDir, "/tests/sandbox_probe outside").c_str()), 0);
   for (const char* what : {"open", "socket", "fork", "kill"}) {
     Start();
     ASSERT_EQ(*Ask("echo"), "echo");

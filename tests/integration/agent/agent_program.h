@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/strings.h"
 #include "common/wire/enrollment_file.h"
 #include "common/wire/trust.h"
 #include "tests/integration/link/fake_gateway.h"
@@ -42,7 +43,7 @@ class AgentProgram : public ::testing::Test {
   std::filesystem::path State() const { return folder_ / "state"; }
 
   std::vector<std::string> Command(std::vector<std::string> args) const {
-    args.insert(args.begin(), std::string(kBinaryDir) + "/bin/cordon-agent");
+    args.insert(args.begin(), StrCat(kBinaryDir, "/bin/cordon-agent"));
     args.insert(args.end(), {"--config", (folder_ / "agent.toml").string()});
     return args;
   }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "common/base/strings.h"
+
 namespace cordon::agent {
 namespace {
 
@@ -22,7 +24,7 @@ TEST(ScannerWire, AUT6_WhatAHostileChildSaysIsBounded) {
                                         "abc",
                                         8))
                    .has_value());
-  EXPECT_FALSE(DecodeAnswer(std::string("m\0\0\x20\0", 5) + std::string(8192, 'x')).has_value());
+  EXPECT_FALSE(DecodeAnswer(StrCat(std::string_view("m\0\0\x20\0", 5), std::string(8192, 'x'))).has_value());
   std::string many = "m";
   for (size_t i = 0; i <= kMaxAnswerTexts; ++i) many.append(4, '\0');
   EXPECT_FALSE(DecodeAnswer(many).has_value());

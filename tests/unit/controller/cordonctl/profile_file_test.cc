@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "clinic.toml:6: program: sha256: "}));
 
 TEST(Profile, OfTheExamplesIsGood) {
-  std::ifstream file(std::string(testing::kSourceDir) + "/docs/examples/clinic.toml");
+  std::ifstream file(StrCat(testing::kSourceDir, "/docs/examples/clinic.toml"));
   std::ostringstream text;
   text << file.rdbuf();
   const absl::StatusOr<v1::Profile> profile = ParseProfile(text.str(), "clinic.toml");

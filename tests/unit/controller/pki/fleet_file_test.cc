@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "common/base/strings.h"
 #include "tests/support/status_matchers.h"
 
 namespace cordon::controller {
@@ -17,7 +18,7 @@ constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 constexpr const char* kFleet = "b6a7c1de-0000-4000-8000-000000000000";
 
 PkiOptions Good() {
-  return {kFleet, std::string(kFleet) + ".cordon", {"cordon.vets.example", "192.0.2.7", "2001:db8::7"}};
+  return {kFleet, StrCat(kFleet, ".cordon"), {"cordon.vets.example", "192.0.2.7", "2001:db8::7"}};
 }
 
 absl::Status CheckAfter(const std::function<void(PkiOptions&)>& spoil) {
@@ -60,9 +61,9 @@ TEST(FleetFile, DamageIsNamed) {
   EXPECT_THAT(ParseFleetFile("fleet_id = 7\n"), Fails(kInvalid, "fleet_id"));
   const std::string good = FormatFleetFile(Good());
   EXPECT_FALSE(ParseFleetFile(good.substr(0, good.size() / 2)).ok());
-  EXPECT_THAT(ParseFleetFile(std::string("fleet_id = \"") + kFleet +
-                             "\"\norganisation = \"x.cordon\"\nnames = [1]\n"),
-              Fails(kInvalid, "neither a DNS name"));
+  EXPECT_THAT(
+      ParseFleetFile(StrCat("fleet_id = \"", kFleet, "\"\norganisation = \"x.cordon\"\nnames = [1]\n")),
+      Fails(kInvalid, "neither a DNS name"));
 }
 
 }  // namespace

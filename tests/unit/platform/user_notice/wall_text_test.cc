@@ -5,6 +5,8 @@
 
 #include <sstream>
 
+#include "common/base/strings.h"
+
 namespace cordon::platform {
 namespace {
 
@@ -13,9 +15,9 @@ using ::testing::StartsWith;
 
 TEST(WallText, IsWrappedAtBlanksBetweenEmptyLines) {
   const std::string text =
-      WallText({.title = "A title", .text = "one two\n" + std::string(70, 'a') + " bbbbbbbb\n"});
+      WallText({.title = "A title", .text = StrCat("one two\n", std::string(70, 'a'), " bbbbbbbb\n")});
   EXPECT_THAT(text, StartsWith("\r\n\aA title\r\n\r\none two\r\n"));
-  EXPECT_THAT(text, HasSubstr(std::string(70, 'a') + "\r\nbbbbbbbb\r\n"));
+  EXPECT_THAT(text, HasSubstr(StrCat(std::string(70, 'a'), "\r\nbbbbbbbb\r\n")));
 }
 
 TEST(WallText, CutsLongWordsBetweenCharacters) {
@@ -33,9 +35,9 @@ TEST(WallText, CutsLongWordsBetweenCharacters) {
 }
 
 TEST(WallText, LetsNoCommandOfATerminalThrough) {
-  const std::string text =
-      WallText({.title = "a\x1b[2Jb\nc",
-                .text = std::string("\x9b 31m \xc2\x9b 31m \x07\x08 \0 x\n", 20) + "\x1b]0;title\x07"});
+  const std::string text = WallText(
+      {.title = "a\x1b[2Jb\nc",
+       .text = StrCat(std::string_view("\x9b 31m \xc2\x9b 31m \x07\x08 \0 x\n", 20), "\x1b]0;title\x07")});
   for (const char c : std::string_view(text).substr(3)) {  // behind "\r\n\a"
     EXPECT_TRUE(c == '\r' || c == '\n' || (static_cast<unsigned char>(c) >= 0x20 && c != '\x7f'))
         << static_cast<int>(c);
