@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
 #include "agent/isolation/evaluate.h"
@@ -21,12 +22,11 @@ using platform::FilterPolicy;
 using platform::FilterReadback;
 using platform::Level;
 
-FilterPolicy Isolation::Impl::Policy() const {
-  FilterPolicy policy = ordered_;
+FilterPolicy Isolation::Impl::PolicyFor(const v1::IsolationState& state, FilterPolicy policy) const {
   policy.controllers = controllers_;
   names_.Fill(&policy);
   return AtLevel(std::move(policy),
-                 std::max(FilterLevel(LevelInForce(state_)), options_.hold ? kHeldLevel : Level::kObserve));
+                 std::max(FilterLevel(LevelInForce(state)), options_.hold ? kHeldLevel : Level::kObserve));
 }
 
 // With what can be shown without waiting, tried now.
@@ -62,6 +62,13 @@ absl::Status Isolation::Impl::Save(const v1::IsolationState& state) {
   return Annotate(
       platform::WriteFileDurably(options_.state_file, EncodeState(state), platform::FileAccess::kOwnerOnly),
       "the isolation state cannot be saved, so nothing was changed");
+}
+
+// The kernel gets the rules, which judge nothing yet, while the disk takes its time.
+absl::Status Isolation::Impl::SaveAndPrepare(const v1::IsolationState& next, const FilterPolicy& ordered) {
+  std::future<absl::Status> saved = std::async(std::launch::async, [&] { return Save(next); });
+  parts_.filter->Prepare(PolicyFor(next, ordered));
+  return saved.get();
 }
 
 // Rules, then what the rules forbid is cut: in this order nothing can open anew in between (ISO-2).
@@ -135,7 +142,9 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Take(v1::IsolationState next, Filte
   const int64_t began = parts_.clock->BootNanos();
   for (const Endpoint& controller : controllers_) next.add_controllers(FormatEndpoint(controller));
   names_.Begin(&next);
-  if (absl::Status saved = Save(next); !saved.ok()) {
+  if (absl::Status saved = SaveAndPrepare(next, ordered); !saved.ok()) {
+    if (const absl::Status tidied = parts_.filter->Tidy(); !tidied.ok())
+      spdlog::warn("isolation: {}", Message(tidied));
     SettlePrograms();
     names_.Begin(&state_);
     names_.Settle();

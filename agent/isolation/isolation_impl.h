@@ -72,8 +72,9 @@ class Isolation::Impl {
   v1::Level LevelMeant() const { return LevelInForce(state_); }
 
  private:
-  // What the state asks of the kernel now.
-  platform::FilterPolicy Policy() const;
+  // What the state asks of the kernel now; what `state`, with what it ordered, would ask.
+  platform::FilterPolicy Policy() const { return PolicyFor(state_, ordered_); }
+  platform::FilterPolicy PolicyFor(const v1::IsolationState& state, platform::FilterPolicy ordered) const;
   void SettlePrograms();
   v1::Receipt ReceiptOf(const absl::StatusOr<platform::FilterReadback>& readback);
 
@@ -83,6 +84,7 @@ class Isolation::Impl {
   absl::StatusOr<v1::Receipt> Take(v1::IsolationState next, platform::FilterPolicy ordered,
                                    const std::string& cause);
   absl::Status Save(const v1::IsolationState& state);
+  absl::Status SaveAndPrepare(const v1::IsolationState& next, const platform::FilterPolicy& ordered);
   absl::Status PutInForce();
   void CutForbiddenConnections();
   v1::Receipt Tell(const std::string& cause, const absl::StatusOr<platform::FilterReadback>& readback);

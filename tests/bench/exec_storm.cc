@@ -19,6 +19,7 @@
 #include "agent/process/process_sensor.h"
 #include "platform/api/process_source.h"
 #include "platform/api/system.h"
+#include "tests/bench/statistics.h"
 
 namespace {
 
@@ -29,11 +30,6 @@ class CountingSink final : public cordon::agent::EventSink {
   }
   std::atomic<int> started = 0;
 };
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 struct Round {
   double seconds = 0;
@@ -67,8 +63,9 @@ Round WithSensor(int count, const std::string& name) {
 }
 
 void PrintRatio(const char* what, const std::vector<double>& without, const std::vector<double>& with) {
-  fmt::print("{} time: without {:.3f} s, with {:.3f} s, ratio {:.3f}\n", what, Median(without), Median(with),
-             Median(with) / Median(without));
+  fmt::print("{} time: without {:.3f} s, with {:.3f} s, ratio {:.3f}\n", what,
+             cordon::testing::Median(without), cordon::testing::Median(with),
+             cordon::testing::Median(with) / cordon::testing::Median(without));
 }
 
 int Compare(int count, int rounds, const std::string& name) {

@@ -18,6 +18,7 @@
 #include "agent/event/event_sink.h"
 #include "agent/integrity/file_sensor.h"
 #include "platform/api/system.h"
+#include "tests/bench/statistics.h"
 #include "tests/fakes/fake_process_directory.h"
 #include "tests/support/exec_storm.h"
 #include "tests/support/temp_folder.h"
@@ -118,11 +119,6 @@ Round Bare(const std::filesystem::path& archive) {
   return round;
 }
 
-double Median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -159,9 +155,10 @@ int main(int argc, char** argv) {
   }
   fmt::print("files {} rounds {} told-created {} told-deleted {} of {} gaps {}\n", files, rounds, created,
              deleted, names * static_cast<size_t>(rounds), gaps);
-  fmt::print("wall without {:.3f} with {:.3f} ratio {:.3f}\n", Median(bare_wall), Median(wall),
-             Median(wall) / Median(bare_wall));
-  fmt::print("CPU without {:.3f} with {:.3f} ratio {:.3f}\n", Median(bare_cpu), Median(cpu),
-             Median(cpu) / Median(bare_cpu));
+  fmt::print("wall without {:.3f} with {:.3f} ratio {:.3f}\n", cordon::testing::Median(bare_wall),
+             cordon::testing::Median(wall),
+             cordon::testing::Median(wall) / cordon::testing::Median(bare_wall));
+  fmt::print("CPU without {:.3f} with {:.3f} ratio {:.3f}\n", cordon::testing::Median(bare_cpu),
+             cordon::testing::Median(cpu), cordon::testing::Median(cpu) / cordon::testing::Median(bare_cpu));
   return 0;
 }

@@ -3,6 +3,8 @@
 //   isolate [CHANGES]     CHANGES by Cordon per profile size (default 200); one JSON object per line:
 //   {"way":…,"entries":…,"changes":…,"p50_ms":…,"p99_ms":…,"max_ms":…}                            on a still
 //   network
+//   {"way":…,"entries":…,"repairs":…,"p50_ms":…,"p99_ms":…,"max_ms":…}     after somebody's edit; by a
+//   script: time from the edit's end to rules that are right again, looked for without a pause
 //   {"way":…,"entries":…,"changes":…,"sent":…,"lost":…,"forbidden":…,"leaked":…,"overflowed":…}   under the
 //   pump
 // The way "none" is the control: the pump under rules that do not change.
@@ -18,8 +20,10 @@
 #include <thread>
 #include <vector>
 
+#include "tests/bench/isolation_repair.h"
 #include "tests/bench/isolation_ways.h"
 #include "tests/bench/packet_pump.h"
+#include "tests/bench/statistics.h"
 
 namespace {
 
@@ -41,10 +45,18 @@ struct Place {
   NetNamespace peer{"peer"};
 };
 
-using MakeWay = std::function<std::unique_ptr<Way>(const NetNamespace&)>;
+// Orders do not come back to back: the kernel has thrown away by then what the change before has left.
+constexpr std::chrono::milliseconds kBetweenChanges(50);
 
-double At(const std::vector<double>& sorted, double share) {
-  return sorted[std::min(sorted.size() - 1, static_cast<size_t>(share * static_cast<double>(sorted.size())))];
+using MakeWay = std::function<std::unique_ptr<Way>(const NetNamespace&)>;
+using MakeRepairer = std::function<std::unique_ptr<Repairer>(const NetNamespace&, int entries)>;
+
+void Tell(const std::string& way, int entries, const char* what, const std::vector<double>& seconds) {
+  fmt::print(R"({{"way":"{}","entries":{},"{}":{},"p50_ms":{:.3f},"p99_ms":{:.3f},"max_ms":{:.3f}}})"
+             "\n",
+             way, entries, what, seconds.size(), At(seconds, 0.5) * 1e3, At(seconds, 0.99) * 1e3,
+             At(seconds, 1) * 1e3);
+  std::fflush(stdout);
 }
 
 void Latency(const Place& place, const MakeWay& make, int entries, int changes) {
@@ -52,14 +64,18 @@ void Latency(const Place& place, const MakeWay& make, int entries, int changes) 
   std::vector<double> seconds;
   way->Change({.entries = entries, .second = true});  // warm, and from nothing
   for (int at = 0; at < changes; ++at) {
+    std::this_thread::sleep_for(kBetweenChanges);
     seconds.push_back(way->Change({.entries = entries, .second = at % 2 != 0}));
   }
-  std::sort(seconds.begin(), seconds.end());
-  fmt::print(R"({{"way":"{}","entries":{},"changes":{},"p50_ms":{:.3f},"p99_ms":{:.3f},"max_ms":{:.3f}}})"
-             "\n",
-             way->Name(), entries, changes, At(seconds, 0.5) * 1e3, At(seconds, 0.99) * 1e3,
-             seconds.back() * 1e3);
-  std::fflush(stdout);
+  Tell(way->Name(), entries, "changes", seconds);
+}
+
+void Repairs(const Place& place, const MakeRepairer& make, int entries, int edits) {
+  const auto repairer = make(place.host, entries);
+  repairer->EditAndAwaitRepair();  // warm
+  std::vector<double> seconds;
+  for (int at = 0; at < edits; ++at) seconds.push_back(repairer->EditAndAwaitRepair());
+  Tell(repairer->Name(), entries, "repairs", seconds);
 }
 
 void Tell(const std::string& way, int entries, int changes, const PumpCounts& counts) {
@@ -97,6 +113,11 @@ void Run(int changes) {
   }
   Latency(place, MakeCommandsWay, 10, few(10));
   Latency(place, MakeCommandsWay, 1'000, 2);
+  for (const int entries : {10, 1'000}) {
+    Repairs(place, MakeCordonRepairer, entries, changes);
+    Repairs(place, MakeScriptRepairer, entries, few(4));
+    Repairs(place, MakeCommandsRepairer, entries, entries > 10 ? 2 : few(10));
+  }
   Control(place);
   Packets(place, MakeCordonWay, 10, changes);
   Packets(place, MakeCordonWay, 1'000, few(2));

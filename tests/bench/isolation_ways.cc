@@ -26,18 +26,6 @@ double SecondsSince(std::chrono::steady_clock::time_point began) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
 
-v1::IsolateAction ActionFor(const Wanted& wanted) {
-  v1::IsolateAction action = WithRule(Isolate(v1::LEVEL_ESSENTIAL), v1::DIRECTION_BOTH,
-                                      v1::TRANSPORT_PROTOCOL_UDP, {kPeer}, PacketPump::kAllowedPort);
-  const std::vector<std::string> addresses = AddressesOf(wanted);
-  for (size_t at = 0; at < addresses.size(); at += kPerRule) {
-    const auto end = addresses.begin() + static_cast<long>(std::min(at + kPerRule, addresses.size()));
-    action = WithRule(std::move(action), v1::DIRECTION_OUT, v1::TRANSPORT_PROTOCOL_TCP,
-                      {addresses.begin() + static_cast<long>(at), end}, 443);
-  }
-  return action;
-}
-
 class CordonWay final : public Way {
  public:
   explicit CordonWay(const NetNamespace& host) : inside_(host) {
@@ -169,6 +157,18 @@ class CommandsWay final : public Way {
 };
 
 }  // namespace
+
+v1::IsolateAction ActionFor(const Wanted& wanted) {
+  v1::IsolateAction action = WithRule(Isolate(v1::LEVEL_ESSENTIAL), v1::DIRECTION_BOTH,
+                                      v1::TRANSPORT_PROTOCOL_UDP, {kPeer}, PacketPump::kAllowedPort);
+  const std::vector<std::string> addresses = AddressesOf(wanted);
+  for (size_t at = 0; at < addresses.size(); at += kPerRule) {
+    const auto end = addresses.begin() + static_cast<long>(std::min(at + kPerRule, addresses.size()));
+    action = WithRule(std::move(action), v1::DIRECTION_OUT, v1::TRANSPORT_PROTOCOL_TCP,
+                      {addresses.begin() + static_cast<long>(at), end}, 443);
+  }
+  return action;
+}
 
 std::vector<std::string> AddressesOf(const Wanted& wanted) {
   std::vector<std::string> addresses;

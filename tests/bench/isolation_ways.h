@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cordon/v1/order.pb.h"
 #include "tests/support/net_namespace.h"
 
 namespace cordon::testing {
@@ -18,6 +19,7 @@ struct Wanted {
   bool second = false;
 };
 std::vector<std::string> AddressesOf(const Wanted& wanted);
+v1::IsolateAction ActionFor(const Wanted& wanted);  // Cordon's order for them
 
 class Way {
  public:

@@ -13,11 +13,11 @@
 
 #include "common/base/status.h"
 #include "common/base/text.h"
-#include "common/crypto/digest.h"
 #include "platform/api/packet_filter.h"
 #include "platform/linux/links/link_table.h"
 #include "platform/linux/packet_filter/listing.h"
 #include "platform/linux/packet_filter/nft.h"
+#include "platform/linux/packet_filter/readback.h"
 #include "platform/linux/packet_filter/ruleset.h"
 #include "platform/linux/packet_filter/set_elements.h"
 #include "platform/linux/packet_filter/table_reader.h"
@@ -36,14 +36,6 @@ void WaitForPacketsOnTheirWay() {
   if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) std::this_thread::sleep_for(kMoment);
 }
 
-// "interface" for people, with what is strange about its name visible.
-std::string NotHooked(const Uplink& uplink) {
-  return StrCat(
-      "interface ", Printable(uplink.name), " (number ", uplink.index,
-      ") has a name that nftables cannot take: raw sockets, bridges and macvlans on it are not covered; "
-      "rename the interface");
-}
-
 class NftFilter final : public PacketFilter {
  public:
   // Both hold sockets in the network namespace that the thread is in now.
@@ -52,19 +44,29 @@ class NftFilter final : public PacketFilter {
   absl::Status Apply(const FilterPolicy& policy) override {
     absl::Status status;
     for (int attempt = 0; attempt < kTries; ++attempt) {
-      if (attempt > 0) standing_.reset();
+      if (attempt > 0) Forget();
       status = policy.level == Level::kObserve ? Remove() : Change(policy, attempt < kTriesInPlace);
       if (status.ok() || absl::IsPermissionDenied(status)) break;
     }
-    if (!status.ok()) standing_.reset();
+    if (!status.ok()) Forget();
     return Annotate(status, "cannot change the packet filter");
+  }
+
+  void Prepare(const FilterPolicy& policy) override {
+    if (policy.level == Level::kObserve) return;
+    const absl::StatusOr<std::vector<Uplink>> uplinks = Uplinks();
+    if (!uplinks.ok() || !LearnWhatStands().ok() || !IsOfOurForm(*standing_)) return;
+    if (!Fill(policy, *uplinks).ok()) Forget();
   }
 
   absl::Status Tidy() override {
     if (!untidy_) return absl::OkStatus();
     CORDON_RETURN_IF_ERROR(LearnWhatStands());
     const std::optional<Slot> live = LiveSlot(*standing_);
-    if (!live.has_value()) return absl::OkStatus();  // drift: it is ReadBack's to tell and Apply's to repair
+    if (!live.has_value()) {  // else drift: it is ReadBack's to tell and Apply's to repair
+      return filled_.has_value() ? Remove() : absl::OkStatus();
+    }
+    filled_.reset();
     std::vector<Table> kept = *standing_;
     for (Table& table : kept) {
       std::erase_if(table.chains, [&](const Chain& chain) { return IsOfSlot(chain, Other(*live)); });
@@ -74,7 +76,7 @@ class NftFilter final : public PacketFilter {
     if (!deletions.empty()) {
       WaitForPacketsOnTheirWay();
       if (const absl::Status done = nft_.Run(deletions).status(); !done.ok()) {
-        standing_.reset();
+        Forget();
         return Annotate(done, "cannot delete rules that are no longer in use");
       }
     }
@@ -94,12 +96,12 @@ class NftFilter final : public PacketFilter {
     };
     if (!live.has_value() || standing_->size() != std::size(kFamilies) ||
         !std::ranges::all_of(*standing_, has_all)) {
-      standing_.reset();
+      Forget();
       return absl::FailedPreconditionError("the kernel's rules are not those that these names belong to");
     }
     const absl::Status done = elements_.Change(NameChanges(*standing_, sets));
     if (!done.ok()) {
-      standing_.reset();
+      Forget();
       return absl::FailedPreconditionError(
           StrCat("the addresses of names cannot be opened: ", Message(done)));
     }
@@ -114,21 +116,8 @@ class NftFilter final : public PacketFilter {
   absl::StatusOr<FilterReadback> ReadBack(const FilterPolicy& intended) override {
     CORDON_ASSIGN_OR_RETURN(const std::vector<Uplink> uplinks, Uplinks());
     CORDON_ASSIGN_OR_RETURN(const std::vector<Listing> found, reader_.Read());
-    FilterReadback readback;
-    readback.absent = found.empty();
-    const Slot live = LiveSlot(TablesOf(found)).value_or(Slot::kA);
-    const std::vector<Table> wanted = MakeRuleset(intended, uplinks, live);
-    readback.ruleset_sha256 =
-        Sha256(FormatTables(live == Slot::kA ? wanted : MakeRuleset(intended, uplinks)));
-    for (const std::string_view family : kFamilies) Compare(family, found, wanted, live, &readback);
-    readback.uplinks = HookedUplinks(wanted, found, uplinks, live);
-    if (intended.level != Level::kObserve) {
-      for (const Uplink& uplink : uplinks) {
-        if (!CanHook(uplink)) readback.differences.push_back(NotHooked(uplink));
-      }
-    }
-    readback.matches = readback.differences.empty();
-    if (!readback.matches) standing_.reset();
+    FilterReadback readback = Judge(intended, uplinks, found);
+    if (!readback.matches) Forget();
     return readback;
   }
 
@@ -146,6 +135,11 @@ class NftFilter final : public PacketFilter {
       if (!link.loopback) uplinks.push_back({.name = link.name, .index = link.index});
     }
     return uplinks;
+  }
+
+  void Forget() {
+    standing_.reset();
+    filled_.reset();
   }
 
   absl::Status LearnWhatStands() {
@@ -168,20 +162,32 @@ class NftFilter final : public PacketFilter {
   absl::Status Change(const FilterPolicy& policy, bool in_place) {
     CORDON_ASSIGN_OR_RETURN(const std::vector<Uplink> uplinks, Uplinks());
     if (in_place) CORDON_RETURN_IF_ERROR(LearnWhatStands());
-    if (!in_place || !IsOfOurForm(*standing_)) {
+    const bool filled = filled_.has_value() && filled_->policy == policy && filled_->uplinks == uplinks;
+    if (!in_place || (!filled && !IsOfOurForm(*standing_))) {
+      filled_.reset();
       std::vector<Table> wanted = MakeRuleset(policy, uplinks);
       CORDON_RETURN_IF_ERROR(nft_.Run(FormatFresh(wanted)).status());
       standing_ = std::move(wanted);
       return absl::OkStatus();
     }
+    if (!filled) CORDON_RETURN_IF_ERROR(Fill(policy, uplinks));
+    CORDON_RETURN_IF_ERROR(nft_.Run(FormatTurn(*standing_, filled_->wanted)).status());
+    standing_ = AfterTurn(*standing_, std::move(filled_->wanted));
+    filled_.reset();
+    return absl::OkStatus();
+  }
+
+  // The slot that judges nothing, with the policy's rules.
+  absl::Status Fill(const FilterPolicy& policy, const std::vector<Uplink>& uplinks) {
+    filled_.reset();
     const Slot slot = Other(LiveSlot(*standing_).value_or(Slot::kB));
     std::vector<Table> wanted = MakeRuleset(policy, uplinks, slot);
     if (untidy_) WaitForPacketsOnTheirWay();  // the slot that is filled now was live a moment ago
     untidy_ = true;
     CORDON_RETURN_IF_ERROR(nft_.Run(FormatFill(*standing_, wanted, false)).status());
     CORDON_RETURN_IF_ERROR(elements_.Change(ElementsToFill(wanted)));
-    CORDON_RETURN_IF_ERROR(nft_.Run(FormatTurn(*standing_, wanted)).status());
-    standing_ = AfterTurn(*standing_, std::move(wanted));
+    standing_ = AfterFill(*standing_, wanted);
+    filled_ = Filled{.policy = policy, .uplinks = uplinks, .wanted = std::move(wanted)};
     return absl::OkStatus();
   }
 
@@ -195,75 +201,9 @@ class NftFilter final : public PacketFilter {
     }
     CORDON_RETURN_IF_ERROR(nft_.Run(FormatRemoval()).status());
     standing_.emplace();
+    filled_.reset();
     untidy_ = false;
     return absl::OkStatus();
-  }
-
-  static const Listing* OfFamily(const std::vector<Listing>& found, std::string_view family) {
-    const auto at = std::find_if(found.begin(), found.end(),
-                                 [&](const Listing& listing) { return listing.table.family == family; });
-    return at == found.end() ? nullptr : &*at;
-  }
-
-  static void Compare(std::string_view family, const std::vector<Listing>& found,
-                      const std::vector<Table>& wanted, Slot live, FilterReadback* readback) {
-    const auto want =
-        std::find_if(wanted.begin(), wanted.end(), [&](const Table& t) { return t.family == family; });
-    const Listing* const have = OfFamily(found, family);
-    const std::string name = StrCat("table ", family, " cordon");
-    if (have == nullptr) {
-      if (want != wanted.end()) readback->differences.push_back(name + " is missing");
-      return;
-    }
-    readback->dropped_packets += have->dropped_packets;
-    if (want == wanted.end()) {
-      readback->differences.push_back(name + " still stands");
-      return;
-    }
-    const Table intended = Canonical(*want);
-    for (std::string& difference : Differences(intended, WithoutIdle(have->table, intended, live))) {
-      readback->differences.push_back(std::move(difference));
-    }
-  }
-
-  // Without what judges no packet: the slot that is not live, and chains of interfaces that have gone
-  // (kernels from 6.16 on keep them, and hook the interface again when it returns).
-  static Table WithoutIdle(Table found, const Table& intended, Slot live) {
-    std::erase_if(found.sets, [&](const AddressSet& set) { return IsOfSlot(set, Other(live)); });
-    std::erase_if(found.chains, [&](const Chain& chain) {
-      if (IsOfSlot(chain, Other(live))) return true;
-      const bool of_uplink = chain.name.starts_with("ingress/") || chain.name.starts_with("egress/");
-      const bool wanted = std::any_of(intended.chains.begin(), intended.chains.end(),
-                                      [&](const Chain& other) { return other.name == chain.name; });
-      const bool harmless = chain.rules == std::vector<std::string>{"jump " + SlotChain("into-host", live)} ||
-                            chain.rules == std::vector<std::string>{"jump " + SlotChain("out-of-host", live)};
-      return of_uplink && !wanted && harmless;
-    });
-    return found;
-  }
-
-  // Uplinks whose two chains, and the rules they jump to, are as intended.
-  static std::vector<std::string> HookedUplinks(const std::vector<Table>& wanted,
-                                                const std::vector<Listing>& found,
-                                                const std::vector<Uplink>& uplinks, Slot live) {
-    std::vector<std::string> hooked;
-    const Listing* const have = OfFamily(found, "netdev");
-    if (wanted.empty() || have == nullptr) return hooked;
-    const Table intended = Canonical(wanted.back());
-    const auto as_intended = [&](const std::string& name) {
-      const auto named = [&](const Chain& chain) { return chain.name == name; };
-      const auto want = std::find_if(intended.chains.begin(), intended.chains.end(), named);
-      const auto is = std::find_if(have->table.chains.begin(), have->table.chains.end(), named);
-      return want != intended.chains.end() && is != have->table.chains.end() && *want == *is;
-    };
-    if (!as_intended(SlotChain("into-host", live)) || !as_intended(SlotChain("out-of-host", live)))
-      return hooked;
-    for (const Uplink& uplink : uplinks) {
-      if (as_intended(IngressChain(uplink)) && as_intended(EgressChain(uplink)))
-        hooked.push_back(uplink.name);
-    }
-    std::sort(hooked.begin(), hooked.end());
-    return hooked;
   }
 
   Nft nft_;
@@ -275,6 +215,13 @@ class NftFilter final : public PacketFilter {
   // that has become wrong costs nothing but the precision of ISO-1: the transaction fails, or ReadBack tells
   // what is left.
   std::optional<std::vector<Table>> standing_;
+  // What the slot that is not live holds, by standing_; good for as long as standing_ is.
+  struct Filled {
+    FilterPolicy policy;
+    std::vector<Uplink> uplinks;
+    std::vector<Table> wanted;
+  };
+  std::optional<Filled> filled_;
   bool untidy_ = true;  // a slot that is not live may still stand
 };
 

@@ -43,6 +43,7 @@ struct Table {
 struct Uplink {
   std::string name;
   uint32_t index = 0;
+  friend bool operator==(const Uplink&, const Uplink&) = default;
 };
 
 // The rules of a policy stand in chains of one of two slots; the hooked chains jump into them. A change fills

@@ -24,10 +24,11 @@ absl::StatusOr<std::string> TableIn(std::string_view listing, std::string_view f
   return block;
 }
 
-// Libnftables reads every element for `list table`, but not for `list ruleset`. Should somebody else's rules
-// be ones that it cannot list, the slower way is taken.
-absl::StatusOr<std::string> TableReader::List(std::string_view family) {
-  const absl::StatusOr<std::string> all = nft_.RunTerse(StrCat("list ruleset ", family));
+// Libnftables reads every element for `list table`, but not for `list ruleset`; that one takes as long for
+// one family as for all, so it is asked once. Should somebody else's rules be ones that it cannot list, the
+// slower way is taken.
+absl::StatusOr<std::string> TableReader::TextOf(std::string_view family,
+                                                const absl::StatusOr<std::string>& all) {
   if (absl::IsPermissionDenied(all.status())) return all.status();
   if (all.ok()) {
     absl::StatusOr<std::string> table = TableIn(*all, family, name_);
@@ -38,11 +39,16 @@ absl::StatusOr<std::string> TableReader::List(std::string_view family) {
 }
 
 absl::StatusOr<std::vector<Listing>> TableReader::Read() {
-  std::vector<Listing> found;
+  std::vector<std::string_view> families;
   for (const std::string_view family : kFamilies) {
     CORDON_ASSIGN_OR_RETURN(const bool stands, finder_.Stands(family, name_));
-    if (!stands) continue;
-    const absl::StatusOr<std::string> text = List(family);
+    if (stands) families.push_back(family);
+  }
+  std::vector<Listing> found;
+  if (families.empty()) return found;
+  const absl::StatusOr<std::string> all = nft_.RunTerse("list ruleset");
+  for (const std::string_view family : families) {
+    const absl::StatusOr<std::string> text = TextOf(family, all);
     if (!text.ok() && !absl::IsInvalidArgument(text.status())) return text.status();
     absl::StatusOr<Listing> listing = text.ok() ? ParseListing(*text) : text.status();
     if (!listing.ok()) {

@@ -31,7 +31,7 @@ class TableReader {
   absl::StatusOr<std::vector<Listing>> Read();
 
  private:
-  absl::StatusOr<std::string> List(std::string_view family);
+  absl::StatusOr<std::string> TextOf(std::string_view family, const absl::StatusOr<std::string>& all);
   void ReadSets(std::vector<Listing>* found);
 
   std::string name_;

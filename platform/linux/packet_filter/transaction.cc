@@ -77,6 +77,22 @@ bool IsOfLiveSlot(const ChainOrSet& it, std::optional<Slot> live) {
   return live.has_value() && IsOfSlot(it, *live);
 }
 
+// `tables` and, of what stands, the live slot and the chains that `kept` names.
+template <typename Kept>
+std::vector<Table> WithLiveSlot(std::vector<Table> tables, const std::vector<Table>& standing,
+                                const Kept& kept) {
+  const std::optional<Slot> live = LiveSlot(standing);
+  for (Table& table : tables) {
+    const Table* const before = FindTable(standing, table.family);
+    if (before == nullptr) continue;
+    std::copy_if(before->chains.begin(), before->chains.end(), std::back_inserter(table.chains),
+                 [&](const Chain& chain) { return IsOfLiveSlot(chain, live) || kept(chain); });
+    std::copy_if(before->sets.begin(), before->sets.end(), std::back_inserter(table.sets),
+                 [&](const AddressSet& set) { return IsOfLiveSlot(set, live); });
+  }
+  return tables;
+}
+
 }  // namespace
 
 std::string FormatRemoval() {
@@ -129,17 +145,13 @@ std::string FormatTurn(const std::vector<Table>& standing, const std::vector<Tab
   return text + FormatTables(hooked);
 }
 
+std::vector<Table> AfterFill(const std::vector<Table>& standing, std::vector<Table> wanted) {
+  wanted = Only(std::move(wanted), [](const Chain& chain) { return chain.hook.empty(); }, true);
+  return WithLiveSlot(std::move(wanted), standing, [](const Chain& chain) { return !chain.hook.empty(); });
+}
+
 std::vector<Table> AfterTurn(const std::vector<Table>& standing, std::vector<Table> wanted) {
-  const std::optional<Slot> live = LiveSlot(standing);
-  for (Table& table : wanted) {
-    const Table* const before = FindTable(standing, table.family);
-    if (before == nullptr) continue;
-    std::copy_if(before->chains.begin(), before->chains.end(), std::back_inserter(table.chains),
-                 [&](const Chain& chain) { return IsOfLiveSlot(chain, live); });
-    std::copy_if(before->sets.begin(), before->sets.end(), std::back_inserter(table.sets),
-                 [&](const AddressSet& set) { return IsOfLiveSlot(set, live); });
-  }
-  return wanted;
+  return WithLiveSlot(std::move(wanted), standing, [](const Chain&) { return false; });
 }
 
 std::string FormatUnhook(const std::vector<Table>& standing) {

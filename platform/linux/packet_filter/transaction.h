@@ -28,7 +28,8 @@ std::string FormatTurn(const std::vector<Table>& standing, const std::vector<Tab
 // What is to go into the sets of `wanted`, all of them empty; refers to it.
 std::vector<ElementChange> ElementsToFill(const std::vector<Table>& wanted);
 
-// What stands after both.
+// What stands after the first, and after both.
+std::vector<Table> AfterFill(const std::vector<Table>& standing, std::vector<Table> wanted);
 std::vector<Table> AfterTurn(const std::vector<Table>& standing, std::vector<Table> wanted);
 
 // Takes every chain of `standing` off its hook; from then on nothing is judged. What the chains jumped to

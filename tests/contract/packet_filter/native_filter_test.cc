@@ -182,6 +182,38 @@ TEST_F(NativeFilter, LeavesTheOldSlotUntilItIsTidied) {
   EXPECT_TRUE(ReadBack(ClinicPolicy(Level::kNoLateral)).matches);
 }
 
+// ISO-1: what stands prepared judges nothing, whether a change follows, another one, or none.
+TEST_F(NativeFilter, ISO1_WhatIsPreparedChangesNothingUntilItIsApplied) {
+  const FilterPolicy before = ClinicPolicy(Level::kNoLateral);
+  ASSERT_TRUE(filter_->Apply(before).ok());
+  filter_->Prepare(ClinicPolicy(Level::kDark));
+  EXPECT_NE(host_.Run({"nft", "list", "ruleset"}).find("chain output-b {"), std::string::npos);
+  EXPECT_TRUE(ReadBack(before).matches) << ::testing::PrintToString(ReadBack(before).differences);
+  ASSERT_TRUE(filter_->Apply(ClinicPolicy(Level::kDark)).ok());
+  EXPECT_TRUE(ReadBack(ClinicPolicy(Level::kDark)).matches);
+
+  filter_->Prepare(ClinicPolicy(Level::kNoLateral));
+  filter_->Prepare(ClinicPolicy(Level::kControllerOnly));
+  ASSERT_TRUE(filter_->Apply(ClinicPolicy(Level::kEssential)).ok()) << "another one than was prepared";
+  EXPECT_TRUE(ReadBack(ClinicPolicy(Level::kEssential)).matches);
+  filter_->Prepare(before);
+  ASSERT_TRUE(filter_->Tidy().ok());
+  ASSERT_TRUE(filter_->Apply(before).ok()) << "what was prepared is gone";
+  EXPECT_TRUE(ReadBack(before).matches);
+}
+
+TEST_F(NativeFilter, WhatIsPreparedOnAnOpenHostIsHookedNowhereAndGoes) {
+  filter_->Prepare(ClinicPolicy(Level::kDark));
+  const std::string prepared = host_.Run({"nft", "list", "ruleset"});
+  EXPECT_NE(prepared.find("chain output-a {"), std::string::npos);
+  EXPECT_EQ(prepared.find(" hook "), std::string::npos);
+  ASSERT_TRUE(filter_->Tidy().ok());
+  EXPECT_EQ(host_.Run({"nft", "list", "ruleset"}), "");
+  filter_->Prepare(ClinicPolicy(Level::kDark));
+  ASSERT_TRUE(filter_->Apply(ClinicPolicy(Level::kDark)).ok());
+  EXPECT_TRUE(ReadBack(ClinicPolicy(Level::kDark)).matches);
+}
+
 // ISO-7: whatever an intruder or an administrator does to the rules shows.
 TEST_F(NativeFilter, ISO7_NoticesEveryKindOfChange) {
   const FilterPolicy policy = ClinicPolicy(Level::kEssential);

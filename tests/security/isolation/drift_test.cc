@@ -4,122 +4,38 @@
 
 #include <algorithm>
 #include <atomic>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <future>
 #include <random>
 #include <thread>
 
-#include "agent/app/ruleset_mailbox.h"
-#include "agent/isolation/isolation.h"
-#include "platform/api/link_watcher.h"
-#include "platform/api/system.h"
-#include "tests/fakes/fake_probes.h"
-#include "tests/fakes/recording_sink.h"
 #include "tests/security/isolation/leak_judge.h"
 #include "tests/support/actions.h"
 #include "tests/support/soak.h"
 #include "tests/support/subprocess.h"
-#include "tests/support/temp_folder.h"
 #include "tests/support/traffic.h"
+#include "tests/support/watched_isolation.h"
 
 namespace cordon::testing {
 namespace {
 
-// An isolated host whose agent watches, on a loop of its own as in the agent.
+// An isolated host whose agent watches.
 class WatchedHost : public ::testing::Test {
  protected:
-  WatchedHost() {
-    inside_.emplace(lab_.host);
-    connections_ = platform::MakeConnectionTable();
-    escape_ = agent::MakeEscapeProbe();
-    leaks_ = platform::MakeLeakCounter();
-    bypasses_ = platform::MakeBypassScanner();
-    isolation_ = std::make_unique<agent::Isolation>(
-        agent::IsolationParts{.filter = lab_.filter.get(),
-                              .connections = connections_.get(),
-                              .clock = clock_.get(),
-                              .events = &events_,
-                              .escape = escape_.get(),
-                              .channel = &channel_,
-                              .bypasses = bypasses_.get(),
-                              .leaks = leaks_.get()},
-        agent::IsolationOptions{.state_file = folder_ / "isolation.state", .boot_id = "boot-1"});
-    watcher_ = platform::MakeRulesetWatcher();
-    EXPECT_TRUE(watcher_->Start([this](auto changes) { mailbox_.Put(std::move(changes)); }).ok());
-    inside_.reset();
-    loop_thread_ = std::thread([this] {
-      const InNetNamespace inside(lab_.host);
-      loop_.run();
-    });
-  }
-  ~WatchedHost() override {
-    watcher_->Stop();
-    work_.reset();
-    loop_thread_.join();
-  }
-
-  // On the loop, as everything of Isolation.
-  template <typename Result>
-  Result OnLoop(std::function<Result()> what) {
-    std::promise<Result> done;
-    boost::asio::post(loop_, [&] { done.set_value(what()); });
-    return done.get_future().get();
-  }
-  void Isolate(v1::Level level) {
-    const bool set = OnLoop<bool>([&] {
-      const bool ok = isolation_->Set(testing::Isolate(level), "order", ++sequence_).ok();
-      isolation_->Tick();
-      return ok;
-    });
-    ASSERT_TRUE(set);
-  }
-  v1::Receipt Receipt() {
-    return OnLoop<v1::Receipt>([&] { return isolation_->ReadReceipt(); });
-  }
-  void Tick() {
-    OnLoop<bool>([&] {
-      isolation_->Tick();
-      return true;
-    });
-  }
-  std::vector<v1::RulesDrift> Drifts() const {
-    std::vector<v1::RulesDrift> drifts;
-    for (const RecordedEvent& recorded : events_.Events()) {
-      if (recorded.event.has_rules_drift()) drifts.push_back(recorded.event.rules_drift());
-    }
-    return drifts;
-  }
+  void Isolate(v1::Level level) { ASSERT_TRUE(watched_.Set(testing::Isolate(level)).ok()); }
+  v1::Receipt Receipt() { return watched_.Receipt(); }
+  void Tick() { watched_.Tick(); }
+  std::vector<v1::RulesDrift> Drifts() const { return watched_.Drifts(); }
+  bool IsTold(uint32_t pid) { return watched_.IsTold(pid); }
   // Runs nft as another process would and returns its pid.
   uint32_t Nft(const std::string& change) {
     Subprocess nft({"nft", change}, {.net_namespace = lab_.host.Name()});
     EXPECT_EQ(nft.Wait(), 0) << change << ": " << nft.Errors();
     return static_cast<uint32_t>(nft.Pid());
   }
-  bool IsTold(uint32_t pid) {
-    return events_.WaitFor(
-        [&](const v1::Event& event) { return event.has_rules_drift() && event.rules_drift().pid() == pid; });
-  }
 
   Lab lab_;
-  std::optional<InNetNamespace> inside_;
-  TempFolder folder_;
-  std::unique_ptr<Clock> clock_ = platform::MakeSystemClock();
-  RecordingSink events_;
-  FakeChannelProbe channel_;
-  std::unique_ptr<platform::ConnectionTable> connections_;
-  std::unique_ptr<agent::EscapeProbe> escape_;
-  std::unique_ptr<platform::LeakCounter> leaks_;
-  std::unique_ptr<platform::BypassScanner> bypasses_;
-  std::unique_ptr<agent::Isolation> isolation_;
-  boost::asio::io_context loop_;
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{loop_.get_executor()};
-  agent::RulesetMailbox mailbox_{loop_,
-                                 [this](auto changes) { isolation_->OnRulesChanged(std::move(changes)); }};
-  std::unique_ptr<platform::RulesetWatcher> watcher_;
-  std::thread loop_thread_;
-  uint64_t sequence_ = 0;
+  WatchedIsolation watched_{lab_.host, *lab_.filter};
 };
 
 TEST_F(WatchedHost, ISO6_NamesTheProcessAndPutsTheRulesRight) {
@@ -153,7 +69,7 @@ TEST_F(WatchedHost, ISO6_CountsWhatPassedWhileTheRulesWereGone) {
   // The loop is kept from repairing until packets have passed.
   std::promise<void> go_on;
   std::promise<void> held;
-  boost::asio::post(loop_, [&] {
+  boost::asio::post(watched_.Loop(), [&] {
     held.set_value();
     go_on.get_future().wait();
   });
@@ -185,7 +101,7 @@ TEST_F(WatchedHost, ISO6_WhoRemovesTheCountMakesItUnknown) {
 TEST_F(WatchedHost, ISO6_NothingIsLeftBehindAfterTheRelease) {
   Isolate(v1::LEVEL_DARK);
   EXPECT_NE(lab_.host.Run({"nft", "list", "tables"}).find("cordon-watch"), std::string::npos);
-  OnLoop<bool>([&] { return isolation_->Release("release", ++sequence_).ok(); });
+  ASSERT_TRUE(watched_.Release());
   EXPECT_EQ(lab_.host.Run({"nft", "list", "tables"}).find("cordon"), std::string::npos);
 }
 
