@@ -3,7 +3,9 @@
 #include <grpcpp/client_context.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
+#include <chrono>
 #include <utility>
 
 #include "agent/link/renewal.h"
@@ -16,6 +18,7 @@
 namespace cordon::agent {
 
 constexpr std::chrono::seconds kCallTimeout(20);
+constexpr std::chrono::nanoseconds kSoonest = std::chrono::seconds(1);
 
 struct Renewer::Call {
   KeyPtr key;
@@ -61,7 +64,9 @@ void Renewer::Tick() {
   if (stub != nullptr) {
     if (const absl::Status status = Ask(*stub); !status.ok()) Failed(status);
   }
-  timer_.expires_after(check_interval_);
+  const std::chrono::nanoseconds to_go(RenewalDue(state_.credentials) - clock_.WallNanos());
+  timer_.expires_after(
+      std::clamp<std::chrono::nanoseconds>(to_go, std::min(check_interval_, kSoonest), check_interval_));
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) Tick();
   });

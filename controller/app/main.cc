@@ -105,6 +105,18 @@ int main(int argc, char** argv) {
       ->add_option("--export-ca", serve_options.export_ca,
                    "PEM file of who certifies the syslog server (default: the system's)")
       ->envname("CORDON_EXPORT_CA");
+  serve
+      ->add_option("--host-certificates", serve_options.host_certificates,
+                   "How long hosts' certificates are good; they are renewed at half of it (default 30d)")
+      ->envname("CORDON_HOST_CERTIFICATES");
+  serve
+      ->add_option("--host-bytes", serve_options.host_bytes_per_second,
+                   "What one host may send: bytes per second (default 8 MiB); more is held back")
+      ->check(CLI::Range(64U * 1024U, 1U << 30U));
+  serve
+      ->add_option("--host-events", serve_options.host_events_per_second,
+                   "What one host may send: events per second (default 20000); more is held back")
+      ->check(CLI::Range(100U, 10'000'000U));
 
   std::filesystem::path data;
   DataCommand on_data = nullptr;

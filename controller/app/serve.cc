@@ -8,6 +8,7 @@
 #include "common/base/hex.h"
 #include "common/base/network.h"
 #include "common/base/status.h"
+#include "common/base/text.h"
 #include "common/crypto/digest.h"
 #include "controller/app/init.h"
 #include "controller/export/exporter.h"
@@ -33,6 +34,29 @@ absl::StatusOr<std::unique_ptr<Exporter>> StartExport(const ServeOptions& option
   return Exporter::Start(store, std::move(sink), PositionFile(options), CORDON_VERSION);
 }
 
+absl::StatusOr<int64_t> HostCertificateNanos(const ServeOptions& options) {
+  const absl::StatusOr<int64_t> nanos = ParseDuration(options.host_certificates);
+  if (!nanos.ok()) return Annotate(nanos.status(), "--host-certificates");
+  if (*nanos < 60 * kNanosPerSecond || *nanos > 365 * kDayNanos) {
+    return absl::InvalidArgumentError(
+        StrCat("--host-certificates: ", options.host_certificates, " is not between 1m and 365d"));
+  }
+  return *nanos;
+}
+
+// A host that was away may catch up as fast as ever: bursts keep their proportion.
+HostLimits LimitsOf(const ServeOptions& options) {
+  HostLimits limits;
+  const auto scale = [](uint32_t per_second, TokenBucket::Rate* rate) {
+    if (per_second == 0) return;
+    rate->burst *= per_second / rate->per_second;
+    rate->per_second = per_second;
+  };
+  scale(options.host_bytes_per_second, &limits.bytes);
+  scale(options.host_events_per_second, &limits.events);
+  return limits;
+}
+
 }  // namespace
 
 absl::Status Serve(const ServeOptions& options) {
@@ -43,16 +67,19 @@ absl::Status Serve(const ServeOptions& options) {
   const absl::StatusOr<HostPort> listen = ParseHostPort(options.listen);
   if (!listen.ok()) return Annotate(listen.status(), "--listen");
 
+  CORDON_ASSIGN_OR_RETURN(const int64_t host_certificate_nanos, HostCertificateNanos(options));
+
   // Before any other thread runs: they inherit which signals wait for this one.
   std::promise<void> asked;
   const auto stop_watch = platform::OnStopRequest([&] { asked.set_value(); });
 
   const std::unique_ptr<Clock> clock = platform::MakeSystemClock();
-  CORDON_ASSIGN_OR_RETURN(const std::unique_ptr<Pki> pki, Pki::Load(PkiFolder(options.data), *clock));
+  CORDON_ASSIGN_OR_RETURN(const std::unique_ptr<Pki> pki,
+                          Pki::Load(PkiFolder(options.data), *clock, host_certificate_nanos));
   CORDON_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
                           OpenSqliteStore(StoreFile(options.data), *clock));
 
-  ServerOptions server_options{.listen = options.listen};
+  ServerOptions server_options{.listen = options.listen, .host_limits = LimitsOf(options)};
   // Hosts come to the port that is listened on, at the names that the certificate carries.
   for (const std::string& name : pki->Names()) {
     server_options.controllers.push_back(ControllerAddress(name, listen->port));

@@ -13,8 +13,12 @@ namespace cordon::controller {
 struct ServeOptions {
   std::filesystem::path data;
   std::string listen = "0.0.0.0:8443";
-  std::string store = "sqlite";  // the only one so far
-  std::string export_to;         // "file:PATH" or "syslog-tls:HOST:PORT"; empty = nowhere
+  std::string store = "sqlite";           // the only one so far
+  std::string export_to;                  // "file:PATH" or "syslog-tls:HOST:PORT"; empty = nowhere
+  std::string host_certificates = "30d";  // how long they are good; "1m" to "365d"
+  // What one host may send, in the long run; 0 = the usual, see HostLimits.
+  uint32_t host_bytes_per_second = 0;
+  uint32_t host_events_per_second = 0;
   std::string
       export_ca;  // PEM file: who may certify the syslog server; empty = the system's certificate store
 };

@@ -30,7 +30,7 @@ absl::StatusOr<IssuedCertificate> WithInfo(absl::StatusOr<std::string> pem) {
 CertificateRequest RequestFor(const Identity& identity, int64_t now, int64_t length) {
   CertificateRequest request;
   request.identity = identity;
-  request.not_before_unix_nanos = now - kBackdateNanos;
+  request.not_before_unix_nanos = now - std::min(kBackdateNanos, length / 10);
   request.not_after_unix_nanos = now + length;
   return request;
 }
@@ -114,11 +114,12 @@ absl::Status Pki::Create(const path& folder, const PkiOptions& options, const Cl
   return WriteSecret(folder / "fleet.toml", FormatFleetFile(options));
 }
 
-absl::StatusOr<std::unique_ptr<Pki>> Pki::Load(const path& folder, const Clock& clock) {
+absl::StatusOr<std::unique_ptr<Pki>> Pki::Load(const path& folder, const Clock& clock,
+                                               int64_t host_certificate_nanos) {
   CORDON_ASSIGN_OR_RETURN(const std::string text, ReadPrivate(folder / "fleet.toml"));
   absl::StatusOr<PkiOptions> options = ParseFleetFile(text);
   if (!options.ok()) return Annotate(options.status(), (folder / "fleet.toml").string());
-  std::unique_ptr<Pki> pki(new Pki(*std::move(options), clock));
+  std::unique_ptr<Pki> pki(new Pki(*std::move(options), clock, host_certificate_nanos));
   CORDON_RETURN_IF_ERROR(FinishChange(folder));
   CORDON_ASSIGN_OR_RETURN(pki->ca_key_, ReadKey(folder / "ca.key"));
   CORDON_ASSIGN_OR_RETURN(pki->ca_pem_, ReadPrivate(folder / "ca.crt"));
@@ -173,7 +174,7 @@ absl::Status Pki::LoadOwn(const path& folder) {
 absl::StatusOr<IssuedCertificate> Pki::IssueHost(std::string_view csr_der, std::string_view host_id) const {
   return WithInfo(IssueFromCsr(*ca_key_, ca_pem_, csr_der,
                                RequestFor({IdentityKind::kHost, options_.organisation, std::string(host_id)},
-                                          clock_.WallNanos(), kHostCertificateNanos)));
+                                          clock_.WallNanos(), host_certificate_nanos_)));
 }
 
 absl::StatusOr<IssuedKeyPair> Pki::IssueBootstrap(std::string_view enrollment_id,

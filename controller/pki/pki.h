@@ -29,7 +29,8 @@ inline constexpr int64_t kHostCertificateNanos = 30 * kDayNanos;  // agents rene
 inline constexpr int64_t kOperatorCertificateNanos = 365 * kDayNanos;
 inline constexpr int64_t kControllerCertificateNanos = 730 * kDayNanos;
 inline constexpr int64_t kCaCertificateNanos = 20 * 365 * kDayNanos;
-// Hosts whose clock is behind by up to this can use a new certificate at once.
+// Hosts whose clock is behind by up to this can use a new certificate at once; by a tenth of its life where
+// that is less, so that half of the life is still ahead.
 inline constexpr int64_t kBackdateNanos = 3600 * kNanosPerSecond;
 
 struct IssuedCertificate {
@@ -60,8 +61,10 @@ class Pki {
 
   // FAILED_PRECONDITION: a key that others can read, or that does not belong to its certificate; NOT_FOUND a
   // missing file; INVALID_ARGUMENT a damaged one. Gives the controller a new certificate when less than half
-  // of the time of the present one is left. `clock` outlives the object.
-  static absl::StatusOr<std::unique_ptr<Pki>> Load(const std::filesystem::path& folder, const Clock& clock);
+  // of the time of the present one is left. `clock` outlives the object. Hosts' certificates are good for
+  // `host_certificate_nanos`.
+  static absl::StatusOr<std::unique_ptr<Pki>> Load(const std::filesystem::path& folder, const Clock& clock,
+                                                   int64_t host_certificate_nanos = kHostCertificateNanos);
 
   const std::string& FleetId() const { return options_.fleet_id; }
   const std::string& Organisation() const { return options_.organisation; }
@@ -83,7 +86,7 @@ class Pki {
   // Makes another key for the audit log; Load reads it.
   static absl::Status RenewAuditKey(const std::filesystem::path& folder);
 
-  // A host's certificate for the key in its request, for kHostCertificateNanos. Only the key is taken from
+  // A host's certificate for the key in its request. Only the key is taken from
   // the request (AUT-2). INVALID_ARGUMENT: a bad request.
   absl::StatusOr<IssuedCertificate> IssueHost(std::string_view csr_der, std::string_view host_id) const;
 
@@ -99,7 +102,8 @@ class Pki {
                                                   std::string_view csr_der) const;
 
  private:
-  Pki(PkiOptions options, const Clock& clock) : options_(std::move(options)), clock_(clock) {}
+  Pki(PkiOptions options, const Clock& clock, int64_t host_certificate_nanos)
+      : options_(std::move(options)), clock_(clock), host_certificate_nanos_(host_certificate_nanos) {}
   // Reads what the server shows, or makes it anew.
   absl::Status LoadOwn(const std::filesystem::path& folder);
   CertificateRequest OperatorRequest(std::string_view operator_id) const;
@@ -108,6 +112,7 @@ class Pki {
 
   PkiOptions options_;
   const Clock& clock_;
+  int64_t host_certificate_nanos_;
   KeyPtr ca_key_;
   std::string ca_pem_;
   std::string believed_ca_pem_;

@@ -37,7 +37,56 @@ print(len(held) - len(closed), refused + len(closed), 'counted', flush=True)
 sys.stdin.read()
 )";
 
+constexpr const char* kFlood = R"(
+import itertools, socket, ssl, sys, threading, time
+to, port, seconds, sources = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+context.set_alpn_protocols(['h2'])
+turn, end, counts = itertools.cycle(sources), time.monotonic() + seconds, []
+def flood():
+    done = 0
+    while time.monotonic() < end:
+        try:
+            with socket.socket() as s:
+                s.settimeout(5)
+                s.bind((next(turn), 0))
+                s.connect((to, port))
+                with context.wrap_socket(s):
+                    done += 1
+        except OSError:
+            continue
+        if done == 1:
+            print('begun', flush=True)
+    counts.append(done)
+threads = [threading.Thread(target=flood) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print('total', sum(counts), flush=True)
+)";
+
+std::vector<std::string> FloodCommand(const HandshakeFlood::Plan& plan) {
+  std::vector<std::string> command{
+      "python3", "-c", kFlood, plan.to, std::to_string(plan.port), std::to_string(plan.seconds)};
+  command.insert(command.end(), plan.sources.begin(), plan.sources.end());
+  return command;
+}
+
 }  // namespace
+
+HandshakeFlood::HandshakeFlood(const Plan& plan)
+    : process_(FloodCommand(plan), {.net_namespace = plan.net_namespace}) {
+  if (!process_.WaitForOutput("begun", std::chrono::seconds(30)))
+    throw std::runtime_error("no handshake is made: " + process_.Errors());
+}
+
+int HandshakeFlood::Count() {
+  if (process_.Wait() != 0) throw std::runtime_error("the flood broke off: " + process_.Errors());
+  const std::string output = process_.Output();
+  return std::stoi(output.substr(output.rfind("total ") + 6));
+}
 
 Crowd::Crowd(const Plan& plan)
     : process_({"python3", "-c", kProgram, plan.source, plan.to, std::to_string(plan.port),

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "tests/support/subprocess.h"
 
@@ -27,6 +28,29 @@ class Crowd {
   Subprocess process_;
   int open_ = 0;
   int refused_ = 0;
+};
+
+// A program that makes TLS handshakes without a certificate, one after the other on each of several threads,
+// each from another of its sources, and hangs up after each.
+class HandshakeFlood {
+ public:
+  struct Plan {
+    std::vector<std::string> sources;
+    std::string to;
+    int port = 0;
+    int seconds = 0;  // how long
+    std::string net_namespace = {};
+  };
+
+  // Returns when the first handshake is done. Throws std::runtime_error.
+  explicit HandshakeFlood(const Plan& plan);
+
+  bool Running() { return process_.Running(); }
+  // Waits for the end; how many handshakes were finished on this side.
+  int Count();
+
+ private:
+  Subprocess process_;
 };
 
 }  // namespace cordon::testing

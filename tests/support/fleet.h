@@ -37,6 +37,7 @@ class Fleet {
   void StartController(std::vector<std::string> through = {});   // `through`: a command that runs it
   void LaunchController(std::vector<std::string> through = {});  // without waiting until it answers
   void KillController();                                         // SIGKILL
+  Subprocess& Controller() { return *controller_; }
 
   // Writes an enrolment file for site "leeds" and joins the host with it.
   void Enroll();

@@ -4,6 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "tests/support/fleet.h"
 
 namespace cordon::testing {
@@ -13,7 +18,12 @@ using ::testing::HasSubstr;
 
 class CaChange : public ::testing::Test {
  protected:
-  CaChange() {
+  // `through`: see Fleet::StartController.
+  explicit CaChange(std::vector<std::string> through = {}) : through_(std::move(through)) {
+    if (!through_.empty()) {
+      fleet_.KillController();
+      fleet_.StartController(through_);
+    }
     fleet_.Enroll();
     fleet_.StartAgent();
     host_id_ = std::string(fleet_.CtlJson({"hosts"}).at(0).at("host_id").as_string());
@@ -24,7 +34,7 @@ class CaChange : public ::testing::Test {
     fleet_.KillController();
     CommandResult result = RunCommand(
         {Fleet::Program("cordon-controller"), "ca", step, "--data", fleet_.Folder("controller").string()});
-    fleet_.StartController();
+    fleet_.StartController(through_);
     return result;
   }
   std::string Pki(const std::string& file) { return (fleet_.Folder("controller") / "pki" / file).string(); }
@@ -42,8 +52,22 @@ class CaChange : public ::testing::Test {
     return Eventually([&] { return fleet_.TryCtl({"health", host_id_}).status == 0; });
   }
 
+  // True when the host shows a certificate that `ca_file` alone has issued.
+  bool HostHasOneOf(const std::string& ca_file) {
+    return RunCommand({"openssl", "verify", "-no-CApath", "-CAfile", ca_file,
+                       (fleet_.Folder("agent") / "host.crt").string()})
+               .status == 0;
+  }
+
   Fleet fleet_;
   std::string host_id_;
+  const std::vector<std::string> through_;
+};
+
+// Hosts renew after half a minute.
+class ShortCertificates : public CaChange {
+ protected:
+  ShortCertificates() : CaChange({"env", "CORDON_HOST_CERTIFICATES=1m"}) {}
 };
 
 TEST_F(CaChange, GoesStepByStepAndRefusesOneThatWouldShutSomebodyOut) {
@@ -78,6 +102,31 @@ TEST_F(CaChange, GoesStepByStepAndRefusesOneThatWouldShutSomebodyOut) {
   EXPECT_NE(too_early.status, 0);
   EXPECT_THAT(too_early.errors, HasSubstr("no certificate of the new CA yet"));
   EXPECT_TRUE(HostIsReached());
+}
+
+// AUT-1: hosts come to the new CA by themselves, at half of their certificate's life, with a line that never
+// breaks; then the old CA can go.
+TEST_F(ShortCertificates, AUT1_AHostRenewsItselfToTheNewCaAndTheOldOneGoes) {
+  ASSERT_EQ(Ca("prepare").status, 0);
+  Trust({Pki("ca.crt"), Pki("ca-next.crt")});
+  ASSERT_EQ(Ca("use").status, 0);
+  ASSERT_TRUE(HostIsReached());
+  fleet_.Ctl({"operator", "renew"});
+  ASSERT_FALSE(HostHasOneOf(Pki("ca.crt"))) << "it renewed too early for this test";
+  bool reached = true;
+  EXPECT_TRUE(Eventually(
+      [&] {
+        reached = reached && fleet_.TryCtl({"health", host_id_}).status == 0;
+        return HostHasOneOf(Pki("ca.crt"));
+      },
+      std::chrono::seconds(90)));
+  EXPECT_TRUE(reached) << "the host was out of reach while its certificate was renewed";
+  EXPECT_TRUE(HostIsReached());
+
+  Trust({Pki("ca.crt")});
+  const CommandResult retired = Ca("retire");
+  EXPECT_EQ(retired.status, 0) << retired.errors;
+  EXPECT_TRUE(HostIsReached()) << "when the old CA is gone";
 }
 
 }  // namespace

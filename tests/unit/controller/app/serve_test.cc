@@ -51,6 +51,14 @@ TEST(Serve, AnAddressThatIsNoneIsRefused) {
   }
 }
 
+TEST(Serve, HostsCertificatesOfNoUsefulLengthAreRefused) {
+  Fixture f;
+  for (const char* bad : {"", "soon", "30", "59s", "366d"}) {
+    f.options.host_certificates = bad;
+    EXPECT_THAT(Serve(f.options), Fails(kInvalid, "--host-certificates")) << bad;
+  }
+}
+
 TEST(Serve, AFolderThatInitDidNotMakeIsTold) {
   Fixture f;
   f.options.data = f.folder / "nothing";

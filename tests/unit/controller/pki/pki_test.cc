@@ -108,6 +108,18 @@ TEST(Pki, AHostGetsACertificateForItsOwnKeyAndTheIdThatTheCaChooses) {
   EXPECT_TRUE(AreASecondApart(info.not_after_unix_nanos, f.clock.WallNanos() + kHostCertificateNanos));
 }
 
+// A short one is not half over when it is given out: hosts renew at half.
+TEST(Pki, AHostsCertificateLastsAsLongAsTheControllerIsTold) {
+  Fixture f;
+  for (const int64_t length : {60 * kNanosPerSecond, 20 * kHour, 90 * kDayNanos}) {
+    const auto pki = Must(Pki::Load(f.at, f.clock, length));
+    const IssuedCertificate issued = Must(pki->IssueHost(Must(MakeCsrDer(*Must(NewTlsKey()))), NewUuid()));
+    EXPECT_TRUE(AreASecondApart(issued.not_after_unix_nanos, f.clock.WallNanos() + length));
+    const int64_t middle = (issued.not_before_unix_nanos + issued.not_after_unix_nanos) / 2;
+    EXPECT_GT(middle - f.clock.WallNanos(), length / 3);
+  }
+}
+
 // Hosts whose clock is behind by less than an hour can use it at once; it ends with its time.
 TEST(Pki, ACertificateBeginsAnHourAgoAndEndsWithItsTime) {
   Fixture f;
