@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <future>
+#include <system_error>
 #include <utility>
 
 #include "agent/isolation/evaluate.h"
@@ -66,7 +67,12 @@ absl::Status Isolation::Impl::Save(const v1::IsolationState& state) {
 
 // The kernel gets the rules, which judge nothing yet, while the disk takes its time.
 absl::Status Isolation::Impl::SaveAndPrepare(const v1::IsolationState& next, const FilterPolicy& ordered) {
-  std::future<absl::Status> saved = std::async(std::launch::async, [&] { return Save(next); });
+  std::future<absl::Status> saved;
+  try {
+    saved = std::async(std::launch::async, [&] { return Save(next); });
+  } catch (const std::system_error&) {  // the host is out of processes: one after the other then
+    return Save(next);
+  }
   parts_.filter->Prepare(PolicyFor(next, ordered));
   return saved.get();
 }
@@ -160,6 +166,9 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Take(v1::IsolationState next, Filte
     names_.Settle();
     if (const absl::Status undone = Save(state_); !undone.ok())
       spdlog::error("isolation: {}", Message(undone));
+    // A release that broke off may have taken the rules off their hooks.
+    if (const absl::Status kept = parts_.filter->Apply(Policy()); !kept.ok())
+      spdlog::error("isolation: {}", Message(kept));
     return applied;
   }
   names_.Settle();

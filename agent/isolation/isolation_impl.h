@@ -91,6 +91,7 @@ class Isolation::Impl {
   v1::Receipt Tell(const std::string& cause) { return Tell(cause, parts_.filter->ReadBack(Policy())); }
   absl::Status SetAside(const absl::Status& why);
   absl::Status TakeClosedSide(bool unlocked);
+  absl::Status LeaveAlone(const absl::Status& why);
   absl::Status HoldFreshHost();
   void CountSinceStopped();
 

@@ -47,6 +47,13 @@ absl::Status Isolation::Impl::TakeClosedSide(bool unlocked) {
   return absl::DataLossError(state_problem_);
 }
 
+// There is no state, and what stands in the kernel cannot be read: nothing is changed until somebody orders.
+absl::Status Isolation::Impl::LeaveAlone(const absl::Status& why) {
+  kept_ = true;
+  state_problem_ = StrCat(Message(why), "; what stands in the kernel is kept: order isolate or release anew");
+  return why;
+}
+
 absl::Status Isolation::Impl::Restore() {
   const absl::Status restored = RestoreState();
   if (restored.ok()) SettlePrograms();  // an agent that died in between may have left some
@@ -59,12 +66,15 @@ absl::Status Isolation::Impl::RestoreState() {
   const absl::StatusOr<std::string> bytes = platform::ReadFileBounded(options_.state_file, kMaxStateBytes);
   if (absl::IsNotFound(bytes.status())) {
     const auto readback = parts_.filter->ReadBack(Policy());
-    if (!readback.ok()) return readback.status();
+    if (!readback.ok()) return LeaveAlone(readback.status());
     if (readback->absent) return options_.hold ? HoldFreshHost() : absl::OkStatus();
     return SetAside(absl::DataLossError(
         "rules of Cordon stand in the kernel, but there is no isolation state that asks for them"));
   }
-  if (!bytes.ok() && !absl::IsOutOfRange(bytes.status())) return bytes.status();
+  if (!bytes.ok() && !absl::IsOutOfRange(bytes.status())) {
+    state_ = ClosedState(options_.state_file.parent_path(), Message(bytes.status()), *parts_.clock);
+    return TakeClosedSide(/*unlocked=*/false);
+  }
   absl::StatusOr<v1::IsolationState> state = bytes.ok() ? DecodeState(*bytes) : bytes.status();
   absl::StatusOr<FilterPolicy> ordered = FilterPolicy{};
   if (state.ok() && state->has_action()) ordered = PolicyOf(state->action());

@@ -155,7 +155,7 @@ absl::Status Isolation::Impl::Prove() {
   }
   std::string found = receipt.reasons().empty() ? "not contained" : receipt.reasons(0);
   if (receipt.reasons_size() > 1) StrAppend(&found, " (and ", receipt.reasons_size() - 1, " more)");
-  if (!state_problem_.empty()) return absl::FailedPreconditionError(found);
+  if (kept_ || !state_problem_.empty()) return absl::FailedPreconditionError(found);
   const DriftRepair::Outcome outcome = RepairDrift({}, "drift repaired");
   if (!outcome.drifted) {
     if (news) Tell("proof");

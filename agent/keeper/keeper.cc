@@ -45,6 +45,8 @@ Keeper::Keeper(std::filesystem::path state_dir, std::string boot_id, const Clock
 
 // From what is on disk now, also when an agent has changed it since.
 void Keeper::Begin() {
+  isolation_.reset();
+  filter_ = platform::MakePacketFilter();  // what it remembers of the kernel's rules is not the agent's doing
   isolation_ = std::make_unique<Isolation>(
       IsolationParts{.filter = filter_.get(),
                      .connections = connections_.get(),

@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <mutex>
 #include <set>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -45,19 +46,24 @@ void Resolver::Resolve(const std::string& name, Done done) {
     if (!shared_->under_way.insert(name).second) return;
   }
   // Detached on purpose: getaddrinfo cannot be cancelled. What the thread touches is kept by `shared`.
-  std::thread([shared = shared_, name, done = std::move(done)]() mutable {
-    auto result = shared->lookup(name);
+  const auto answer = [shared = shared_, name, done = std::move(done)](auto result) {
     const std::lock_guard lock(shared->mutex);
     shared->under_way.erase(name);
     if (shared->loop == nullptr) return;
-    boost::asio::post(*shared->loop, [shared, done = std::move(done), result = std::move(result)]() mutable {
+    boost::asio::post(*shared->loop, [shared, done, result = std::move(result)]() mutable {
       {
         const std::lock_guard alive(shared->mutex);
         if (shared->loop == nullptr) return;
       }
       done(std::move(result));
     });
-  }).detach();
+  };
+  try {
+    std::thread([shared = shared_, name, answer] { answer(shared->lookup(name)); }).detach();
+  } catch (const std::system_error& error) {  // the host is out of processes; the next dial asks again
+    answer(decltype(shared_->lookup(name))(absl::ResourceExhaustedError(
+        StrCat("cannot look up ", Printable(name), ": no thread can be started (", error.what(), ")"))));
+  }
 }
 
 }  // namespace cordon::agent

@@ -17,6 +17,11 @@ TrackedProcess* ProcessTable::At(uint32_t pid, int64_t boottime_nanos) {
 }
 
 TrackedProcess& ProcessTable::Add(const platform::ProcessKey& key) {
+  // A pid that is born anew had its end lost.
+  if (TrackedProcess* const before = At(key.pid, key.start_boottime_nanos - 1);
+      before != nullptr && before->end_boottime_nanos == 0) {
+    End(*before, key.start_boottime_nanos);
+  }
   TrackedProcess& process = processes_[key];
   process.key = key;
   return process;

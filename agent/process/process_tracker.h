@@ -44,6 +44,8 @@ namespace cordon::agent {
 // Arguments are masked (secret_mask.h) before anything leaves this class.
 class ProcessTracker final : public ProcessDirectory {
  public:
+  static constexpr size_t kMostHeld = 4'096;  // of starts and ends that may be folded
+
   struct Settings {
     uint32_t agent_pid = 0;  // this process, as the facts name it
     uint32_t fold_over = 0;  // processes of one group in a second; 0 = every one is told
@@ -70,8 +72,6 @@ class ProcessTracker final : public ProcessDirectory {
   uint64_t Lost() const { return lost_; }
 
  private:
-  static constexpr size_t kMostHeld = 4'096;
-
   struct Waiting {
     platform::ProcessKey process;
     int64_t since;

@@ -104,10 +104,11 @@ bool ProcessTracker::HoldEnd(TrackedProcess& process, int64_t boottime, const pl
 }
 
 void ProcessTracker::Hold(const TrackedProcess& process, int64_t since, Held held) {
-  // Bounded: then the oldest are settled before their time.
-  while (held_.size() >= kMostHeld && !waiting_.empty()) SettleUntil(waiting_.front().since);
   held_.insert_or_assign(process.key, std::move(held));
   waiting_.push_back({process.key, since});
+  // Bounded: then the oldest are settled before their time. This one is held by now, so that what it waited
+  // for before does not tell it too early.
+  while (held_.size() > kMostHeld && !waiting_.empty()) SettleUntil(waiting_.front().since);
 }
 
 BurstGroup ProcessTracker::GroupOf(const TrackedProcess& process) const {

@@ -75,6 +75,7 @@ class Batcher::Core {
       const std::lock_guard lock(mutex_);
       ended_ = true;
       wake_.notify_one();
+      retry_.notify_all();
       room_.notify_all();
     }
     if (writer_.joinable()) writer_.join();

@@ -59,7 +59,8 @@ class ControlStream final
   std::mutex push_mutex_;
   bool welcomed_ = false;                                          // guarded by push_mutex_
   std::vector<std::shared_ptr<const v1::ControlResponse>> early_;  // the same: pushed before Welcome
-  uint64_t audit_size_seen_ = 0;   // the same: entries of the audit log that the host has been shown
+  uint64_t audit_size_seen_ = 0;  // the same: entries of the audit log that the host has been shown
+  static constexpr size_t kMaxRunning = 64;
   std::set<std::string> running_;  // scans whose start is recorded; touched by one read at a time
 };
 

@@ -46,6 +46,10 @@ void TelemetryStream::OnReadDone(bool ok) {
   const int64_t now = parts_.clock.BootNanos();
   const int64_t wait =
       ok ? parts_.budgets.Spend(HostId(), request_.ByteSizeLong(), request_.batch().event_count(), now) : 0;
+  // Taken before another thread may read into request_.
+  v1::Batch batch = std::move(*request_.mutable_batch());
+  const bool opens_segment = request_.opens_segment();
+  request_.Clear();
   {
     const std::lock_guard lock(mutex_);
     reading_ = false;
@@ -56,12 +60,11 @@ void TelemetryStream::OnReadDone(bool ok) {
   }
   if (finished) End(grpc::Status::OK);
   if (!ok) return;
-  const uint64_t first_sequence = request_.batch().first_sequence();
-  parts_.batches.Add({{HostId(), std::move(*request_.mutable_batch()), request_.opens_segment()},
+  const uint64_t first_sequence = batch.first_sequence();
+  parts_.batches.Add({{HostId(), std::move(batch), opens_segment},
                       [self = shared_from_this(), first_sequence](const absl::StatusOr<BatchResult>& result) {
                         self->OnCommitted(first_sequence, result);
                       }});
-  request_.Clear();
   ReadIfRoom();
 }
 

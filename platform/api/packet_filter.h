@@ -79,7 +79,7 @@ struct FilterReadback {
   bool matches = false;
   // What differs, one sentence each, for an operator. Empty when `matches`.
   std::vector<std::string> differences;
-  // Nothing of Cordon's is in the kernel.
+  // No rule of Cordon's judges packets.
   bool absent = false;
   // Interfaces whose own hooks hold the policy.
   std::vector<std::string> uplinks;

@@ -3,6 +3,7 @@
 #include <absl/status/status.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <span>
@@ -41,16 +42,17 @@ class BestSource : public Source {
   }
 
   void Stop() override {
-    if (chosen_ != nullptr) chosen_->Stop();
+    if (Source* const chosen = chosen_) chosen->Stop();
   }
 
   void Flush() override {
-    if (chosen_ != nullptr) chosen_->Flush();
+    if (Source* const chosen = chosen_) chosen->Flush();
   }
 
   InfoType Info() const override {
-    if (chosen_ == nullptr) return {.name = "none", .fallback = false, .limitations = {"It is not started."}};
-    InfoType info = chosen_->Info();
+    const Source* const chosen = chosen_;
+    if (chosen == nullptr) return {.name = "none", .fallback = false, .limitations = {"It is not started."}};
+    InfoType info = chosen->Info();
     if (!reason_.empty()) info.limitations.push_back(StrCat("In use because of: ", reason_, "."));
     return info;
   }
@@ -61,7 +63,7 @@ class BestSource : public Source {
  private:
   std::unique_ptr<Source> best_;
   std::unique_ptr<Source> plain_;
-  Source* chosen_ = nullptr;
+  std::atomic<Source*> chosen_ = nullptr;  // a source delivers, and is asked, before its Start has returned
   std::string reason_;
 };
 

@@ -62,10 +62,9 @@ class NftFilter final : public PacketFilter {
   absl::Status Tidy() override {
     if (!untidy_) return absl::OkStatus();
     CORDON_RETURN_IF_ERROR(LearnWhatStands());
+    if (std::ranges::none_of(*standing_, IsHooked)) return Remove();  // prepared, and nothing followed
     const std::optional<Slot> live = LiveSlot(*standing_);
-    if (!live.has_value()) {  // else drift: it is ReadBack's to tell and Apply's to repair
-      return filled_.has_value() ? Remove() : absl::OkStatus();
-    }
+    if (!live.has_value()) return absl::OkStatus();  // drift: it is ReadBack's to tell and Apply's to repair
     filled_.reset();
     std::vector<Table> kept = *standing_;
     for (Table& table : kept) {
@@ -117,7 +116,8 @@ class NftFilter final : public PacketFilter {
     CORDON_ASSIGN_OR_RETURN(const std::vector<Uplink> uplinks, Uplinks());
     CORDON_ASSIGN_OR_RETURN(const std::vector<Listing> found, reader_.Read());
     FilterReadback readback = Judge(intended, uplinks, found);
-    if (!readback.matches) Forget();
+    const bool as_remembered = standing_.has_value() && LiveSlot(*standing_) == LiveSlot(TablesOf(found));
+    if (!readback.matches || !as_remembered) Forget();
     return readback;
   }
 
@@ -194,7 +194,10 @@ class NftFilter final : public PacketFilter {
   // The hooks go first: sets must not go while packets are still judged by rules that look into them (ISO-1).
   absl::Status Remove() {
     CORDON_RETURN_IF_ERROR(LearnWhatStands());
-    if (standing_->empty()) return absl::OkStatus();
+    if (standing_->empty()) {
+      untidy_ = false;
+      return absl::OkStatus();
+    }
     if (const std::string unhook = FormatUnhook(*standing_); !unhook.empty()) {
       CORDON_RETURN_IF_ERROR(nft_.Run(unhook).status());
       WaitForPacketsOnTheirWay();

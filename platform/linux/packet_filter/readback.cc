@@ -91,7 +91,8 @@ std::vector<std::string> HookedUplinks(const std::vector<Table>& wanted, const s
 FilterReadback Judge(const FilterPolicy& intended, const std::vector<Uplink>& uplinks,
                      const std::vector<Listing>& found) {
   FilterReadback readback;
-  readback.absent = found.empty();
+  readback.absent =
+      std::ranges::none_of(found, [](const Listing& listing) { return IsHooked(listing.table); });
   const Slot live = LiveSlot(TablesOf(found)).value_or(Slot::kA);
   std::vector<Table> wanted = MakeRuleset(intended, uplinks, live);
   readback.ruleset_sha256 = Sha256(FormatTables(live == Slot::kA ? wanted : MakeRuleset(intended, uplinks)));

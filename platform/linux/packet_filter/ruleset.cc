@@ -179,6 +179,11 @@ bool IsOfSlot(const Chain& chain, Slot slot) {
   return chain.hook.empty() && chain.name.ends_with(SlotChain("", slot));
 }
 
+bool IsHooked(const Table& table) {
+  return !table.header.empty() ||
+         std::ranges::any_of(table.chains, [](const Chain& chain) { return !chain.hook.empty(); });
+}
+
 std::optional<Slot> LiveSlot(const std::vector<Table>& tables) {
   std::optional<Slot> live;
   for (const Table& table : tables) {

@@ -73,6 +73,9 @@ bool IsOfSlot(const AddressSet& set, Slot slot);
 // else.
 std::optional<Slot> LiveSlot(const std::vector<Table>& tables);
 
+// Packets meet it: a chain of it is hooked, or it could not be read and may have one.
+bool IsHooked(const Table& table);
+
 // The tables `inet cordon` and `netdev cordon`; none for kObserve. Equal input gives equal output; the order
 // of `uplinks` does not matter. Uplinks whose names nftables has no way to write are left out (see CanHook).
 std::vector<Table> MakeRuleset(const FilterPolicy& policy, std::vector<Uplink> uplinks, Slot slot = Slot::kA);

@@ -117,8 +117,13 @@ std::string FormatFill(const std::vector<Table>& standing, const std::vector<Tab
   });
   text += FormatSetDeletion(standing,
                             [&](const Table&, const AddressSet& set) { return !IsOfLiveSlot(set, live); });
-  return text + FormatTables(
-                    Only(wanted, [](const Chain& chain) { return chain.hook.empty(); }, true), with_elements);
+  const std::vector<Table> filled = Only(wanted, [](const Chain& chain) { return chain.hook.empty(); }, true);
+  // Refused when one is there after all: rules must not be added to those of a slot that is live.
+  for (const Table& table : filled) {
+    StrAppend(&text, "add table ", table.family, " cordon\n");
+    for (const Chain& chain : table.chains) StrAppend(&text, "create chain ", Named(table, chain), "\n");
+  }
+  return text + FormatTables(filled, with_elements);
 }
 
 std::vector<ElementChange> ElementsToFill(const std::vector<Table>& wanted) {

@@ -19,7 +19,7 @@ std::string FormatFresh(const std::vector<Table>& wanted);
 // `standing`, is two transactions. The first one fills the slot: nothing is judged by it yet. It is one of
 // its own because the kernel lets packets look into a new set only some time after the commit that made it.
 // The second one is the change: it turns the hooked chains, and touches no set. The live slot of `standing`
-// is left as it is.
+// is left as it is. When `standing` is not what the kernel holds, the first one is refused.
 // `with_elements` false: the sets of `wanted` are left empty, for ElementsToFill.
 std::string FormatFill(const std::vector<Table>& standing, const std::vector<Table>& wanted,
                        bool with_elements = true);

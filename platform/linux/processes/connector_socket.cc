@@ -28,6 +28,7 @@ namespace {
 
 constexpr int kReceiveBytes = 8 << 20;
 constexpr int kAnswerMillis = 1000;
+constexpr int kMostAtOnce = 65'536;
 
 absl::Status Failed(std::string_view what, int error) {
   return absl::ErrnoToStatus(error, StrCat("process connector: cannot ", what));
@@ -133,7 +134,9 @@ absl::StatusOr<ConnectorSocket> ConnectorSocket::Open(Wanted wanted) {
 void ConnectorSocket::Read(const std::function<void(const ConnectorEvent&, int64_t)>& take,
                            const std::function<void(const RawLoss&)>& lost) {
   const int64_t suspended = SuspendedNanos(*clock_);
-  for (;;) {
+  // Bounded: a kernel that is as fast as the reader would keep it here. What is left is read at the next
+  // look.
+  for (int datagram = 0; datagram < kMostAtOnce; ++datagram) {
     sockaddr_nl from{};
     socklen_t from_size = sizeof(from);
     const ssize_t got = recvfrom(socket_.Get(), buffer_.data(), buffer_.size(), 0,

@@ -128,6 +128,8 @@ class EbpfProcessSource::Impl {
 
   void TakeChange(const ConnectorEvent& event, int64_t when) {
     const bool traces = event.kind == ConnectorEvent::kTrace;
+    // What came between the subscription and its filter may be of any kind.
+    if (!traces && event.kind != ConnectorEvent::kUserId && event.kind != ConnectorEvent::kGroupId) return;
     if (traces ? programs_.TellsTraces() : programs_.TellsPrivileges()) return;  // twice
     told_beside_.push_back({when, ChangeOf(event)});
   }

@@ -52,7 +52,9 @@ void RecordRing::Consume(const std::function<void(std::span<const char>)>& take)
   const std::atomic_ref<unsigned long> consumed(*static_cast<unsigned long*>(consumer_page_));
   char* const data = static_cast<char*>(producer_page_) + page_;
   unsigned long at = consumed.load(std::memory_order_relaxed);
-  while (at < produced.load(std::memory_order_acquire)) {
+  // Up to where it is now: writers that are as fast as the reader would keep it here for ever.
+  const unsigned long end = produced.load(std::memory_order_acquire);
+  while (at < end) {
     // Eight bytes at a multiple of eight: a header never goes over the end.
     auto* const header = reinterpret_cast<uint32_t*>(data + (at & (bytes_ - 1)));
     const uint32_t length = std::atomic_ref(*header).load(std::memory_order_acquire);

@@ -214,6 +214,30 @@ TEST_F(NativeFilter, WhatIsPreparedOnAnOpenHostIsHookedNowhereAndGoes) {
   EXPECT_TRUE(ReadBack(ClinicPolicy(Level::kDark)).matches);
 }
 
+// ISO-1: the agent and the keeper take turns, and neither knows what the other one did.
+TEST_F(NativeFilter, ISO1_WhoRemembersAnotherSlotAddsNothingToTheLiveOne) {
+  ASSERT_TRUE(filter_->Apply(ClinicPolicy(Level::kNoLateral)).ok());
+  ASSERT_TRUE(filter_->Tidy().ok());
+  const auto other = platform::MakePacketFilter();
+  ASSERT_TRUE(other->Apply(ClinicPolicy(Level::kEssential)).ok());
+  ASSERT_TRUE(other->Tidy().ok());
+  filter_->Prepare(ClinicPolicy(Level::kControllerOnly));
+  const FilterReadback untouched = other->ReadBack(ClinicPolicy(Level::kEssential)).value();
+  EXPECT_TRUE(untouched.matches) << ::testing::PrintToString(untouched.differences);
+  ASSERT_TRUE(filter_->Apply(ClinicPolicy(Level::kControllerOnly)).ok());
+  EXPECT_TRUE(ReadBack(ClinicPolicy(Level::kControllerOnly)).matches)
+      << ::testing::PrintToString(ReadBack(ClinicPolicy(Level::kControllerOnly)).differences);
+}
+
+// An agent that died between preparing and applying has left tables that judge nothing.
+TEST_F(NativeFilter, ISO5_WhatIsHookedNowhereCountsAsAbsentAndGoes) {
+  filter_->Prepare(ClinicPolicy(Level::kDark));
+  filter_ = platform::MakePacketFilter();
+  EXPECT_TRUE(ReadBack({.level = Level::kObserve}).absent);
+  ASSERT_TRUE(filter_->Tidy().ok());
+  EXPECT_EQ(host_.Run({"nft", "list", "ruleset"}), "");
+}
+
 // ISO-7: whatever an intruder or an administrator does to the rules shows.
 TEST_F(NativeFilter, ISO7_NoticesEveryKindOfChange) {
   const FilterPolicy policy = ClinicPolicy(Level::kEssential);

@@ -74,6 +74,34 @@ class PersistenceTest : public ::testing::Test {
   std::unique_ptr<Isolation> isolation_;
 };
 
+// What cannot be read is not taken for a host without orders, by no proof and at no boot.
+TEST_F(PersistenceTest, ISO5_AStateThatCannotBeReadOpensNothing) {
+  Enrol();
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  std::filesystem::remove(StateFile());
+  std::filesystem::create_directory(StateFile());  // reading it fails, as a bad disk does
+  EXPECT_FALSE(Start().ok());
+  EXPECT_FALSE(isolation_->Prove().ok());
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  EXPECT_NE(isolation_->ReadReceipt().containment(), v1::CONTAINMENT_OPEN);
+
+  EXPECT_FALSE(Boot().ok());
+  EXPECT_EQ(Enforced(), Level::kControllerOnly);
+}
+
+TEST_F(PersistenceTest, ISO5_RulesThatCannotBeReadAreNotTakenForNone) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  std::filesystem::remove(StateFile());
+  filter_.FailReadBack(absl::ResourceExhaustedError("nftables: out of memory"));
+  EXPECT_FALSE(Start().ok());
+  filter_.FailReadBack(absl::OkStatus());
+  EXPECT_FALSE(isolation_->Prove().ok());
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  EXPECT_TRUE(isolation_->Release("order-2", 2).ok());  // the positive control
+  EXPECT_EQ(Enforced(), Level::kObserve);
+  EXPECT_TRUE(isolation_->Prove().ok());
+}
+
 TEST_F(PersistenceTest, ISO5_AfterABootADamagedStateClosesTheHostButForItsControllers) {
   Enrol();
   ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());

@@ -346,6 +346,25 @@ class ProcessBurstTest : public ProcessTrackerTest {
   uint32_t next_pid_ = 1'000;
 };
 
+// As many are held as may be, and the one whose end is to be held has waited longest: of every length of
+// life.
+TEST_F(ProcessBurstTest, TEL1_AFullHoldLosesNobody) {
+  constexpr uint32_t kLives = 40;
+  uint32_t programs = 0;
+  for (uint32_t life = 0; life < kLives; ++life) {
+    const platform::ProcessKey fork = Begin("");
+    const auto others = static_cast<uint32_t>(ProcessTracker::kMostHeld) - kLives / 2 + life;
+    Run(others);
+    programs += others;
+    End(fork);
+  }
+  tracker_.Finish();
+  const Counts told = Told();
+  EXPECT_EQ(told.started - 1 + static_cast<int>(told.folded.started()), static_cast<int>(programs));
+  EXPECT_EQ(told.forked + static_cast<int>(told.folded.forked()), static_cast<int>(kLives));
+  EXPECT_EQ(told.ended + static_cast<int>(told.folded.ended()), static_cast<int>(programs + kLives));
+}
+
 TEST_F(ProcessBurstTest, TEL1_ToldAndFoldedTogetherAreWhatHappened) {
   Run(200);
   Run(50, 3);
