@@ -1,5 +1,4 @@
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -8,6 +7,7 @@
 
 #include "agent/app/commands.h"
 #include "agent/app/config.h"
+#include "agent/app/log.h"
 #include "agent/app/version.h"
 #include "agent/link/prepare.h"
 #include "agent/scan/scanner_child.h"
@@ -26,14 +26,6 @@ int Fail(int status, const absl::Status& why) {
   return status;
 }
 
-void SetUpLog(const std::string& level) {
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("cordon-agent"));
-  // Under systemd the journal has the time already.
-  spdlog::set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%l: %v" : "%Y-%m-%dT%H:%M:%S.%eZ %l: %v",
-                      spdlog::pattern_time_type::utc);
-  spdlog::set_level(spdlog::level::from_str(level));
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -41,13 +33,17 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", agent::kVersion);
   app.require_subcommand(1);
   agent::ConfigFlags flags;
-  std::string file;
-  bool replace = false;
+  agent::EnrollFlags joining;
   std::string output = "text";
 
   CLI::App* const enroll = app.add_subcommand("enroll", "Join this host to the fleet that made FILE");
-  enroll->add_option("FILE", file, "Enrolment file, from: cordonctl enrollment create")->required();
-  enroll->add_flag("--replace", replace, "Give up an enrolment that exists");
+  auto* const joined_by = enroll->add_option_group("enrolment")->require_option(1);
+  joined_by->add_option("FILE", joining.file, "Enrolment file, from: cordonctl enrollment create");
+  joined_by->add_option("--from-folder", joining.folder,
+                        "Take the *.enroll in this folder, if there is one, in place of FILE");
+  enroll->add_flag("--replace", joining.replace, "Give up an enrolment that exists");
+  enroll->add_flag("--unless-enrolled", joining.unless_enrolled, "Leave an enrolment that exists as it is")
+      ->excludes("--replace");
   CLI::App* const run = app.add_subcommand("run", "Watch and protect this host until told to stop");
   CLI::App* const status = app.add_subcommand("status", "Ask the agent that runs here how it is");
   status->add_option("-o,--output", output, "text or json")->check(CLI::IsMember({"text", "json"}));
@@ -95,10 +91,10 @@ int main(int argc, char** argv) {
   if (uninstall->parsed()) return agent::UninstallCommand();
   const absl::StatusOr<agent::AgentConfig> config = agent::LoadConfig(flags, std::getenv);
   if (!config.ok()) return Fail(kBadUsage, config.status());
-  SetUpLog(config->log_level);
+  agent::SetUpLog(config->log_level);
   if (const absl::Status prepared = agent::PrepareRpc(); !prepared.ok()) return Fail(kRefused, prepared);
   if (start->parsed()) return agent::StartCommand(*config);
-  if (enroll->parsed()) return agent::EnrollCommand(*config, file, replace);
+  if (enroll->parsed()) return agent::EnrollCommand(*config, joining);
   if (remove->parsed()) return agent::RemoveCommand(*config, check, release);
   if (unlock->parsed()) return agent::UnlockCommand(*config, unlocking);
   if (status->parsed()) return agent::StatusCommand(*config, output == "json");

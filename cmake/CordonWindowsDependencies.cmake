@@ -16,3 +16,6 @@ set_target_properties(PkgConfig::ZSTD PROPERTIES IMPORTED_LOCATION ${_lib}/libzs
 add_library(PkgConfig::LDNS STATIC IMPORTED)
 set_target_properties(PkgConfig::LDNS PROPERTIES IMPORTED_LOCATION ${_lib}/libldns.a
                       INTERFACE_INCLUDE_DIRECTORIES ${_include} INTERFACE_LINK_LIBRARIES "OpenSSL::Crypto;ws2_32;iphlpapi")
+
+# What the headers of Asio and UUID call; their CMake files do not say so.
+set_property(TARGET Boost::headers APPEND PROPERTY INTERFACE_LINK_LIBRARIES mswsock ws2_32 bcrypt)

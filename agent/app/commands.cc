@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 
@@ -50,6 +51,22 @@ int Fail(const absl::Status& why) {
   return 1;
 }
 
+// Empty when there is none.
+absl::StatusOr<std::string> FindEnrollmentFile(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::directory_iterator entries(folder, error);
+  if (error) return absl::NotFoundError(StrCat("cannot look into ", folder.string(), ": ", error.message()));
+  std::string found;
+  for (const auto& entry : entries) {
+    if (entry.path().extension() != ".enroll") continue;
+    if (!found.empty())
+      return absl::InvalidArgumentError(
+          StrCat("there is more than one *.enroll in ", folder.string(), "; name the one that is meant"));
+    found = entry.path().string();
+  }
+  return found;
+}
+
 absl::StatusOr<HostState> LockAndEnroll(const AgentConfig& config, const std::string& file, bool replace) {
   CORDON_ASSIGN_OR_RETURN(const auto lock, LockState(config.state_dir));
   const std::unique_ptr<Clock> clock = platform::MakeSystemClock();
@@ -75,8 +92,21 @@ int Serve(const AgentConfig& config) {
 
 }  // namespace
 
-int EnrollCommand(const AgentConfig& config, const std::string& file, bool replace) {
-  const absl::StatusOr<HostState> state = LockAndEnroll(config, file, replace);
+int EnrollCommand(const AgentConfig& config, const EnrollFlags& flags) {
+  if (flags.unless_enrolled && IsEnrolled(config.state_dir)) {
+    fmt::print("this host is enrolled already, and stays so\n");
+    return 0;
+  }
+  absl::StatusOr<std::string> file = flags.file;
+  if (!flags.folder.empty()) {
+    file = FindEnrollmentFile(flags.folder);
+    if (!file.ok()) return Fail(Annotate(file.status(), "not enrolled"));
+    if (file->empty()) {
+      fmt::print("there is no *.enroll in {}; not enrolled\n", flags.folder);
+      return 0;
+    }
+  }
+  const absl::StatusOr<HostState> state = LockAndEnroll(config, *file, flags.replace);
   if (!state.ok()) return Fail(Annotate(state.status(), "not enrolled"));
   fmt::print("enrolled at site {} as host {}; certificate valid until {}\n", state->identity.site,
              state->identity.host_id, FormatTime(state->credentials.not_after_unix_nanos));

@@ -13,7 +13,13 @@ namespace cordon::agent {
 // The agent's own scanning process is started by this word (agent/scan/scanner_child.h).
 inline constexpr const char* kScannerCommand = "scan-files";
 
-int EnrollCommand(const AgentConfig& config, const std::string& file, bool replace);
+struct EnrollFlags {
+  std::string file;
+  std::string folder;            // where the one *.enroll is the file; without one, nothing is done
+  bool replace = false;          // give up an enrolment that exists
+  bool unless_enrolled = false;  // leave one that exists as it is
+};
+int EnrollCommand(const AgentConfig& config, const EnrollFlags& flags);
 int StatusCommand(const AgentConfig& config, bool json);
 // Shows a challenge and waits for its code; with `code`, answers the one that is open (AUT-5).
 struct UnlockOptions {

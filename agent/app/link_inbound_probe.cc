@@ -32,7 +32,7 @@ bool BindFirst(Socket* socket, const Protocol& protocol, std::vector<uint16_t> p
   boost::system::error_code error;
   socket->open(protocol, error);
   // So that it is known as the agent's own among the host's flows. No rule lets such a packet in for it.
-  if (!error) static_cast<void>(platform::TagAgentSocket(socket->native_handle()).ok());
+  if (!error) static_cast<void>(platform::TagAgentSocket(static_cast<int>(socket->native_handle())).ok());
   for (const uint16_t port : ports) {
     if (error && !socket->is_open()) return false;
     socket->bind({protocol, port}, error);

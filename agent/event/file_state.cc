@@ -5,7 +5,7 @@
 namespace cordon::agent {
 
 std::string EventPath(const std::filesystem::path& path) {
-  return EscapeToUtf8(path.string());
+  return EscapeToUtf8(path.generic_string());
 }
 
 v1::FileState EventFileState(const platform::FileMetadata& metadata, const std::string& sha256) {

@@ -80,7 +80,7 @@ void FileSensor::Pipeline::Take(std::span<platform::RawFileEvent> events) {
 // A tree that comes from where nobody watches is told as one rename: its files are new here all the same.
 void FileSensor::Pipeline::WalkMovedIn(const platform::RawFileEvent& event) {
   const auto watched = [&](const std::filesystem::path& root) {
-    return IsAtOrBelow(event.old_path.string(), root.string());
+    return IsAtOrBelow(event.old_path.generic_string(), root.generic_string());
   };
   if (event.path.empty() || (!event.old_path.empty() && std::ranges::any_of(policy_.roots, watched))) return;
   walk_.Ask({.roots = {event.path},
@@ -100,7 +100,7 @@ std::optional<int64_t> FileSensor::Pipeline::NextDue() const {
 
 bool FileSensor::Pipeline::IsExcluded(const std::filesystem::path& path) const {
   return std::ranges::any_of(policy_.excluded_patterns, [&](const std::string& pattern) {
-    return MatchesPattern(pattern, path.string());
+    return MatchesPattern(pattern, path.generic_string());
   });
 }
 
@@ -146,7 +146,7 @@ bool FileSensor::Pipeline::WaitForWork(std::vector<SettledPath>* work) {
 
 void FileSensor::Pipeline::Tell(const SettledPath& settled) {
   const FoundFile found = Look(settled);
-  if (IsAtOrBelow(settled.path.string(), canary_.string()) && settled.path != canary_) {
+  if (IsAtOrBelow(settled.path.generic_string(), canary_.generic_string()) && settled.path != canary_) {
     on_canary_(found.state.sha256());
     return;
   }
@@ -169,7 +169,7 @@ FoundFile FileSensor::Pipeline::Look(const SettledPath& settled) const {
     found.hash_skipped = !absl::IsNotFound(metadata.status()) ? std::string(Message(metadata.status()))
                          : settled.moved_to.empty()
                              ? "gone before it settled"
-                             : StrCat("moved to ", settled.moved_to.string(), " before it settled");
+                             : StrCat("moved to ", settled.moved_to.generic_string(), " before it settled");
     return found;
   }
   found.exists = true;

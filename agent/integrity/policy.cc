@@ -64,7 +64,7 @@ absl::StatusOr<std::vector<std::filesystem::path>> ReadCanaryFolders(
                           ReadFolders(kField, tripwires.canary_folders()));
   for (const std::filesystem::path& folder : folders) {
     const bool watched = std::ranges::any_of(roots, [&](const std::filesystem::path& root) {
-      return IsAtOrBelow(folder.string(), root.string());
+      return IsAtOrBelow(folder.generic_string(), root.generic_string());
     });
     if (!watched) {
       return absl::InvalidArgumentError(
@@ -99,7 +99,7 @@ absl::StatusOr<WatchPolicy> ReadPolicy(const v1::Policy& policy) {
   CORDON_ASSIGN_OR_RETURN(read.canary_folders, ReadCanaryFolders(policy.tripwires(), read.roots));
   for (const std::string& text : policy.excluded_paths()) {
     if (IsPattern(text) && text.size() <= kMaxPathBytes) {
-      read.excluded_patterns.push_back(UnescapeFromUtf8(text));
+      read.excluded_patterns.push_back(std::filesystem::path(UnescapeFromUtf8(text)).generic_string());
     } else {
       CORDON_ASSIGN_OR_RETURN(read.excluded.emplace_back(), ReadPath("excluded_paths", text));
     }

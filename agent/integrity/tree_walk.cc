@@ -18,7 +18,7 @@ constexpr int64_t kClockGrain = kNanosPerSecond;  // ctime is taken from a coars
 
 bool IsExcluded(const TreeWalk::Job& job, const std::filesystem::path& path) {
   return std::ranges::any_of(job.excluded, [&](const std::filesystem::path& prefix) {
-    return IsAtOrBelow(path.string(), prefix.string());
+    return IsAtOrBelow(path.generic_string(), prefix.generic_string());
   });
 }
 

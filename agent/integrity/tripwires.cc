@@ -19,7 +19,7 @@ TripwireLimits LimitsOf(const v1::Tripwires& policy) {
 }
 
 std::string FolderOf(const std::string& path) {
-  return std::filesystem::path(path).parent_path().string();
+  return std::filesystem::path(path).parent_path().generic_string();
 }
 
 FileDeedSeen::Kind KindOf(v1::FileChanged::Change change) {

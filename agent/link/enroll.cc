@@ -20,6 +20,7 @@
 #include "common/wire/trust.h"
 #include "cordon/v1/gateway.grpc.pb.h"
 #include "platform/api/files.h"
+#include "platform/api/key_protection.h"
 
 namespace cordon::agent {
 namespace {
@@ -118,11 +119,13 @@ absl::Status Store(const std::filesystem::path& folder, v1::EnrollmentFile file,
   file.clear_bootstrap_certificate_pem();
   file.clear_bootstrap_key_pem();
   file.clear_check();
-  return ReplaceFilesTogether(folder, {{kHostKeyFile, state.credentials.key_pem},
+  CORDON_ASSIGN_OR_RETURN(const std::string key, platform::SealKey(state.credentials.key_pem));
+  CORDON_ASSIGN_OR_RETURN(const std::string unlock_key, platform::SealKey(unlock_key_pem));
+  return ReplaceFilesTogether(folder, {{kHostKeyFile, key},
                                        {kHostCertificateFile, state.credentials.certificate_pem},
                                        {kEnrollmentFile, file.SerializeAsString()},
                                        {kTrustFile, state.trust.SerializeAsString()},
-                                       {kUnlockKeyFile, unlock_key_pem},
+                                       {kUnlockKeyFile, unlock_key},
                                        {kTrustOrderFile, ""}});  // changes of trust follow from the new root
 }
 

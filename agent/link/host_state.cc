@@ -1,11 +1,14 @@
 #include "agent/link/host_state.h"
 
+#include <utility>
+
 #include "agent/link/file_set.h"
 #include "agent/orders/trust_chain.h"
 #include "common/base/status.h"
 #include "common/crypto/key.h"
 #include "common/crypto/x509.h"
 #include "platform/api/files.h"
+#include "platform/api/key_protection.h"
 
 namespace cordon::agent {
 namespace {
@@ -30,7 +33,10 @@ absl::StatusOr<std::string> ReadPart(const std::filesystem::path& path, size_t m
 absl::StatusOr<HostCredentials> LoadCredentials(const std::filesystem::path& state_dir) {
   const std::filesystem::path certificate_path = state_dir / kHostCertificateFile;
   HostCredentials credentials;
-  CORDON_ASSIGN_OR_RETURN(credentials.key_pem, ReadPart(state_dir / kHostKeyFile, kMaxKeyBytes));
+  CORDON_ASSIGN_OR_RETURN(const std::string sealed, ReadPart(state_dir / kHostKeyFile, kMaxKeyBytes));
+  absl::StatusOr<std::string> key_pem = platform::OpenKey(sealed);
+  if (!key_pem.ok()) return Damaged(state_dir / kHostKeyFile, Message(key_pem.status()));
+  credentials.key_pem = *std::move(key_pem);
   CORDON_ASSIGN_OR_RETURN(credentials.certificate_pem, ReadPart(certificate_path, kMaxKeyBytes));
   const absl::StatusOr<KeyPtr> key = PrivateKeyFromPem(credentials.key_pem);
   if (!key.ok()) return Damaged(state_dir / kHostKeyFile, Message(key.status()));
@@ -117,8 +123,9 @@ absl::StatusOr<HostState> LoadHostState(const std::filesystem::path& state_dir) 
 
 absl::Status StoreHostCredentials(const std::filesystem::path& state_dir,
                                   const HostCredentials& credentials) {
-  return ReplaceFilesTogether(
-      state_dir, {{kHostKeyFile, credentials.key_pem}, {kHostCertificateFile, credentials.certificate_pem}});
+  CORDON_ASSIGN_OR_RETURN(const std::string key, platform::SealKey(credentials.key_pem));
+  return ReplaceFilesTogether(state_dir,
+                              {{kHostKeyFile, key}, {kHostCertificateFile, credentials.certificate_pem}});
 }
 
 }  // namespace cordon::agent

@@ -4,14 +4,16 @@
 #include "common/base/status.h"
 #include "common/crypto/x25519.h"
 #include "platform/api/files.h"
+#include "platform/api/key_protection.h"
 
 namespace cordon::agent {
 namespace {
 
 constexpr size_t kMaxKeyBytes = 64 * 1024;
 
-absl::StatusOr<UnlockKey> Parse(const std::string& pem) {
+absl::StatusOr<UnlockKey> Parse(const std::string& sealed) {
   UnlockKey unlock;
+  CORDON_ASSIGN_OR_RETURN(const std::string pem, platform::OpenKey(sealed));
   CORDON_ASSIGN_OR_RETURN(unlock.key, PrivateKeyFromPem(pem));
   CORDON_ASSIGN_OR_RETURN(unlock.public_key, RawX25519PublicKey(*unlock.key));
   return unlock;
@@ -20,18 +22,19 @@ absl::StatusOr<UnlockKey> Parse(const std::string& pem) {
 absl::StatusOr<UnlockKey> Make(const std::filesystem::path& path) {
   CORDON_ASSIGN_OR_RETURN(const KeyPtr key, NewX25519Key());
   CORDON_ASSIGN_OR_RETURN(const std::string pem, PrivateKeyToPem(*key));
-  CORDON_RETURN_IF_ERROR(platform::WriteFileDurably(path, pem, platform::FileAccess::kOwnerOnly));
-  return Parse(pem);
+  CORDON_ASSIGN_OR_RETURN(const std::string sealed, platform::SealKey(pem));
+  CORDON_RETURN_IF_ERROR(platform::WriteFileDurably(path, sealed, platform::FileAccess::kOwnerOnly));
+  return Parse(sealed);
 }
 
 }  // namespace
 
 absl::StatusOr<UnlockKey> LoadOrMakeUnlockKey(const std::filesystem::path& state_dir) {
   const std::filesystem::path path = state_dir / kUnlockKeyFile;
-  const absl::StatusOr<std::string> pem = platform::ReadFileBounded(path, kMaxKeyBytes);
-  if (absl::IsNotFound(pem.status())) return Make(path);
-  if (!pem.ok() && !absl::IsOutOfRange(pem.status())) return pem.status();
-  absl::StatusOr<UnlockKey> unlock = pem.ok() ? Parse(*pem) : pem.status();
+  const absl::StatusOr<std::string> bytes = platform::ReadFileBounded(path, kMaxKeyBytes);
+  if (absl::IsNotFound(bytes.status())) return Make(path);
+  if (!bytes.ok() && !absl::IsOutOfRange(bytes.status())) return bytes.status();
+  absl::StatusOr<UnlockKey> unlock = bytes.ok() ? Parse(*bytes) : bytes.status();
   if (unlock.ok()) return unlock;
   std::filesystem::path aside = path;
   aside += ".damaged";

@@ -19,25 +19,31 @@ struct Key {
   std::string name;
 };
 
-// "/" itself has neither.
+// Where the drive's letter ends in "C:/…"; 0 in "/…".
+size_t RootSlash(const std::string& path) {
+  return path.size() > 2 && path[1] == ':' ? 2 : 0;
+}
+
+// A root has no folder; "/" has no name either.
 Key KeyOf(const std::string& path) {
-  if (path == "/") return {};
+  const size_t root = RootSlash(path);
+  if (path.size() == root + 1) return {.folder = "", .name = root == 0 ? "" : path};
   const size_t slash = path.rfind('/');
-  return {.folder = slash == 0 ? "/" : path.substr(0, slash), .name = path.substr(slash + 1)};
+  return {.folder = path.substr(0, slash == root ? slash + 1 : slash), .name = path.substr(slash + 1)};
 }
 
 std::string PathOf(std::string_view folder, std::string_view name) {
-  if (folder.empty()) return "/";
-  return StrCat(folder, folder == "/" ? "" : "/", name);
+  if (folder.empty()) return name.empty() ? "/" : std::string(name);
+  return StrCat(folder, folder.ends_with('/') ? "" : "/", name);
 }
 
 // Folders strictly below `folder` as a range of keys: from "folder/" to "folder0" ('0' is the byte after
 // '/').
 std::string BelowFrom(const std::string& folder) {
-  return folder == "/" ? "/" : folder + "/";
+  return folder.ends_with('/') ? folder : folder + "/";
 }
 std::string BelowTo(const std::string& folder) {
-  return folder == "/" ? "0" : folder + "0";
+  return (folder.ends_with('/') ? folder.substr(0, folder.size() - 1) : folder) + "0";
 }
 
 FileRecord ReadRow(const Statement& row) {

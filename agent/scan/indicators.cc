@@ -1,6 +1,7 @@
 #include "agent/scan/indicators.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "common/base/hex.h"
 #include "common/base/pattern.h"
@@ -25,7 +26,7 @@ Indicators::Indicators(const v1::IndicatorCheck& check)
       md5_(check.md5().begin(), check.md5().end()),
       rules_(!check.yara().empty()) {
   for (const std::string& text : check.path_patterns()) {
-    std::string pattern = UnescapeFromUtf8(text);
+    std::string pattern = std::filesystem::path(UnescapeFromUtf8(text)).generic_string();
     const bool whole = pattern.find('/') != std::string::npos;
     const bool plain = pattern.find_first_of("*?") == std::string::npos;
     if (plain) {

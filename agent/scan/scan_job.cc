@@ -173,7 +173,7 @@ absl::Status ScanJob::WalkFolder(const FolderPtr& folder) {
   }
   absl::Status inner;
   const size_t first = folders_.size();
-  const std::string prefix = folder->path == "/" ? "/" : folder->path + "/";
+  const std::string prefix = folder->path.ends_with('/') ? folder->path : folder->path + "/";
   const absl::Status read = platform::ReadFolder(folder->path, [&](platform::FolderEntry entry) {
     entry.name.insert(0, prefix);
     std::optional<FileRecord> known;

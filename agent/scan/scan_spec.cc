@@ -69,7 +69,7 @@ std::string TruePath(const std::filesystem::path& path) {
   std::filesystem::path real = std::filesystem::weakly_canonical(path, error);
   if (error) real = path.lexically_normal();
   if (!real.has_filename() && real.has_relative_path()) real = real.parent_path();
-  return real.string();
+  return real.generic_string();
 }
 
 absl::StatusOr<std::vector<ScanRoot>> RootsOf(const v1::ScanSpec& spec,

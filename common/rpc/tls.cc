@@ -12,15 +12,15 @@ namespace {
 // gRPC 1.51's C++ API has no minimum version. This variable sets the suites of TLS 1.2 and below, and
 // TLS 1.3's own suites stand beside it; a suite that needs a pre-shared key, which no handshake of ours has,
 // leaves only TLS 1.3.
-constexpr const char* kSuitesVariable = "GRPC_SSL_CIPHER_SUITES";
-constexpr const char* kSuiteThatNothingUses = "PSK-AES256-GCM-SHA384";
+// It stands here for good: putenv, which every system has, takes the text itself on some.
+char suites_setting[] = "GRPC_SSL_CIPHER_SUITES=PSK-AES256-GCM-SHA384";
 
 }  // namespace
 
 absl::Status RequireTls13() {
-  if (setenv(kSuitesVariable, kSuiteThatNothingUses, 1) == 0) return absl::OkStatus();
+  if (putenv(suites_setting) == 0) return absl::OkStatus();
   return absl::FailedPreconditionError(StrCat(
-      "cannot set ", kSuitesVariable, ", without which TLS 1.2 would be accepted: ", std::strerror(errno)));
+      "cannot set ", suites_setting, ", without which TLS 1.2 would be accepted: ", std::strerror(errno)));
 }
 
 std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(const TlsIdentity& identity) {

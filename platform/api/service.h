@@ -5,7 +5,9 @@
 #include <absl/status/status.h>
 
 #include <functional>
+#include <memory>
 #include <string>
+#include <string_view>
 
 namespace cordon::platform {
 
@@ -13,6 +15,18 @@ namespace cordon::platform {
 // has started this process, else as it is. Blocks; once per process. `body` is called at most once, on any
 // thread.
 int RunUnderServiceManager(const std::function<int()>& body);
+
+// The system's own log. Thread-safe.
+class SystemLog {
+ public:
+  enum class Severity { kError, kWarning, kInformation };
+  virtual ~SystemLog() = default;
+  virtual void Write(Severity severity, std::string_view line) = 0;
+};
+
+// For a process whose standard error nobody reads; nullptr where it is what the system's log takes (Linux),
+// or somebody has started this program to look at it.
+std::unique_ptr<SystemLog> MakeSystemLog();
 
 struct ServiceSetup {
   std::string executable;  // absolute path

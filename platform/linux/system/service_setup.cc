@@ -6,6 +6,10 @@ int RunUnderServiceManager(const std::function<int()>& body) {
   return body();
 }
 
+std::unique_ptr<SystemLog> MakeSystemLog() {
+  return nullptr;  // the journal takes standard error
+}
+
 absl::Status InstallService(const ServiceSetup& /*setup*/, std::string* /*notes*/) {
   return absl::UnimplementedError("on Linux the package sets up the service: apt-get install cordon-agent");
 }

@@ -9,8 +9,10 @@
 #include <thread>
 #include <utility>
 
+#include "common/base/status.h"
 #include "platform/api/system.h"
 #include "platform/windows/system/handle.h"
+#include "platform/windows/system/job.h"
 #include "platform/windows/system/service_control.h"
 
 namespace cordon::platform {
@@ -75,6 +77,10 @@ void WINAPI ServiceMain(DWORD /*count*/, wchar_t** /*arguments*/) {
     desk.service = service;
   }
   Report(SERVICE_START_PENDING);
+  if (const absl::Status limited = LimitThisProcess(); !limited.ok()) {
+    if (const auto log = MakeSystemLog())
+      log->Write(SystemLog::Severity::kWarning, StrCat("the agent runs without limits: ", Message(limited)));
+  }
   desk.result = (*desk.body)();
   // A service that ends with an error code is started again by its recovery actions.
   Report(SERVICE_STOPPED, static_cast<DWORD>(desk.result));

@@ -10,6 +10,7 @@
 #include "common/base/status.h"
 #include "platform/api/files.h"
 #include "platform/api/places.h"
+#include "platform/windows/system/job.h"
 #include "platform/windows/system/security.h"
 #include "tests/wine/platform/wine.h"
 
@@ -50,6 +51,20 @@ TEST(WindowsSystem, WaitingForAStopEndsQuietlyWhenNobodyAsks) {
 TEST(WindowsSystem, AServicesSidIsTheHashOfItsName) {
   EXPECT_EQ(ServiceSid(L"TrustedInstaller"),
             "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464");
+}
+
+TEST(WindowsSystem, LimitsHoldForThisProcessFromThenOn) {
+  const absl::Status limited = LimitThisProcess();
+  ASSERT_TRUE(limited.ok()) << limited;
+  BOOL within = FALSE;
+  ASSERT_NE(IsProcessInJob(GetCurrentProcess(), nullptr, &within), 0);
+  EXPECT_NE(within, 0);
+  CORDON_SKIP_UNDER_WINE("QueryInformationJobObject of one's own job");
+  JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};
+  ASSERT_NE(
+      QueryInformationJobObject(nullptr, JobObjectExtendedLimitInformation, &limits, sizeof(limits), nullptr),
+      0);
+  EXPECT_EQ(limits.JobMemoryLimit, SIZE_T{2} << 30);
 }
 
 TEST(WindowsDoor, IsFoundWhileItIsOpenAndHasASecretOfItsOwn) {

@@ -22,6 +22,8 @@ TEST(Walk, OnlyWholeNamesAreBelow) {
   EXPECT_TRUE(IsAtOrBelow("/a", "/"));
   EXPECT_FALSE(IsAtOrBelow("/ab", "/a"));
   EXPECT_FALSE(IsAtOrBelow("/a", "/a/b"));
+  EXPECT_TRUE(IsAtOrBelow("C:/a", "C:/"));
+  EXPECT_FALSE(IsAtOrBelow("D:/a", "C:/"));
 }
 
 FolderPtr Begun(Frontier* frontier, const std::string& path) {

@@ -1,0 +1,1 @@
+list(APPEND _sources keys/key_protection.cc)
