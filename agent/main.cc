@@ -64,6 +64,8 @@ int main(int argc, char** argv) {
   CLI::App* const install = app.add_subcommand("install", "Windows: make the service that runs the agent");
   CLI::App* const uninstall = app.add_subcommand("uninstall", "Windows: stop that service and remove it");
   CLI::App* const start = app.add_subcommand("start", "Windows: start that service, if the host is enrolled");
+  CLI::App* const stop =
+      app.add_subcommand("stop", "Windows: stop that service; it starts with the system again");
   const platform::Places places = platform::DefaultPlaces();
   for (CLI::App* const command : {enroll, run, start, status, unlock, remove}) {
     command->add_option("--config", flags.config_file,
@@ -88,6 +90,7 @@ int main(int argc, char** argv) {
   if (show->parsed()) return agent::ShowNoticeCommand(uid);
   if (scan->parsed()) return agent::RunScannerChild();
   if (install->parsed()) return agent::InstallCommand();
+  if (stop->parsed()) return agent::StopCommand();
   if (uninstall->parsed()) return agent::UninstallCommand();
   const absl::StatusOr<agent::AgentConfig> config = agent::LoadConfig(flags, std::getenv);
   if (!config.ok()) return Fail(kBadUsage, config.status());

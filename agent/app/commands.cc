@@ -161,6 +161,11 @@ int StartCommand(const AgentConfig& config) {
   return started.ok() ? 0 : Fail(started);
 }
 
+int StopCommand() {
+  const absl::Status stopped = platform::StopInstalledService();
+  return stopped.ok() || absl::IsNotFound(stopped) ? 0 : Fail(stopped);
+}
+
 int UninstallCommand() {
   const absl::Status removed = platform::UninstallService();
   return removed.ok() ? 0 : Fail(removed);

@@ -30,9 +30,11 @@ struct UnlockOptions {
 int UnlockCommand(const AgentConfig& config, const UnlockOptions& options);
 // Until the system asks it to end (SIGTERM, SIGINT; the service manager, Ctrl-C).
 int RunCommand(const AgentConfig& config);
-// Windows: makes the service, starts it if the host is enrolled, and removes it. Elsewhere packages do that.
+// Windows: makes the service, starts it if the host is enrolled, stops it if there is one, and removes it.
+// Elsewhere packages do that.
 int InstallCommand();
 int StartCommand(const AgentConfig& config);
+int StopCommand();
 int UninstallCommand();
 // Before the package goes; `check` only looks (removal.h).
 int RemoveCommand(const AgentConfig& config, bool check, bool release);

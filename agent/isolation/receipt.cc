@@ -55,7 +55,11 @@ v1::Receipt MakeReceipt(const v1::IsolationState& state,
   receipt.set_read_back_time_unix_nanos(facts.now_unix_nanos);
   receipt.set_apply_nanos(facts.apply_nanos);
   receipt.set_lease_remaining_nanos(LeaseRemaining(state));
-  if (!readback.ok()) {
+  if (absl::IsUnimplemented(readback.status())) {
+    receipt.set_containment(v1::CONTAINMENT_OPEN);
+    receipt.set_enforced_level(v1::LEVEL_OBSERVE);
+    receipt.add_reasons(StrCat("nothing can be enforced here: ", Message(readback.status())));
+  } else if (!readback.ok()) {
     receipt.set_containment(v1::CONTAINMENT_UNCERTAIN);
     receipt.add_reasons(StrCat("the kernel's rules could not be read back: ", Message(readback.status())));
   } else {

@@ -114,7 +114,8 @@ class PacketFilter {
   // FAILED_PRECONDITION when the kernel holds other sets: Apply puts that right.
   virtual absl::Status UpdateNames(const FilterPolicy& policy) = 0;
 
-  // Compares the kernel's rules with those that Apply(intended) would make (ISO-7).
+  // Compares the kernel's rules with those that Apply(intended) would make (ISO-7). UNIMPLEMENTED where the
+  // system has no packet filter at all: nothing stands, and nothing can.
   virtual absl::StatusOr<FilterReadback> ReadBack(const FilterPolicy& intended) = 0;
 
   // The text that Apply(policy) would load now: for the saved ruleset of the boot unit, and for people.

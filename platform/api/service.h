@@ -40,6 +40,9 @@ absl::Status InstallService(const ServiceSetup& setup, std::string* notes);
 // Starts it and returns when it runs, or has failed to within its time. NOT_FOUND when there is none.
 absl::Status StartInstalledService();
 
+// Stops it and returns when it has ended. NOT_FOUND when there is none.
+absl::Status StopInstalledService();
+
 // Stops and removes it. NOT_FOUND when there is none.
 absl::Status UninstallService();
 

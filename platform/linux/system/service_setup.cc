@@ -18,6 +18,10 @@ absl::Status StartInstalledService() {
   return absl::UnimplementedError("on Linux systemd starts the service: systemctl start cordon-agent");
 }
 
+absl::Status StopInstalledService() {
+  return absl::UnimplementedError("on Linux systemd stops the service: systemctl stop cordon-agent");
+}
+
 absl::Status UninstallService() {
   return absl::UnimplementedError("on Linux the package takes the service away: apt-get remove cordon-agent");
 }

@@ -24,10 +24,12 @@ absl::Status Result(DWORD result, std::string_view what) {
     case static_cast<DWORD>(FWP_E_TXN_ABORTED):
     case static_cast<DWORD>(FWP_E_SESSION_ABORTED):
       return absl::AbortedError(StrCat(what, ": the filtering engine ended the transaction"));
+    case RPC_S_CANNOT_SUPPORT:  // wine
+      return absl::UnimplementedError(
+          StrCat(what, ": WFP is not available on this system: it has no filtering engine (", result, ")"));
     case EPT_S_NOT_REGISTERED:
     case RPC_S_SERVER_UNAVAILABLE:
     case RPC_S_CALL_FAILED:
-    case RPC_S_CANNOT_SUPPORT:  // wine
     case RPC_S_UNKNOWN_IF:
     case RPC_S_PROTSEQ_NOT_SUPPORTED:
       return absl::UnavailableError(StrCat(

@@ -2,6 +2,7 @@
 
 #include "common/base/status.h"
 #include "platform/api/service.h"
+#include "platform/windows/system/handle.h"
 #include "platform/windows/system/security.h"
 #include "platform/windows/system/service_control.h"
 #include "platform/windows/system/text.h"
@@ -10,6 +11,7 @@ namespace cordon::platform {
 namespace {
 
 constexpr int kLooks = 300;
+constexpr int kStopLooks = 900;  // proofs that are under way end by their own time-outs
 constexpr DWORD kLookMillis = 100;
 
 class ScHandle {
@@ -128,9 +130,14 @@ absl::Status StartInstalledService() {
   if (!manager.Valid()) return LastError("cannot reach the service manager");
   const ScHandle service(OpenServiceW(manager.Get(), kServiceName, SERVICE_START | SERVICE_QUERY_STATUS));
   if (!service.Valid()) return LastError("cannot open the service");
+  SERVICE_STATUS status{};
+  // One that is still stopping counts as running for StartService. An installer may have just asked it to.
+  for (int look = 0; look < kStopLooks && QueryServiceStatus(service.Get(), &status) != 0 &&
+                     status.dwCurrentState == SERVICE_STOP_PENDING;
+       ++look)
+    Sleep(kLookMillis);
   if (StartServiceW(service.Get(), 0, nullptr) == 0 && GetLastError() != ERROR_SERVICE_ALREADY_RUNNING)
     return LastError("cannot start the service");
-  SERVICE_STATUS status{};
   for (int look = 0; look < kLooks && QueryServiceStatus(service.Get(), &status) != 0; ++look) {
     if (status.dwCurrentState == SERVICE_RUNNING) return absl::OkStatus();
     if (status.dwCurrentState == SERVICE_STOPPED) break;
@@ -140,18 +147,35 @@ absl::Status StartInstalledService() {
       StrCat("the service does not run; its exit code is ", status.dwServiceSpecificExitCode));
 }
 
-absl::Status UninstallService() {
+absl::Status StopInstalledService() {
   const ScHandle manager(OpenSCManagerW(nullptr, nullptr, SC_MANAGER_CONNECT));
   if (!manager.Valid()) return LastError("cannot reach the service manager");
-  const ScHandle service(
-      OpenServiceW(manager.Get(), kServiceName, DELETE | SERVICE_STOP | SERVICE_QUERY_STATUS));
+  const ScHandle service(OpenServiceW(manager.Get(), kServiceName, SERVICE_STOP | SERVICE_QUERY_STATUS));
   if (!service.Valid()) return LastError("cannot open the service");
+  SERVICE_STATUS_PROCESS now{};
+  DWORD bytes = 0;
+  auto* const raw = reinterpret_cast<BYTE*>(&now);
+  if (QueryServiceStatusEx(service.Get(), SC_STATUS_PROCESS_INFO, raw, sizeof(now), &bytes) == 0)
+    return LastError("cannot ask for the state of the service");
+  if (now.dwCurrentState == SERVICE_STOPPED) return absl::OkStatus();
+  // The end of its process is what counts: its file is free then, and the manager may be late to notice.
+  const Handle process(OpenProcess(SYNCHRONIZE, FALSE, now.dwProcessId));
   SERVICE_STATUS status{};
   ControlService(service.Get(), SERVICE_CONTROL_STOP, &status);
-  for (int look = 0; look < kLooks && QueryServiceStatus(service.Get(), &status) != 0 &&
-                     status.dwCurrentState != SERVICE_STOPPED;
-       ++look)
-    Sleep(kLookMillis);
+  for (int look = 0; look < kStopLooks && QueryServiceStatus(service.Get(), &status) != 0; ++look) {
+    const bool ended = process.Valid() && WaitForSingleObject(process.Get(), kLookMillis) == WAIT_OBJECT_0;
+    if (ended || status.dwCurrentState == SERVICE_STOPPED) return absl::OkStatus();
+    if (!process.Valid()) Sleep(kLookMillis);
+  }
+  return absl::DeadlineExceededError("the service does not stop");
+}
+
+absl::Status UninstallService() {
+  CORDON_RETURN_IF_ERROR(StopInstalledService());
+  const ScHandle manager(OpenSCManagerW(nullptr, nullptr, SC_MANAGER_CONNECT));
+  if (!manager.Valid()) return LastError("cannot reach the service manager");
+  const ScHandle service(OpenServiceW(manager.Get(), kServiceName, DELETE));
+  if (!service.Valid()) return LastError("cannot open the service");
   if (DeleteService(service.Get()) == 0) return LastError("cannot remove the service");
   return absl::OkStatus();
 }

@@ -79,7 +79,7 @@ absl::Status LastError(std::string_view what) {
 }
 
 std::wstring LongPath(const std::filesystem::path& path) {
-  std::wstring text = path.native();
+  std::wstring text = path.lexically_normal().native();  // such a path is taken as it is, with "." and ".."
   std::ranges::replace(text, L'/', L'\\');
   if (text.starts_with(LR"(\\)")) {
     return text.starts_with(LR"(\\?\)") || text.starts_with(LR"(\\.\)") ? text

@@ -103,7 +103,8 @@ TEST_F(WindowsInstaller, WithoutAnEnrolmentItInstallsAndWaits) {
 
 TEST_F(WindowsInstaller, AnEnrolmentFileBesideThePackageIsTaken) {
   std::filesystem::copy_file(fleet_->MakeEnrollmentFile(), package_.parent_path() / "leeds.enroll");
-  ASSERT_EQ(Msiexec("/i", package_).status, 0);
+  const CommandResult installed = Msiexec("/i", package_);
+  ASSERT_EQ(installed.status, 0) << installed.output << installed.errors;
   EXPECT_TRUE(fleet_->WaitForAgent());
 }
 

@@ -38,8 +38,8 @@ TEST_F(WindowsService, IsInstalledStartedStoppedAndRemovedByTheAgentsCommands) {
   EXPECT_TRUE(fleet_->EventArrives("file", "record.txt"));
   EXPECT_EQ(fleet_->Agent({"install"}).status, 0) << "again, over one that runs";
 
-  const CommandResult stopped = fleet_->Windows().Run({"net.exe", "stop", "CordonAgent"});
-  EXPECT_EQ(stopped.status, 0) << stopped.output << stopped.errors;
+  const CommandResult stopped = fleet_->Agent({"stop"});
+  EXPECT_EQ(stopped.status, 0) << stopped.errors;
   EXPECT_TRUE(fleet_->EventArrives("control", "stopping")) << "it had time for its last words";
   EXPECT_NE(fleet_->Agent({"status"}).status, 0);
 
@@ -49,6 +49,7 @@ TEST_F(WindowsService, IsInstalledStartedStoppedAndRemovedByTheAgentsCommands) {
   EXPECT_EQ(removed.status, 0) << removed.errors;
   EXPECT_NE(fleet_->Agent({"status"}).status, 0) << "removing stops it";
   EXPECT_NE(fleet_->Agent({"uninstall"}).status, 0) << "there is none any more";
+  EXPECT_EQ(fleet_->Agent({"stop"}).status, 0) << "nothing runs";
 }
 
 }  // namespace

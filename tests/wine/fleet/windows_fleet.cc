@@ -78,7 +78,7 @@ std::filesystem::path WindowsFleet::MakeEnrollmentFile() {
 
 CommandResult WindowsFleet::Agent(std::vector<std::string> args) const {
   args.insert(args.begin(), WindowsAgent().string());
-  return windows_.Run(std::move(args));
+  return windows_.Run(std::move(args), std::chrono::minutes(2));
 }
 
 void WindowsFleet::Enroll() {

@@ -40,7 +40,7 @@ TEST(WindowsPacketFilter, WithoutWfpNothingIsClaimed) {
   if (!testing::UnderWine()) GTEST_SKIP() << "WFP is here; scripts/windows-verify.ps1 tests it";
   const auto filter = MakePacketFilter();
   const absl::Status applied = filter->Apply(ClinicPolicy(Level::kEssential));
-  EXPECT_EQ(applied.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(applied.code(), absl::StatusCode::kUnimplemented);
   EXPECT_NE(std::string(Message(applied)).find("WFP is not available"), std::string::npos) << applied;
   EXPECT_FALSE(filter->ReadBack(ClinicPolicy(Level::kEssential)).ok());
 }

@@ -38,6 +38,7 @@ TEST(Receipt, ISO7_NeverSaysContainedWhenSomethingIsAmiss) {
     return receipt.containment();
   };
   EXPECT_EQ(judge(Essential(), absl::InternalError("no answer"), {}), v1::CONTAINMENT_UNCERTAIN);
+  EXPECT_EQ(judge(Essential(), absl::UnimplementedError("no filter"), {}), v1::CONTAINMENT_OPEN);
   EXPECT_EQ(judge(Essential(), FilterReadback{.differences = {"a rule is missing"}}, {}),
             v1::CONTAINMENT_PARTIAL);
   EXPECT_EQ(judge(Essential(), FilterReadback{.differences = {"gone"}, .absent = true}, {}),
