@@ -68,7 +68,10 @@ void FileSensor::Pipeline::Take(std::span<platform::RawFileEvent> events) {
     if (IsExcluded(event.path) && old_excluded) continue;
     Settler& settler = event.kind == platform::RawFileEvent::kRead ? reads_ : settler_;
     if (settler.Full()) work_.notify_one();
-    space_.wait(lock, [&] { return !settler.Full() || finishing_; });
+    // What renames push out early counts too: two names that change places for ever are two pending paths.
+    space_.wait(lock, [&] {
+      return (!settler.Full() && told_early_.size() < config_.settle.max_paths) || finishing_;
+    });
     const std::optional<int64_t> due_before = NextDue();
     std::ranges::move(settler.Add(event, clock_.BootNanos()), std::back_inserter(told_early_));
     const bool sleeps_too_long = !due_before.has_value() || NextDue() < due_before;
