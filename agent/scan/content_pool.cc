@@ -27,9 +27,12 @@ absl::StatusOr<platform::OpenFile> Open(const ContentPool::Job& job) {
 
 }  // namespace
 
-ContentPool::ContentPool(Options options, std::function<bool()> keep_going,
+ContentPool::ContentPool(Options options, std::function<bool()> keep_going, std::function<bool()> wanted,
                          std::vector<std::unique_ptr<RuleScanner>> scanners)
-    : options_(options), keep_going_(std::move(keep_going)), scanners_(std::move(scanners)) {
+    : options_(options),
+      keep_going_(std::move(keep_going)),
+      wanted_(std::move(wanted)),
+      scanners_(std::move(scanners)) {
   for (const std::unique_ptr<RuleScanner>& scanner : scanners_) {
     threads_.emplace_back([this, scanner = scanner.get()] { Run(scanner); });
   }
@@ -91,7 +94,7 @@ absl::StatusOr<ContentPool::Content> ContentPool::Read(const Job& job, RuleScann
       .md5 = std::move(digests.md5)};
   CORDON_ASSIGN_OR_RETURN(content.file.attributes, platform::ReadAttributes(file));
   if (scanner == nullptr) return content;
-  content.rules = scanner->Search(file, keep_going_);
+  content.rules = scanner->Search(file, wanted_);
   if (absl::IsCancelled(content.rules.status())) return content.rules.status();
   return content;
 }

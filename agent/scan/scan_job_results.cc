@@ -97,9 +97,17 @@ absl::Status ScanJob::TellRemoved(const FileRecord& before, Folder& folder) {
   if (IsExcluded(before.path)) return absl::OkStatus();
   CORDON_RETURN_IF_ERROR(ledger_.Tell(RemovedFinding(before), folder));
   if (before.metadata.type != platform::FileType::kDirectory) return absl::OkStatus();
-  return baseline_.ForEachBelow(before.path, [&](const FileRecord& record) {
-    return IsExcluded(record.path) ? absl::OkStatus() : ledger_.Tell(RemovedFinding(record), folder);
-  });
+  return TellRemovedBelow(before.path, folder);
+}
+
+// A stop leaves the rest out: the folder must stay open then.
+absl::Status ScanJob::TellRemovedBelow(const std::string& path, Folder& folder) {
+  return baseline_.ForEachBelow(
+      path,
+      [&](const FileRecord& record) {
+        return IsExcluded(record.path) ? absl::OkStatus() : ledger_.Tell(RemovedFinding(record), folder);
+      },
+      [this] { return !Stopped(); });
 }
 
 }  // namespace cordon::agent

@@ -231,7 +231,8 @@ class ScanRunner::Core {
       if (root.baseline != ScanRoot::Baseline::kNone) recorded.push_back(root.path);
     }
     Baseline baseline(work_);
-    CORDON_ASSIGN_OR_RETURN(job->baseline_before_sha256, baseline.Hash(recorded));
+    CORDON_ASSIGN_OR_RETURN(job->baseline_before_sha256,
+                            baseline.Hash(recorded, [this] { return stop_ == StopReason::kNone; }));
     JobStore store(work_);
     return store.SetBaselineBefore(*job->baseline_before_sha256);
   }

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include "agent/scan/content_pool.h"
 #include "common/base/hex.h"
+#include "common/base/strings.h"
 #include "common/crypto/digest.h"
 #include "tests/integration/scan/scan_fixture.h"
 #include "tests/support/subprocess.h"
@@ -110,6 +112,27 @@ TEST_F(IndicatorTest, BadRulesAreRefusedAndNothingRuns) {
   spec.mutable_indicators()->clear_yara();  // and the runner is free, and does find it
   Scan(spec);
   EXPECT_THAT(Matches(), ElementsAre("path /x.locked"));
+}
+
+TEST_F(IndicatorTest, RulesAreNotHeldBackWhileTheirTimeRuns) {
+  Write("f", "an EVIL file");
+  v1::ScanSpec spec = Indicators();
+  AddRules(&spec);
+  std::vector<std::unique_ptr<RuleScanner>> scanners;
+  scanners.push_back(std::make_unique<RuleScanner>(
+      platform::SandboxCommand{.program = StrCat(kBinaryDir, "/tests/scanner_stand_in"), .arguments = {}},
+      spec.indicators()));
+  std::atomic<int> held_back = 0;
+  std::atomic<int> asked = 0;
+  ContentPool pool({}, [&] { return ++held_back, true; }, [&] { return ++asked, true; }, std::move(scanners));
+  ContentPool::Job job{.path = tree_ / "f"};
+  ASSERT_TRUE(pool.TrySubmit(&job));
+  const std::vector<ContentPool::Result> results = pool.Take(std::chrono::seconds(20));
+  ASSERT_EQ(results.size(), 1U);
+  ASSERT_TRUE(results[0].content.ok()) << results[0].content.status();
+  EXPECT_THAT(*results[0].content->rules, ElementsAre("a.yar:evil"));
+  EXPECT_EQ(held_back, 2) << "before the one piece that the file has, and before its end";
+  EXPECT_GE(asked, 2) << "for the rules to be compiled, and for the match";
 }
 
 TEST_F(IndicatorTest, AFileThatEndsTheScanningProcessIsOneFindingAndTheScanCompletes) {
