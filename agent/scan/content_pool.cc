@@ -92,7 +92,13 @@ absl::StatusOr<ContentPool::Content> ContentPool::Read(const Job& job, RuleScann
   Content content{
       .file = {.path = job.path, .metadata = file.Metadata(), .sha256 = std::move(digests.sha256)},
       .md5 = std::move(digests.md5)};
-  CORDON_ASSIGN_OR_RETURN(content.file.attributes, platform::ReadAttributes(file));
+  // Whoever owns a file can give it more attributes than can be listed: that must not hide its content.
+  absl::StatusOr<platform::FileAttributes> attributes = platform::ReadAttributes(file);
+  if (attributes.ok()) {
+    content.file.attributes = *std::move(attributes);
+  } else {
+    content.attributes = attributes.status();
+  }
   if (scanner == nullptr) return content;
   content.rules = scanner->Search(file, wanted_);
   if (absl::IsCancelled(content.rules.status())) return content.rules.status();

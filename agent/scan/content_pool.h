@@ -38,6 +38,7 @@ class ContentPool {
   };
   struct Content {
     FileRecord file = {};
+    absl::Status attributes = {};  // why those of `file` cannot be read; it has none then
     std::string md5 = {};
     absl::StatusOr<std::vector<std::string>> rules = std::vector<std::string>();  // as RuleScanner::Search
   };

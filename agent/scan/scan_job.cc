@@ -236,12 +236,14 @@ absl::Status ScanJob::Visit(const std::string& path, platform::FileMetadata meta
   if (absl::IsNotFound(attributes.status())) {
     return before.has_value() ? TellRemoved(*before, *folder) : absl::OkStatus();
   }
-  if (!attributes.ok()) {
+  FileRecord after{.path = path, .metadata = std::move(metadata)};
+  if (attributes.ok()) {
+    after.attributes = *std::move(attributes);
+  } else {
     ledger_.NotScanned(path, Message(attributes.status()), *folder);
-    return absl::OkStatus();
+    if (before.has_value()) after.attributes = before->attributes;
   }
-  return Settle({.path = path, .metadata = std::move(metadata), .attributes = *std::move(attributes)}, before,
-                *folder);
+  return Settle(after, before, *folder);
 }
 
 absl::Status ScanJob::VisitFile(const std::string& path, platform::FileMetadata metadata,

@@ -33,7 +33,12 @@ absl::Status ScanJob::TakeResult(ContentPool::Result result) {
 }
 
 absl::Status ScanJob::TakeContent(const ContentPool::Job& job, ContentPool::Content content) {
-  const FileRecord& file = content.file;
+  FileRecord& file = content.file;
+  if (!content.attributes.ok()) {
+    ledger_.NotScanned(file.path, Message(content.attributes), *job.folder);
+    // What cannot be read is not called changed.
+    if (job.before.has_value()) file.attributes = job.before->attributes;
+  }
   for (const IndicatorMatch& match : indicators_.MatchDigests({.sha256 = file.sha256, .md5 = content.md5})) {
     CORDON_RETURN_IF_ERROR(TellIndicator(file, match, job));
   }

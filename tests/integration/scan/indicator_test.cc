@@ -1,8 +1,11 @@
 // Indicators on real trees and real processes.
 
+#include <absl/cleanup/cleanup.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mount.h>
+#include <sys/xattr.h>
 
 #include "agent/scan/content_pool.h"
 #include "common/base/hex.h"
@@ -112,6 +115,30 @@ TEST_F(IndicatorTest, BadRulesAreRefusedAndNothingRuns) {
   spec.mutable_indicators()->clear_yara();  // and the runner is free, and does find it
   Scan(spec);
   EXPECT_THAT(Matches(), ElementsAre("path /x.locked"));
+}
+
+TEST_F(IndicatorTest, MoreAttributesThanCanBeListedHideNoContent) {
+  if (geteuid() != 0) GTEST_SKIP() << "mounting needs root";
+  fs::create_directory(tree_ / "t");
+  ASSERT_EQ(mount("cordon-test", (tree_ / "t").c_str(), "tmpfs", 0, "size=4m"), 0);
+  const absl::Cleanup unmount = [&] { umount2((tree_ / "t").c_str(), MNT_DETACH); };
+  Write("t/f", "an EVIL file");
+  for (int i = 0; i < 300; ++i) {
+    const std::string name = StrCat("trusted.", 1000 + i, std::string(240, 'x'));
+    ASSERT_EQ(setxattr((tree_ / "t/f").c_str(), name.c_str(), "", 0, 0), 0);
+  }
+  std::vector<char> largest(64 * 1024);  // that the system gives a list for
+  ASSERT_LT(listxattr((tree_ / "t/f").c_str(), largest.data(), largest.size()), 0);
+  Scan(Spec());
+  std::ofstream(tree_ / "t/f") << "another EVIL file";
+  v1::ScanSpec spec = Indicators();
+  spec.mutable_integrity();
+  spec.mutable_indicators()->add_sha256(Sha256("another EVIL file"));
+  AddRules(&spec);
+  const v1::ScanProgress progress = Scan(spec);
+  EXPECT_THAT(Matches(), UnorderedElementsAre("sha256 /t/f", "a.yar:evil /t/f", "KIND_CONTENT /t/f"));
+  ASSERT_EQ(progress.not_scanned_count(), 1U);
+  EXPECT_THAT(progress.not_scanned(0).reason(), HasSubstr("cannot read the attributes"));
 }
 
 TEST_F(IndicatorTest, RulesAreNotHeldBackWhileTheirTimeRuns) {
