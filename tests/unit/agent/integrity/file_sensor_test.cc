@@ -218,6 +218,51 @@ TEST_F(FileSensorTest, TEL1_AfterAnOverflowWhatTheWindowCanHaveTouchedIsToldAndN
   for (const auto& recorded : sink_.Events()) EXPECT_NE(recorded.event.file_changed().path(), old);
 }
 
+TEST_F(FileSensorTest, ARootThatIsNamedByALinkIsWalkedWhereItIs) {
+  TempFolder links;
+  std::filesystem::create_directory_symlink(folder_.Path(), links / "home");
+  std::filesystem::create_directory(folder_ / "excluded");
+  policy_.clear_watched_paths();
+  policy_.add_watched_paths((links / "home").string());
+  policy_.add_excluded_paths((links / "home/excluded").string());
+  policy_.add_excluded_paths((links / "home/*.tmp").string());
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  EXPECT_EQ(source_.Watch().roots.at(0), folder_.Path());
+  const std::string lost = File("lost", "content");
+  File("excluded/a", "content");
+  File("a.tmp", "content");
+  source_.Overflowed();
+  EXPECT_TRUE(Told([&](const v1::FileChanged& change) { return change.path() == lost; }));
+  sensor_.Stop();
+  for (const auto& recorded : sink_.Events()) {
+    const std::string path = recorded.event.file_changed().path();
+    EXPECT_FALSE(path.ends_with("/excluded/a") || path.ends_with(".tmp")) << path;
+  }
+}
+
+TEST_F(FileSensorTest, TheProofIsKnownWhenTheStateLiesBehindALink) {
+  TempFolder links;
+  std::filesystem::create_directory_symlink(state_.Path(), links / "state");
+  FakeFileSource source;
+  source.SetNow(clock_->BootNanos());
+  FileSensor sensor(
+      {.state_folder = links / "state",
+       .settle = {.quiet_nanos = 20 * kNanosPerMilli},
+       .proof_wait = std::chrono::seconds(10)},
+      [&] { return std::make_unique<LentSource>(source); }, *clock_, processes_, sink_);
+  ASSERT_TRUE(sensor.Start(policy_).ok());
+  const std::filesystem::path canary = state_.Path() / "canary";
+  EXPECT_EQ(source.Watch().canary, canary);
+  std::jthread kernel([&](const std::stop_token& stop) {  // tells true paths
+    while (!stop.stop_requested()) {
+      if (std::filesystem::exists(canary / "probe")) source.ClosedWrite(canary / "probe");
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  });
+  sensor.Prove();
+  EXPECT_TRUE(sensor.State().serving) << sensor.State().detail;
+}
+
 TEST_F(FileSensorTest, LostReadsAreAGapAndNoWalk) {
   ASSERT_TRUE(sensor_.Start(policy_).ok());
   File("a", "content");
