@@ -60,7 +60,8 @@ absl::Status Agent::Construct() {
   if (const absl::Status opened = OpenStores(); !opened.ok()) {
     // ISO-5: whatever is wrong with the rest, after a reboot the rules stand again.
     LogSink log;
-    if (std::filesystem::exists(config_.state_dir / kIsolationState)) RestoreIsolation(log);
+    std::error_code unsure;  // whether it is there: then it is tried
+    if (std::filesystem::exists(config_.state_dir / kIsolationState, unsure) || unsure) RestoreIsolation(log);
     isolation_.reset();
     return opened;
   }

@@ -90,10 +90,9 @@ void CanaryFiles::Remove() {
   folders_.clear();
 }
 
-bool CanaryFiles::IsCanary(const std::string& path) const {
-  const std::filesystem::path asked(path);
-  return std::ranges::find(kNames, asked.filename().string()) != kNames.end() &&
-         std::ranges::find(folders_, asked.parent_path()) != folders_.end();
+bool CanaryFiles::IsCanary(const std::filesystem::path& path) const {
+  return std::ranges::find(kNames, path.filename().string()) != kNames.end() &&
+         std::ranges::find(folders_, path.parent_path()) != folders_.end();
 }
 
 std::vector<std::filesystem::path> DefaultCanaryFolders(const std::vector<std::filesystem::path>& roots) {

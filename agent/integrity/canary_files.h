@@ -30,7 +30,8 @@ class CanaryFiles {
   // Removes what was laid, if it is still as it was.
   void Remove();
 
-  bool IsCanary(const std::string& path) const;
+  // `path` as the system has it: not escaped as in events.
+  bool IsCanary(const std::filesystem::path& path) const;
 
  private:
   absl::Status Save() const;

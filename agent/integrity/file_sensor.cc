@@ -7,6 +7,7 @@
 
 #include "agent/integrity/pipeline.h"
 #include "common/base/hex.h"
+#include "common/base/paths.h"
 #include "common/base/status.h"
 #include "common/crypto/digest.h"
 #include "common/crypto/random.h"
@@ -19,7 +20,7 @@ FileSensor::FileSensor(FileSensorConfig config, SourceFactory make_source, const
     : config_(std::move(config)),
       make_source_(std::move(make_source)),
       clock_(clock),
-      canary_(config_.state_folder / "canary"),
+      canary_(TruePath(config_.state_folder) / "canary"),
       tripwires_(config_.state_folder, clock, sink, std::move(on_ransomware)),
       pipeline_(std::make_unique<Pipeline>(config_, clock, processes, sink, tripwires_, lost_, canary_,
                                            [this](const std::string& sha256) { CanaryCameBack(sha256); })) {
@@ -55,10 +56,10 @@ absl::Status FileSensor::SetPolicy(const v1::Policy& policy) {
 // The new source runs before the old one stops; what both tell is folded.
 absl::Status FileSensor::Watch(const v1::Policy& policy) {
   CORDON_ASSIGN_OR_RETURN(WatchPolicy read, ReadPolicy(policy));
-  platform::FileWatch watch{
+  read.excluded.push_back(config_.state_folder);
+  read = WithTruePaths(std::move(read));
+  const platform::FileWatch watch{
       .roots = read.roots, .excluded = read.excluded, .sensitive = read.sensitive, .canary = canary_};
-  watch.excluded.push_back(config_.state_folder);
-  read.excluded = watch.excluded;
   std::unique_ptr<platform::FileSource> source = make_source_();
   CORDON_RETURN_IF_ERROR(
       source->Start(watch, [this](std::span<platform::RawFileEvent> events) { pipeline_->Take(events); }));

@@ -68,11 +68,15 @@ void FileSensor::Pipeline::Take(std::span<platform::RawFileEvent> events) {
     if (IsExcluded(event.path) && old_excluded) continue;
     Settler& settler = event.kind == platform::RawFileEvent::kRead ? reads_ : settler_;
     if (settler.Full()) work_.notify_one();
-    space_.wait(lock, [&] { return !settler.Full() || finishing_; });
+    // What renames push out early counts too: two names that change places for ever are two pending paths.
+    space_.wait(lock, [&] {
+      return (!settler.Full() && told_early_.size() < config_.settle.max_paths) || finishing_;
+    });
     const std::optional<int64_t> due_before = NextDue();
     std::ranges::move(settler.Add(event, clock_.BootNanos()), std::back_inserter(told_early_));
     const bool sleeps_too_long = !due_before.has_value() || NextDue() < due_before;
     if (!told_early_.empty() || sleeps_too_long) work_.notify_one();
+    lock.unlock();
     if (event.is_directory && event.kind == platform::RawFileEvent::kRenamed) WalkMovedIn(event);
   }
 }
@@ -82,13 +86,25 @@ void FileSensor::Pipeline::WalkMovedIn(const platform::RawFileEvent& event) {
   const auto watched = [&](const std::filesystem::path& root) {
     return IsAtOrBelow(event.old_path.generic_string(), root.generic_string());
   };
-  if (event.path.empty() || (!event.old_path.empty() && std::ranges::any_of(policy_.roots, watched))) return;
-  walk_.Ask({.roots = {event.path},
-             .excluded = policy_.excluded,
-             .since_unix_nanos = 0,
-             .event = {.kind = platform::RawFileEvent::kCreated,
-                       .pid = event.pid,
-                       .boottime_nanos = event.boottime_nanos}});
+  const WatchPolicy policy = CurrentPolicy();
+  if (event.path.empty() || (!event.old_path.empty() && std::ranges::any_of(policy.roots, watched))) return;
+  const bool taken = walk_.Ask({.roots = {event.path},
+                                .excluded = policy.excluded,
+                                .since_unix_nanos = 0,
+                                .event = {.kind = platform::RawFileEvent::kCreated,
+                                          .pid = event.pid,
+                                          .boottime_nanos = event.boottime_nanos}});
+  if (taken) return;
+  ++lost_;
+  v1::Gap gap;
+  gap.set_cause(v1::Gap::CAUSE_QUEUE_FULL);
+  gap.set_event_class(v1::EVENT_CLASS_FILE);
+  gap.set_count_unknown(true);
+  gap.set_first_time_unix_nanos(WallTime(event.boottime_nanos));
+  gap.set_last_time_unix_nanos(WallTime(event.boottime_nanos));
+  gap.set_detail(StrCat("more folders were moved in than can be looked at: what is below ",
+                        EventPath(event.path), " is not told"));
+  EmitGap(std::move(gap));
 }
 
 std::optional<int64_t> FileSensor::Pipeline::NextDue() const {

@@ -107,4 +107,21 @@ absl::StatusOr<WatchPolicy> ReadPolicy(const v1::Policy& policy) {
   return read;
 }
 
+WatchPolicy WithTruePaths(WatchPolicy policy) {
+  std::vector<std::string> moved;  // patterns that begin with a root that lies elsewhere
+  for (std::filesystem::path& root : policy.roots) {
+    const std::string named = root.generic_string();
+    root = TruePath(root);
+    if (root == named) continue;
+    for (const std::string& pattern : policy.excluded_patterns) {
+      if (!IsAtOrBelow(pattern, named)) continue;
+      moved.push_back(StrCat(root.generic_string(), std::string_view(pattern).substr(named.size())));
+    }
+  }
+  std::ranges::move(moved, std::back_inserter(policy.excluded_patterns));
+  for (std::filesystem::path& prefix : policy.excluded) prefix = TruePath(prefix);
+  for (std::filesystem::path& folder : policy.sensitive) folder = TruePath(folder);
+  return policy;
+}
+
 }  // namespace cordon::agent

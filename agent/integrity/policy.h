@@ -31,4 +31,8 @@ struct WatchPolicy {
 // many, relative or overlong paths, a pattern that is none, a canary folder that is not watched.
 absl::StatusOr<WatchPolicy> ReadPolicy(const v1::Policy& policy);
 
+// With the links on the way to its folders resolved, as they are now: a source tells true paths, and a walk
+// enters no link. The folders of canaries stay as they are named: users can make links there.
+WatchPolicy WithTruePaths(WatchPolicy policy);
+
 }  // namespace cordon::agent

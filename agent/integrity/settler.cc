@@ -1,7 +1,10 @@
 #include "agent/integrity/settler.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
+
+#include "common/base/strings.h"
 
 namespace cordon::agent {
 namespace {
@@ -59,8 +62,8 @@ std::vector<SettledPath> Settler::Add(const RawFileEvent& raw, int64_t now) {
   Fold(event, pending.settled.deeds);
   const bool crowded = pending.settled.deeds.size() >= limits_.max_actors;
   const std::string key = pending.settled.path.generic_string();
-  Schedule(key, pending,
-           crowded ? now : std::min(now + limits_.quiet_nanos, pending.first + limits_.longest_nanos));
+  SetDue(key, pending,
+         crowded ? now : std::min(now + limits_.quiet_nanos, pending.first + limits_.longest_nanos));
   return told_now;
 }
 
@@ -77,7 +80,7 @@ Settler::Pending& Settler::PendingAt(const RawFileEvent& event, int64_t now) {
   return pending;
 }
 
-void Settler::Schedule(const std::string& path, Pending& pending, int64_t due) {
+void Settler::SetDue(const std::string& path, Pending& pending, int64_t due) {
   const auto [first, last] = schedule_.equal_range(pending.due);
   const auto entry = std::find_if(first, last, [&](const auto& item) { return item.second == path; });
   auto node = schedule_.extract(entry);
@@ -86,9 +89,13 @@ void Settler::Schedule(const std::string& path, Pending& pending, int64_t due) {
   pending.due = due;
 }
 
-SettledPath Settler::Take(Table::iterator at) {
+Settler::Schedule::iterator Settler::EntryOf(Table::iterator at) {
   const auto [first, last] = schedule_.equal_range(at->second.due);
-  schedule_.erase(std::find_if(first, last, [&](const auto& item) { return item.second == at->first; }));
+  return std::find_if(first, last, [&](const auto& item) { return item.second == at->first; });
+}
+
+SettledPath Settler::Take(Table::iterator at) {
+  schedule_.erase(EntryOf(at));
   SettledPath settled = std::move(at->second.settled);
   settled.only_read = std::ranges::all_of(
       settled.deeds, [](const FileDeed& deed) { return deed.kind == RawFileEvent::kRead; });
@@ -96,14 +103,17 @@ SettledPath Settler::Take(Table::iterator at) {
   return settled;
 }
 
-// What is pending below a folder that moved is told, and read, under its new name.
+// What is pending below a folder that moved is told, and read, under its new name. All is taken out before
+// any of it comes back: the new name may lie below the old one, when another folder is there by now.
 void Settler::MoveFolder(const std::string& from, const std::string& to) {
   const std::string prefix = from + "/";
+  std::vector<std::pair<Table::node_type, Schedule::iterator>> moved;
   for (auto at = pending_.lower_bound(prefix); at != pending_.end() && at->first.starts_with(prefix);) {
-    const std::string path = to + "/" + at->first.substr(prefix.size());
-    const auto [first, last] = schedule_.equal_range(at->second.due);
-    const auto entry = std::find_if(first, last, [&](const auto& item) { return item.second == at->first; });
-    auto node = pending_.extract(at++);
+    const auto entry = EntryOf(at);
+    moved.emplace_back(pending_.extract(at++), entry);
+  }
+  for (auto& [node, entry] : moved) {
+    const std::string path = StrCat(to, "/", std::string_view(node.key()).substr(prefix.size()));
     node.key() = path;
     node.mapped().settled.path = path;
     const auto inserted = pending_.insert(std::move(node));

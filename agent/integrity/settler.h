@@ -70,15 +70,17 @@ class Settler {
     int64_t due = 0;
   };
   using Table = std::map<std::string, Pending>;
+  using Schedule = std::multimap<int64_t, std::string>;  // due -> path, one entry per pending path
 
   Pending& PendingAt(const platform::RawFileEvent& event, int64_t now);
-  void Schedule(const std::string& path, Pending& pending, int64_t due);
+  void SetDue(const std::string& path, Pending& pending, int64_t due);
+  Schedule::iterator EntryOf(Table::iterator at);
   SettledPath Take(Table::iterator at);
   void MoveFolder(const std::string& from, const std::string& to);
 
   const SettleLimits limits_;
   Table pending_;
-  std::multimap<int64_t, std::string> schedule_;  // due -> path, one entry per pending path
+  Schedule schedule_;
 };
 
 }  // namespace cordon::agent

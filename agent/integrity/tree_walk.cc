@@ -14,6 +14,8 @@ namespace cordon::agent {
 namespace {
 
 constexpr size_t kMaxJobs = 64;
+constexpr size_t kMaxRoots = 1'000;               // of a job: more than a policy has
+constexpr size_t kFoundAtOnce = 1'000;            // of a folder, which may hold millions
 constexpr int64_t kClockGrain = kNanosPerSecond;  // ctime is taken from a coarse clock
 
 bool IsExcluded(const TreeWalk::Job& job, const std::filesystem::path& path) {
@@ -32,20 +34,38 @@ TreeWalk::~TreeWalk() {
   Stop();
 }
 
-void TreeWalk::Ask(Job job) {
+bool TreeWalk::Ask(Job job) {
   const std::lock_guard lock(mutex_);
-  if (stopped_) return;
-  if (jobs_.size() >= kMaxJobs) {
-    Job& last = jobs_.back();
-    std::ranges::move(job.roots, std::back_inserter(last.roots));
-    last.since_unix_nanos = std::min(last.since_unix_nanos, job.since_unix_nanos);
-  } else {
-    jobs_.push_back(std::move(job));
+  if (stopped_) return true;
+  const auto same = [&](const Job& waiting) {
+    return waiting.event.kind == job.event.kind && waiting.event.pid == job.event.pid;
+  };
+  auto waiting = std::ranges::find_if(jobs_, same);
+  if (waiting == jobs_.end() && jobs_.size() >= kMaxJobs) {
+    job.event.pid = 0;
+    waiting = std::ranges::find_if(jobs_, same);
   }
-  if (running_) return;
+  if (waiting != jobs_.end()) return Merge(job, &*waiting);
+  jobs_.push_back(std::move(job));
+  if (running_) return true;
   if (thread_.joinable()) thread_.join();  // it has ended, or is about to
   running_ = true;
   thread_ = std::thread([this] { Run(); });
+  return true;
+}
+
+bool TreeWalk::Merge(const Job& job, Job* waiting) {
+  waiting->excluded = job.excluded;  // the policy's of now
+  waiting->since_unix_nanos = std::min(waiting->since_unix_nanos, job.since_unix_nanos);
+  for (const std::filesystem::path& root : job.roots) {
+    const auto holds = [&](const std::filesystem::path& other) {
+      return IsAtOrBelow(root.generic_string(), other.generic_string());
+    };
+    if (std::ranges::any_of(waiting->roots, holds)) continue;
+    if (waiting->roots.size() >= kMaxRoots) return false;
+    waiting->roots.push_back(root);
+  }
+  return true;
 }
 
 void TreeWalk::Stop() {
@@ -106,6 +126,7 @@ void TreeWalk::WalkFolder(const Job& job, const std::filesystem::path& folder, u
       found.back().path = path;
       found.back().is_directory = is_folder;
     }
+    if (found.size() >= kFoundAtOnce) Deliver(&found);
     if (!is_folder) return true;
     bool enter = entry.metadata.device == device;
     if (!enter) {
@@ -113,15 +134,20 @@ void TreeWalk::WalkFolder(const Job& job, const std::filesystem::path& folder, u
       enter = other.ok() && other->kind == platform::FilesystemKind::kLocal;
     }
     if (enter) folders->emplace_back(path, entry.metadata.device);
-    return true;
+    return !Stopped();
   });
   if (!read.ok() && !absl::IsNotFound(read)) {
     spdlog::warn("walk after lost events: {} is not looked at: {}", folder.string(), Message(read));
   }
-  for (platform::RawFileEvent& event : found) {
-    if (Stopped()) return;
+  Deliver(&found);
+}
+
+void TreeWalk::Deliver(std::vector<platform::RawFileEvent>* found) {
+  for (platform::RawFileEvent& event : *found) {
+    if (Stopped()) break;
     found_(std::move(event));
   }
+  found->clear();
 }
 
 }  // namespace cordon::agent

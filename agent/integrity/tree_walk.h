@@ -36,16 +36,20 @@ class TreeWalk {
     platform::RawFileEvent event;  // as which it is told, with its path
   };
 
-  // Thread-safe. Beyond 64 jobs that wait, the last one takes the roots of the new one and the earlier time.
-  void Ask(Job job);
+  // Thread-safe. A job of the same kind and process that waits takes the new one's roots and the earlier
+  // time. Beyond 64 that wait the process is left out: nobody is named for what another one did. False: more
+  // folders wait than are kept, and this one is not looked at.
+  bool Ask(Job job);
   // Ends a walk within a folder; nothing is found any more after it.
   void Stop();
 
  private:
+  static bool Merge(const Job& job, Job* waiting);
   void Run();
   void Walk(const Job& job);
   void WalkFolder(const Job& job, const std::filesystem::path& folder, uint64_t device,
                   std::deque<std::pair<std::filesystem::path, uint64_t>>* folders);
+  void Deliver(std::vector<platform::RawFileEvent>* found);
   bool Stopped();
 
   const Found found_;

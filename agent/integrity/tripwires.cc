@@ -4,6 +4,7 @@
 
 #include "common/base/strings.h"
 #include "common/base/text.h"
+#include "platform/api/file_tree.h"
 
 namespace cordon::agent {
 namespace {
@@ -20,6 +21,12 @@ TripwireLimits LimitsOf(const v1::Tripwires& policy) {
 
 std::string FolderOf(const std::string& path) {
   return std::filesystem::path(path).parent_path().generic_string();
+}
+
+// Links are not followed: users can make those, in a circle too.
+bool IsFolder(const std::filesystem::path& path) {
+  const absl::StatusOr<platform::FileMetadata> metadata = platform::ReadFileMetadata(path);
+  return metadata.ok() && metadata->type == platform::FileType::kDirectory;
 }
 
 FileDeedSeen::Kind KindOf(v1::FileChanged::Change change) {
@@ -65,7 +72,11 @@ void Tripwires::Look(const v1::FileChanged& change, Content content, const std::
     const std::lock_guard lock(mutex_);
     if (rule_ == nullptr) return;
     const std::optional<Alarm> alarm = Judge(change, content, parent_guid, boottime_nanos);
-    if (!alarm.has_value() || ToldLately(change.process_guid(), boottime_nanos)) return;
+    if (!alarm.has_value()) return;
+    // First: what may be done by itself must not hang on what was told of the process before.
+    if (alarm->sure && policy_.has_isolate() && !acted_) act = policy_.isolate();
+    acted_ = acted_ || act.has_value();
+    if (ToldLately(change, alarm->sure, boottime_nanos) && !act.has_value()) return;
     finding.set_kind(v1::Finding::KIND_RANSOMWARE);
     finding.set_path(change.path());
     finding.set_detail(alarm->detail);
@@ -73,10 +84,6 @@ void Tripwires::Look(const v1::FileChanged& change, Content content, const std::
     finding.set_process_guid(change.process_guid());
     finding.set_pid(change.pid());
     finding.set_executable(change.executable());
-    if (alarm->sure && policy_.has_isolate() && !acted_) {
-      acted_ = true;
-      act = policy_.isolate();
-    }
   }
   const v1::Finding told = finding;
   sink_.Emit(v1::EVENT_CLASS_FINDING, clock_.WallNanos(), std::move(event));
@@ -104,13 +111,14 @@ std::optional<Tripwires::Alarm> Tripwires::Judge(const v1::FileChanged& change, 
 }
 
 std::optional<Tripwires::Alarm> Tripwires::JudgeCanary(const v1::FileChanged& change) const {
+  const auto is_canary = [&](const std::string& path) { return canaries_.IsCanary(UnescapeFromUtf8(path)); };
   switch (change.change()) {
     case v1::FileChanged::CHANGE_MODIFIED:
-      if (canaries_.IsCanary(change.path())) return Alarm{.detail = "a canary file was changed"};
+      if (is_canary(change.path())) return Alarm{.detail = "a canary file was changed"};
       break;
     case v1::FileChanged::CHANGE_RENAMED:
-      if (canaries_.IsCanary(change.path())) return Alarm{.detail = "a canary file was replaced"};
-      if (canaries_.IsCanary(change.old_path())) {
+      if (is_canary(change.path())) return Alarm{.detail = "a canary file was replaced"};
+      if (is_canary(change.old_path())) {
         // Another name in the same folder is what encrypts files; another folder may be a person who tidies
         // up.
         return Alarm{.detail = StrCat("a canary file was renamed from ", change.old_path()),
@@ -119,8 +127,7 @@ std::optional<Tripwires::Alarm> Tripwires::JudgeCanary(const v1::FileChanged& ch
       break;
     case v1::FileChanged::CHANGE_DELETED:
       // With its whole folder, it is a folder that somebody deleted.
-      if (canaries_.IsCanary(change.path()) &&
-          std::filesystem::exists(UnescapeFromUtf8(FolderOf(change.path())))) {
+      if (is_canary(change.path()) && IsFolder(UnescapeFromUtf8(FolderOf(change.path())))) {
         return Alarm{.detail = "a canary file was deleted", .sure = false};
       }
       break;
@@ -130,12 +137,17 @@ std::optional<Tripwires::Alarm> Tripwires::JudgeCanary(const v1::FileChanged& ch
   return std::nullopt;
 }
 
-bool Tripwires::ToldLately(const std::string& actor, int64_t boottime_nanos) {
-  const auto [told, is_new] = told_.try_emplace(actor, boottime_nanos);
-  if (!is_new && boottime_nanos - told->second < kToldForNanos) return true;
-  told->second = boottime_nanos;
+// A finding that is not sure does not silence one that is.
+bool Tripwires::ToldLately(const v1::FileChanged& change, bool sure, int64_t boottime_nanos) {
+  const auto is_old = [&](const Told& told) { return boottime_nanos - told.boottime_nanos >= kToldForNanos; };
+  const std::string actor =
+      change.process_guid().empty() ? StrCat("pid ", change.pid()) : change.process_guid();
+  const auto [told, is_new] = told_.try_emplace(actor);
+  const bool lately = !is_new && !is_old(told->second) && (told->second.sure || !sure);
+  if (lately) return true;
+  told->second = {.boottime_nanos = boottime_nanos, .sure = sure};
   if (told_.size() > kMaxTold) {
-    std::erase_if(told_, [&](const auto& entry) { return boottime_nanos - entry.second >= kToldForNanos; });
+    std::erase_if(told_, [&](const auto& entry) { return is_old(entry.second); });
     if (told_.size() > kMaxTold) told_.clear();  // told twice is better than not at all
   }
   return false;

@@ -56,10 +56,16 @@ class Tripwires {
     bool sure = true;
   };
 
+  // The last finding about an actor.
+  struct Told {
+    int64_t boottime_nanos = 0;
+    bool sure = false;
+  };
+
   std::optional<Alarm> Judge(const v1::FileChanged& change, Content content, const std::string& parent_guid,
                              int64_t boottime_nanos);
   std::optional<Alarm> JudgeCanary(const v1::FileChanged& change) const;
-  bool ToldLately(const std::string& actor, int64_t boottime_nanos);
+  bool ToldLately(const v1::FileChanged& change, bool sure, int64_t boottime_nanos);
 
   const Clock& clock_;
   EventSink& sink_;
@@ -69,8 +75,8 @@ class Tripwires {
   v1::Tripwires policy_;
   std::vector<std::filesystem::path> canary_folders_;
   CanaryFiles canaries_;
-  std::unique_ptr<TripwireRule> rule_;             // none: off
-  std::unordered_map<std::string, int64_t> told_;  // actor -> boot time of the last finding
+  std::unique_ptr<TripwireRule> rule_;          // none: off
+  std::unordered_map<std::string, Told> told_;  // by actor
   bool acted_ = false;
 };
 

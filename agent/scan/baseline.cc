@@ -1,5 +1,6 @@
 #include "agent/scan/baseline.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/status.h"
@@ -9,6 +10,7 @@ namespace cordon::agent {
 namespace {
 
 constexpr size_t kRowsPerTransaction = 2000;
+constexpr int kRowsPerPage = 1000;
 
 constexpr std::string_view kColumns =
     "folder, name, type, size, mode, uid, gid, mtime, ctime, inode, links, sha256, link, attributes, "
@@ -186,18 +188,42 @@ absl::StatusOr<std::vector<FileRecord>> Baseline::Children(const std::string& fo
   return records;
 }
 
-absl::Status Baseline::ForEachBelow(const std::string& folder,
-                                    const std::function<absl::Status(FileRecord)>& visit) {
-  CORDON_ASSIGN_OR_RETURN(
-      Statement find,
-      database_.Prepare(StrCat("SELECT ", kColumns, " FROM file WHERE (folder = ? OR (folder >= ? AND ",
-                               "folder < ?)) AND name != x'' ORDER BY folder, name")));
-  find.BindBlob(1, folder).BindBlob(2, BelowFrom(folder)).BindBlob(3, BelowTo(folder));
+absl::StatusOr<std::vector<FileRecord>> Baseline::PageBehind(const std::string& folder,
+                                                             const std::string& name,
+                                                             const std::string& end) {
+  CORDON_ASSIGN_OR_RETURN(Statement find,
+                          database_.Prepare(StrCat("SELECT ", kColumns,
+                                                   " FROM file WHERE (folder, name) > (?, ?) AND folder < ? ",
+                                                   "ORDER BY folder, name LIMIT ", kRowsPerPage)));
+  find.BindBlob(1, folder).BindBlob(2, name).BindBlob(3, end);
+  std::vector<FileRecord> page;
   while (true) {
     CORDON_ASSIGN_OR_RETURN(const bool row, find.Step());
-    if (!row) return absl::OkStatus();
-    CORDON_RETURN_IF_ERROR(visit(ReadRow(find)));
+    if (!row) return page;
+    page.push_back(ReadRow(find));
   }
+}
+
+// No statement stays open while `visit` runs: what it writes, after another connection wrote, would be
+// refused (SQLITE_BUSY_SNAPSHOT).
+absl::Status Baseline::ForEachBelow(const std::string& folder,
+                                    const std::function<absl::Status(FileRecord)>& visit,
+                                    const std::function<bool()>& keep_going) {
+  // Keys between the two ranges are of other folders: "/a-b" comes before "/a/".
+  const std::string behind_children = folder + '\0';
+  const std::pair<std::string, std::string> ranges[] = {
+      {folder, behind_children}, {std::max(behind_children, BelowFrom(folder)), BelowTo(folder)}};
+  for (const auto& [begin, end] : ranges) {
+    Key last{.folder = begin, .name = {}};
+    while (true) {
+      if (!keep_going()) return absl::OkStatus();
+      CORDON_ASSIGN_OR_RETURN(std::vector<FileRecord> page, PageBehind(last.folder, last.name, end));
+      if (page.empty()) break;
+      last = KeyOf(page.back().path);
+      for (FileRecord& record : page) CORDON_RETURN_IF_ERROR(visit(std::move(record)));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<uint64_t> Baseline::CountBelow(const std::string& root) {
@@ -209,7 +235,8 @@ absl::StatusOr<uint64_t> Baseline::CountBelow(const std::string& root) {
   return row ? count.Unsigned(0) : 0;
 }
 
-absl::StatusOr<std::string> Baseline::Hash(const std::vector<std::string>& roots) {
+absl::StatusOr<std::string> Baseline::Hash(const std::vector<std::string>& roots,
+                                           const std::function<bool()>& keep_going) {
   Sha256Stream digest;
   bool any = false;
   const auto add = [&](const FileRecord& record) {
@@ -220,7 +247,8 @@ absl::StatusOr<std::string> Baseline::Hash(const std::vector<std::string>& roots
   for (const std::string& root : roots) {
     CORDON_ASSIGN_OR_RETURN(const std::optional<FileRecord> at, Find(root));
     if (at.has_value()) CORDON_RETURN_IF_ERROR(add(*at));
-    CORDON_RETURN_IF_ERROR(ForEachBelow(root, add));
+    CORDON_RETURN_IF_ERROR(ForEachBelow(root, add, keep_going));
+    if (!keep_going()) return absl::CancelledError("stopped reading the baseline");
   }
   return any ? digest.Finish() : std::string();
 }

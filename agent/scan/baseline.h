@@ -35,13 +35,21 @@ class Baseline {
   absl::StatusOr<std::optional<FileRecord>> Find(const std::string& path);
   // The entries of a folder.
   absl::StatusOr<std::vector<FileRecord>> Children(const std::string& folder);
-  // All that is recorded below `folder`, in the order of their folders.
-  absl::Status ForEachBelow(const std::string& folder, const std::function<absl::Status(FileRecord)>& visit);
+  // All that is recorded below `folder`, in the order of their folders. `visit` may write to the database,
+  // and so may others in between. `keep_going` is asked now and then: the rest is left out when it says no.
+  absl::Status ForEachBelow(
+      const std::string& folder, const std::function<absl::Status(FileRecord)>& visit,
+      const std::function<bool()>& keep_going = [] { return true; });
   absl::StatusOr<uint64_t> CountBelow(const std::string& root);
   // Over all that is recorded at and below the roots: equal baselines, equal hashes. Empty: nothing is.
-  absl::StatusOr<std::string> Hash(const std::vector<std::string>& roots);
+  // CANCELLED when `keep_going` says no.
+  absl::StatusOr<std::string> Hash(
+      const std::vector<std::string>& roots, const std::function<bool()>& keep_going = [] { return true; });
 
  private:
+  // The next records behind this key, of folders before `end`.
+  absl::StatusOr<std::vector<FileRecord>> PageBehind(const std::string& folder, const std::string& name,
+                                                     const std::string& end);
   Database& database_;
   std::optional<Statement> children_;
   std::vector<FileRecord> fresh_;

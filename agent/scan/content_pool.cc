@@ -27,9 +27,12 @@ absl::StatusOr<platform::OpenFile> Open(const ContentPool::Job& job) {
 
 }  // namespace
 
-ContentPool::ContentPool(Options options, std::function<bool()> keep_going,
+ContentPool::ContentPool(Options options, std::function<bool()> keep_going, std::function<bool()> wanted,
                          std::vector<std::unique_ptr<RuleScanner>> scanners)
-    : options_(options), keep_going_(std::move(keep_going)), scanners_(std::move(scanners)) {
+    : options_(options),
+      keep_going_(std::move(keep_going)),
+      wanted_(std::move(wanted)),
+      scanners_(std::move(scanners)) {
   for (const std::unique_ptr<RuleScanner>& scanner : scanners_) {
     threads_.emplace_back([this, scanner = scanner.get()] { Run(scanner); });
   }
@@ -89,9 +92,15 @@ absl::StatusOr<ContentPool::Content> ContentPool::Read(const Job& job, RuleScann
   Content content{
       .file = {.path = job.path, .metadata = file.Metadata(), .sha256 = std::move(digests.sha256)},
       .md5 = std::move(digests.md5)};
-  CORDON_ASSIGN_OR_RETURN(content.file.attributes, platform::ReadAttributes(file));
+  // Whoever owns a file can give it more attributes than can be listed: that must not hide its content.
+  absl::StatusOr<platform::FileAttributes> attributes = platform::ReadAttributes(file);
+  if (attributes.ok()) {
+    content.file.attributes = *std::move(attributes);
+  } else {
+    content.attributes = attributes.status();
+  }
   if (scanner == nullptr) return content;
-  content.rules = scanner->Search(file, keep_going_);
+  content.rules = scanner->Search(file, wanted_);
   if (absl::IsCancelled(content.rules.status())) return content.rules.status();
   return content;
 }

@@ -38,6 +38,7 @@ class ContentPool {
   };
   struct Content {
     FileRecord file = {};
+    absl::Status attributes = {};  // why those of `file` cannot be read; it has none then
     std::string md5 = {};
     absl::StatusOr<std::vector<std::string>> rules = std::vector<std::string>();  // as RuleScanner::Search
   };
@@ -51,9 +52,9 @@ class ContentPool {
   };
 
   // `keep_going` is asked before every piece of 256 KiB, by all threads; it may block for as long as the pool
-  // is to rest, and stops every read when it says no. A thread for each of `scanners`, which may be empty
-  // pointers.
-  ContentPool(Options options, std::function<bool()> keep_going,
+  // is to rest, and stops every read when it says no. `wanted` says the same at once: it is asked while rules
+  // search a file, whose time runs. A thread for each of `scanners`, which may be empty pointers.
+  ContentPool(Options options, std::function<bool()> keep_going, std::function<bool()> wanted,
               std::vector<std::unique_ptr<RuleScanner>> scanners);
   ~ContentPool();
 
@@ -71,6 +72,7 @@ class ContentPool {
 
   const Options options_;
   const std::function<bool()> keep_going_;
+  const std::function<bool()> wanted_;
   const std::vector<std::unique_ptr<RuleScanner>> scanners_;
   std::atomic<uint64_t> bytes_read_ = 0;
   size_t outstanding_ = 0;  // the submitting thread's

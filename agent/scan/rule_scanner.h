@@ -33,6 +33,7 @@ class RuleScanner {
   // can be started; CANCELLED by `keep_going`.
   absl::Status Prepare(const std::function<bool()>& keep_going);
 
+  // `keep_going` must not hold it back: the time for the answer runs.
   // The rules that match, "file:rule". OUT_OF_RANGE: longer than kMaxSearchedBytes. ABORTED: the process
   // crashed or ran over its time or memory on this file; the text says which. CANCELLED. Else as Prepare.
   absl::StatusOr<std::vector<std::string>> Search(const platform::OpenFile& file,

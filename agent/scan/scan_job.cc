@@ -37,7 +37,7 @@ ScanJob::ScanJob(SavedJob job, Parts parts, const std::atomic<StopReason>& stop)
                    : std::make_unique<Manners>(std::move(parts.meter), clock_, [this] { return Stopped(); })),
       pool_(
           {.polite = !job_.spec.full_speed(), .md5 = indicators_.NeedMd5()}, [this] { return KeepGoing(); },
-          std::move(parts.scanners)) {}
+          [this] { return !Stopped(); }, std::move(parts.scanners)) {}
 
 bool ScanJob::KeepGoing() {
   if (manners_ != nullptr) manners_->Wait();
@@ -149,7 +149,7 @@ absl::Status ScanJob::WalkRoot(const ScanRoot& root) {
     } else {
       CORDON_RETURN_IF_ERROR(Visit(root.path, *std::move(metadata), std::move(before), folder));
     }
-    folder->listed = folders_.empty();  // else it is walked next
+    folder->listed = folders_.empty() && !Stopped();  // else it is walked next, or again
   }
   while (!folders_.empty() && !Stopped()) {
     const FolderPtr folder = std::move(folders_.back());
@@ -195,7 +195,10 @@ absl::Status ScanJob::WalkFolder(const FolderPtr& folder) {
     if (!absl::IsNotFound(read)) ledger_.NotScanned(folder->path, Message(read), *folder);
     if (!absl::IsNotFound(read)) before.clear();
   }
-  for (const auto& [path, record] : before) CORDON_RETURN_IF_ERROR(TellRemoved(record, *folder));
+  for (const auto& [path, record] : before) {
+    CORDON_RETURN_IF_ERROR(TellRemoved(record, *folder));
+    if (Stopped()) return absl::OkStatus();  // not all of it may be told
+  }
   folder->listed = true;
   return TakeResults(std::chrono::milliseconds(0));
 }
@@ -221,8 +224,7 @@ absl::Status ScanJob::Visit(const std::string& path, platform::FileMetadata meta
   // What was a folder and is none any more took all below with it.
   const bool was_folder = before.has_value() && before->metadata.type == platform::FileType::kDirectory;
   if (was_folder && metadata.type != platform::FileType::kDirectory) {
-    CORDON_RETURN_IF_ERROR(baseline_.ForEachBelow(
-        path, [&](const FileRecord& record) { return ledger_.Tell(RemovedFinding(record), *folder); }));
+    CORDON_RETURN_IF_ERROR(TellRemovedBelow(path, *folder));
   }
   if (metadata.type == platform::FileType::kFile) {
     return VisitFile(path, std::move(metadata), std::move(before), folder);
@@ -234,12 +236,14 @@ absl::Status ScanJob::Visit(const std::string& path, platform::FileMetadata meta
   if (absl::IsNotFound(attributes.status())) {
     return before.has_value() ? TellRemoved(*before, *folder) : absl::OkStatus();
   }
-  if (!attributes.ok()) {
+  FileRecord after{.path = path, .metadata = std::move(metadata)};
+  if (attributes.ok()) {
+    after.attributes = *std::move(attributes);
+  } else {
     ledger_.NotScanned(path, Message(attributes.status()), *folder);
-    return absl::OkStatus();
+    if (before.has_value()) after.attributes = before->attributes;
   }
-  return Settle({.path = path, .metadata = std::move(metadata), .attributes = *std::move(attributes)}, before,
-                *folder);
+  return Settle(after, before, *folder);
 }
 
 absl::Status ScanJob::VisitFile(const std::string& path, platform::FileMetadata metadata,

@@ -65,6 +65,7 @@ class ScanJob {
                              const ContentPool::Job& job);
   absl::Status Settle(const FileRecord& after, const std::optional<FileRecord>& before, Folder& folder);
   absl::Status TellRemoved(const FileRecord& before, Folder& folder);
+  absl::Status TellRemovedBelow(const std::string& path, Folder& folder);
   absl::Status Finish();
   v1::ScanProgress End(const absl::Status& status, bool whole);
   bool IsExcluded(const std::string& path) const;

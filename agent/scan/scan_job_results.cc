@@ -33,7 +33,12 @@ absl::Status ScanJob::TakeResult(ContentPool::Result result) {
 }
 
 absl::Status ScanJob::TakeContent(const ContentPool::Job& job, ContentPool::Content content) {
-  const FileRecord& file = content.file;
+  FileRecord& file = content.file;
+  if (!content.attributes.ok()) {
+    ledger_.NotScanned(file.path, Message(content.attributes), *job.folder);
+    // What cannot be read is not called changed.
+    if (job.before.has_value()) file.attributes = job.before->attributes;
+  }
   for (const IndicatorMatch& match : indicators_.MatchDigests({.sha256 = file.sha256, .md5 = content.md5})) {
     CORDON_RETURN_IF_ERROR(TellIndicator(file, match, job));
   }
@@ -97,9 +102,17 @@ absl::Status ScanJob::TellRemoved(const FileRecord& before, Folder& folder) {
   if (IsExcluded(before.path)) return absl::OkStatus();
   CORDON_RETURN_IF_ERROR(ledger_.Tell(RemovedFinding(before), folder));
   if (before.metadata.type != platform::FileType::kDirectory) return absl::OkStatus();
-  return baseline_.ForEachBelow(before.path, [&](const FileRecord& record) {
-    return IsExcluded(record.path) ? absl::OkStatus() : ledger_.Tell(RemovedFinding(record), folder);
-  });
+  return TellRemovedBelow(before.path, folder);
+}
+
+// A stop leaves the rest out: the folder must stay open then.
+absl::Status ScanJob::TellRemovedBelow(const std::string& path, Folder& folder) {
+  return baseline_.ForEachBelow(
+      path,
+      [&](const FileRecord& record) {
+        return IsExcluded(record.path) ? absl::OkStatus() : ledger_.Tell(RemovedFinding(record), folder);
+      },
+      [this] { return !Stopped(); });
 }
 
 }  // namespace cordon::agent

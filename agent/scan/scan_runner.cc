@@ -16,6 +16,7 @@
 #include "agent/scan/scan_job.h"
 #include "agent/scan/scan_report.h"
 #include "agent/scan/scan_spec.h"
+#include "common/base/paths.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/crypto/digest.h"
@@ -231,7 +232,8 @@ class ScanRunner::Core {
       if (root.baseline != ScanRoot::Baseline::kNone) recorded.push_back(root.path);
     }
     Baseline baseline(work_);
-    CORDON_ASSIGN_OR_RETURN(job->baseline_before_sha256, baseline.Hash(recorded));
+    CORDON_ASSIGN_OR_RETURN(job->baseline_before_sha256,
+                            baseline.Hash(recorded, [this] { return stop_ == StopReason::kNone; }));
     JobStore store(work_);
     return store.SetBaselineBefore(*job->baseline_before_sha256);
   }
@@ -240,7 +242,7 @@ class ScanRunner::Core {
     Baseline baseline(work_);
     JobStore store(work_);
     std::vector<std::string> excluded;
-    std::ranges::transform(config_.excluded, std::back_inserter(excluded), TruePath);
+    for (const auto& prefix : config_.excluded) excluded.push_back(TruePath(prefix).generic_string());
     ScanJob job(saved,
                 {.baseline = baseline,
                  .ledger = {.store = store,
@@ -283,7 +285,7 @@ class ScanRunner::Core {
 
   // Hashes a file of known content, and reads the database.
   absl::Status TryOut() const {
-    const std::filesystem::path probe = config_.database.parent_path() / "scan.probe";
+    const std::filesystem::path probe = TruePath(config_.database.parent_path()) / "scan.probe";
     const std::string content = "cordon";
     std::ofstream(probe, std::ios::binary | std::ios::trunc) << content;
     const absl::StatusOr<platform::HashedFile> hashed = platform::HashFile(probe, 1024, [] { return true; });

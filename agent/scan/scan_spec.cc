@@ -64,20 +64,14 @@ absl::Status CheckScanSpec(const v1::ScanSpec& spec) {
   return absl::OkStatus();
 }
 
-std::string TruePath(const std::filesystem::path& path) {
-  std::error_code error;
-  std::filesystem::path real = std::filesystem::weakly_canonical(path, error);
-  if (error) real = path.lexically_normal();
-  if (!real.has_filename() && real.has_relative_path()) real = real.parent_path();
-  return real.generic_string();
-}
-
 absl::StatusOr<std::vector<ScanRoot>> RootsOf(const v1::ScanSpec& spec,
                                               const std::vector<std::filesystem::path>& default_paths,
                                               Baseline& baseline) {
   std::vector<std::string> paths;
-  for (const std::string& path : spec.paths()) paths.push_back(TruePath(UnescapeFromUtf8(path)));
-  if (paths.empty()) std::ranges::transform(default_paths, std::back_inserter(paths), TruePath);
+  for (const std::string& path : spec.paths()) paths.push_back(TruePath(UnescapeFromUtf8(path)).string());
+  if (paths.empty()) {
+    for (const std::filesystem::path& path : default_paths) paths.push_back(TruePath(path).generic_string());
+  }
   if (paths.empty()) return absl::InvalidArgumentError("paths: nothing to scan: the host watches nothing");
   std::vector<ScanRoot> roots;
   for (std::string& path : Outermost(std::move(paths))) {

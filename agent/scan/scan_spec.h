@@ -16,13 +16,11 @@ namespace cordon::agent {
 // common/wire/order.h's.
 absl::Status CheckScanSpec(const v1::ScanSpec& spec);
 
-// The roots of a job, outermost ones only, in the order of the walk, and what is to be done with the baseline
+// The roots of a job, outermost ones only, in the order of the walk, with the links on the way to them
+// resolved (below them none is followed), and what is to be done with the baseline
 // of each. `default_paths`: when the order names none. FAILED_PRECONDITION for a check without a baseline.
 absl::StatusOr<std::vector<ScanRoot>> RootsOf(const v1::ScanSpec& spec,
                                               const std::vector<std::filesystem::path>& default_paths,
                                               Baseline& baseline);
-
-// Links on the way to what was named are resolved; below it none is followed.
-std::string TruePath(const std::filesystem::path& path);
 
 }  // namespace cordon::agent

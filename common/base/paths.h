@@ -1,6 +1,8 @@
 #pragma once
 
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 
 namespace cordon {
 
@@ -12,6 +14,14 @@ namespace cordon {
 inline bool IsAtOrBelow(std::string_view path, std::string_view prefix) {
   if (prefix.ends_with('/')) return path.starts_with(prefix);  // "/", "C:/"
   return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+}
+
+// The path with its links resolved, as far as it exists now; without a separator at its end.
+inline std::filesystem::path TruePath(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::path real = std::filesystem::weakly_canonical(path, error);
+  if (error) real = path.lexically_normal();
+  return !real.has_filename() && real.has_relative_path() ? real.parent_path() : real;
 }
 
 }  // namespace cordon

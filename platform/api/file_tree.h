@@ -1,7 +1,8 @@
 #pragma once
 
 // Reading files and folders as they are: links are never followed, reading blocks on no pipe or device, and
-// leaves no trace (access times).
+// leaves no trace (access times). On Linux that goes for every part of a path: who has one that may lead over
+// links, of a setting for instance, resolves it first (TruePath in common/base/paths.h).
 
 #include <absl/status/statusor.h>
 
@@ -35,7 +36,8 @@ struct FileMetadata {
   std::string link_target;  // of a symlink
 };
 
-// NOT_FOUND, PERMISSION_DENIED, UNAVAILABLE for other failures of the system.
+// Of a link itself. NOT_FOUND, PERMISSION_DENIED, FAILED_PRECONDITION when a folder on the way is a link,
+// UNAVAILABLE for other failures of the system.
 absl::StatusOr<FileMetadata> ReadFileMetadata(const std::filesystem::path& path);
 
 // A regular file that is open for reading. Moves, and closes itself.

@@ -38,8 +38,9 @@ class SandboxedChild {
   virtual absl::Status Send(std::string_view message, const OpenFile* file) = 0;
 
   // Its next message. `keep_going` is asked ten times a second; when it says no: CANCELLED. DEADLINE_EXCEEDED
-  // when none came in time, UNAVAILABLE, with how it ended ("ended by signal 11"), when it has, DATA_LOSS
-  // when what comes is no message. After any error it is of no more use.
+  // when none came in time (one that is there is given, however long `keep_going` took), UNAVAILABLE, with
+  // how it ended ("ended by signal 11"), when it has, DATA_LOSS when what comes is no message. After any
+  // error it is of no more use.
   virtual absl::StatusOr<std::string> Receive(std::chrono::milliseconds timeout,
                                               const std::function<bool()>& keep_going) = 0;
 

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <sys/xattr.h>
 
 #include <algorithm>
@@ -11,6 +12,8 @@
 #include "common/crypto/digest.h"
 #include "platform/api/file_tree.h"
 #include "platform/linux/files/capability_text.h"
+#include "platform/linux/files/no_links.h"
+#include "platform/linux/system/fd.h"
 
 namespace cordon::platform {
 namespace {
@@ -64,10 +67,15 @@ absl::StatusOr<FileAttributes> Read(const std::filesystem::path& path, const Lis
 
 }  // namespace
 
+// A link cannot be opened for this: its folder is, without links on the way, and named by its descriptor.
 absl::StatusOr<FileAttributes> ReadAttributes(const std::filesystem::path& path) {
+  const Fd folder(OpenWithoutLinks(path.parent_path(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.Valid()) return Failed(path);
+  const std::string name = path.has_filename() ? path.filename().string() : ".";
+  const std::string there = StrCat("/proc/self/fd/", folder.Get(), "/", name);
   return Read(
-      path, [&](char* into, size_t size) { return llistxattr(path.c_str(), into, size); },
-      [&](const char* name, char* into, size_t size) { return lgetxattr(path.c_str(), name, into, size); });
+      path, [&](char* into, size_t size) { return llistxattr(there.c_str(), into, size); },
+      [&](const char* key, char* into, size_t size) { return lgetxattr(there.c_str(), key, into, size); });
 }
 
 absl::StatusOr<FileAttributes> ReadAttributes(const OpenFile& file) {

@@ -13,6 +13,7 @@
 
 #include "common/base/status.h"
 #include "common/base/strings.h"
+#include "common/base/text.h"
 #include "platform/linux/files/watch_scope.h"
 
 namespace cordon::platform {
@@ -69,7 +70,7 @@ absl::Status FanotifyGroup::MarkFilesystem(const std::filesystem::path& path) co
   if (fanotify_mark(Get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, Mask(), AT_FDCWD, path.c_str()) == 0) {
     return absl::OkStatus();
   }
-  const std::string what = StrCat("cannot watch the file system of ", path.string());
+  const std::string what = StrCat("cannot watch the file system of ", Printable(path.string()));
   const bool unable = errno == EOPNOTSUPP || errno == ENODEV || errno == EXDEV || errno == EINVAL;
   if (unable) return absl::UnimplementedError(StrCat(what, ": ", std::strerror(errno)));
   return absl::ErrnoToStatus(errno, what);
@@ -82,16 +83,16 @@ absl::Status FanotifyGroup::MarkFolder(const std::filesystem::path& folder) cons
   }
   if (errno == ENOSPC) {
     return absl::ResourceExhaustedError(
-        StrCat("too many folders to watch at ", folder.string(),
+        StrCat("too many folders to watch at ", Printable(folder.string()),
                ": watch less, or raise fs.fanotify.max_user_marks (Linux) for the agent"));
   }
-  return absl::ErrnoToStatus(errno, StrCat("cannot watch ", folder.string()));
+  return absl::ErrnoToStatus(errno, StrCat("cannot watch ", Printable(folder.string())));
 }
 
 absl::StatusOr<std::string> FsidOf(const std::filesystem::path& path) {
   struct statfs info{};
   if (statfs(path.c_str(), &info) != 0) {
-    return absl::ErrnoToStatus(errno, StrCat("cannot tell the file system of ", path.string()));
+    return absl::ErrnoToStatus(errno, StrCat("cannot tell the file system of ", Printable(path.string())));
   }
   static_assert(sizeof(info.f_fsid) == kFsidBytes);
   return std::string(reinterpret_cast<const char*>(&info.f_fsid), kFsidBytes);
@@ -109,7 +110,8 @@ absl::StatusOr<std::string> KeyOfFolder(const std::filesystem::path& folder) {
     }
     if (errno != EOPNOTSUPP) break;
   }
-  return absl::ErrnoToStatus(errno, StrCat("the file system of ", folder.string(), " has no file handles"));
+  return absl::ErrnoToStatus(
+      errno, StrCat("the file system of ", Printable(folder.string()), " has no file handles"));
 }
 
 absl::StatusOr<std::string> PathOfFolder(HandleKey key, const std::filesystem::path& on_mount) {
@@ -120,7 +122,7 @@ absl::StatusOr<std::string> PathOfFolder(HandleKey key, const std::filesystem::p
   std::memcpy(handle.bytes.data(), key.data() + kFsidBytes, key.size() - kFsidBytes);
   // Opened for this one call: a descriptor that is kept would keep the file system from being unmounted.
   const Fd mount(open(on_mount.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  if (!mount.Valid()) return absl::ErrnoToStatus(errno, StrCat("cannot open ", on_mount.string()));
+  if (!mount.Valid()) return absl::ErrnoToStatus(errno, StrCat("cannot open ", Printable(on_mount.string())));
   const Fd folder(open_by_handle_at(mount.Get(), handle.Get(), O_PATH | O_CLOEXEC));
   if (!folder.Valid() && errno == ESTALE) return absl::NotFoundError("deleted");
   if (!folder.Valid()) return absl::ErrnoToStatus(errno, "cannot open a file handle");

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "common/base/status.h"
+#include "common/base/text.h"
 #include "platform/api/system.h"
 #include "platform/linux/files/event_buffer.h"
 #include "platform/linux/files/event_translator.h"
@@ -32,10 +33,12 @@ constexpr int kGatherMillis = 5;         // between reads: the kernel folds equa
 
 // Links in the part that exists are resolved: the kernel tells true paths.
 absl::StatusOr<std::filesystem::path> TruePath(const std::filesystem::path& path) {
-  if (!path.is_absolute()) return absl::InvalidArgumentError(StrCat(path.string(), " is no absolute path"));
+  if (!path.is_absolute())
+    return absl::InvalidArgumentError(StrCat(Printable(path.string()), " is no absolute path"));
   std::error_code error;
   std::filesystem::path real = std::filesystem::weakly_canonical(path, error);
-  if (error) return absl::UnavailableError(StrCat("watched path ", path.string(), ": ", error.message()));
+  if (error)
+    return absl::UnavailableError(StrCat("watched path ", Printable(path.string()), ": ", error.message()));
   return real.has_filename() || real == "/" ? real : real.parent_path();
 }
 

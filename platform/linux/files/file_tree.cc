@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/crypto/digest.h"
+#include "platform/linux/files/no_links.h"
 #include "platform/linux/files/open_file.h"
 #include "platform/linux/system/fd.h"
 
@@ -31,8 +33,15 @@ absl::Status Failed(std::string_view what, const std::filesystem::path& path) {
   return absl::ErrnoToStatus(error, StrCat(what, " ", Printable(path.string())));
 }
 
+absl::Status LinkOnTheWay(const std::filesystem::path& path) {
+  return absl::FailedPreconditionError(
+      StrCat(Printable(path.string()), " is a symbolic link, or is reached by one"));
+}
+
+// File systems hold times that no count of nanoseconds has: the nearest one then.
 int64_t Nanos(const timespec& time) {
-  return int64_t{time.tv_sec} * kNanosPerSecond + time.tv_nsec;
+  constexpr int64_t kMaxSeconds = std::numeric_limits<int64_t>::max() / kNanosPerSecond - 1;
+  return std::clamp<int64_t>(time.tv_sec, -kMaxSeconds, kMaxSeconds) * kNanosPerSecond + time.tv_nsec;
 }
 
 FileType TypeOf(mode_t mode) {
@@ -56,15 +65,17 @@ FileMetadata ToMetadata(const struct stat& info) {
           .link_target = {}};
 }
 
-// `parent` is for messages: a path is made for the few entries that need one.
+// `parent` is for messages: a path is made for the few entries that need one. No `name`: of `folder` itself.
 absl::StatusOr<FileMetadata> MetadataAt(int folder, const char* name, const std::filesystem::path& parent) {
+  const auto path = [&] { return *name == '\0' ? parent : parent / name; };
   struct stat info{};
-  if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return Failed("cannot stat", parent / name);
+  if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0)
+    return Failed("cannot stat", path());
   FileMetadata metadata = ToMetadata(info);
   if (metadata.type == FileType::kSymlink) {
     std::array<char, 4096> target{};
     const ssize_t length = readlinkat(folder, name, target.data(), target.size());
-    if (length < 0) return Failed("cannot read the link", parent / name);
+    if (length < 0) return Failed("cannot read the link", path());
     metadata.link_target.assign(target.data(), static_cast<size_t>(length));
   }
   return metadata;
@@ -74,8 +85,8 @@ absl::StatusOr<FileMetadata> MetadataAt(int folder, const char* name, const std:
 // file.
 int OpenQuietly(const std::filesystem::path& path) {
   constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-  const int fd = open(path.c_str(), kFlags | O_NOATIME);
-  return fd < 0 && errno == EPERM ? open(path.c_str(), kFlags) : fd;
+  const int fd = OpenWithoutLinks(path, kFlags | O_NOATIME);
+  return fd < 0 && errno == EPERM ? OpenWithoutLinks(path, kFlags) : fd;
 }
 
 struct MagicName {
@@ -119,7 +130,10 @@ constexpr MagicName kFilesystems[] = {
 }  // namespace
 
 absl::StatusOr<FileMetadata> ReadFileMetadata(const std::filesystem::path& path) {
-  return MetadataAt(AT_FDCWD, path.c_str(), {});
+  const Fd fd(OpenWithoutLinks(path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.Valid() && errno == ELOOP) return LinkOnTheWay(path);
+  if (!fd.Valid()) return Failed("cannot stat", path);
+  return MetadataAt(fd.Get(), "", path);
 }
 
 OpenFile::~OpenFile() {
@@ -129,7 +143,7 @@ OpenFile::~OpenFile() {
 absl::StatusOr<OpenFile> OpenForReading(const std::filesystem::path& path) {
   const int fd = OpenQuietly(path);
   if (fd < 0 && errno == ELOOP) {
-    return absl::FailedPreconditionError(StrCat(Printable(path.string()), " is a symbolic link"));
+    return LinkOnTheWay(path);
   }
   if (fd < 0) return Failed("cannot open", path);
   return TakeOpenFile(Fd(fd), path);
@@ -200,8 +214,8 @@ absl::StatusOr<HashedFile> HashFile(const std::filesystem::path& path, uint64_t 
 
 absl::Status ReadFolder(const std::filesystem::path& folder, const std::function<bool(FolderEntry)>& visit) {
   constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-  int fd = open(folder.c_str(), kFlags | O_NOATIME);
-  if (fd < 0 && errno == EPERM) fd = open(folder.c_str(), kFlags);
+  int fd = OpenWithoutLinks(folder, kFlags | O_NOATIME);
+  if (fd < 0 && errno == EPERM) fd = OpenWithoutLinks(folder, kFlags);
   if (fd < 0 && (errno == ENOTDIR || errno == ELOOP)) {
     return absl::FailedPreconditionError(StrCat(Printable(folder.string()), " is no folder"));
   }

@@ -9,6 +9,7 @@ list(APPEND _sources
   files/fanotify_source.cc
   files/file_tree.cc
   files/folder_cache.cc
+  files/no_links.cc
   files/watch_map.cc
   files/watch_scope.cc
 )

@@ -12,6 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr size_t kMaxLimitations = 100;
 constexpr size_t kCachedFolders = 8192;  // about 2 MB
 
 bool Exists(const fs::path& path) {
@@ -23,6 +24,19 @@ bool IsFolder(const fs::path& path) {
   return metadata.ok() && metadata->type == FileType::kDirectory;
 }
 
+// Beginning and end: a path may have 4096 bytes, and the reason stands behind it.
+std::string Shortened(std::string text) {
+  constexpr size_t kHead = 300;
+  constexpr size_t kTail = 150;
+  if (text.size() <= kHead + kTail) return text;
+  const auto within_letter = [&](size_t at) { return (static_cast<uint8_t>(text[at]) & 0xc0U) == 0x80U; };
+  size_t head = kHead;
+  size_t tail = text.size() - kTail;
+  while (head > 0 && within_letter(head)) --head;
+  while (tail < text.size() && within_letter(tail)) ++tail;
+  return StrCat(std::string_view(text).substr(0, head), " ... ", std::string_view(text).substr(tail));
+}
+
 fs::path NearestExistingFolder(fs::path path) {
   while (path.has_relative_path() && !IsFolder(path)) path = path.parent_path();
   return path;
@@ -32,6 +46,19 @@ fs::path NearestExistingFolder(fs::path path) {
 
 WatchMap::WatchMap(const FanotifyGroup& group, const WatchScope& scope, bool folder_marks_only)
     : group_(group), scope_(scope), folder_marks_only_(folder_marks_only), cache_(scope, kCachedFolders) {}
+
+void WatchMap::Note(std::string text, Texts* texts) {
+  text = Shortened(std::move(text));
+  if (texts->size() < kMaxLimitations && std::ranges::find(*texts, text) == texts->end()) {
+    texts->push_back(std::move(text));
+  }
+}
+
+std::vector<std::string> WatchMap::Limitations() const {
+  std::vector<std::string> all = mount_limitations_;
+  all.insert(all.end(), limitations_.begin(), limitations_.end());
+  return all;
+}
 
 absl::Status WatchMap::CoverRoots() {
   for (const std::string& root : scope_.Roots()) {
@@ -46,11 +73,17 @@ absl::Status WatchMap::Cover(const fs::path& root) {
   if (!folder_marks_only_) {
     const absl::Status status = CoverFilesystem(folder);
     if (!absl::IsUnimplemented(status)) return status;
-    limitations_.push_back(
-        StrCat(Printable(root.string()), " is watched folder by folder: ", Message(status)));
+    Note(StrCat(Printable(root.string()), " is watched folder by folder: ", Message(status)),
+         &mount_limitations_);
   }
   folder_marks_ = true;
-  return folder == root ? CoverTree(folder, {}) : CoverPathToRoots(folder, {});
+  if (folder != root) return CoverPathToRoots(folder, {});
+  CORDON_ASSIGN_OR_RETURN(std::string key, KeyOfFolder(root));
+  std::string& covered = covered_trees_[root.string()];
+  if (covered == key) return absl::OkStatus();  // its marks stand
+  CORDON_RETURN_IF_ERROR(CoverTree(folder, {}));
+  covered = std::move(key);
+  return absl::OkStatus();
 }
 
 absl::Status WatchMap::CoverFilesystem(const fs::path& folder) {
@@ -60,55 +93,76 @@ absl::Status WatchMap::CoverFilesystem(const fs::path& folder) {
   absl::StatusOr<std::string> key = KeyOfFolder(folder);
   if (!key.ok() || !PathOfFolder(*key, folder).ok()) {
     return absl::UnimplementedError(
-        StrCat("the file system of ", folder.string(), " has no file handles to open"));
+        StrCat("the file system of ", Printable(folder.string()), " has no file handles to open"));
   }
   mounts_.push_back({.fsid = std::move(fsid), .path = folder});
   return absl::OkStatus();
 }
 
+// What is mounted at a path that is known may be another file system than before, without a mark; a second
+// mark on the same one changes nothing.
 void WatchMap::CoverMounts() {
+  mounts_.clear();
+  mount_limitations_.clear();
   for (const std::string& root : scope_.Roots()) {
-    for (const fs::path& mount : MountsBelow(root)) {
-      const auto known = [&](const Mount& other) { return other.path == mount; };
-      if (!scope_.Contains(mount.string()) || std::ranges::any_of(mounts_, known)) continue;
-      const auto filesystem = ReadFilesystem(mount);
-      if (!filesystem.ok() || filesystem->kind == FilesystemKind::kKernel) continue;
-      absl::Status status =
-          filesystem->kind == FilesystemKind::kNetwork
-              ? absl::UnimplementedError(StrCat("a network file system (", filesystem->name, ")"))
-              : Cover(mount);
-      if (!status.ok()) {
-        limitations_.push_back(StrCat(Printable(mount.string()), " is not watched: ", Message(status)));
-      }
+    const absl::Status status = Cover(root);
+    if (!status.ok()) {
+      Note(StrCat(Printable(root), " is not watched: ", Message(status)), &mount_limitations_);
+    }
+    CoverMountsBelow(root);
+  }
+}
+
+void WatchMap::CoverMountsBelow(const std::string& root) {
+  for (const fs::path& mount : MountsBelow(root)) {
+    if (!scope_.Contains(mount.string())) continue;
+    const auto filesystem = ReadFilesystem(mount);
+    if (!filesystem.ok() || filesystem->kind == FilesystemKind::kKernel) continue;
+    const absl::Status status =
+        filesystem->kind == FilesystemKind::kNetwork
+            ? absl::UnimplementedError(StrCat("a network file system (", filesystem->name, ")"))
+            : Cover(mount);
+    if (!status.ok()) {
+      Note(StrCat(Printable(mount.string()), " is not watched: ", Message(status)), &mount_limitations_);
     }
   }
 }
 
-// Marks first and reads afterwards: what comes between is told twice rather than never.
+// Whoever can make folders below can make some that cannot be watched: with too long a path, or too many.
 absl::Status WatchMap::CoverTree(const fs::path& folder, const OnFound& found) {
-  std::vector<fs::path> rest = {folder};
+  std::vector<fs::path> rest;
+  CORDON_RETURN_IF_ERROR(CoverFolder(folder, found, &rest));
   while (!rest.empty()) {
     const fs::path next = std::move(rest.back());
     rest.pop_back();
-    absl::Status status = group_.MarkFolder(next);
-    if (absl::IsNotFound(status) || absl::IsFailedPrecondition(status))
-      continue;  // gone, or another thing by now
-    CORDON_RETURN_IF_ERROR(status);
-    absl::StatusOr<std::string> key = KeyOfFolder(next);
-    if (absl::IsNotFound(key.status())) continue;
-    CORDON_RETURN_IF_ERROR(key.status());
-    cache_.Put(*key, next.string(), /*pinned=*/true);
-    const absl::Status read = ReadFolder(next, [&](const FolderEntry& entry) {
-      const bool is_folder = entry.metadata.type == FileType::kDirectory;
-      const fs::path path = next / entry.name;
-      if (found && scope_.Contains(path.string())) found(path, is_folder);
-      if (is_folder && (scope_.Contains(path.string()) || scope_.LeadsToRoot(path.string())))
-        rest.push_back(path);
-      return true;
-    });
-    if (!read.ok() && !absl::IsNotFound(read) && !absl::IsFailedPrecondition(read)) return read;
+    const absl::Status status = CoverFolder(next, found, &rest);
+    if (status.ok()) continue;
+    Note(std::string(Message(status)), &limitations_);
+    if (absl::IsResourceExhausted(status)) return absl::OkStatus();  // no other one can be marked either
   }
   return absl::OkStatus();
+}
+
+// Marks first and reads afterwards: what comes between is told twice rather than never.
+absl::Status WatchMap::CoverFolder(const fs::path& folder, const OnFound& found,
+                                   std::vector<fs::path>* below) {
+  const auto gone = [](const absl::Status& status) {  // or another thing by now
+    return absl::IsNotFound(status) || absl::IsFailedPrecondition(status);
+  };
+  absl::Status status = group_.MarkFolder(folder);
+  if (!status.ok()) return gone(status) ? absl::OkStatus() : status;
+  absl::StatusOr<std::string> key = KeyOfFolder(folder);
+  if (!key.ok()) return absl::IsNotFound(key.status()) ? absl::OkStatus() : key.status();
+  cache_.Put(*key, folder.string(), /*pinned=*/true);
+  status = ReadFolder(folder, [&](const FolderEntry& entry) {
+    const bool is_folder = entry.metadata.type == FileType::kDirectory;
+    const fs::path path = folder / entry.name;
+    const bool inside = scope_.Contains(path.string());
+    if (found && inside) found(path, is_folder);
+    if (is_folder && (inside || scope_.LeadsToRoot(path.string()))) below->push_back(path);
+    return true;
+  });
+  return gone(status) ? absl::OkStatus() : status;
 }
 
 // Marks `folder`, which lies above roots, and goes down to where they are or will be.
@@ -159,7 +213,7 @@ void WatchMap::FolderCreated(HandleKey key, const std::string& path, const OnFou
     status = CoverPathToRoots(path, found);
   }
   const bool gone = absl::IsNotFound(status) || absl::IsFailedPrecondition(status);
-  if (!status.ok() && !gone && limitations_.size() < 100) limitations_.emplace_back(Message(status));
+  if (!status.ok() && !gone) Note(std::string(Message(status)), &limitations_);
 }
 
 void WatchMap::FolderRenamed(HandleKey key, const std::string& from, const std::string& to) {

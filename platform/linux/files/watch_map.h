@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,9 +29,10 @@ class WatchMap {
   // All must outlive the map.
   WatchMap(const FanotifyGroup& group, const WatchScope& scope, bool folder_marks_only);
 
-  // Marks every root, and the file systems mounted below them. An error names the root.
+  // Marks every root, and the file systems mounted below them. An error names the root; a folder below one
+  // that cannot be marked is a limitation.
   absl::Status CoverRoots();
-  // After the table of mounts changed: what is mounted below a root now is marked too.
+  // After the table of mounts changed: what is mounted at or below a root now is marked.
   void CoverMounts();
 
   const FolderCache::Folder* FolderOf(HandleKey key);
@@ -46,7 +48,7 @@ class WatchMap {
 
   bool UsesFolderMarks() const { return folder_marks_; }
   bool UsesFilesystemMarks() const { return !mounts_.empty(); }
-  std::vector<std::string> Limitations() const { return limitations_; }
+  std::vector<std::string> Limitations() const;
 
  private:
   struct Mount {
@@ -54,9 +56,15 @@ class WatchMap {
     std::filesystem::path path;  // of a folder on it
   };
 
+  using Texts = std::vector<std::string>;
+  static void Note(std::string text, Texts* texts);
+
   absl::Status Cover(const std::filesystem::path& root);
+  void CoverMountsBelow(const std::string& root);
   absl::Status CoverFilesystem(const std::filesystem::path& folder);
   absl::Status CoverTree(const std::filesystem::path& folder, const OnFound& found);
+  absl::Status CoverFolder(const std::filesystem::path& folder, const OnFound& found,
+                           std::vector<std::filesystem::path>* below);
   absl::Status CoverPathToRoots(const std::filesystem::path& folder, const OnFound& found);
   bool IsOnMarkedFilesystem(HandleKey key) const;
 
@@ -66,7 +74,9 @@ class WatchMap {
   bool folder_marks_ = false;
   FolderCache cache_;
   std::vector<Mount> mounts_;
-  std::vector<std::string> limitations_;
+  std::map<std::string, std::string> covered_trees_;  // by folder marks: path -> key of the folder there
+  Texts limitations_;                                 // of folders
+  Texts mount_limitations_;                           // as the mounts are now
 };
 
 }  // namespace cordon::platform

@@ -3,15 +3,19 @@
 
 #include "platform/api/file_source.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
 #include <optional>
 
+#include "common/base/strings.h"
 #include "platform/linux/files/fanotify_source.h"
+#include "platform/linux/system/fd.h"
 #include "tests/support/event_log.h"
 #include "tests/support/temp_folder.h"
 
@@ -189,6 +193,25 @@ TEST_P(FileSourceContract, OddNamesArriveAsTheyAre) {
   EXPECT_TRUE(log_.WaitFor(Kind::kCreated, root_ / name));
 }
 
+TEST_P(FileSourceContract, AFolderThatCannotBeWatchedCostsNoOtherOne) {
+  const std::string name(250, 'n');
+  Fd folder(open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (int i = 0; i < 20; ++i) {  // longer than a path may be
+    ASSERT_EQ(mkdirat(folder.Get(), name.c_str(), 0700), 0);
+    folder = Fd(openat(folder.Get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
+  std::filesystem::create_directory(root_ / "other");
+  StartWatching();
+  Shell("echo 1 > root/other/file");
+  EXPECT_TRUE(log_.WaitFor(Kind::kClosedWrite, root_ / "other/file"));
+  const std::vector<std::string> limitations = source_->Info().limitations;
+  ASSERT_EQ(limitations.size(), GetParam().folder_marks_only ? 1U : 0U);
+  for (const std::string& text : limitations) {
+    EXPECT_LT(text.size(), 500U);
+    EXPECT_TRUE(text.ends_with("File name too long")) << text;
+  }
+}
+
 TEST_P(FileSourceContract, StopDeliversWhatWasQueuedAndNothingAfter) {
   StartWatching();
   Shell("for i in $(seq 200); do echo $i > root/f$i; done");
@@ -217,6 +240,43 @@ INSTANTIATE_TEST_SUITE_P(Native, FileSourceContract,
                                            Ground{"FolderByFolder", false, true},
                                            Ground{"TmpfsFolderByFolder", true, true}),
                          [](const auto& ground) { return ground.param.name; });
+
+// Files that come in `folder` are told: at once, or as soon as the mount was noticed.
+bool IsWatched(const std::filesystem::path& folder, EventLog& log) {
+  static int number = 0;
+  for (int i = 0; i < 40; ++i) {
+    const std::filesystem::path file = folder / StrCat("file", ++number);
+    if (std::system(StrCat("echo 1 > ", file.string(), "; sleep 0.05").c_str()) != 0) return false;
+    if (log.Has([&](const auto& event) { return event.path == file; })) return true;
+  }
+  return false;
+}
+
+TEST(FileSourceMounts, AMountAtARootAndOneInThePlaceOfAnotherAreWatched) {
+  if (geteuid() != 0) GTEST_SKIP() << "fanotify needs root";
+  for (const bool folder_marks_only : {false, true}) {
+    const TempFolder folder;
+    const std::filesystem::path root = folder / "root";
+    std::filesystem::create_directories(root / "stick");
+    EventLog log;
+    const auto source = MakeFanotifySource({.folder_marks_only = folder_marks_only});
+    ASSERT_TRUE(source->Start({.roots = {root}, .excluded = {}, .canary = {}}, log.Deliver()).ok());
+    for (const char* which : {"first", "second"}) {
+      const TmpfsMount stick(root / "stick");
+      ASSERT_TRUE(stick.Mounted());
+      EXPECT_TRUE(IsWatched(root / "stick", log)) << which << " stick, " << folder_marks_only;
+    }
+    const size_t limitations = source->Info().limitations.size();
+    {
+      const TmpfsMount over(root);
+      ASSERT_TRUE(over.Mounted());
+      EXPECT_TRUE(IsWatched(root, log)) << "a mount at the root, " << folder_marks_only;
+    }
+    EXPECT_TRUE(IsWatched(root, log)) << "what was there before, " << folder_marks_only;
+    EXPECT_EQ(source->Info().limitations.size(), limitations);
+    source->Stop();
+  }
+}
 
 // A file system that is mounted below a root after the start.
 TEST(FileSourceMounts, AMountThatComesLaterIsWatched) {

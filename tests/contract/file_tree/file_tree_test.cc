@@ -2,11 +2,15 @@
 
 #include "platform/api/file_tree.h"
 
+#include <absl/cleanup/cleanup.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "common/crypto/digest.h"
@@ -100,6 +104,46 @@ TEST_F(FileTreeTest, DigestsAreOfTheOpenFileWhateverItsNameMeansNow) {
   EXPECT_TRUE(HashOpenFile(*file, {}, KeepGoing)->md5.empty());
   EXPECT_TRUE(absl::IsCancelled(HashOpenFile(*file, {}, [] { return false; }).status()));
   EXPECT_TRUE(absl::IsOutOfRange(HashOpenFile(*file, {.max_bytes = 6}, KeepGoing).status()));
+}
+
+TEST_F(FileTreeTest, NoLinkOnTheWayIsFollowed) {
+  fs::create_directories(folder_ / "real/inner");
+  std::ofstream(folder_ / "real/file") << "content";
+  fs::create_directory_symlink("real", folder_ / "link");
+  for (const bool by_link : {false, true}) {
+    const fs::path at = folder_ / (by_link ? "link" : "real");
+    const std::pair<const char*, absl::Status> done[] = {
+        {"metadata", ReadFileMetadata(at / "file").status()},
+        {"open", OpenForReading(at / "file").status()},
+        {"hash", HashFile(at / "file", 100, KeepGoing).status()},
+        {"attributes", ReadAttributes(at / "file").status()},
+        {"folder", ReadFolder(at / "inner", [](const FolderEntry&) { return true; })}};
+    for (const auto& [what, status] : done) EXPECT_EQ(status.ok(), !by_link) << what << ": " << status;
+  }
+  EXPECT_TRUE(absl::IsFailedPrecondition(ReadFileMetadata(folder_ / "link/file").status()));
+  const auto link = ReadFileMetadata(folder_ / "link");
+  ASSERT_TRUE(link.ok()) << link.status();
+  EXPECT_EQ(link->type, FileType::kSymlink);
+  EXPECT_EQ(link->link_target, "real");
+  EXPECT_TRUE(ReadAttributes(fs::path(folder_ / "link")).ok());
+  EXPECT_TRUE(ReadAttributes(fs::path("/")).ok());
+  EXPECT_EQ(ReadFileMetadata("/")->type, FileType::kDirectory);
+}
+
+TEST_F(FileTreeTest, TimesThatNoCountOfNanosecondsHasAreTheNearestOne) {
+  if (geteuid() != 0) GTEST_SKIP() << "mounting needs root";
+  ASSERT_EQ(mount("cordon-test", folder_.Path().c_str(), "tmpfs", 0, "size=1m"), 0);
+  const absl::Cleanup unmount = [&] { umount2(folder_.Path().c_str(), MNT_DETACH); };
+  std::ofstream(path_) << "content";
+  for (const int64_t seconds : {int64_t{18'446'744'074}, -(int64_t{1} << 40), int64_t{1'000}}) {
+    const timespec times[2] = {{.tv_sec = seconds, .tv_nsec = 0}, {.tv_sec = seconds, .tv_nsec = 0}};
+    ASSERT_EQ(utimensat(AT_FDCWD, path_.c_str(), times, 0), 0);
+    struct stat info{};
+    ASSERT_EQ(stat(path_.c_str(), &info), 0);
+    ASSERT_EQ(info.st_mtim.tv_sec, seconds) << "this file system has no such times";
+    const double nanos = static_cast<double>(ReadFileMetadata(path_)->mtime_unix_nanos);
+    EXPECT_NEAR(nanos, std::clamp(static_cast<double>(seconds) * 1e9, -9.22e18, 9.22e18), 1e16) << seconds;
+  }
 }
 
 TEST_F(FileTreeTest, OnlyRegularFilesAreOpenedAndNoLinkIsFollowed) {

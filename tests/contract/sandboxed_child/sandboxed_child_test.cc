@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <thread>
 
 #include "common/base/strings.h"
 #include "tests/support/build_paths.h"
@@ -104,6 +105,20 @@ TEST_F(SandboxedChildTest, ACrashIsToldAndOneThatHangsIsNotWaitedFor) {
   Start();
   ASSERT_TRUE(child_->Send("hang", nullptr).ok());
   EXPECT_TRUE(absl::IsCancelled(child_->Receive(kPatience, [] { return false; }).status()));
+}
+
+TEST_F(SandboxedChildTest, AnAnswerThatLiesThereIsTakenHoweverLateOneLooks) {
+  static constexpr auto kTimeout = std::chrono::milliseconds(500);
+  const auto held_back = [] {
+    std::this_thread::sleep_for(kTimeout + std::chrono::milliseconds(100));
+    return true;
+  };
+  ASSERT_TRUE(child_->Send("echo", nullptr).ok());
+  const auto answer = child_->Receive(kTimeout, held_back);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(*answer, "echo");
+  ASSERT_TRUE(child_->Send("hang", nullptr).ok());
+  EXPECT_TRUE(absl::IsDeadlineExceeded(child_->Receive(kTimeout, held_back).status()));
 }
 
 TEST_F(SandboxedChildTest, EndsWithItsOwner) {

@@ -1,10 +1,15 @@
 // Indicators on real trees and real processes.
 
+#include <absl/cleanup/cleanup.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mount.h>
+#include <sys/xattr.h>
 
+#include "agent/scan/content_pool.h"
 #include "common/base/hex.h"
+#include "common/base/strings.h"
 #include "common/crypto/digest.h"
 #include "tests/integration/scan/scan_fixture.h"
 #include "tests/support/subprocess.h"
@@ -110,6 +115,51 @@ TEST_F(IndicatorTest, BadRulesAreRefusedAndNothingRuns) {
   spec.mutable_indicators()->clear_yara();  // and the runner is free, and does find it
   Scan(spec);
   EXPECT_THAT(Matches(), ElementsAre("path /x.locked"));
+}
+
+TEST_F(IndicatorTest, MoreAttributesThanCanBeListedHideNoContent) {
+  if (geteuid() != 0) GTEST_SKIP() << "mounting needs root";
+  fs::create_directory(tree_ / "t");
+  ASSERT_EQ(mount("cordon-test", (tree_ / "t").c_str(), "tmpfs", 0, "size=4m"), 0);
+  const absl::Cleanup unmount = [&] { umount2((tree_ / "t").c_str(), MNT_DETACH); };
+  Write("t/f", "an EVIL file");
+  for (int i = 0; i < 300; ++i) {
+    const std::string name = StrCat("trusted.", 1000 + i, std::string(240, 'x'));
+    ASSERT_EQ(setxattr((tree_ / "t/f").c_str(), name.c_str(), "", 0, 0), 0);
+  }
+  std::vector<char> largest(64 * 1024);  // that the system gives a list for
+  ASSERT_LT(listxattr((tree_ / "t/f").c_str(), largest.data(), largest.size()), 0);
+  Scan(Spec());
+  std::ofstream(tree_ / "t/f") << "another EVIL file";
+  v1::ScanSpec spec = Indicators();
+  spec.mutable_integrity();
+  spec.mutable_indicators()->add_sha256(Sha256("another EVIL file"));
+  AddRules(&spec);
+  const v1::ScanProgress progress = Scan(spec);
+  EXPECT_THAT(Matches(), UnorderedElementsAre("sha256 /t/f", "a.yar:evil /t/f", "KIND_CONTENT /t/f"));
+  ASSERT_EQ(progress.not_scanned_count(), 1U);
+  EXPECT_THAT(progress.not_scanned(0).reason(), HasSubstr("cannot read the attributes"));
+}
+
+TEST_F(IndicatorTest, RulesAreNotHeldBackWhileTheirTimeRuns) {
+  Write("f", "an EVIL file");
+  v1::ScanSpec spec = Indicators();
+  AddRules(&spec);
+  std::vector<std::unique_ptr<RuleScanner>> scanners;
+  scanners.push_back(std::make_unique<RuleScanner>(
+      platform::SandboxCommand{.program = StrCat(kBinaryDir, "/tests/scanner_stand_in"), .arguments = {}},
+      spec.indicators()));
+  std::atomic<int> held_back = 0;
+  std::atomic<int> asked = 0;
+  ContentPool pool({}, [&] { return ++held_back, true; }, [&] { return ++asked, true; }, std::move(scanners));
+  ContentPool::Job job{.path = tree_ / "f"};
+  ASSERT_TRUE(pool.TrySubmit(&job));
+  const std::vector<ContentPool::Result> results = pool.Take(std::chrono::seconds(20));
+  ASSERT_EQ(results.size(), 1U);
+  ASSERT_TRUE(results[0].content.ok()) << results[0].content.status();
+  EXPECT_THAT(*results[0].content->rules, ElementsAre("a.yar:evil"));
+  EXPECT_EQ(held_back, 2) << "before the one piece that the file has, and before its end";
+  EXPECT_GE(asked, 2) << "for the rules to be compiled, and for the match";
 }
 
 TEST_F(IndicatorTest, AFileThatEndsTheScanningProcessIsOneFindingAndTheScanCompletes) {

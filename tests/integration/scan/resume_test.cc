@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "common/base/strings.h"
 #include "common/sqlite/database.h"
 #include "tests/integration/scan/scan_fixture.h"
 
@@ -138,6 +139,42 @@ TEST_F(ResumeTest, AfterACrashWhatWasJustBeingToldIsToldAgainAndSaysSo) {
     again += event.event.finding().detail().contains("told before") ? 1 : 0;
   EXPECT_EQ(again, 20U);  // those of d20 to d39
   EXPECT_EQ(Findings().size(), 60U);
+}
+
+TEST_F(ResumeTest, APauseWithinAFolderThatIsGoneGoesOnThereAndTellsEachFindingOnce) {
+  constexpr size_t kGone = 30'000;
+  Write("gone/f", "1");
+  Scan(Spec());
+  {
+    auto database = Database::Open(state_ / "baseline.db", Database::Durability::kFull);
+    const std::string columns =
+        "type, size, mode, uid, gid, mtime, ctime, inode, links, sha256, link, attributes, capabilities";
+    ASSERT_TRUE(
+        database
+            ->Execute(StrCat("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ",
+                             kGone, ") INSERT INTO file(folder, name, ", columns,
+                             ") SELECT folder, CAST('g' || i AS BLOB), ", columns,
+                             " FROM file, n WHERE name = x'66'"))
+            .ok());
+  }
+  fs::remove_all(tree_ / "gone");
+  ASSERT_TRUE(StartWhenFree("job", Spec(v1::IntegrityCheck::MODE_CHECK)).ok());
+  const size_t before = findings_before_;
+  while (sink_.Events().size() < before + 10) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ASSERT_TRUE(runner_->Pause("job").ok());
+  ASSERT_TRUE(WaitFor(
+      [](const auto& p) { return p.order_id() == "job" && p.state() != v1::ScanProgress::STATE_RUNNING; }));
+  {
+    const std::lock_guard lock(mutex_);
+    ASSERT_EQ(last_.state(), v1::ScanProgress::STATE_PAUSED) << last_.message();
+  }
+  EXPECT_LT(sink_.Events().size() - before, kGone) << "it rests before the end";
+  ASSERT_TRUE(runner_->Resume("job").ok());
+  const v1::ScanProgress end = WaitForEnd("job");
+  EXPECT_EQ(end.state(), v1::ScanProgress::STATE_DONE) << end.message();
+  std::vector<std::string> found = SortedFindings();
+  EXPECT_EQ(found.size(), kGone + 2) << "the folder, and all below it";
+  EXPECT_EQ(std::ranges::unique(found).begin(), found.end());
 }
 
 TEST_F(ResumeTest, ABaselineThatWasInterruptedIsWhole) {

@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <fstream>
 #include <mutex>
 #include <thread>
 
+#include "common/base/text.h"
 #include "common/crypto/digest.h"
 #include "common/crypto/random.h"
 #include "platform/api/system.h"
@@ -216,6 +218,51 @@ TEST_F(FileSensorTest, TEL1_AfterAnOverflowWhatTheWindowCanHaveTouchedIsToldAndN
   for (const auto& recorded : sink_.Events()) EXPECT_NE(recorded.event.file_changed().path(), old);
 }
 
+TEST_F(FileSensorTest, ARootThatIsNamedByALinkIsWalkedWhereItIs) {
+  TempFolder links;
+  std::filesystem::create_directory_symlink(folder_.Path(), links / "home");
+  std::filesystem::create_directory(folder_ / "excluded");
+  policy_.clear_watched_paths();
+  policy_.add_watched_paths((links / "home").string());
+  policy_.add_excluded_paths((links / "home/excluded").string());
+  policy_.add_excluded_paths((links / "home/*.tmp").string());
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  EXPECT_EQ(source_.Watch().roots.at(0), folder_.Path());
+  const std::string lost = File("lost", "content");
+  File("excluded/a", "content");
+  File("a.tmp", "content");
+  source_.Overflowed();
+  EXPECT_TRUE(Told([&](const v1::FileChanged& change) { return change.path() == lost; }));
+  sensor_.Stop();
+  for (const auto& recorded : sink_.Events()) {
+    const std::string path = recorded.event.file_changed().path();
+    EXPECT_FALSE(path.ends_with("/excluded/a") || path.ends_with(".tmp")) << path;
+  }
+}
+
+TEST_F(FileSensorTest, TheProofIsKnownWhenTheStateLiesBehindALink) {
+  TempFolder links;
+  std::filesystem::create_directory_symlink(state_.Path(), links / "state");
+  FakeFileSource source;
+  source.SetNow(clock_->BootNanos());
+  FileSensor sensor(
+      {.state_folder = links / "state",
+       .settle = {.quiet_nanos = 20 * kNanosPerMilli},
+       .proof_wait = std::chrono::seconds(10)},
+      [&] { return std::make_unique<LentSource>(source); }, *clock_, processes_, sink_);
+  ASSERT_TRUE(sensor.Start(policy_).ok());
+  const std::filesystem::path canary = state_.Path() / "canary";
+  EXPECT_EQ(source.Watch().canary, canary);
+  std::jthread kernel([&](const std::stop_token& stop) {  // tells true paths
+    while (!stop.stop_requested()) {
+      if (std::filesystem::exists(canary / "probe")) source.ClosedWrite(canary / "probe");
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  });
+  sensor.Prove();
+  EXPECT_TRUE(sensor.State().serving) << sensor.State().detail;
+}
+
 TEST_F(FileSensorTest, LostReadsAreAGapAndNoWalk) {
   ASSERT_TRUE(sensor_.Start(policy_).ok());
   File("a", "content");
@@ -286,6 +333,108 @@ TEST_F(FileSensorTest, ACanaryFileThatIsTouchedIsAFindingAndADeletedOneIsNotSure
       sink_.WaitFor([](const v1::Event& event) { return event.finding().executable() == "/tmp/locker"; }));
   sensor_.Stop();
   EXPECT_EQ(sure_.size(), 1U);
+}
+
+TEST_F(FileSensorTest, ACanaryFolderThatBecameALinkToItselfIsAFolderThatIsGone) {
+  const std::filesystem::path documents = folder_ / "Documents";
+  std::filesystem::create_directory(documents);
+  policy_.mutable_tripwires()->add_canary_folders(documents.string());
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  const std::string canary = std::filesystem::directory_iterator(documents)->path();
+  std::filesystem::remove_all(documents);
+  std::filesystem::create_directory_symlink(documents, documents);
+  source_.Deleted(canary, 42);
+  EXPECT_TRUE(Told([&](const v1::FileChanged& change) { return change.path() == canary; }));
+  std::filesystem::remove(documents);
+  std::filesystem::create_directory(documents);
+  for (const auto& recorded : sink_.Events()) EXPECT_FALSE(recorded.event.has_finding());
+  source_.Deleted(canary, 43);  // its folder is there: that is a finding
+  EXPECT_TRUE(sink_.WaitFor(
+      [](const v1::Event& event) { return event.finding().detail() == "a canary file was deleted"; }));
+}
+
+TEST_F(FileSensorTest, AnUnsureFindingDoesNotSilenceTheSureOneOfTheSameProcess) {
+  policy_.mutable_tripwires()->set_files(3);
+  policy_.mutable_tripwires()->add_canary_folders(folder_.Path().string());
+  policy_.mutable_tripwires()->mutable_isolate()->set_level(v1::LEVEL_ESSENTIAL);
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  const std::string canary = std::filesystem::directory_iterator(folder_.Path())->path();
+  processes_.Started(42, {.guid = "locker", .executable = "/tmp/locker"});
+  source_.Deleted(canary, 42);
+  ASSERT_TRUE(sink_.WaitFor([](const v1::Event& event) { return event.has_finding(); }));
+  {
+    const std::lock_guard lock(sure_mutex_);
+    EXPECT_TRUE(sure_.empty()) << "a deleted canary alone is not sure";
+  }
+  for (int i = 0; i < 6; ++i) source_.Modified(File(std::to_string(i) + ".docx", RandomBytes(900)), 42);
+  EXPECT_TRUE(sink_.WaitFor([](const v1::Event& event) { return event.finding().files() == 3; }));
+  source_.Deleted(canary, 42);  // and after a sure one, an unsure one says nothing new
+  sensor_.Stop();
+  EXPECT_EQ(sure_.size(), 1U);
+  int findings = 0;
+  for (const auto& recorded : sink_.Events()) findings += recorded.event.has_finding() ? 1 : 0;
+  EXPECT_EQ(findings, 2);
+}
+
+TEST_F(FileSensorTest, CanariesInAFolderWhoseNameIsNoUtf8AreWatched) {
+  const std::filesystem::path documents = folder_ / "Dok\xfcmente";
+  std::filesystem::create_directory(documents);
+  policy_.mutable_tripwires()->add_canary_folders(EscapeToUtf8(documents.string()));
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  const std::string canary = std::filesystem::directory_iterator(documents)->path();
+  source_.Modified((documents / "letter.rtf").string(), 42);
+  EXPECT_TRUE(Told([](const v1::FileChanged& change) { return change.path().ends_with("letter.rtf"); }));
+  for (const auto& recorded : sink_.Events()) EXPECT_FALSE(recorded.event.has_finding());
+  source_.Modified(canary, 42);
+  EXPECT_TRUE(sink_.WaitFor(
+      [](const v1::Event& event) { return event.finding().detail() == "a canary file was changed"; }));
+}
+
+// Takes nothing until it is let go.
+class HeldSink final : public EventSink {
+ public:
+  void Emit(v1::EventClass /*event_class*/, int64_t /*time_unix_nanos*/, v1::Event /*event*/) override {
+    free_.wait(false);
+    ++emitted_;
+  }
+  void LetGo() {
+    free_ = true;
+    free_.notify_all();
+  }
+  int Emitted() const { return emitted_; }
+
+ private:
+  std::atomic<bool> free_ = false;
+  std::atomic<int> emitted_ = 0;
+};
+
+TEST_F(FileSensorTest, TwoNamesThatChangePlacesForEverAreHeldBackWithTheRest) {
+  constexpr int kRenames = 5'000;
+  TempFolder state;
+  HeldSink held;
+  FakeFileSource source;
+  source.SetNow(clock_->BootNanos());
+  FileSensor sensor(
+      {.state_folder = state.Path(), .settle = {.quiet_nanos = 20 * kNanosPerMilli, .max_paths = 50}},
+      [&] { return std::make_unique<LentSource>(source); }, *clock_, processes_, held);
+  ASSERT_TRUE(sensor.Start(policy_).ok());
+  std::atomic<int> taken = 0;
+  std::thread renamer([&] {
+    for (int i = 0; i < kRenames; ++i, ++taken) {
+      const bool there = i % 2 == 0;
+      source.Renamed(folder_ / (there ? "a" : "b"), folder_ / (there ? "b" : "a"), 0);
+    }
+  });
+  int before = -1;
+  while (before != taken) {  // until it stands still
+    before = taken;
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  }
+  EXPECT_LT(before, 1'000);
+  held.LetGo();
+  renamer.join();
+  sensor.Stop();
+  EXPECT_GE(held.Emitted(), kRenames) << "held back, and none lost";
 }
 
 TEST_F(FileSensorTest, TripwiresThatAreOffSayNothing) {

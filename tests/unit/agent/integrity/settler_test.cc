@@ -123,6 +123,19 @@ TEST(Settler, WhatIsPendingBelowAFolderThatMovesIsToldThere) {
               ::testing::UnorderedElementsAre("CREATED /e/a by 7 hashed", "RENAMED /d -> /e by 7 hashed"));
 }
 
+TEST(Settler, AFolderMayMoveBelowItsOldNameWhereAnotherOneIsByNow) {
+  World world;
+  world.Happens(RawFileEvent::kCreated, "/h/z/a");
+  world.Happens(RawFileEvent::kCreated, "/h/z/b");
+  world.Happens(RawFileEvent::kCreated, "/h/z/z/a");
+  world.Happens(RawFileEvent::kRenamed, "/h/z/z", 7, "/h/z", /*folder=*/true);
+  world.Pass(500);
+  EXPECT_THAT(world.told, ::testing::UnorderedElementsAre(
+                              "CREATED /h/z/z/a by 7 hashed", "CREATED /h/z/z/b by 7 hashed",
+                              "CREATED /h/z/z/z/a by 7 hashed", "RENAMED /h/z -> /h/z/z by 7 hashed"));
+  EXPECT_EQ(world.settler.NextDue(), std::nullopt);
+}
+
 TEST(Settler, HalfARenameIsACreationOrADeletion) {
   World world;
   world.Happens(RawFileEvent::kRenamed, "/in", 7, "");
