@@ -70,7 +70,9 @@ bool Keeper::StateChanged() {
 }
 
 absl::Status Keeper::Restore() {
-  if (!std::filesystem::exists(state_dir_)) return absl::OkStatus();  // a host that never had an agent
+  std::error_code unknown;
+  const bool there = std::filesystem::exists(state_dir_, unknown);
+  if (!there && !unknown) return absl::OkStatus();  // a host that never had an agent
   bool links_changed = false;
   {
     const std::lock_guard guard(mutex_);

@@ -160,10 +160,11 @@ absl::StatusOr<Response> CallAgent(const std::filesystem::path& socket,
 
 absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(const std::filesystem::path& socket,
                                                                 LocalCalls calls) {
-  if (!std::filesystem::exists(socket.parent_path())) {
+  std::error_code unknown;  // what cannot be looked at, the door itself will name
+  if (!std::filesystem::exists(socket.parent_path(), unknown)) {
     CORDON_RETURN_IF_ERROR(platform::MakePrivateFolder(socket.parent_path()));
   }
-  if (std::filesystem::exists(socket) && !absl::IsUnavailable(AskLocalAgent(socket).status()))
+  if (std::filesystem::exists(socket, unknown) && !absl::IsUnavailable(AskLocalAgent(socket).status()))
     return absl::AlreadyExistsError(StrCat("another agent answers on ", socket.string()));
   CORDON_ASSIGN_OR_RETURN(auto door, platform::MakeLocalDoor(socket));
   auto server = std::make_unique<GrpcLocalServer>(std::move(door), std::move(calls));
