@@ -68,7 +68,8 @@ absl::StatusOr<std::vector<ScanRoot>> RootsOf(const v1::ScanSpec& spec,
                                               const std::vector<std::filesystem::path>& default_paths,
                                               Baseline& baseline) {
   std::vector<std::string> paths;
-  for (const std::string& path : spec.paths()) paths.push_back(TruePath(UnescapeFromUtf8(path)).generic_string());
+  for (const std::string& path : spec.paths())
+    paths.push_back(TruePath(UnescapeFromUtf8(path)).generic_string());
   if (paths.empty()) {
     for (const std::filesystem::path& path : default_paths) paths.push_back(TruePath(path).generic_string());
   }
