@@ -31,6 +31,12 @@ class RecordingSink final : public agent::EventSink {
     return events_;
   }
 
+  // The same, and keeps them no more.
+  std::vector<RecordedEvent> TakeEvents() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(events_, {});
+  }
+
   // True as soon as some event satisfies `wanted`; false after the time-out.
   bool WaitFor(const std::function<bool(const v1::Event&)>& wanted,
                std::chrono::milliseconds timeout = std::chrono::seconds(10)) const {

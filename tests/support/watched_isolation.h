@@ -90,13 +90,9 @@ class WatchedIsolation {
 
   boost::asio::io_context& Loop() { return loop_; }
   RecordingSink& Events() { return events_; }
-  std::vector<v1::RulesDrift> Drifts() const {
-    std::vector<v1::RulesDrift> drifts;
-    for (const RecordedEvent& recorded : events_.Events()) {
-      if (recorded.event.has_rules_drift()) drifts.push_back(recorded.event.rules_drift());
-    }
-    return drifts;
-  }
+  std::vector<v1::RulesDrift> Drifts() const { return DriftsOf(events_.Events()); }
+  // And forgets them: in a long storm a pid comes again.
+  std::vector<v1::RulesDrift> TakeDrifts() { return DriftsOf(events_.TakeEvents()); }
   // Waits until a change by process `pid` is told.
   bool IsTold(uint32_t pid) {
     return events_.WaitFor(
@@ -104,6 +100,14 @@ class WatchedIsolation {
   }
 
  private:
+  static std::vector<v1::RulesDrift> DriftsOf(const std::vector<RecordedEvent>& events) {
+    std::vector<v1::RulesDrift> drifts;
+    for (const RecordedEvent& recorded : events) {
+      if (recorded.event.has_rules_drift()) drifts.push_back(recorded.event.rules_drift());
+    }
+    return drifts;
+  }
+
   TempFolder folder_;
   std::unique_ptr<Clock> clock_ = platform::MakeSystemClock();
   RecordingSink events_;

@@ -82,7 +82,9 @@ std::vector<std::string> WinePrefix::Command(std::vector<std::string> args) cons
 }
 
 SubprocessOptions WinePrefix::Options() const {
-  return {.env = {{"WINEPREFIX", prefix_.string()}, {"WINEDEBUG", "-all"}}, .working_dir = Drive()};
+  // TMPDIR: wine leaves files of its own there.
+  return {.env = {{"WINEPREFIX", prefix_.string()}, {"WINEDEBUG", "-all"}, {"TMPDIR", prefix_.string()}},
+          .working_dir = Drive()};
 }
 
 std::unique_ptr<Subprocess> WinePrefix::Start(std::vector<std::string> args) const {
