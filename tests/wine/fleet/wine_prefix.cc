@@ -23,8 +23,10 @@ const fs::path& Template() {
   static const fs::path path = [] {
     const char* const given = std::getenv("CORDON_WINEPREFIX");
     const fs::path prefix = given != nullptr ? fs::path(given) : fs::path(kSourceDir) / "build/windows/wine";
+    // TMPDIR as in wine-run: that is where the two find each other.
     const std::vector<std::pair<std::string, std::string>> env = {{"CORDON_WINEPREFIX", prefix.string()},
-                                                                  {"WINEPREFIX", prefix.string()}};
+                                                                  {"WINEPREFIX", prefix.string()},
+                                                                  {"TMPDIR", (prefix / "unix-tmp").string()}};
     MustRun({StrCat(kSourceDir, "/scripts/lib/wine-run"), "cmd.exe", "/c", "exit"}, {.env = env});
     MustRun({kWineServer, "-w"}, {.env = env});  // what it keeps in memory is written when it ends
     return prefix;
@@ -82,7 +84,7 @@ std::vector<std::string> WinePrefix::Command(std::vector<std::string> args) cons
 }
 
 SubprocessOptions WinePrefix::Options() const {
-  // TMPDIR: wine leaves files of its own there.
+  // TMPDIR: wine's server has a folder there, which it leaves behind.
   return {.env = {{"WINEPREFIX", prefix_.string()}, {"WINEDEBUG", "-all"}, {"TMPDIR", prefix_.string()}},
           .working_dir = Drive()};
 }
