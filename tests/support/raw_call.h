@@ -9,18 +9,22 @@
 
 #include <chrono>
 #include <future>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
 
 namespace cordon::testing {
 
-// The first message that `method` answers with, or "error N".
+// The first message that `method` answers with, or "error N". `metadata`: sent with the call.
 inline std::string CallByBytes(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
-                               const std::string& request) {
+                               const std::string& request,
+                               const std::map<std::string, std::string>& metadata = {},
+                               std::chrono::seconds timeout = std::chrono::seconds(20)) {
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  for (const auto& [key, value] : metadata) context.AddMetadata(key, value);
+  context.set_deadline(std::chrono::system_clock::now() + timeout);
   const grpc::Slice slice(request);
   const grpc::ByteBuffer bytes(&slice, 1);
   grpc::ByteBuffer answer;

@@ -1,10 +1,8 @@
 #include "platform/api/files.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,6 +11,7 @@
 
 #include "common/base/status.h"
 #include "common/base/strings.h"
+#include "platform/linux/files/no_links.h"
 #include "platform/linux/system/fd.h"
 
 namespace cordon::platform {
@@ -91,10 +90,7 @@ absl::StatusOr<std::string> ReadFileBounded(const std::filesystem::path& path, s
 
 absl::Status MakeFileOfFolderOwner(const std::filesystem::path& folder, const std::string& name,
                                    std::string_view bytes) {
-  open_how how{};
-  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-  how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  const Fd at(static_cast<int>(syscall(SYS_openat2, AT_FDCWD, folder.c_str(), &how, sizeof(how))));
+  const Fd at(OpenWithoutLinks(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!at.Valid() && errno == ELOOP) {
     return absl::FailedPreconditionError(StrCat(folder.string(), ": a part of the way is a symbolic link"));
   }

@@ -2,16 +2,16 @@
 
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <chrono>
 #include <fstream>
-#include <future>
 #include <string>
 
+#include "tests/support/raw_call.h"
 #include "tests/support/temp_folder.h"
 
 namespace cordon::agent {
@@ -37,30 +37,12 @@ TEST(LocalServer, AnswersItsOwnerAndNobodyElse) {
   EXPECT_EQ(status->host_name(), "front-desk");
 }
 
-// Calls `method` with the bytes that a stock tool (grpc-health-probe, grpcurl) would send, and gives the
-// answer's.
-std::string CallByBytes(const std::filesystem::path& socket, const std::string& method,
-                        const std::string& request) {
-  const auto channel = grpc::CreateChannel("unix:" + socket.string(), grpc::InsecureChannelCredentials());
-  grpc::GenericStub stub(channel);
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
-  const grpc::Slice slice(request);
-  const grpc::ByteBuffer bytes(&slice, 1);
-  grpc::ByteBuffer answer;
-  std::promise<grpc::Status> done;
-  stub.UnaryCall(&context, method, grpc::StubOptions(), &bytes, &answer,
-                 [&](const grpc::Status& status) { done.set_value(status); });
-  const grpc::Status status = done.get_future().get();
-  if (!status.ok()) return "error " + std::to_string(status.error_code());
-  grpc::Slice whole;
-  return answer.DumpToSingleSlice(&whole).ok() ? std::string(whole.begin(), whole.end()) : "no answer";
-}
-
 std::string AskHealth(const std::filesystem::path& socket, const std::string& part) {
   const std::string request =
       part.empty() ? "" : "\x0a" + std::string(1, static_cast<char>(part.size())) + part;
-  return CallByBytes(socket, "/grpc.health.v1.Health/Check", request);
+  return testing::CallByBytes(
+      grpc::CreateChannel("unix:" + socket.string(), grpc::InsecureChannelCredentials()),
+      "/grpc.health.v1.Health/Check", request, {}, std::chrono::seconds(10));
 }
 
 TEST(LocalServer, TellsTheHealthOfEachPartByTheStandardService) {

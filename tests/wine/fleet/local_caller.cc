@@ -1,14 +1,13 @@
 #include "tests/wine/fleet/local_caller.h"
 
 #include <grpcpp/create_channel.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
 
-#include <chrono>
 #include <fstream>
-#include <future>
+#include <map>
 
 #include "common/base/strings.h"
+#include "tests/support/raw_call.h"
 
 namespace cordon::testing {
 
@@ -30,20 +29,10 @@ std::string LocalCaller::Call(const std::string& method, const std::string& requ
   std::getline(file, title);
   std::getline(file, address);
   std::getline(file, secret);
-  grpc::GenericStub stub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
-  if (with_secret) context.AddMetadata("cordon-local-secret", secret);
-  const grpc::Slice slice(request);
-  const grpc::ByteBuffer bytes(&slice, 1);
-  grpc::ByteBuffer answer;
-  std::promise<grpc::Status> done;
-  stub.UnaryCall(&context, method, grpc::StubOptions(), &bytes, &answer,
-                 [&](const grpc::Status& status) { done.set_value(status); });
-  const grpc::Status status = done.get_future().get();
-  if (!status.ok()) return StrCat("error ", static_cast<int>(status.error_code()));
-  grpc::Slice whole;
-  return answer.DumpToSingleSlice(&whole).ok() ? std::string(whole.begin(), whole.end()) : "no answer";
+  std::map<std::string, std::string> metadata;
+  if (with_secret) metadata["cordon-local-secret"] = secret;
+  return CallByBytes(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()), method, request,
+                     metadata);
 }
 
 }  // namespace cordon::testing
