@@ -1,20 +1,18 @@
 #include "agent/scan/baseline.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "common/base/status.h"
+#include "common/base/text.h"
 #include "common/crypto/digest.h"
 
 namespace cordon::agent {
 namespace {
 
-constexpr size_t kRowsPerTransaction = 2000;
-constexpr int kRowsPerPage = 1000;
-
-constexpr std::string_view kColumns =
-    "folder, name, type, size, mode, uid, gid, mtime, ctime, inode, links, sha256, link, attributes, "
-    "capabilities";
+constexpr uint64_t kBytesPerTransaction = 1024 * 1024;
+constexpr int kAskEvery = 500;  // records, before a stop is looked for
 
 struct Key {
   std::string folder;
@@ -48,72 +46,63 @@ std::string BelowTo(const std::string& folder) {
   return (folder.ends_with('/') ? folder.substr(0, folder.size() - 1) : folder) + "0";
 }
 
-FileRecord ReadRow(const Statement& row) {
-  FileRecord record;
-  record.path = PathOf(row.Bytes(0), row.Bytes(1));
-  record.metadata.type = static_cast<platform::FileType>(row.Int(2));
-  record.metadata.size = row.Unsigned(3);
-  record.metadata.mode = static_cast<uint32_t>(row.Int(4));
-  record.metadata.uid = static_cast<uint32_t>(row.Int(5));
-  record.metadata.gid = static_cast<uint32_t>(row.Int(6));
-  record.metadata.mtime_unix_nanos = row.Int(7);
-  record.metadata.ctime_unix_nanos = row.Int(8);
-  record.metadata.inode = row.Unsigned(9);
-  record.metadata.links = row.Unsigned(10);
-  record.sha256 = std::string(row.Bytes(11));
-  record.metadata.link_target = std::string(row.Bytes(12));
-  record.attributes.sha256 = std::string(row.Bytes(13));
-  record.attributes.capabilities = std::string(row.Bytes(14));
-  return record;
+// The keys of a folder and of all folders below it. Keys between the two ranges are of other folders: "/a-b"
+// comes before "/a/".
+std::array<std::pair<std::string, std::string>, 2> RangesOf(const std::string& folder) {
+  const std::string behind_it = folder + '\0';
+  return {{{folder, behind_it}, {std::max(behind_it, BelowFrom(folder)), BelowTo(folder)}}};
 }
 
-absl::Status Insert(Statement& insert, const FileRecord& record) {
-  const Key key = KeyOf(record.path);
-  const platform::FileMetadata& metadata = record.metadata;
-  return insert.BindBlob(1, key.folder)
-      .BindBlob(2, key.name)
-      .Bind(3, static_cast<int64_t>(metadata.type))
-      .BindUnsigned(4, metadata.size)
-      .Bind(5, metadata.mode)
-      .Bind(6, metadata.uid)
-      .Bind(7, metadata.gid)
-      .Bind(8, metadata.mtime_unix_nanos)
-      .Bind(9, metadata.ctime_unix_nanos)
-      .Bind(10, static_cast<int64_t>(metadata.inode))
-      .BindUnsigned(11, metadata.links)
-      .BindBlob(12, record.sha256)
-      .BindBlob(13, metadata.link_target)
-      .BindBlob(14, record.attributes.sha256)
-      .BindText(15, record.attributes.capabilities)
-      .Run();
+FileRecord ToRecord(std::string_view folder, v1::BaselineEntry entry) {
+  return {.path = PathOf(folder, entry.name()),
+          .metadata = {.type = static_cast<platform::FileType>(entry.type()),
+                       .size = entry.size(),
+                       .mode = entry.mode(),
+                       .uid = entry.uid(),
+                       .gid = entry.gid(),
+                       .mtime_unix_nanos = entry.mtime_unix_nanos(),
+                       .ctime_unix_nanos = entry.ctime_unix_nanos(),
+                       .inode = entry.inode(),
+                       .links = entry.links(),
+                       .link_target = std::move(*entry.mutable_link_target())},
+          .sha256 = std::move(*entry.mutable_sha256()),
+          .attributes = {.sha256 = std::move(*entry.mutable_attributes_sha256()),
+                         .capabilities = std::move(*entry.mutable_capabilities())}};
 }
 
-absl::Status RunAtAndBelow(Database& database, std::string_view verb, const std::string& root) {
-  const Key key = KeyOf(root);
-  CORDON_ASSIGN_OR_RETURN(Statement at, database.Prepare(StrCat(verb, " WHERE folder = ? AND name = ?")));
-  CORDON_RETURN_IF_ERROR(at.BindBlob(1, key.folder).BindBlob(2, key.name).Run());
-  CORDON_ASSIGN_OR_RETURN(Statement in, database.Prepare(StrCat(verb, " WHERE folder = ?")));
-  CORDON_RETURN_IF_ERROR(in.BindBlob(1, root).Run());
-  CORDON_ASSIGN_OR_RETURN(Statement below,
-                          database.Prepare(StrCat(verb, " WHERE folder >= ? AND folder < ?")));
+v1::BaselineEntry ToEntry(FileRecord record) {
+  platform::FileMetadata& metadata = record.metadata;
+  v1::BaselineEntry entry;
+  entry.set_name(KeyOf(record.path).name);
+  entry.set_type(static_cast<uint32_t>(metadata.type));
+  entry.set_size(metadata.size);
+  entry.set_mode(metadata.mode);
+  entry.set_uid(metadata.uid);
+  entry.set_gid(metadata.gid);
+  entry.set_mtime_unix_nanos(metadata.mtime_unix_nanos);
+  entry.set_ctime_unix_nanos(metadata.ctime_unix_nanos);
+  entry.set_inode(metadata.inode);
+  entry.set_links(metadata.links);
+  entry.set_sha256(std::move(record.sha256));
+  entry.set_link_target(std::move(metadata.link_target));
+  entry.set_attributes_sha256(std::move(record.attributes.sha256));
+  entry.set_capabilities(std::move(record.attributes.capabilities));
+  return entry;
+}
+
+absl::Status Damaged(std::string_view folder) {
+  return absl::DataLossError(
+      StrCat("the baseline of ", Printable(folder), " is damaged: make a new one (mode CREATE)"));
+}
+
+absl::Status DeleteAtAndBelow(Database& database, std::string_view from_table, std::string_view column,
+                              const std::string& root) {
+  CORDON_ASSIGN_OR_RETURN(Statement remove,
+                          database.Prepare(StrCat("DELETE FROM ", from_table, " WHERE ", column, " = ?")));
+  CORDON_RETURN_IF_ERROR(remove.BindBlob(1, root).Run());
+  CORDON_ASSIGN_OR_RETURN(Statement below, database.Prepare(StrCat("DELETE FROM ", from_table, " WHERE ",
+                                                                   column, " >= ? AND ", column, " < ?")));
   return below.BindBlob(1, BelowFrom(root)).BindBlob(2, BelowTo(root)).Run();
-}
-
-void HashRecord(const FileRecord& record, Sha256Stream& digest) {
-  const auto text = [&](std::string_view bytes) {
-    digest.UpdateU32(static_cast<uint32_t>(bytes.size()));
-    digest.Update(bytes);
-  };
-  text(record.path);
-  digest.UpdateU32(static_cast<uint32_t>(record.metadata.type));
-  digest.UpdateU64(record.metadata.type == platform::FileType::kFile ? record.metadata.size : 0);
-  digest.UpdateU32(record.metadata.mode);
-  digest.UpdateU32(record.metadata.uid);
-  digest.UpdateU32(record.metadata.gid);
-  text(record.sha256);
-  text(record.metadata.link_target);
-  text(record.attributes.sha256);
-  digest.UpdateU64(record.metadata.type == platform::FileType::kDirectory ? 1 : record.metadata.links);
 }
 
 }  // namespace
@@ -128,80 +117,153 @@ absl::StatusOr<bool> Baseline::Covers(const std::string& path) {
   }
 }
 
-absl::Status Baseline::Add(const FileRecord& record) {
-  fresh_.push_back(record);
-  return fresh_.size() < kRowsPerTransaction ? absl::OkStatus() : FlushFresh();
+Baseline::Row Baseline::MakeRow(std::string folder, const v1::BaselineFolder& entries) {
+  const auto files = std::ranges::count(entries.entries(), static_cast<uint32_t>(platform::FileType::kFile),
+                                        &v1::BaselineEntry::type);
+  return {.folder = std::move(folder),
+          .entries = entries.SerializeAsString(),
+          .files = static_cast<uint64_t>(files)};
+}
+
+absl::Status Baseline::Add(const std::string& folder, std::vector<FileRecord> records) {
+  v1::BaselineFolder entries;
+  for (FileRecord& record : records) {
+    if (record.path == folder) {
+      fresh_roots_.push_back(std::move(record));
+    } else {
+      *entries.add_entries() = ToEntry(std::move(record));
+    }
+  }
+  std::ranges::sort(*entries.mutable_entries(), {}, &v1::BaselineEntry::name);
+  fresh_.push_back(MakeRow(folder, entries));
+  fresh_bytes_ += fresh_.back().entries.size();
+  return fresh_bytes_ < kBytesPerTransaction ? absl::OkStatus() : FlushFresh();
+}
+
+absl::Status Baseline::PutFolder(std::string_view table, const Row& row) {
+  CORDON_ASSIGN_OR_RETURN(Statement put, database_.Prepare(StrCat("INSERT OR REPLACE INTO ", table,
+                                                                  "(path, files, entries) VALUES(?, ?, ?)")));
+  return put.BindBlob(1, row.folder).BindUnsigned(2, row.files).BindBlob(3, row.entries).Run();
 }
 
 absl::Status Baseline::FlushFresh() {
-  CORDON_ASSIGN_OR_RETURN(Statement insert,
-                          database_.Prepare(StrCat("INSERT OR REPLACE INTO fresh_file(", kColumns,
-                                                   ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")));
+  if (fresh_.empty()) return absl::OkStatus();
+  CORDON_ASSIGN_OR_RETURN(Statement root,
+                          database_.Prepare("INSERT OR REPLACE INTO fresh_root VALUES(?, ?)"));
   CORDON_RETURN_IF_ERROR(database_.Transaction([&]() -> absl::Status {
-    for (const FileRecord& record : fresh_) CORDON_RETURN_IF_ERROR(Insert(insert, record));
+    for (const Row& row : fresh_) CORDON_RETURN_IF_ERROR(PutFolder("fresh_folder", row));
+    for (const FileRecord& record : fresh_roots_) {
+      CORDON_RETURN_IF_ERROR(
+          root.BindBlob(1, record.path).BindBlob(2, ToEntry(record).SerializeAsString()).Run());
+    }
     return absl::OkStatus();
   }));
   fresh_.clear();
+  fresh_roots_.clear();
+  fresh_bytes_ = 0;
   return absl::OkStatus();
+}
+
+// The folder that a root lies in may have a baseline too, with another record of it.
+absl::Status Baseline::PatchParent(const std::string& root, const v1::BaselineEntry& record) {
+  const Key key = KeyOf(root);
+  CORDON_ASSIGN_OR_RETURN(std::optional<v1::BaselineFolder> parent, Entries(key.folder));
+  if (!parent.has_value()) return absl::OkStatus();
+  auto& entries = *parent->mutable_entries();
+  entries.erase(std::ranges::remove(entries, key.name, &v1::BaselineEntry::name).begin(), entries.end());
+  if (record.type() != 0) *entries.Add() = record;
+  std::ranges::sort(entries, {}, &v1::BaselineEntry::name);
+  return PutFolder("folder", MakeRow(key.folder, *parent));
+}
+
+absl::Status Baseline::TakeRoot(const std::string& root, int64_t time_unix_nanos) {
+  CORDON_RETURN_IF_ERROR(DeleteAtAndBelow(database_, "folder", "path", root));
+  CORDON_RETURN_IF_ERROR(DeleteAtAndBelow(database_, "covered", "root", root));
+  CORDON_ASSIGN_OR_RETURN(Statement fresh, database_.Prepare("SELECT record FROM fresh_root WHERE root = ?"));
+  CORDON_ASSIGN_OR_RETURN(const bool there, fresh.BindBlob(1, root).Step());
+  const std::string record(there ? fresh.Bytes(0) : std::string_view());
+  fresh.Reset();
+  v1::BaselineEntry entry;
+  if (!entry.ParseFromString(record)) return Damaged(root);
+  CORDON_ASSIGN_OR_RETURN(Statement cover, database_.Prepare("INSERT INTO covered VALUES(?, ?, ?)"));
+  CORDON_RETURN_IF_ERROR(cover.BindBlob(1, root).Bind(2, time_unix_nanos).BindBlob(3, record).Run());
+  return PatchParent(root, entry);
+}
+
+// Of a whole baseline, which is the usual case, no row is written twice: the two tables change their names.
+absl::Status Baseline::MoveFresh() {
+  CORDON_ASSIGN_OR_RETURN(Statement others, database_.Prepare("SELECT 1 FROM folder LIMIT 1"));
+  CORDON_ASSIGN_OR_RETURN(const bool any, others.Step());
+  others.Reset();
+  return database_.Execute(
+      any ? "INSERT OR REPLACE INTO folder SELECT * FROM fresh_folder; DELETE FROM fresh_folder"
+          : "ALTER TABLE folder RENAME TO no_folder; ALTER TABLE fresh_folder RENAME TO folder; "
+            "ALTER TABLE no_folder RENAME TO fresh_folder");
 }
 
 absl::Status Baseline::Replace(const std::vector<std::string>& roots, int64_t time_unix_nanos) {
   CORDON_RETURN_IF_ERROR(FlushFresh());
-  CORDON_ASSIGN_OR_RETURN(Statement cover, database_.Prepare("INSERT OR REPLACE INTO covered VALUES(?, ?)"));
   return database_.Transaction([&]() -> absl::Status {
-    for (const std::string& root : roots) {
-      CORDON_RETURN_IF_ERROR(RunAtAndBelow(database_, "DELETE FROM file", root));
-      CORDON_RETURN_IF_ERROR(cover.BindBlob(1, root).Bind(2, time_unix_nanos).Run());
-    }
+    for (const std::string& root : roots) CORDON_RETURN_IF_ERROR(TakeRoot(root, time_unix_nanos));
+    CORDON_RETURN_IF_ERROR(MoveFresh());
     // A job that dies now does not begin to make it again when it goes on: there is nothing left to make it
     // of.
-    return database_.Execute(
-        "INSERT OR REPLACE INTO file SELECT * FROM fresh_file; DELETE FROM fresh_file; "
-        "UPDATE job_root SET task = 2 WHERE task = 1");
+    return database_.Execute("DELETE FROM fresh_root; UPDATE job_root SET task = 2 WHERE task = 1");
   });
+}
+
+absl::StatusOr<std::optional<Baseline::Row>> Baseline::FirstRow(const std::string& from,
+                                                                const std::string& before) {
+  if (!first_row_.has_value()) {  // asked for every folder
+    CORDON_ASSIGN_OR_RETURN(
+        first_row_,
+        database_.Prepare(
+            "SELECT path, files, entries FROM folder WHERE path >= ? AND path < ? ORDER BY path LIMIT 1"));
+  }
+  first_row_->Reset();
+  CORDON_ASSIGN_OR_RETURN(const bool there, first_row_->BindBlob(1, from).BindBlob(2, before).Step());
+  if (!there) return std::nullopt;
+  Row row{.folder = std::string(first_row_->Bytes(0)),
+          .entries = std::string(first_row_->Bytes(2)),
+          .files = first_row_->Unsigned(1)};
+  first_row_->Reset();
+  return row;
+}
+
+absl::StatusOr<std::optional<v1::BaselineFolder>> Baseline::Entries(const std::string& folder) {
+  CORDON_ASSIGN_OR_RETURN(const std::optional<Row> row, FirstRow(folder, folder + '\0'));
+  if (!row.has_value()) return std::nullopt;
+  v1::BaselineFolder entries;
+  if (!entries.ParseFromString(row->entries)) return Damaged(folder);
+  return entries;
 }
 
 absl::StatusOr<std::optional<FileRecord>> Baseline::Find(const std::string& path) {
   const Key key = KeyOf(path);
-  CORDON_ASSIGN_OR_RETURN(
-      Statement find,
-      database_.Prepare(StrCat("SELECT ", kColumns, " FROM file WHERE folder = ? AND name = ?")));
-  CORDON_ASSIGN_OR_RETURN(const bool row, find.BindBlob(1, key.folder).BindBlob(2, key.name).Step());
-  if (!row) return std::nullopt;
-  return ReadRow(find);
+  CORDON_ASSIGN_OR_RETURN(Statement root, database_.Prepare("SELECT record FROM covered WHERE root = ?"));
+  CORDON_ASSIGN_OR_RETURN(const bool own, root.BindBlob(1, path).Step());
+  if (own) {
+    v1::BaselineEntry entry;
+    if (!entry.ParseFromString(std::string(root.Bytes(0)))) return Damaged(path);
+    if (root.Bytes(0).empty()) return std::nullopt;
+    return ToRecord(key.folder, std::move(entry));
+  }
+  CORDON_ASSIGN_OR_RETURN(std::optional<v1::BaselineFolder> folder, Entries(key.folder));
+  if (!folder.has_value()) return std::nullopt;
+  const auto found = std::ranges::find(*folder->mutable_entries(), key.name, &v1::BaselineEntry::name);
+  if (found == folder->mutable_entries()->end()) return std::nullopt;
+  return ToRecord(key.folder, std::move(*found));
 }
 
 absl::StatusOr<std::vector<FileRecord>> Baseline::Children(const std::string& folder) {
-  if (!children_.has_value()) {  // asked for every folder
-    CORDON_ASSIGN_OR_RETURN(children_,
-                            database_.Prepare(StrCat("SELECT ", kColumns, " FROM file WHERE folder = ?")));
-  }
-  children_->Reset();
-  children_->BindBlob(1, folder);
+  CORDON_ASSIGN_OR_RETURN(std::optional<v1::BaselineFolder> entries, Entries(folder));
   std::vector<FileRecord> records;
-  while (true) {
-    CORDON_ASSIGN_OR_RETURN(const bool row, children_->Step());
-    if (!row) break;
-    records.push_back(ReadRow(*children_));
+  if (!entries.has_value()) return records;
+  records.reserve(static_cast<size_t>(entries->entries_size()));
+  for (v1::BaselineEntry& entry : *entries->mutable_entries()) {
+    records.push_back(ToRecord(folder, std::move(entry)));
   }
-  children_->Reset();
   return records;
-}
-
-absl::StatusOr<std::vector<FileRecord>> Baseline::PageBehind(const std::string& folder,
-                                                             const std::string& name,
-                                                             const std::string& end) {
-  CORDON_ASSIGN_OR_RETURN(Statement find,
-                          database_.Prepare(StrCat("SELECT ", kColumns,
-                                                   " FROM file WHERE (folder, name) > (?, ?) AND folder < ? ",
-                                                   "ORDER BY folder, name LIMIT ", kRowsPerPage)));
-  find.BindBlob(1, folder).BindBlob(2, name).BindBlob(3, end);
-  std::vector<FileRecord> page;
-  while (true) {
-    CORDON_ASSIGN_OR_RETURN(const bool row, find.Step());
-    if (!row) return page;
-    page.push_back(ReadRow(find));
-  }
 }
 
 // No statement stays open while `visit` runs: what it writes, after another connection wrote, would be
@@ -209,27 +271,29 @@ absl::StatusOr<std::vector<FileRecord>> Baseline::PageBehind(const std::string& 
 absl::Status Baseline::ForEachBelow(const std::string& folder,
                                     const std::function<absl::Status(FileRecord)>& visit,
                                     const std::function<bool()>& keep_going) {
-  // Keys between the two ranges are of other folders: "/a-b" comes before "/a/".
-  const std::string behind_children = folder + '\0';
-  const std::pair<std::string, std::string> ranges[] = {
-      {folder, behind_children}, {std::max(behind_children, BelowFrom(folder)), BelowTo(folder)}};
-  for (const auto& [begin, end] : ranges) {
-    Key last{.folder = begin, .name = {}};
+  int visited = 0;
+  for (const auto& [begin, end] : RangesOf(folder)) {
+    std::string from = begin;
     while (true) {
       if (!keep_going()) return absl::OkStatus();
-      CORDON_ASSIGN_OR_RETURN(std::vector<FileRecord> page, PageBehind(last.folder, last.name, end));
-      if (page.empty()) break;
-      last = KeyOf(page.back().path);
-      for (FileRecord& record : page) CORDON_RETURN_IF_ERROR(visit(std::move(record)));
+      CORDON_ASSIGN_OR_RETURN(const std::optional<Row> row, FirstRow(from, end));
+      if (!row.has_value()) break;
+      v1::BaselineFolder entries;
+      if (!entries.ParseFromString(row->entries)) return Damaged(row->folder);
+      for (v1::BaselineEntry& entry : *entries.mutable_entries()) {
+        if (++visited % kAskEvery == 0 && !keep_going()) return absl::OkStatus();
+        CORDON_RETURN_IF_ERROR(visit(ToRecord(row->folder, std::move(entry))));
+      }
+      from = row->folder + '\0';
     }
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<uint64_t> Baseline::CountBelow(const std::string& root) {
-  CORDON_ASSIGN_OR_RETURN(Statement count,
-                          database_.Prepare("SELECT count(*) FROM file WHERE (folder = ? OR (folder >= ? AND "
-                                            "folder < ?)) AND type = 1"));
+  CORDON_ASSIGN_OR_RETURN(
+      Statement count,
+      database_.Prepare("SELECT sum(files) FROM folder WHERE path = ? OR (path >= ? AND path < ?)"));
   CORDON_ASSIGN_OR_RETURN(
       const bool row, count.BindBlob(1, root).BindBlob(2, BelowFrom(root)).BindBlob(3, BelowTo(root)).Step());
   return row ? count.Unsigned(0) : 0;
@@ -239,16 +303,30 @@ absl::StatusOr<std::string> Baseline::Hash(const std::vector<std::string>& roots
                                            const std::function<bool()>& keep_going) {
   Sha256Stream digest;
   bool any = false;
-  const auto add = [&](const FileRecord& record) {
-    HashRecord(record, digest);
+  const auto add = [&](std::string_view key, std::string_view bytes) {
+    digest.UpdateU32(static_cast<uint32_t>(key.size()));
+    digest.Update(key);
+    digest.UpdateU32(static_cast<uint32_t>(bytes.size()));
+    digest.Update(bytes);
     any = true;
-    return absl::OkStatus();
   };
+  CORDON_ASSIGN_OR_RETURN(
+      Statement rows,
+      database_.Prepare("SELECT path, entries FROM folder WHERE path >= ? AND path < ? ORDER BY path"));
   for (const std::string& root : roots) {
-    CORDON_ASSIGN_OR_RETURN(const std::optional<FileRecord> at, Find(root));
-    if (at.has_value()) CORDON_RETURN_IF_ERROR(add(*at));
-    CORDON_RETURN_IF_ERROR(ForEachBelow(root, add, keep_going));
-    if (!keep_going()) return absl::CancelledError("stopped reading the baseline");
+    CORDON_ASSIGN_OR_RETURN(const std::optional<FileRecord> own, Find(root));
+    if (own.has_value()) add(root, ToEntry(*own).SerializeAsString());
+    for (const auto& [from, before] : RangesOf(root)) {
+      rows.BindBlob(1, from).BindBlob(2, before);
+      for (int read = 0;; ++read) {
+        if (read % kAskEvery == 0 && !keep_going())
+          return absl::CancelledError("stopped reading the baseline");
+        CORDON_ASSIGN_OR_RETURN(const bool row, rows.Step());
+        if (!row) break;
+        add(rows.Bytes(0), rows.Bytes(1));
+      }
+      rows.Reset();
+    }
   }
   return any ? digest.Finish() : std::string();
 }

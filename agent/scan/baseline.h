@@ -11,12 +11,13 @@
 
 #include "agent/scan/file_record.h"
 #include "common/sqlite/database.h"
+#include "cordon/v1/baseline.pb.h"
 
 namespace cordon::agent {
 
-// The recorded state of files, on disk (scan_database.h). A new baseline is collected beside the old one and
-// takes its place in one transaction: a job that is cancelled or killed leaves the old one whole. Not
-// thread-safe.
+// The recorded state of files, on disk (scan_database.h): a row for each folder. A new baseline is collected
+// beside the old one and takes its place in one transaction: a job that is cancelled or killed leaves the old
+// one whole. A row that cannot be parsed is DATA_LOSS. Not thread-safe.
 class Baseline {
  public:
   // `database` must outlive it.
@@ -26,7 +27,9 @@ class Baseline {
   absl::StatusOr<bool> Covers(const std::string& path);
 
   // --- making: Add …, Replace; JobStore::Begin clears what was added by another job ---
-  absl::Status Add(const FileRecord& record);
+  // All entries of `folder`, and when it is a root, the root's own record among them. In the place of what
+  // was added of it before.
+  absl::Status Add(const std::string& folder, std::vector<FileRecord> records);
   absl::Status FlushFresh();  // what was added is on disk
   // What was added becomes the baseline of `roots`; what is recorded elsewhere stays.
   absl::Status Replace(const std::vector<std::string>& roots, int64_t time_unix_nanos);
@@ -41,18 +44,32 @@ class Baseline {
       const std::string& folder, const std::function<absl::Status(FileRecord)>& visit,
       const std::function<bool()>& keep_going = [] { return true; });
   absl::StatusOr<uint64_t> CountBelow(const std::string& root);
-  // Over all that is recorded at and below the roots: equal baselines, equal hashes. Empty: nothing is.
-  // CANCELLED when `keep_going` says no.
+  // Over all that is recorded at and below the roots, times and inode numbers with it: who can change those
+  // in the baseline could have a changed file passed over. Empty: nothing is recorded. CANCELLED when
+  // `keep_going` says no.
   absl::StatusOr<std::string> Hash(
       const std::vector<std::string>& roots, const std::function<bool()>& keep_going = [] { return true; });
 
  private:
-  // The next records behind this key, of folders before `end`.
-  absl::StatusOr<std::vector<FileRecord>> PageBehind(const std::string& folder, const std::string& name,
-                                                     const std::string& end);
+  struct Row {
+    std::string folder;
+    std::string entries;  // a serialized v1::BaselineFolder
+    uint64_t files = 0;   // regular ones among them
+  };
+  static Row MakeRow(std::string folder, const v1::BaselineFolder& entries);
+  absl::Status PutFolder(std::string_view table, const Row& row);
+  // The first row of these keys.
+  absl::StatusOr<std::optional<Row>> FirstRow(const std::string& from, const std::string& before);
+  absl::StatusOr<std::optional<v1::BaselineFolder>> Entries(const std::string& folder);
+  absl::Status TakeRoot(const std::string& root, int64_t time_unix_nanos);
+  absl::Status MoveFresh();
+  absl::Status PatchParent(const std::string& root, const v1::BaselineEntry& record);
+
   Database& database_;
-  std::optional<Statement> children_;
-  std::vector<FileRecord> fresh_;
+  std::optional<Statement> first_row_;
+  std::vector<Row> fresh_;
+  std::vector<FileRecord> fresh_roots_;  // their own records
+  uint64_t fresh_bytes_ = 0;             // of entries in fresh_
 };
 
 }  // namespace cordon::agent

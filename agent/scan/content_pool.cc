@@ -13,6 +13,8 @@ namespace {
 // The walk may be this far ahead of reading: the nearer the end is known, the better the estimate. About 20
 // MB.
 constexpr size_t kMaxOutstanding = 65'536;
+constexpr size_t kWorthTaking =
+    256;  // results: being woken for each would cost more than a small file's hash
 
 absl::StatusOr<platform::OpenFile> Open(const ContentPool::Job& job) {
   if (job.running.empty()) return platform::OpenForReading(job.path);
@@ -59,10 +61,14 @@ bool ContentPool::TrySubmit(Job* job) {
 
 std::vector<ContentPool::Result> ContentPool::Take(std::chrono::milliseconds wait) {
   std::unique_lock lock(mutex_);
-  if (wait.count() > 0) done_.wait_for(lock, wait, [&] { return !results_.empty(); });
+  if (wait.count() > 0) done_.wait_for(lock, wait, [&] { return WorthTaking(); });
   std::vector<Result> results = std::exchange(results_, {});
   outstanding_ -= results.size();
   return results;
+}
+
+bool ContentPool::WorthTaking() const {
+  return results_.size() >= kWorthTaking || (jobs_.empty() && reading_ == 0);
 }
 
 void ContentPool::Run(RuleScanner* scanner) {
@@ -76,11 +82,13 @@ void ContentPool::Run(RuleScanner* scanner) {
     if (jobs_.empty()) return;
     Job job = std::move(jobs_.front());
     jobs_.pop_front();
+    ++reading_;
     lock.unlock();
     absl::StatusOr<Content> content = Read(job, scanner);
     lock.lock();
+    --reading_;
     results_.push_back({.job = std::move(job), .content = std::move(content)});
-    done_.notify_one();
+    if (WorthTaking()) done_.notify_one();
   }
 }
 

@@ -60,7 +60,7 @@ class ContentPool {
 
   // False when the queue is full: take results and try again.
   bool TrySubmit(Job* job);
-  // What is done by now; waits for the first one, up to `wait`.
+  // What is done by now; waits for some hundreds or the last one, up to `wait`.
   std::vector<Result> Take(std::chrono::milliseconds wait);
   // Submitted and not yet taken.
   size_t Outstanding() const { return outstanding_; }
@@ -68,6 +68,7 @@ class ContentPool {
 
  private:
   void Run(RuleScanner* scanner);
+  bool WorthTaking() const;  // under mutex_
   absl::StatusOr<Content> Read(const Job& job, RuleScanner* scanner);
 
   const Options options_;
@@ -81,6 +82,7 @@ class ContentPool {
   std::condition_variable done_;
   std::deque<Job> jobs_;
   std::vector<Result> results_;
+  size_t reading_ = 0;  // threads that have a job
   bool closed_ = false;
   std::vector<std::thread> threads_;
 };

@@ -3,11 +3,17 @@
 #include "common/base/status.h"
 
 namespace cordon::agent {
+namespace {
+
+constexpr std::string_view kClear =
+    "DELETE FROM job; DELETE FROM job_root; DELETE FROM told; DELETE FROM fresh_folder; DELETE FROM "
+    "fresh_root";
+
+}  // namespace
 
 absl::Status JobStore::Begin(const SavedJob& job) {
   return database_.Transaction([&]() -> absl::Status {
-    CORDON_RETURN_IF_ERROR(
-        database_.Execute("DELETE FROM job; DELETE FROM job_root; DELETE FROM told; DELETE FROM fresh_file"));
+    CORDON_RETURN_IF_ERROR(database_.Execute(kClear));
     CORDON_ASSIGN_OR_RETURN(Statement insert,
                             database_.Prepare("INSERT INTO job(one, order_id, spec) VALUES(1, ?, ?)"));
     CORDON_RETURN_IF_ERROR(insert.BindText(1, job.order_id).BindBlob(2, job.spec.SerializeAsString()).Run());
@@ -64,10 +70,7 @@ absl::Status JobStore::SetBaselineBefore(const std::string& sha256) {
 }
 
 absl::Status JobStore::End() {
-  return database_.Transaction([&] {
-    return database_.Execute(
-        "DELETE FROM job; DELETE FROM job_root; DELETE FROM told; DELETE FROM fresh_file");
-  });
+  return database_.Transaction([&] { return database_.Execute(kClear); });
 }
 
 absl::StatusOr<JobStore::Told> JobStore::Remember(const std::string& finding) {

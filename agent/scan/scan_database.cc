@@ -41,7 +41,23 @@ constexpr std::string_view kSecond = R"(
   CREATE TABLE told(                  -- findings beyond the cursor
     finding BLOB PRIMARY KEY, sure INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 )";
-constexpr std::string_view kSteps[] = {kFirst, kSecond};
+
+// A row for each folder, with a BaselineFolder. The baseline has to be made anew.
+constexpr std::string_view kThird = R"(
+  DROP TABLE file;
+  DROP TABLE fresh_file;
+  DROP TABLE covered;
+  DELETE FROM job;
+  DELETE FROM job_root;
+  DELETE FROM told;
+  CREATE TABLE folder(path BLOB PRIMARY KEY, files INTEGER NOT NULL, entries BLOB NOT NULL) WITHOUT ROWID;
+  CREATE TABLE fresh_folder(path BLOB PRIMARY KEY, files INTEGER NOT NULL, entries BLOB NOT NULL) WITHOUT ROWID;
+  CREATE TABLE covered(                -- roots that have a baseline
+    root BLOB PRIMARY KEY, made INTEGER NOT NULL,
+    record BLOB NOT NULL) WITHOUT ROWID; -- BaselineEntry of the root itself; empty: it was not there
+  CREATE TABLE fresh_root(root BLOB PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID;
+)";
+constexpr std::string_view kSteps[] = {kFirst, kSecond, kThird};
 
 }  // namespace
 

@@ -150,6 +150,7 @@ absl::Status ScanJob::WalkRoot(const ScanRoot& root) {
       CORDON_RETURN_IF_ERROR(Visit(root.path, *std::move(metadata), std::move(before), folder));
     }
     folder->listed = folders_.empty() && !Stopped();  // else it is walked next, or again
+    CORDON_RETURN_IF_ERROR(RecordIfDone(*folder));
   }
   while (!folders_.empty() && !Stopped()) {
     const FolderPtr folder = std::move(folders_.back());
@@ -200,6 +201,7 @@ absl::Status ScanJob::WalkFolder(const FolderPtr& folder) {
     if (Stopped()) return absl::OkStatus();  // not all of it may be told
   }
   folder->listed = true;
+  if (!done) CORDON_RETURN_IF_ERROR(RecordIfDone(*folder));
   return TakeResults(std::chrono::milliseconds(0));
 }
 
@@ -243,7 +245,7 @@ absl::Status ScanJob::Visit(const std::string& path, platform::FileMetadata meta
     ledger_.NotScanned(path, Message(attributes.status()), *folder);
     if (before.has_value()) after.attributes = before->attributes;
   }
-  return Settle(after, before, *folder);
+  return Settle(std::move(after), before, *folder);
 }
 
 absl::Status ScanJob::VisitFile(const std::string& path, platform::FileMetadata metadata,

@@ -63,9 +63,10 @@ class ScanJob {
   absl::Status TakeFailure(const ContentPool::Job& job, const absl::Status& status);
   absl::Status TellIndicator(const FileRecord& file, const IndicatorMatch& match,
                              const ContentPool::Job& job);
-  absl::Status Settle(const FileRecord& after, const std::optional<FileRecord>& before, Folder& folder);
+  absl::Status Settle(FileRecord after, const std::optional<FileRecord>& before, Folder& folder);
   absl::Status TellRemoved(const FileRecord& before, Folder& folder);
   absl::Status TellRemovedBelow(const std::string& path, Folder& folder);
+  absl::Status RecordIfDone(Folder& folder);
   absl::Status Finish();
   v1::ScanProgress End(const absl::Status& status, bool whole);
   bool IsExcluded(const std::string& path) const;

@@ -29,7 +29,12 @@ absl::Status ScanJob::TakeResult(ContentPool::Result result) {
                                              : TakeFailure(result.job, result.content.status()));
   --result.job.folder->unread;
   ledger_.FileDone(result.job.metadata.size, *result.job.folder);
-  return absl::OkStatus();
+  return RecordIfDone(*result.job.folder);
+}
+
+absl::Status ScanJob::RecordIfDone(Folder& folder) {
+  if (mode_ != ScanRoot::Baseline::kCreate || !folder.listed || folder.unread > 0) return absl::OkStatus();
+  return baseline_.Add(folder.path, std::exchange(folder.recorded, {}));
 }
 
 absl::Status ScanJob::TakeContent(const ContentPool::Job& job, ContentPool::Content content) {
@@ -52,7 +57,7 @@ absl::Status ScanJob::TakeContent(const ContentPool::Job& job, ContentPool::Cont
       CORDON_RETURN_IF_ERROR(TellIndicator(file, {.rule = rule, .detail = "the rule matches"}, job));
     }
   }
-  return job.running.empty() ? Settle(file, job.before, *job.folder) : absl::OkStatus();
+  return job.running.empty() ? Settle(std::move(file), job.before, *job.folder) : absl::OkStatus();
 }
 
 absl::Status ScanJob::TakeFailure(const ContentPool::Job& job, const absl::Status& status) {
@@ -67,7 +72,7 @@ absl::Status ScanJob::TakeFailure(const ContentPool::Job& job, const absl::Statu
   // What cannot be read is not called changed.
   FileRecord after{.path = job.path, .metadata = job.metadata};
   if (job.before.has_value()) after.attributes = job.before->attributes;
-  return Settle(after, job.before, *job.folder);
+  return Settle(std::move(after), job.before, *job.folder);
 }
 
 // Of running programs: once for each process.
@@ -89,9 +94,11 @@ absl::Status ScanJob::TellIndicator(const FileRecord& file, const IndicatorMatch
   return absl::OkStatus();
 }
 
-absl::Status ScanJob::Settle(const FileRecord& after, const std::optional<FileRecord>& before,
-                             Folder& folder) {
-  if (mode_ == ScanRoot::Baseline::kCreate) return baseline_.Add(after);
+absl::Status ScanJob::Settle(FileRecord after, const std::optional<FileRecord>& before, Folder& folder) {
+  if (mode_ == ScanRoot::Baseline::kCreate) {
+    folder.recorded.push_back(std::move(after));
+    return absl::OkStatus();
+  }
   if (mode_ == ScanRoot::Baseline::kNone) return absl::OkStatus();
   if (!before.has_value()) return ledger_.Tell(AddedFinding(after), folder);
   std::optional<v1::Finding> finding = Compare(*before, after);

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/scan/file_record.h"
 #include "cordon/v1/scan.pb.h"
 
 namespace cordon::agent {
@@ -29,6 +30,8 @@ struct Folder {
   size_t unread = 0;                   // files of it that are still to be read
   v1::ScanProgress done = {};          // counts of its own entries: files, findings, what was not scanned
   std::vector<std::string> told = {};  // digests of its findings
+  std::vector<FileRecord> recorded =
+      {};  // for a new baseline; given to it when nothing of the folder is open
 };
 using FolderPtr = std::shared_ptr<Folder>;
 

@@ -15,6 +15,7 @@
 #include "common/base/uuid.h"
 #include "common/crypto/digest.h"
 #include "common/sqlite/database.h"
+#include "cordon/v1/baseline.pb.h"
 #include "tests/support/fleet.h"
 
 namespace cordon::testing {
@@ -226,7 +227,16 @@ TEST_F(ScanRoundTest, AnEditedAndARolledBackBaselineAreNoticed) {
     // An implant makes itself part of what is expected.
     auto edited = Database::Open(database, Database::Durability::kFull);
     ASSERT_TRUE(edited.ok()) << edited.status();
-    ASSERT_TRUE(edited->Execute("UPDATE file SET mode = 2541 WHERE name = CAST('a' AS BLOB)").ok());
+    auto row = edited->Prepare("SELECT path, entries FROM folder WHERE files > 0");
+    ASSERT_TRUE(row.ok() && *row->Step());
+    v1::BaselineFolder folder;
+    ASSERT_TRUE(folder.ParseFromString(std::string(row->Bytes(1))));
+    ASSERT_EQ(folder.entries(0).name(), "a");
+    folder.mutable_entries(0)->set_mtime_unix_nanos(1);
+    auto put = edited->Prepare("UPDATE folder SET entries = ? WHERE path = ?");
+    put->BindBlob(1, folder.SerializeAsString()).BindBlob(2, row->Bytes(0));
+    row->Reset();
+    ASSERT_TRUE(put->Run().ok());
   }
   fleet_.StartAgent();
   EXPECT_THAT(check(), HasSubstr("BASELINE NOT TRUSTWORTHY"));

@@ -18,7 +18,12 @@ using testing::TempFolder;
 class BaselineTest : public ::testing::Test {
  protected:
   void Record(const std::vector<std::string>& paths, const std::string& root) {
-    for (const std::string& path : paths) ASSERT_THAT(baseline_.Add({.path = path}), IsOk());
+    std::map<std::string, std::vector<FileRecord>> folders;
+    for (const std::string& path : paths) {
+      const std::string folder = path == root ? root : std::filesystem::path(path).parent_path().string();
+      folders[folder].push_back({.path = path});
+    }
+    for (auto& [folder, records] : folders) ASSERT_THAT(baseline_.Add(folder, std::move(records)), IsOk());
     ASSERT_THAT(baseline_.Replace({root}, 1), IsOk());
   }
   std::vector<std::string> Below(const std::string& folder) {
@@ -59,13 +64,89 @@ TEST_F(BaselineTest, WhoVisitsWritesAlsoAfterAnotherConnectionDid) {
   const absl::Status status = baseline_.ForEachBelow("/r", [&](const FileRecord& record) -> absl::Status {
     visited.push_back(record.path);
     if (visited.size() % 700 == 1) {
-      EXPECT_THAT(orders->Execute("UPDATE job SET paused = 1; INSERT INTO covered VALUES(randomblob(9), 1)"),
-                  IsOk());
+      EXPECT_THAT(
+          orders->Execute("UPDATE job SET paused = 1; INSERT INTO covered VALUES(randomblob(9), 1, x'')"),
+          IsOk());
     }
     return database_.Execute("INSERT INTO told VALUES(randomblob(16), 0)");
   });
   EXPECT_THAT(status, IsOk());
   EXPECT_EQ(visited, paths);
+}
+
+TEST_F(BaselineTest, KeepsWhatARecordHolds) {
+  FileRecord record{.path = "/r/file",
+                    .metadata = {.type = platform::FileType::kFile,
+                                 .size = 3,
+                                 .mode = 0644,
+                                 .uid = 1000,
+                                 .gid = 1001,
+                                 .mtime_unix_nanos = -5,
+                                 .ctime_unix_nanos = 1'700'000'000'000'000'001,
+                                 .inode = 7,
+                                 .links = 2},
+                    .sha256 = std::string(32, 's'),
+                    .attributes = {.sha256 = std::string(32, 'a'), .capabilities = "cap_net_raw=ep"}};
+  FileRecord link{.path = "/r/\xff",
+                  .metadata = {.type = platform::FileType::kSymlink, .link_target = "\xfe"}};
+  ASSERT_THAT(baseline_.Add("/r", {link, {.path = "/r", .metadata = {.mode = 0755}}, record}), IsOk());
+  ASSERT_THAT(baseline_.Replace({"/r"}, 1), IsOk());
+  const auto children = baseline_.Children("/r");
+  ASSERT_TRUE(children.ok()) << children.status();
+  ASSERT_EQ(children->size(), 2U);
+  const FileRecord& kept = children->at(0);
+  EXPECT_EQ(kept.path, record.path);
+  EXPECT_TRUE(LooksUntouched(kept.metadata, record.metadata));
+  EXPECT_FALSE(Compare(kept, record).has_value());
+  EXPECT_EQ(kept.sha256, record.sha256);
+  EXPECT_EQ(children->at(1).path, link.path);
+  EXPECT_EQ(children->at(1).metadata.link_target, "\xfe");
+  EXPECT_EQ((*baseline_.Find("/r"))->metadata.mode, 0755U);
+  EXPECT_EQ((*baseline_.Find("/r/file"))->metadata.mode, 0644U);
+  EXPECT_FALSE((*baseline_.Find("/r/none")).has_value());
+  EXPECT_EQ(*baseline_.CountBelow("/r"), 1U);
+}
+
+// Who could change those in the baseline could have a changed file passed over.
+TEST_F(BaselineTest, ItsHashIsOverTimesAndInodesToo) {
+  const auto hash_with = [&](const platform::FileMetadata& metadata) {
+    EXPECT_THAT(baseline_.Add("/r", {{.path = "/r/file", .metadata = metadata}}), IsOk());
+    EXPECT_THAT(baseline_.Replace({"/r"}, 1), IsOk());
+    return *baseline_.Hash({"/r"});
+  };
+  const std::string first = hash_with({.mtime_unix_nanos = 1, .ctime_unix_nanos = 1, .inode = 1});
+  EXPECT_EQ(hash_with({.mtime_unix_nanos = 1, .ctime_unix_nanos = 1, .inode = 1}), first);
+  EXPECT_NE(hash_with({.mtime_unix_nanos = 2, .ctime_unix_nanos = 1, .inode = 1}), first);
+  EXPECT_NE(hash_with({.mtime_unix_nanos = 1, .ctime_unix_nanos = 2, .inode = 1}), first);
+  EXPECT_NE(hash_with({.mtime_unix_nanos = 1, .ctime_unix_nanos = 1, .inode = 2}), first);
+}
+
+TEST_F(BaselineTest, APartThatIsRecordedAnewIsNewInTheWholeToo) {
+  ASSERT_THAT(baseline_.Add("/r", {{.path = "/r/a"}, {.path = "/r/b"}, {.path = "/r/c"}}), IsOk());
+  ASSERT_THAT(baseline_.Add("/r/b", {{.path = "/r/b/old"}}), IsOk());
+  ASSERT_THAT(baseline_.Replace({"/r"}, 1), IsOk());
+  const std::string before = *baseline_.Hash({"/r"});
+  ASSERT_THAT(baseline_.Add("/r/b", {{.path = "/r/b", .metadata = {.mode = 0700}}, {.path = "/r/b/new"}}),
+              IsOk());
+  ASSERT_THAT(baseline_.Replace({"/r/b"}, 2), IsOk());
+  EXPECT_EQ((*baseline_.Children("/r")).at(1).metadata.mode, 0700U);
+  EXPECT_EQ((*baseline_.Find("/r/b"))->metadata.mode, 0700U);
+  EXPECT_THAT(Below("/r"), ElementsAre("/r/a", "/r/b", "/r/c", "/r/b/new"));
+  EXPECT_NE(*baseline_.Hash({"/r"}), before);
+  // It is gone, and the whole is recorded anew: nothing of it is left.
+  ASSERT_THAT(baseline_.Replace({"/r/b"}, 3), IsOk());
+  EXPECT_THAT(Below("/r"), ElementsAre("/r/a", "/r/c"));
+  EXPECT_FALSE((*baseline_.Find("/r/b")).has_value());
+}
+
+TEST_F(BaselineTest, ARowThatCannotBeReadIsNamed) {
+  ASSERT_THAT(baseline_.Add("/r", {{.path = "/r/a"}}), IsOk());
+  ASSERT_THAT(baseline_.Replace({"/r"}, 1), IsOk());
+  ASSERT_THAT(database_.Execute("UPDATE folder SET entries = x'0a'"), IsOk());
+  EXPECT_TRUE(absl::IsDataLoss(baseline_.Children("/r").status()));
+  const auto found = baseline_.Find("/r/a");
+  EXPECT_TRUE(absl::IsDataLoss(found.status()));
+  EXPECT_NE(found.status().message().find("/r"), std::string::npos);
 }
 
 TEST_F(BaselineTest, AStopEndsIt) {
