@@ -53,23 +53,6 @@ std::array<std::pair<std::string, std::string>, 2> RangesOf(const std::string& f
   return {{{folder, behind_it}, {std::max(behind_it, BelowFrom(folder)), BelowTo(folder)}}};
 }
 
-FileRecord ToRecord(std::string_view folder, v1::BaselineEntry entry) {
-  return {.path = PathOf(folder, entry.name()),
-          .metadata = {.type = static_cast<platform::FileType>(entry.type()),
-                       .size = entry.size(),
-                       .mode = entry.mode(),
-                       .uid = entry.uid(),
-                       .gid = entry.gid(),
-                       .mtime_unix_nanos = entry.mtime_unix_nanos(),
-                       .ctime_unix_nanos = entry.ctime_unix_nanos(),
-                       .inode = entry.inode(),
-                       .links = entry.links(),
-                       .link_target = std::move(*entry.mutable_link_target())},
-          .sha256 = std::move(*entry.mutable_sha256()),
-          .attributes = {.sha256 = std::move(*entry.mutable_attributes_sha256()),
-                         .capabilities = std::move(*entry.mutable_capabilities())}};
-}
-
 v1::BaselineEntry ToEntry(FileRecord record) {
   platform::FileMetadata& metadata = record.metadata;
   v1::BaselineEntry entry;
@@ -95,6 +78,10 @@ absl::Status Damaged(std::string_view folder) {
       StrCat("the baseline of ", Printable(folder), " is damaged: make a new one (mode CREATE)"));
 }
 
+constexpr std::string_view kPutFresh =
+    "INSERT OR REPLACE INTO fresh_folder(path, files, entries) VALUES(?, ?, ?)";
+constexpr std::string_view kPut = "INSERT OR REPLACE INTO folder(path, files, entries) VALUES(?, ?, ?)";
+
 absl::Status DeleteAtAndBelow(Database& database, std::string_view from_table, std::string_view column,
                               const std::string& root) {
   CORDON_ASSIGN_OR_RETURN(Statement remove,
@@ -106,6 +93,29 @@ absl::Status DeleteAtAndBelow(Database& database, std::string_view from_table, s
 }
 
 }  // namespace
+
+FileRecord ToRecord(std::string_view folder, v1::BaselineEntry entry) {
+  return {.path = PathOf(folder, entry.name()),
+          .metadata = {.type = static_cast<platform::FileType>(entry.type()),
+                       .size = entry.size(),
+                       .mode = entry.mode(),
+                       .uid = entry.uid(),
+                       .gid = entry.gid(),
+                       .mtime_unix_nanos = entry.mtime_unix_nanos(),
+                       .ctime_unix_nanos = entry.ctime_unix_nanos(),
+                       .inode = entry.inode(),
+                       .links = entry.links(),
+                       .link_target = std::move(*entry.mutable_link_target())},
+          .sha256 = std::move(*entry.mutable_sha256()),
+          .attributes = {.sha256 = std::move(*entry.mutable_attributes_sha256()),
+                         .capabilities = std::move(*entry.mutable_capabilities())}};
+}
+
+bool LooksUntouched(const v1::BaselineEntry& before, const platform::FileMetadata& after) {
+  return before.type() == static_cast<uint32_t>(after.type) && before.size() == after.size &&
+         before.inode() == after.inode && before.mtime_unix_nanos() == after.mtime_unix_nanos &&
+         before.ctime_unix_nanos() == after.ctime_unix_nanos;
+}
 
 absl::StatusOr<bool> Baseline::Covers(const std::string& path) {
   CORDON_ASSIGN_OR_RETURN(Statement roots, database_.Prepare("SELECT root FROM covered"));
@@ -125,6 +135,10 @@ Baseline::Row Baseline::MakeRow(std::string folder, const v1::BaselineFolder& en
           .files = static_cast<uint64_t>(files)};
 }
 
+absl::Status Baseline::Row::Put(Statement& put) const {
+  return put.BindBlob(1, folder).BindUnsigned(2, files).BindBlob(3, entries).Run();
+}
+
 absl::Status Baseline::Add(const std::string& folder, std::vector<FileRecord> records) {
   v1::BaselineFolder entries;
   for (FileRecord& record : records) {
@@ -140,18 +154,13 @@ absl::Status Baseline::Add(const std::string& folder, std::vector<FileRecord> re
   return fresh_bytes_ < kBytesPerTransaction ? absl::OkStatus() : FlushFresh();
 }
 
-absl::Status Baseline::PutFolder(std::string_view table, const Row& row) {
-  CORDON_ASSIGN_OR_RETURN(Statement put, database_.Prepare(StrCat("INSERT OR REPLACE INTO ", table,
-                                                                  "(path, files, entries) VALUES(?, ?, ?)")));
-  return put.BindBlob(1, row.folder).BindUnsigned(2, row.files).BindBlob(3, row.entries).Run();
-}
-
 absl::Status Baseline::FlushFresh() {
   if (fresh_.empty()) return absl::OkStatus();
+  CORDON_ASSIGN_OR_RETURN(Statement put, database_.Prepare(kPutFresh));
   CORDON_ASSIGN_OR_RETURN(Statement root,
                           database_.Prepare("INSERT OR REPLACE INTO fresh_root VALUES(?, ?)"));
   CORDON_RETURN_IF_ERROR(database_.Transaction([&]() -> absl::Status {
-    for (const Row& row : fresh_) CORDON_RETURN_IF_ERROR(PutFolder("fresh_folder", row));
+    for (const Row& row : fresh_) CORDON_RETURN_IF_ERROR(row.Put(put));
     for (const FileRecord& record : fresh_roots_) {
       CORDON_RETURN_IF_ERROR(
           root.BindBlob(1, record.path).BindBlob(2, ToEntry(record).SerializeAsString()).Run());
@@ -173,7 +182,8 @@ absl::Status Baseline::PatchParent(const std::string& root, const v1::BaselineEn
   entries.erase(std::ranges::remove(entries, key.name, &v1::BaselineEntry::name).begin(), entries.end());
   if (record.type() != 0) *entries.Add() = record;
   std::ranges::sort(entries, {}, &v1::BaselineEntry::name);
-  return PutFolder("folder", MakeRow(key.folder, *parent));
+  CORDON_ASSIGN_OR_RETURN(Statement put, database_.Prepare(kPut));
+  return MakeRow(key.folder, *parent).Put(put);
 }
 
 absl::Status Baseline::TakeRoot(const std::string& root, int64_t time_unix_nanos) {
@@ -255,15 +265,9 @@ absl::StatusOr<std::optional<FileRecord>> Baseline::Find(const std::string& path
   return ToRecord(key.folder, std::move(*found));
 }
 
-absl::StatusOr<std::vector<FileRecord>> Baseline::Children(const std::string& folder) {
+absl::StatusOr<v1::BaselineFolder> Baseline::Children(const std::string& folder) {
   CORDON_ASSIGN_OR_RETURN(std::optional<v1::BaselineFolder> entries, Entries(folder));
-  std::vector<FileRecord> records;
-  if (!entries.has_value()) return records;
-  records.reserve(static_cast<size_t>(entries->entries_size()));
-  for (v1::BaselineEntry& entry : *entries->mutable_entries()) {
-    records.push_back(ToRecord(folder, std::move(entry)));
-  }
-  return records;
+  return std::move(entries).value_or(v1::BaselineFolder());
 }
 
 // No statement stays open while `visit` runs: what it writes, after another connection wrote, would be

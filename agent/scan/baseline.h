@@ -15,6 +15,10 @@
 
 namespace cordon::agent {
 
+FileRecord ToRecord(std::string_view folder, v1::BaselineEntry entry);
+// As LooksUntouched in file_record.h.
+bool LooksUntouched(const v1::BaselineEntry& before, const platform::FileMetadata& after);
+
 // The recorded state of files, on disk (scan_database.h): a row for each folder. A new baseline is collected
 // beside the old one and takes its place in one transaction: a job that is cancelled or killed leaves the old
 // one whole. A row that cannot be parsed is DATA_LOSS. Not thread-safe.
@@ -36,8 +40,8 @@ class Baseline {
 
   // --- checking ---
   absl::StatusOr<std::optional<FileRecord>> Find(const std::string& path);
-  // The entries of a folder.
-  absl::StatusOr<std::vector<FileRecord>> Children(const std::string& folder);
+  // What is recorded of the entries of a folder, by their names; empty: nothing.
+  absl::StatusOr<v1::BaselineFolder> Children(const std::string& folder);
   // All that is recorded below `folder`, in the order of their folders. `visit` may write to the database,
   // and so may others in between. `keep_going` is asked now and then: the rest is left out when it says no.
   absl::Status ForEachBelow(
@@ -55,9 +59,9 @@ class Baseline {
     std::string folder;
     std::string entries;  // a serialized v1::BaselineFolder
     uint64_t files = 0;   // regular ones among them
+    absl::Status Put(Statement& put) const;
   };
   static Row MakeRow(std::string folder, const v1::BaselineFolder& entries);
-  absl::Status PutFolder(std::string_view table, const Row& row);
   // The first row of these keys.
   absl::StatusOr<std::optional<Row>> FirstRow(const std::string& from, const std::string& before);
   absl::StatusOr<std::optional<v1::BaselineFolder>> Entries(const std::string& folder);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_map>
 #include <utility>
 
 #include "common/base/paths.h"
@@ -164,23 +163,19 @@ absl::Status ScanJob::WalkRoot(const ScanRoot& root) {
 absl::Status ScanJob::WalkFolder(const FolderPtr& folder) {
   const bool done = IsDone(folder->path);
   if (!done) ledger_.Begin(folder);
-  std::unordered_map<std::string, FileRecord> before;
+  KnownEntries known;
   if (mode_ == ScanRoot::Baseline::kCheck && !done) {
-    CORDON_ASSIGN_OR_RETURN(std::vector<FileRecord> children, baseline_.Children(folder->path));
-    for (FileRecord& child : children) {
-      std::string path = child.path;
-      before.emplace(std::move(path), std::move(child));
-    }
+    CORDON_ASSIGN_OR_RETURN(v1::BaselineFolder recorded, baseline_.Children(folder->path));
+    known = KnownEntries(std::move(recorded));
   }
   absl::Status inner;
   const size_t first = folders_.size();
   const std::string prefix = folder->path.ends_with('/') ? folder->path : folder->path + "/";
   const absl::Status read = platform::ReadFolder(folder->path, [&](platform::FolderEntry entry) {
+    const v1::BaselineEntry* recorded = known.Take(entry.name);
     entry.name.insert(0, prefix);
-    std::optional<FileRecord> known;
-    if (auto node = before.extract(entry.name)) known = std::move(node.mapped());
     if (!done) {
-      inner = VisitEntry(std::move(entry), folder, std::move(known));
+      inner = VisitEntry(std::move(entry), folder, recorded);
     } else if (entry.metadata.type == platform::FileType::kDirectory && HoldsWork(entry.name)) {
       Descend(entry.name, entry.metadata, folder);
     }
@@ -191,13 +186,11 @@ absl::Status ScanJob::WalkFolder(const FolderPtr& folder) {
                     [](const FolderPtr& a, const FolderPtr& b) { return WalksBefore(b->path, a->path); });
   CORDON_RETURN_IF_ERROR(inner);
   if (Stopped()) return absl::OkStatus();
-  if (!read.ok()) {
-    // What could not be listed is not gone.
-    if (!absl::IsNotFound(read)) ledger_.NotScanned(folder->path, Message(read), *folder);
-    if (!absl::IsNotFound(read)) before.clear();
-  }
-  for (const auto& [path, record] : before) {
-    CORDON_RETURN_IF_ERROR(TellRemoved(record, *folder));
+  // What could not be listed is not gone.
+  const bool listed = read.ok() || absl::IsNotFound(read);
+  if (!listed) ledger_.NotScanned(folder->path, Message(read), *folder);
+  for (const v1::BaselineEntry* gone : listed ? known.NotTaken() : std::vector<const v1::BaselineEntry*>()) {
+    CORDON_RETURN_IF_ERROR(TellRemoved(ToRecord(folder->path, *gone), *folder));
     if (Stopped()) return absl::OkStatus();  // not all of it may be told
   }
   folder->listed = true;
@@ -207,22 +200,48 @@ absl::Status ScanJob::WalkFolder(const FolderPtr& folder) {
 
 // `entry.name` is its whole path.
 absl::Status ScanJob::VisitEntry(platform::FolderEntry entry, const FolderPtr& folder,
-                                 std::optional<FileRecord> before) {
+                                 const v1::BaselineEntry* recorded) {
   if (!entry.status.ok()) {
     ledger_.NotScanned(entry.name, Message(entry.status), *folder);
     return absl::OkStatus();
   }
   if (IsExcluded(entry.name)) return absl::OkStatus();
+  const bool untouched =
+      recorded != nullptr && !job_.spec.full_reread() && LooksUntouched(*recorded, entry.metadata);
+  if (untouched && !indicators_.NeedContent()) return VisitUntouched(entry.name, entry.metadata, folder);
+  std::optional<FileRecord> before;
+  if (recorded != nullptr) before = ToRecord(folder->path, *recorded);
   return Visit(entry.name, std::move(entry.metadata), std::move(before), folder);
+}
+
+// What nearly all entries of a check are: kept cheap.
+absl::Status ScanJob::VisitUntouched(const std::string& path, const platform::FileMetadata& metadata,
+                                     const FolderPtr& folder) {
+  if (metadata.type == platform::FileType::kDirectory) Descend(path, metadata, folder);
+  CORDON_RETURN_IF_ERROR(MatchPath(path, metadata, *folder));
+  if (metadata.type == platform::FileType::kFile) PassUnread(metadata.size, *folder);
+  return absl::OkStatus();
+}
+
+absl::Status ScanJob::MatchPath(const std::string& path, const platform::FileMetadata& metadata,
+                                Folder& folder) {
+  for (const IndicatorMatch& match : indicators_.MatchPath(path)) {
+    CORDON_RETURN_IF_ERROR(
+        ledger_.Tell(IndicatorFinding({.path = path, .metadata = metadata}, match), folder));
+  }
+  return absl::OkStatus();
+}
+
+void ScanJob::PassUnread(uint64_t bytes, Folder& folder) {
+  ledger_.FileFound(bytes);
+  bytes_unread_ += bytes;
+  ledger_.FileDone(bytes, folder);
 }
 
 absl::Status ScanJob::Visit(const std::string& path, platform::FileMetadata metadata,
                             std::optional<FileRecord> before, const FolderPtr& folder) {
   if (metadata.type == platform::FileType::kDirectory) Descend(path, metadata, folder);
-  for (const IndicatorMatch& match : indicators_.MatchPath(path)) {
-    CORDON_RETURN_IF_ERROR(
-        ledger_.Tell(IndicatorFinding({.path = path, .metadata = metadata}, match), *folder));
-  }
+  CORDON_RETURN_IF_ERROR(MatchPath(path, metadata, *folder));
   // What was a folder and is none any more took all below with it.
   const bool was_folder = before.has_value() && before->metadata.type == platform::FileType::kDirectory;
   if (was_folder && metadata.type != platform::FileType::kDirectory) {
@@ -250,16 +269,15 @@ absl::Status ScanJob::Visit(const std::string& path, platform::FileMetadata meta
 
 absl::Status ScanJob::VisitFile(const std::string& path, platform::FileMetadata metadata,
                                 std::optional<FileRecord> before, const FolderPtr& folder) {
-  ledger_.FileFound(metadata.size);
   const bool untouched =
       before.has_value() && !job_.spec.full_reread() && LooksUntouched(before->metadata, metadata);
   const bool for_baseline = mode_ != ScanRoot::Baseline::kNone && !untouched;
   // Indicators are looked for in what is on disk, whatever the baseline remembers of it.
   if (!for_baseline && !indicators_.NeedContent()) {
-    bytes_unread_ += metadata.size;
-    ledger_.FileDone(metadata.size, *folder);
+    PassUnread(metadata.size, *folder);
     return absl::OkStatus();
   }
+  ledger_.FileFound(metadata.size);
   return Submit(
       {.path = path, .metadata = std::move(metadata), .before = std::move(before), .folder = folder});
 }

@@ -12,6 +12,7 @@
 #include "agent/scan/content_pool.h"
 #include "agent/scan/indicators.h"
 #include "agent/scan/job_store.h"
+#include "agent/scan/known_entries.h"
 #include "agent/scan/manners.h"
 #include "agent/scan/scan_ledger.h"
 
@@ -48,7 +49,11 @@ class ScanJob {
   absl::Status WalkRoot(const ScanRoot& root);
   absl::Status WalkFolder(const FolderPtr& folder);
   absl::Status VisitEntry(platform::FolderEntry entry, const FolderPtr& folder,
-                          std::optional<FileRecord> before);
+                          const v1::BaselineEntry* recorded);
+  absl::Status VisitUntouched(const std::string& path, const platform::FileMetadata& metadata,
+                              const FolderPtr& folder);
+  absl::Status MatchPath(const std::string& path, const platform::FileMetadata& metadata, Folder& folder);
+  void PassUnread(uint64_t bytes, Folder& folder);
   absl::Status Visit(const std::string& path, platform::FileMetadata metadata,
                      std::optional<FileRecord> before, const FolderPtr& folder);
   absl::Status VisitFile(const std::string& path, platform::FileMetadata metadata,

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/scan/known_entries.h"
 #include "agent/scan/scan_database.h"
 #include "common/base/strings.h"
 #include "tests/support/status_matchers.h"
@@ -93,14 +94,15 @@ TEST_F(BaselineTest, KeepsWhatARecordHolds) {
   ASSERT_THAT(baseline_.Replace({"/r"}, 1), IsOk());
   const auto children = baseline_.Children("/r");
   ASSERT_TRUE(children.ok()) << children.status();
-  ASSERT_EQ(children->size(), 2U);
-  const FileRecord& kept = children->at(0);
+  ASSERT_EQ(children->entries_size(), 2);
+  EXPECT_TRUE(LooksUntouched(children->entries(0), record.metadata));
+  const FileRecord kept = ToRecord("/r", children->entries(0));
   EXPECT_EQ(kept.path, record.path);
   EXPECT_TRUE(LooksUntouched(kept.metadata, record.metadata));
   EXPECT_FALSE(Compare(kept, record).has_value());
   EXPECT_EQ(kept.sha256, record.sha256);
-  EXPECT_EQ(children->at(1).path, link.path);
-  EXPECT_EQ(children->at(1).metadata.link_target, "\xfe");
+  EXPECT_EQ(ToRecord("/r", children->entries(1)).path, link.path);
+  EXPECT_EQ(children->entries(1).link_target(), "\xfe");
   EXPECT_EQ((*baseline_.Find("/r"))->metadata.mode, 0755U);
   EXPECT_EQ((*baseline_.Find("/r/file"))->metadata.mode, 0644U);
   EXPECT_FALSE((*baseline_.Find("/r/none")).has_value());
@@ -129,7 +131,7 @@ TEST_F(BaselineTest, APartThatIsRecordedAnewIsNewInTheWholeToo) {
   ASSERT_THAT(baseline_.Add("/r/b", {{.path = "/r/b", .metadata = {.mode = 0700}}, {.path = "/r/b/new"}}),
               IsOk());
   ASSERT_THAT(baseline_.Replace({"/r/b"}, 2), IsOk());
-  EXPECT_EQ((*baseline_.Children("/r")).at(1).metadata.mode, 0700U);
+  EXPECT_EQ((*baseline_.Children("/r")).entries(1).mode(), 0700U);
   EXPECT_EQ((*baseline_.Find("/r/b"))->metadata.mode, 0700U);
   EXPECT_THAT(Below("/r"), ElementsAre("/r/a", "/r/b", "/r/c", "/r/b/new"));
   EXPECT_NE(*baseline_.Hash({"/r"}), before);
@@ -147,6 +149,23 @@ TEST_F(BaselineTest, ARowThatCannotBeReadIsNamed) {
   const auto found = baseline_.Find("/r/a");
   EXPECT_TRUE(absl::IsDataLoss(found.status()));
   EXPECT_NE(found.status().message().find("/r"), std::string::npos);
+}
+
+TEST(KnownEntriesTest, WhatIsNotTakenIsLeft) {
+  v1::BaselineFolder folder;
+  for (const char* name : {"a", "b", "b0", "c"}) folder.add_entries()->set_name(name);
+  KnownEntries known(std::move(folder));
+  ASSERT_NE(known.Take("b0"), nullptr);
+  EXPECT_EQ(known.Take("b0")->name(), "b0");
+  EXPECT_NE(known.Take("a"), nullptr);
+  EXPECT_EQ(known.Take("0"), nullptr);
+  EXPECT_EQ(known.Take("b1"), nullptr);
+  EXPECT_EQ(known.Take("d"), nullptr);
+  std::vector<std::string> left;
+  for (const v1::BaselineEntry* entry : known.NotTaken()) left.push_back(entry->name());
+  EXPECT_THAT(left, ElementsAre("b", "c"));
+  EXPECT_EQ(KnownEntries().Take("a"), nullptr);
+  EXPECT_TRUE(KnownEntries().NotTaken().empty());
 }
 
 TEST_F(BaselineTest, AStopEndsIt) {
