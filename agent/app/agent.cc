@@ -191,6 +191,7 @@ absl::Status Agent::MakeScans() {
 
 // What the policy allows, signed in advance. A failure is told as health is: nobody else would say it.
 void Agent::IsolateByItself(const v1::Finding& finding, const v1::SelfIsolation& allowed) {
+  if (stopping_) return;  // the finding is told
   const std::string cause = StrCat("tripwire: ", finding.detail(), ", by ", finding.executable(), " (pid ",
                                    finding.pid(), "); by the policy, without an order");
   users_->Expect(isolation_->Lane().order_id(), allowed.user_message());

@@ -88,10 +88,12 @@ void Agent::SendReceiptNow() {
 
 // On one of gRPC's threads.
 v1::GetStatusResponse Agent::LocalStatus() {
-  const auto fresh = std::make_shared<std::promise<v1::Receipt>>();
-  boost::asio::post(loop_, [this, fresh] { fresh->set_value(isolation_->ReadReceipt()); });
-  std::future<v1::Receipt> receipt = fresh->get_future();
-  if (receipt.wait_for(kLoopAnswer) == std::future_status::ready) receipts_.Set(receipt.get());
+  const auto fresh = std::make_shared<std::promise<void>>();
+  boost::asio::post(loop_, [this, fresh] {
+    receipts_.Set(isolation_->ReadReceipt());  // on the loop, so that none takes the place of a newer one
+    fresh->set_value();
+  });
+  fresh->get_future().wait_for(kLoopAnswer);  // late: the last one tells its time
 
   const LinkStatus link = link_->Status();
   v1::GetStatusResponse status;
@@ -107,18 +109,24 @@ v1::GetStatusResponse Agent::LocalStatus() {
   return status;
 }
 
+// AUT-5, TEL-4: what changes something now might not be recorded any more.
+static absl::Status Stopping() {
+  return absl::UnavailableError("the agent is stopping: ask again when it has started");
+}
+
 // What changes something runs on the loop.
 LocalCalls Agent::MakeLocalCalls() {
   LocalCalls calls;
   calls.status = [this] { return LocalStatus(); };
   calls.begin_unlock = [this](const v1::BeginUnlockRequest& request, auto done) {
     boost::asio::post(loop_, [this, request, done = std::move(done)] {
-      done(unlocker_->Begin(request.level(), request.length_nanos()));
+      stopping_ ? done(Stopping()) : done(unlocker_->Begin(request.level(), request.length_nanos()));
     });
   };
   calls.answer_unlock = [this](const v1::AnswerUnlockRequest& request, auto done) {
-    boost::asio::post(loop_,
-                      [this, request, done = std::move(done)] { done(unlocker_->Answer(request.code())); });
+    boost::asio::post(loop_, [this, request, done = std::move(done)] {
+      stopping_ ? done(Stopping()) : done(unlocker_->Answer(request.code()));
+    });
   };
   return calls;
 }
@@ -127,6 +135,7 @@ void Agent::RequestStop() {
   boost::asio::post(loop_, [this] {
     if (std::exchange(stopping_, true)) return;
     platform::NotifyServiceStopping();
+    desk_->Stop();
     spdlog::info("agent: stopping; isolation stays in force ({})",
                  v1::Level_Name(receipts_.Get().enforced_level()));
     StopWatching();

@@ -42,10 +42,14 @@ class ControllerDesk final : public LinkHandler {
     rehearser_ = rehearser;
   }
 
+  // From now on orders are left to the next start, whose Hello has them sent again: their effect could not be
+  // recorded any more.
+  void Stop() { stopping_ = true; }
+
   v1::Hello MakeHello() override;
   v1::Heartbeat MakeHeartbeat() override;
   void OnOrder(const v1::SignedOrder& order, const v1::AuditProof& audit) override {
-    parts_.gate.Handle(order, audit);
+    if (!stopping_) parts_.gate.Handle(order, audit);
   }
   void OnHealthPoll(const v1::HealthPoll& poll) override;
   void OnRehearsal(const v1::RehearsalRequest& request) override;
@@ -59,6 +63,7 @@ class ControllerDesk final : public LinkHandler {
   Link* link_ = nullptr;
   PathPart* path_ = nullptr;
   Rehearser* rehearser_ = nullptr;
+  bool stopping_ = false;
 };
 
 }  // namespace cordon::agent

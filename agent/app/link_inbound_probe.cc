@@ -99,12 +99,20 @@ bool LinkInboundProbe::Listen(const Attempt& attempt, bool v4, const std::shared
   if (!BindFirst(&waiting->datagrams, v4 ? ip::udp::v4() : ip::udp::v6(), attempt.ports)) return false;
   waiting->result.local.port = waiting->datagrams.local_endpoint(error).port();
   if (error) return false;
+  AwaitNonce(waiting, arrived);
+  return true;
+}
+
+// Others may send to the port too.
+void LinkInboundProbe::AwaitNonce(const std::shared_ptr<Waiting>& waiting,
+                                  const std::function<void()>& arrived) {
   waiting->datagrams.async_receive(boost::asio::buffer(waiting->received),
                                    [arrived, waiting](const boost::system::error_code& failed, size_t size) {
-                                     if (!failed && waiting->received.substr(0, size) == waiting->nonce)
-                                       arrived();
+                                     if (failed) return;
+                                     if (waiting->received.substr(0, size) == waiting->nonce)
+                                       return arrived();
+                                     AwaitNonce(waiting, arrived);
                                    });
-  return true;
 }
 
 void LinkInboundProbe::Ask(const v1::InboundProbeRequest& request) {

@@ -33,6 +33,7 @@ class LinkInboundProbe final : public InboundProbe {
   struct Waiting;
 
   bool Listen(const Attempt& attempt, bool v4, const std::shared_ptr<Waiting>& waiting);
+  static void AwaitNonce(const std::shared_ptr<Waiting>& waiting, const std::function<void()>& arrived);
   void Ask(const v1::InboundProbeRequest& request);
   void Finish(Result::Outcome outcome);
   void NotPossible(std::function<void(const Result&)> done);

@@ -60,9 +60,12 @@ v1::Receipt Isolation::Impl::ReceiptOf(const absl::StatusOr<FilterReadback>& rea
 }
 
 absl::Status Isolation::Impl::Save(const v1::IsolationState& state) {
-  return Annotate(
-      platform::WriteFileDurably(options_.state_file, EncodeState(state), platform::FileAccess::kOwnerOnly),
-      "the isolation state cannot be saved, so nothing was changed");
+  const absl::Status saved =
+      platform::WriteFileDurably(options_.state_file, EncodeState(state), platform::FileAccess::kOwnerOnly);
+  if (saved.ok()) return saved;
+  // Whatever the system calls it, it is no fault of the order: FAILED, and sent again.
+  return absl::AbortedError(
+      StrCat("the isolation state cannot be saved, so nothing was changed: ", Message(saved)));
 }
 
 // The kernel gets the rules, which judge nothing yet, while the disk takes its time.

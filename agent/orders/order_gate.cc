@@ -33,6 +33,13 @@ Outcome::State StateOf(const absl::Status& status) {
   }
 }
 
+// Of an isolation, which the controller sends again unless it is refused: a full disk or too little memory
+// passes.
+Outcome::State StateOfIsolation(const absl::Status& status) {
+  const bool passes = absl::IsResourceExhausted(status) || absl::IsNotFound(status);
+  return passes ? Outcome::STATE_FAILED : StateOf(status);
+}
+
 std::string JoinReasons(const v1::Receipt& receipt) {
   std::string text;
   for (const std::string& reason : receipt.reasons()) StrAppend(&text, text.empty() ? "" : "; ", reason);
@@ -135,7 +142,7 @@ void OrderGate::HandleIsolation(const v1::Order& order) {
       order.has_isolate() ? parts_.handler.Isolate(order.isolate(), order.order_id(), order.sequence())
                           : parts_.handler.Release(order.release(), order.order_id(), order.sequence());
   if (!receipt.ok()) {
-    Tell(MakeOutcome(order.order_id(), StateOf(receipt.status()), Message(receipt.status())));
+    Tell(MakeOutcome(order.order_id(), StateOfIsolation(receipt.status()), Message(receipt.status())));
     return;
   }
   Outcome outcome = MakeOutcome(order.order_id(), Outcome::STATE_DONE, JoinReasons(*receipt));

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <system_error>
 #include <utility>
 
 #include "common/base/status.h"
@@ -36,7 +37,13 @@ ContentPool::ContentPool(Options options, std::function<bool()> keep_going, std:
       wanted_(std::move(wanted)),
       scanners_(std::move(scanners)) {
   for (const std::unique_ptr<RuleScanner>& scanner : scanners_) {
-    threads_.emplace_back([this, scanner = scanner.get()] { Run(scanner); });
+    try {
+      threads_.emplace_back([this, scanner = scanner.get()] { Run(scanner); });
+    } catch (const std::system_error& error) {
+      if (threads_.empty()) throw;
+      spdlog::warn("a scan goes on with fewer threads: {}", error.what());
+      return;
+    }
   }
 }
 

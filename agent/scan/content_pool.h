@@ -53,7 +53,8 @@ class ContentPool {
 
   // `keep_going` is asked before every piece of 256 KiB, by all threads; it may block for as long as the pool
   // is to rest, and stops every read when it says no. `wanted` says the same at once: it is asked while rules
-  // search a file, whose time runs. A thread for each of `scanners`, which may be empty pointers.
+  // search a file, whose time runs. A thread for each of `scanners`, which may be empty pointers. Throws
+  // std::system_error when there can be no thread at all.
   ContentPool(Options options, std::function<bool()> keep_going, std::function<bool()> wanted,
               std::vector<std::unique_ptr<RuleScanner>> scanners);
   ~ContentPool();

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -40,6 +41,12 @@ v1::ScanProgress ProgressOf(const SavedJob& job, ScanState state, std::string_vi
   return progress;
 }
 
+absl::Status NoThread(const std::system_error& error) {
+  return absl::UnavailableError(
+      StrCat("cannot start a thread for the scan: ", error.what(),
+             "; something uses up the host's processes: find it, then order again"));
+}
+
 void Warn(const absl::Status& status) {
   if (!status.ok()) spdlog::warn("scan: {}", Message(status));
 }
@@ -61,10 +68,13 @@ class ScanRunner::Core {
     CORDON_RETURN_IF_ERROR(CheckScanSpec(spec));
     const std::lock_guard lock(mutex_);
     if (stopping_) return absl::FailedPreconditionError("the agent is stopping");
+    if (running_ && order_id_ == order_id) return absl::OkStatus();
     if (running_) {
       return absl::ResourceExhaustedError(StrCat("the scan of order ", order_id_, " is still running"));
     }
     CORDON_ASSIGN_OR_RETURN(const std::optional<SavedJob> other, jobs_.Load());
+    // The agent was killed before it recorded that it runs; ResumeInterrupted goes on with it.
+    if (other.has_value() && other->order_id == order_id) return absl::OkStatus();
     if (other.has_value()) {
       return absl::ResourceExhaustedError(
           StrCat("the scan of order ", other->order_id, " is paused: resume or cancel it first"));
@@ -73,8 +83,9 @@ class ScanRunner::Core {
     Baseline baseline(orders_);
     CORDON_ASSIGN_OR_RETURN(job.roots, RootsOf(spec, parts_.default_paths(), baseline));
     CORDON_RETURN_IF_ERROR(jobs_.Begin(job));
-    Launch(order_id);
-    return absl::OkStatus();
+    absl::Status launched = Launch(order_id);
+    if (!launched.ok()) Warn(jobs_.End());
+    return launched;
   }
 
   absl::Status Cancel(const std::string& order_id) {
@@ -105,8 +116,7 @@ class ScanRunner::Core {
     if (stopping_) return absl::FailedPreconditionError("the agent is stopping");
     CORDON_RETURN_IF_ERROR(Find(order_id).status());
     CORDON_RETURN_IF_ERROR(jobs_.SetPaused(false));
-    if (!running_) Launch(order_id);  // else its thread sees it when it has come to rest
-    return absl::OkStatus();
+    return running_ ? absl::OkStatus() : Launch(order_id);  // its thread sees it when it has come to rest
   }
 
   void ResumeInterrupted() {
@@ -115,7 +125,7 @@ class ScanRunner::Core {
     const absl::StatusOr<std::optional<SavedJob>> job = jobs_.Load();
     Warn(job.status());
     if (!job.ok() || !job->has_value()) return;
-    if (!(*job)->paused) return Launch((*job)->order_id);
+    if (!(*job)->paused) return Warn(Launch((*job)->order_id));
     lock.unlock();
     parts_.on_progress(ProgressOf(**job, v1::ScanProgress::STATE_PAUSED, ""));
   }
@@ -156,12 +166,18 @@ class ScanRunner::Core {
   }
 
   // Under mutex_, while nothing runs.
-  void Launch(const std::string& order_id) {
+  absl::Status Launch(const std::string& order_id) {
     if (thread_.joinable()) thread_.join();
     order_id_ = order_id;
     running_ = true;
     stop_ = StopReason::kNone;
-    thread_ = std::thread([this] { RunUntilRest(); });
+    try {
+      thread_ = std::thread([this] { RunUntilRest(); });
+    } catch (const std::system_error& error) {
+      running_ = false;
+      return NoThread(error);
+    }
+    return absl::OkStatus();
   }
 
   // Once, and again as long as somebody resumes it while it comes to rest.
@@ -205,7 +221,7 @@ class ScanRunner::Core {
     absl::Status ready = scanners.ok() ? NoteBaseline(&*job) : scanners.status();
     v1::ScanProgress last;
     if (ready.ok()) {
-      last = Work(*job, *std::move(scanners));
+      last = WorkIfPossible(*job, *std::move(scanners));
     } else if (stop_ == StopReason::kNone) {
       last = ProgressOf(*job, v1::ScanProgress::STATE_FAILED, Message(ready));
     } else {
@@ -236,6 +252,14 @@ class ScanRunner::Core {
                             baseline.Hash(recorded, [this] { return stop_ == StopReason::kNone; }));
     JobStore store(work_);
     return store.SetBaselineBefore(*job->baseline_before_sha256);
+  }
+
+  v1::ScanProgress WorkIfPossible(const SavedJob& job, std::vector<std::unique_ptr<RuleScanner>> scanners) {
+    try {
+      return Work(job, std::move(scanners));
+    } catch (const std::system_error& error) {  // from the threads of its pool
+      return ProgressOf(job, v1::ScanProgress::STATE_FAILED, Message(NoThread(error)));
+    }
   }
 
   v1::ScanProgress Work(const SavedJob& saved, std::vector<std::unique_ptr<RuleScanner>> scanners) {

@@ -217,7 +217,7 @@ absl::StatusOr<std::vector<v1::Batch>> QueueTables::ReadAfter(uint64_t sequence,
     if (!row) return result;
     CORDON_ASSIGN_OR_RETURN(v1::Batch batch, ParseHeader(query.Bytes(0), query.Unsigned(2)));
     const std::string_view payload = query.Bytes(1);
-    bytes += payload.size();
+    bytes += query.Bytes(0).size() + payload.size();  // thousands of headers may have no payload
     if (!result.empty() && bytes > max_bytes) return result;
     if (batch.dropped() == v1::Gap::CAUSE_UNSPECIFIED) {
       batch.set_payload(std::string(payload));

@@ -230,7 +230,10 @@ absl::Status SqliteSpool::KeepLimits(View* view) {
       CORDON_RETURN_IF_ERROR(Drop(view, queued, v1::Gap::CAUSE_SPOOL_FULL));
     }
   }
-  return view->stubs > settings_.limit_stubs ? FoldStubs(view) : absl::OkStatus();
+  // Headers alone must not take the room of all payloads.
+  const uint64_t an_eighth = std::max<uint64_t>(settings_.limit_bytes / (8 * kHeaderBytes), 1'000);
+  const uint64_t most_stubs = std::min(settings_.limit_stubs, an_eighth);
+  return view->stubs > most_stubs ? FoldStubs(view) : absl::OkStatus();
 }
 
 absl::Status SqliteSpool::Drop(View* view, const QueuedBatch& queued, v1::Gap::Cause cause) {

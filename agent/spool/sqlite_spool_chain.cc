@@ -118,6 +118,14 @@ absl::Status SqliteSpool::Acknowledge(const std::string& chain_id, uint64_t firs
     return absl::OkStatus();
   }
   Run merged{first_sequence, last_sequence, 0};
+  const auto within = std::ranges::count_if(
+      ahead_, [&](const Run& run) { return run.first >= merged.first && run.last <= merged.last; });
+  // AUT-6: every write asks for each run.
+  if (std::ssize(ahead_) - within >= kMaxSegmentsAhead) {
+    return absl::FailedPreconditionError(StrCat("acknowledgement of ", first_sequence, "-", last_sequence,
+                                                ", which would make more than ", kMaxSegmentsAhead,
+                                                " segments ahead of the backlog"));
+  }
   std::erase_if(ahead_, [&](const Run& run) {
     if (run.first < merged.first || run.last > merged.last) return false;
     if (run.first == merged.first) merged.forgotten = run.forgotten;

@@ -193,7 +193,7 @@ absl::StatusOr<ExitCode> ApproveOrder(Tool& tool, const std::string& order_id,
                           client->Call(&Client::Stub::ApproveOrder, request));
   const Standing standing{approved.hosts(), approved.signatures(), approved.signatures_needed()};
   ShowApproved(tool, order, standing);
-  if (options.wait) return FollowOrder(tool, *client, order_id, timeout);
+  if (options.wait) return FollowOrder(tool, *client, order_id, timeout, &order);
   return standing.IsProposal() ? ExitCode::kNeedsSignatures : ExitCode::kDone;
 }
 

@@ -88,7 +88,8 @@ absl::StatusOr<ExitCode> VerifyOnline(Tool& tool, const std::string& path) {
   }
   // A change of trust may have come since the identity was pinned. Where it does not follow, the log is
   // checked all the same, and its signature is told as that of a bundle that is not pinned.
-  if (const auto trust = tool.Trust(); !trust.ok()) tool.Say(StrCat("warning: ", Message(trust.status())));
+  const absl::StatusOr<const FollowedTrust*> trust = tool.Trust();
+  if (!trust.ok()) tool.Say(StrCat("warning: ", Message(trust.status())));
   AuditCheck check(client->Identity().fleet_id(), client->Identity().trust_bundle_sha256());
   absl::Status broken;
   CORDON_RETURN_IF_ERROR((client->Read<v1::ExportAuditRequest, v1::ExportAuditResponse>(
@@ -107,6 +108,14 @@ absl::StatusOr<ExitCode> VerifyOnline(Tool& tool, const std::string& path) {
   file.flush();
   if (!path.empty() && !file) return absl::DataLossError(StrCat("cannot write ", path, " to its end"));
   CORDON_RETURN_IF_ERROR(broken);
+  // Without its signed end a log can have been cut off anywhere.
+  const bool must_be_signed = trust.ok() && !(*trust)->bundle.audit_log_public_key().empty();
+  if (must_be_signed && check.Signature() != AuditSignature::kGood) {
+    return absl::DataLossError(
+        StrCat("the controller shows ", check.Entries(),
+               " entries and no end signed by the key that the trust bundle names: what comes "
+               "after them may be withheld"));
+  }
   return ShowGood(tool, check);
 }
 

@@ -162,11 +162,11 @@ absl::StatusOr<ExitCode> GiveOrder(Tool& tool, const OrderOptions& options, v1::
   if (standing.IsProposal()) {
     ShowProposal(tool, request.order(), order, standing);
     if (!options.wait) return ExitCode::kNeedsSignatures;
-    return FollowOrder(tool, *client, order.order_id(), timeout);
+    return FollowOrder(tool, *client, order.order_id(), timeout, &order);
   }
   ShowAccepted(tool, order, accepted);
   if (!options.wait) return ExitCode::kDone;
-  return WaitForOrder(tool, *client, order.order_id(), hosts, timeout);
+  return WaitForOrder(tool, *client, order, hosts, timeout);
 }
 
 void AddTrustFlags(CLI::App* command, TrustOrderOptions* options) {
@@ -176,7 +176,7 @@ void AddTrustFlags(CLI::App* command, TrustOrderOptions* options) {
 }
 
 absl::StatusOr<ExitCode> GiveTrustOrder(Tool& tool, const TrustOrderOptions& options,
-                                        const v1::TrustBundle& next, EVP_PKEY* new_key) {
+                                        const v1::TrustBundle& next, NewKey new_key) {
   // A host that was off for long follows every version (AUT-3), so these live as long as any order may.
   constexpr int64_t kTenYears = 3'650LL * 24 * 3600 * kNanosPerSecond;
   CORDON_ASSIGN_OR_RETURN(Client* const client, tool.Controller());
@@ -199,9 +199,11 @@ absl::StatusOr<ExitCode> GiveTrustOrder(Tool& tool, const TrustOrderOptions& opt
                                     "nothing was sent"));
   v1::SubmitOrderRequest request;
   CORDON_ASSIGN_OR_RETURN(*request.mutable_order(), SignedBy(tool, *client, order));
-  if (new_key != nullptr) {
-    CORDON_ASSIGN_OR_RETURN(*request.mutable_order()->add_signatures(),
-                            SignOrder(request.order().order(), client->Identity().operator_id(), *new_key));
+  if (new_key.key != nullptr) {
+    CORDON_ASSIGN_OR_RETURN(
+        *request.mutable_order()->add_signatures(),
+        SignOrder(request.order().order(), client->Identity().operator_id(), *new_key.key));
+    *new_key.sent = true;
   }
   CORDON_ASSIGN_OR_RETURN(const v1::SubmitOrderResponse accepted,
                           client->Call(&Client::Stub::SubmitOrder, request));

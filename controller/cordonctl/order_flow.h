@@ -41,11 +41,17 @@ struct TrustOrderOptions {
 
 void AddTrustFlags(CLI::App* command, TrustOrderOptions* options);
 
-// Makes `next` the fleet's trust bundle: says what changes, asks, signs and submits. `new_key`, unless null,
-// signs too: that of somebody whose key changes, who counts by the old bundle with the one and by the new
-// bundle with the other. kDone when it is in force, kNeedsSignatures when it is a proposal.
+// Of somebody whose key changes.
+struct NewKey {
+  EVP_PKEY* key = nullptr;  // signs too: its owner counts by the old bundle with the one and by the new one
+                            // with the other
+  bool* sent = nullptr;     // set before the order leaves this program
+};
+
+// Makes `next` the fleet's trust bundle: says what changes, asks, signs and submits. kDone when it is in
+// force, kNeedsSignatures when it is a proposal.
 absl::StatusOr<ExitCode> GiveTrustOrder(Tool& tool, const TrustOrderOptions& options,
-                                        const v1::TrustBundle& next, EVP_PKEY* new_key = nullptr);
+                                        const v1::TrustBundle& next, NewKey new_key = {});
 
 // The steps that are pure, for themselves.
 

@@ -86,11 +86,20 @@ absl::StatusOr<ExitCode> RotateKeys(Tool& tool, const NewKeysOptions& options) {
   // On disk before anybody trusts them.
   CORDON_RETURN_IF_ERROR(
       platform::WriteFileDurably(PendingFile(path), WritePending(pending), platform::FileAccess::kOwnerOnly));
-  const absl::StatusOr<ExitCode> given = GiveTrustOrder(tool, options.order, next, keys.signing.get());
+  bool sent = false;
+  const absl::StatusOr<ExitCode> given =
+      GiveTrustOrder(tool, options.order, next, {keys.signing.get(), &sent});
   if (!given.ok()) {
-    // An answer that did not come may still have been a yes: then the keys are needed.
-    const bool refused = !absl::IsUnavailable(given.status()) && !absl::IsDeadlineExceeded(given.status());
-    if (refused) std::filesystem::remove(PendingFile(path), error);
+    // Whatever the controller answered, or did not: it has the signed order, and the keys may come into
+    // force.
+    if (sent) {
+      tool.Say(StrCat(
+          "the new keys stay in ", PendingFile(path),
+          ": give this command again when the controller answers; take the file away only when the audit log "
+          "shows that the change of trust was not taken"));
+    } else {
+      std::filesystem::remove(PendingFile(path), error);
+    }
     return given;
   }
   if (*given != ExitCode::kDone) {

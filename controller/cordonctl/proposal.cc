@@ -77,7 +77,7 @@ absl::StatusOr<v1::GetOrderResponse> AwaitSignatures(const Tool& tool, const Cli
 }
 
 absl::StatusOr<ExitCode> FollowOrder(const Tool& tool, const Client& client, const std::string& order_id,
-                                     int64_t timeout_nanos) {
+                                     int64_t timeout_nanos, const v1::Order* known) {
   const auto start = std::chrono::steady_clock::now();
   CORDON_ASSIGN_OR_RETURN(const v1::GetOrderResponse found,
                           AwaitSignatures(tool, client, order_id, timeout_nanos));
@@ -108,7 +108,13 @@ absl::StatusOr<ExitCode> FollowOrder(const Tool& tool, const Client& client, con
     const std::chrono::nanoseconds used = std::chrono::steady_clock::now() - start;
     left = std::max<int64_t>(timeout_nanos - used.count(), kNanosPerSecond);
   }
-  return WaitForOrder(tool, client, order_id, hosts, left);
+  v1::Order order;
+  if (known != nullptr) order = *known;
+  if (known == nullptr && !order.ParseFromString(found.summary().order().order())) order.Clear();
+  if (order.order_id() != order_id) {
+    return absl::DataLossError(StrCat("the controller shows another order in the place of ", order_id));
+  }
+  return WaitForOrder(tool, client, order, hosts, left);
 }
 
 }  // namespace cordon::ctl

@@ -31,8 +31,8 @@ absl::StatusOr<v1::GetOrderResponse> AwaitSignatures(const Tool& tool, const Cli
 
 // For --wait and `orders watch`: AwaitSignatures, then the outcomes of every host, in `timeout_nanos` in all.
 // kNeedsSignatures when time ran out before it had them; kFailed, with a sentence, when it was withdrawn or
-// expired.
+// expired. `known`: the order, when this tool has made or read it; else it is what the controller shows.
 absl::StatusOr<ExitCode> FollowOrder(const Tool& tool, const Client& client, const std::string& order_id,
-                                     int64_t timeout_nanos);
+                                     int64_t timeout_nanos, const v1::Order* known = nullptr);
 
 }  // namespace cordon::ctl

@@ -52,25 +52,28 @@ std::string Detail(const v1::OrderOutcome& outcome) {
   return text;
 }
 
-// DONE, and for isolation nothing but what was ordered.
-bool IsClean(const v1::OrderOutcome& outcome) {
-  if (outcome.state() != v1::OrderOutcome::STATE_DONE) return false;
-  const v1::Containment containment = outcome.receipt().containment();
-  return !outcome.has_receipt() || containment == v1::CONTAINMENT_CONTAINED ||
-         containment == v1::CONTAINMENT_OPEN;
+bool NeedsReceipt(const v1::Order& order) {
+  return order.has_isolate() || order.has_release();
 }
 
-// What the controller tells of a host, with no more of its receipt than the host signed (ISO-7).
-v1::WatchOrderResponse Checked(v1::WatchOrderResponse message, const std::map<std::string, v1::Host>& hosts,
-                               const std::string& ca_pem) {
+// Why a DONE is not proven; empty: it is.
+std::string WhatIsMissing(const v1::OrderOutcome& outcome, const CheckedReceipt& checked,
+                          const v1::Order& order) {
+  if (!outcome.has_receipt()) return "the host's receipt is missing";
+  if (!checked.verified) return "";  // Believed says why
+  const bool of_this_order =
+      checked.receipt.order_id() == order.order_id() && checked.receipt.order_sequence() == order.sequence();
+  return of_this_order ? "" : "the receipt is of another order";
+}
+
+// What the controller tells of a host, with no more than the host signed.
+v1::WatchOrderResponse Checked(v1::WatchOrderResponse message, const v1::Order& order,
+                               const std::map<std::string, v1::Host>& hosts, const std::string& ca_pem) {
+  if (!message.has_outcome()) return message;
   const auto found = hosts.find(message.outcome().host_id());
   const v1::Host host = found == hosts.end() ? v1::Host() : found->second;
-  if (message.has_outcome()) {
-    *message.mutable_outcome() = WithSignedReport(std::move(*message.mutable_outcome()), host, ca_pem);
-  }
-  if (!message.outcome().has_receipt()) return message;
-  const CheckedReceipt checked = CheckReceipt(message.outcome().receipt(), host, ca_pem);
-  *message.mutable_outcome()->mutable_receipt() = Believed(checked);
+  v1::OrderOutcome outcome = WithSignedReport(std::move(*message.mutable_outcome()), host, ca_pem);
+  *message.mutable_outcome() = WithProof(std::move(outcome), order, host, ca_pem);
   return message;
 }
 
@@ -113,7 +116,7 @@ void ShowTable(const Tool& tool, const OrderProgress& progress) {
   size_t rows = 0;
   for (const auto& [id, host] : progress.Hosts()) {
     const bool alone = progress.Hosts().size() == 1;  // then it is told in full
-    if (IsClean(host.outcome) && !alone) continue;
+    if (progress.IsClean(host.outcome) && !alone) continue;
     const auto state = host.outcome.state();
     table.Add({host.name.empty() ? id : host.name,
                state == v1::OrderOutcome::STATE_UNSPECIFIED ? "pending" : WordOf(state),
@@ -126,13 +129,36 @@ void ShowTable(const Tool& tool, const OrderProgress& progress) {
 
 }  // namespace
 
+v1::OrderOutcome WithProof(v1::OrderOutcome outcome, const v1::Order& order, const v1::Host& host,
+                           const std::string& ca_pem) {
+  const bool needed = outcome.state() == v1::OrderOutcome::STATE_DONE && NeedsReceipt(order);
+  if (!outcome.has_receipt() && !needed) return outcome;
+  const CheckedReceipt checked = CheckReceipt(outcome.receipt(), host, ca_pem);
+  const std::string missing = needed ? WhatIsMissing(outcome, checked, order) : "";
+  v1::Receipt believed = Believed(checked);
+  if (!missing.empty()) {
+    believed.Clear();
+    believed.add_reasons(missing);
+  }
+  *outcome.mutable_receipt() = std::move(believed);
+  return outcome;
+}
+
 bool IsFinal(v1::OrderOutcome::State state) {
   return state >= v1::OrderOutcome::STATE_DONE && state <= v1::OrderOutcome::STATE_CANCELLED;
 }
 
-OrderProgress::OrderProgress(std::span<const v1::Host> hosts)
-    : expected_(static_cast<uint32_t>(hosts.size())) {
+OrderProgress::OrderProgress(const v1::Order& order, std::span<const v1::Host> hosts)
+    : leaves_open_(order.has_release() || order.isolate().level() == v1::LEVEL_OBSERVE),
+      expected_(static_cast<uint32_t>(hosts.size())) {
   for (const v1::Host& host : hosts) hosts_[host.host_id()].name = host.facts().host_name();
+}
+
+bool OrderProgress::IsClean(const v1::OrderOutcome& outcome) const {
+  if (outcome.state() != v1::OrderOutcome::STATE_DONE) return false;
+  const v1::Containment containment = outcome.receipt().containment();
+  return !outcome.has_receipt() || containment == v1::CONTAINMENT_CONTAINED ||
+         (containment == v1::CONTAINMENT_OPEN && leaves_open_);
 }
 
 void OrderProgress::Apply(const v1::WatchOrderResponse& message) {
@@ -201,14 +227,14 @@ std::string OrderProgress::Slowest() const {
   return text;
 }
 
-absl::StatusOr<ExitCode> WaitForOrder(const Tool& tool, const Client& client, const std::string& order_id,
+absl::StatusOr<ExitCode> WaitForOrder(const Tool& tool, const Client& client, const v1::Order& order,
                                       std::span<const v1::Host> hosts, int64_t timeout_nanos) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::nanoseconds(timeout_nanos);
-  OrderProgress progress(hosts);
+  OrderProgress progress(order, hosts);
   std::map<std::string, v1::Host> by_id;
   for (const v1::Host& host : hosts) by_id[host.host_id()] = host;
   v1::WatchOrderRequest request;
-  request.set_order_id(order_id);
+  request.set_order_id(order.order_id());
   {
     ProgressLine line(tool.World());
     line.Draw(progress.Line());
@@ -218,7 +244,7 @@ absl::StatusOr<ExitCode> WaitForOrder(const Tool& tool, const Client& client, co
       if (timeout_nanos != 0 && left.count() <= 0) break;
       const absl::Status watched = client.Read<v1::WatchOrderRequest, v1::WatchOrderResponse>(
           &Client::Stub::WatchOrder, request, left, [&](const v1::WatchOrderResponse& message) {
-            progress.Apply(Checked(message, by_id, client.Identity().ca_pem()));
+            progress.Apply(Checked(message, order, by_id, client.Identity().ca_pem()));
             line.Draw(progress.Line());
             return !progress.Finished();
           });
@@ -233,7 +259,7 @@ absl::StatusOr<ExitCode> WaitForOrder(const Tool& tool, const Client& client, co
     }
   }
   if (tool.Json()) {
-    ShowJson(tool, progress, order_id);
+    ShowJson(tool, progress, order.order_id());
   } else {
     ShowTable(tool, progress);
   }

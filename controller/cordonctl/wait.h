@@ -19,7 +19,8 @@ bool IsFinal(v1::OrderOutcome::State state);
 // What is known of one order so far. Pure.
 class OrderProgress {
  public:
-  explicit OrderProgress(std::span<const v1::Host> hosts);
+  // `order`: judges which containment is a good end of it.
+  OrderProgress(const v1::Order& order, std::span<const v1::Host> hosts);
 
   void Apply(const v1::WatchOrderResponse& message);
 
@@ -28,6 +29,9 @@ class OrderProgress {
 
   // "12 of 40 done, 1 refused, 27 waiting (2 running); slowest: vet-2 43 %, 2m10s left".
   std::string Line() const;
+
+  // DONE, and for isolation nothing but what was ordered.
+  bool IsClean(const v1::OrderOutcome& outcome) const;
 
   struct HostOutcome {
     std::string name;
@@ -38,14 +42,21 @@ class OrderProgress {
  private:
   std::string Slowest() const;
 
+  bool leaves_open_ = false;                  // the order
   std::map<std::string, HostOutcome> hosts_;  // by id
   uint32_t expected_ = 0;
 };
 
+// What may be believed of an outcome of `order` (ISO-7): DONE of an isolation or a release is proven by the
+// receipt that the host signed for this very order, and by nothing else. What is not proven has a receipt
+// that claims nothing and says why. Pure.
+v1::OrderOutcome WithProof(v1::OrderOutcome outcome, const v1::Order& order, const v1::Host& host,
+                           const std::string& ca_pem);
+
 // Follows the order to its end or for `timeout_nanos` (0 = without end), through restarts of the controller.
 // A line is redrawn on a terminal; at the end come the outcomes of every host (JSON) or a table of those that
 // are not done.
-absl::StatusOr<ExitCode> WaitForOrder(const Tool& tool, const Client& client, const std::string& order_id,
+absl::StatusOr<ExitCode> WaitForOrder(const Tool& tool, const Client& client, const v1::Order& order,
                                       std::span<const v1::Host> hosts, int64_t timeout_nanos);
 
 }  // namespace cordon::ctl

@@ -86,7 +86,6 @@ class FakeOperator final : public v1::Operator::Service {
       outcome.mutable_receipt()->set_enforced_level(v1::LEVEL_ESSENTIAL);
       outcome.mutable_receipt()->set_containment(v1::CONTAINMENT_CONTAINED);
       outcome.mutable_receipt()->set_apply_nanos(7'000'000);
-      SignAsHost(host, outcome.mutable_receipt());
     }
   }
 
@@ -95,9 +94,11 @@ class FakeOperator final : public v1::Operator::Service {
     return orders_;
   }
 
-  // Somebody between the host and the operator makes more of what the host said.
-  void ForgeReceipts() {
-    for (auto& [id, outcome] : answers_) outcome.mutable_receipt()->mutable_signature()->back() ^= 1;
+  // What somebody between the host and the operator makes of its receipt.
+  enum class Receipts : uint8_t { kHonest, kForged, kOfAnotherOrder, kNone };
+  void TellReceipts(Receipts receipts) {
+    const std::lock_guard lock(mutex_);
+    receipts_ = receipts;
   }
 
   v1::RehearseRequest Rehearsed() const {
@@ -153,7 +154,7 @@ class FakeOperator final : public v1::Operator::Service {
     uint32_t finished = 0;
     for (const auto& [id, outcome] : answers_) {
       v1::WatchOrderResponse message;
-      *message.mutable_outcome() = outcome;
+      *message.mutable_outcome() = WithReceipt(outcome);
       message.mutable_outcome()->set_order_id(in->order_id());
       message.set_hosts(static_cast<uint32_t>(hosts_.size()));
       message.set_finished(++finished);
@@ -194,7 +195,29 @@ class FakeOperator final : public v1::Operator::Service {
   }
 
  private:
+  // Signed by the host for the newest order.
+  v1::OrderOutcome WithReceipt(v1::OrderOutcome outcome) {
+    const std::lock_guard lock(mutex_);
+    if (!outcome.has_receipt()) return outcome;
+    if (receipts_ == Receipts::kNone) {
+      outcome.clear_receipt();
+      return outcome;
+    }
+    v1::Order order;
+    if (!orders_.empty() && !order.ParseFromString(orders_.back().order()))
+      throw std::runtime_error("no order");
+    v1::Receipt& receipt = *outcome.mutable_receipt();
+    receipt.set_order_id(order.order_id());
+    receipt.set_order_sequence(order.sequence() - (receipts_ == Receipts::kOfAnotherOrder ? 1 : 0));
+    for (const v1::Host& host : hosts_) {
+      if (host.host_id() == outcome.host_id()) SignAsHost(host, &receipt);
+    }
+    if (receipts_ == Receipts::kForged) receipt.mutable_signature()->back() ^= 1;
+    return outcome;
+  }
+
   const TestFleet& fleet_;
+  Receipts receipts_ = Receipts::kHonest;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
   std::deque<v1::Host> hosts_;               // references to its elements stay good

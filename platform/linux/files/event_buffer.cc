@@ -42,6 +42,11 @@ void EventBuffer::Close() {
   changed_.notify_all();
 }
 
+void EventBuffer::Open() {
+  const std::lock_guard lock(mutex_);
+  closed_ = false;
+}
+
 bool EventBuffer::TakeFirst(Chunk* chunk) {
   if (chunks_.empty()) {
     if (lost_ == 0) return false;

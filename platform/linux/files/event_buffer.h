@@ -31,6 +31,7 @@ class EventBuffer {
   // The same, not longer than `millis`.
   bool PopWithin(int millis, Chunk* chunk);
   void Close();
+  void Open();  // again, after Close
 
  private:
   bool TakeFirst(Chunk* chunk);

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -76,15 +77,21 @@ class FanotifySource final : public FileSource {
     CORDON_RETURN_IF_ERROR(map_->CoverRoots());
     RefreshInfo();
     deliver_ = std::move(deliver);
-    translator_thread_ = std::thread([this] { TranslateAll(); });
-    reader_thread_ = std::thread([this] { ReadAll(); });
+    buffer_.Open();
+    try {
+      translator_thread_ = std::thread([this] { TranslateAll(); });
+      reader_thread_ = std::thread([this] { ReadAll(); });
+    } catch (const std::system_error& error) {
+      Stop();
+      return absl::UnavailableError(StrCat("cannot start a thread for the file source: ", error.what()));
+    }
     return absl::OkStatus();
   }
 
   void Stop() override {
-    if (!reader_thread_.joinable()) return;
+    if (!translator_thread_.joinable()) return;
     eventfd_write(wake_.Get(), 1);
-    reader_thread_.join();
+    if (reader_thread_.joinable()) reader_thread_.join();
     buffer_.Close();
     translator_thread_.join();
   }

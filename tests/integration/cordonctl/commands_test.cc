@@ -115,10 +115,19 @@ TEST_F(Cordonctl, ISO7_AnOrderIsNotDoneByAReceiptThatTheHostDidNotSign) {
   controller_.AnswerWith(controller_.AddHost("front-desk", "leeds"), State::STATE_DONE);
   const Result good = Call(With(kIsolate, {"--wait"}));
   EXPECT_EQ(good.status, 0) << "the positive control: " << good.out << good.err;
-  controller_.ForgeReceipts();
-  const Result forged = Call(With(kIsolate, {"--wait"}));
-  EXPECT_EQ(forged.status, 1);
-  EXPECT_THAT(forged.out, HasSubstr("unverified"));
+  using Receipts = testing::FakeOperator::Receipts;
+  const std::pair<Receipts, const char*> lies[] = {
+      {Receipts::kForged, "not by the host's key"},
+      {Receipts::kOfAnotherOrder, "the receipt is of another order"},
+      {Receipts::kNone, "the host's receipt is missing"}};
+  for (const auto& [receipts, why] : lies) {
+    controller_.TellReceipts(receipts);
+    const Result told = Call(With(kIsolate, {"--wait"}));
+    EXPECT_EQ(told.status, 1) << why;
+    EXPECT_THAT(told.out, HasSubstr(why));
+    EXPECT_THAT(told.out, Not(HasSubstr("contained")));
+    EXPECT_THAT(Call(With(kIsolate, {"--wait", "-o", "json"})).out, HasSubstr("\"unverified\"")) << why;
+  }
 }
 
 TEST_F(Cordonctl, SignsAnIsolateOrderThatAgentsAccept) {

@@ -132,6 +132,7 @@ TEST_F(ScanTest, AHugeFileIsLeftWithinASecondWhenCancelled) {
   spec.set_full_speed(false);
   ASSERT_TRUE(StartWhenFree("huge", spec).ok());
   EXPECT_EQ(runner_->Start("other", spec).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(runner_->Start("huge", spec).ok()) << "its own order again, after a crash";
   ASSERT_TRUE(WaitFor([](const auto& p) { return p.order_id() == "huge" && p.bytes_done() > 0; }));
   ASSERT_TRUE(runner_->Cancel("huge").ok());
   EXPECT_EQ(WaitForEnd("huge").state(), v1::ScanProgress::STATE_CANCELLED);

@@ -76,6 +76,17 @@ TEST_F(UnlockAttack, AUT5_ANewChallengeTakesThePlaceOfTheOldOne) {
   ExpectOpens(GoodCode(challenge));
 }
 
+TEST_F(UnlockAttack, AUT5_ACodeForAnEarlierOrderOpensNothing) {
+  const std::string code = GoodCode(Challenge());
+  ASSERT_TRUE(isolation_->Release("released", 2).ok());
+  Must(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "again", 3).status());
+  Start();
+  const auto answer = unlocker_->Answer(code);
+  EXPECT_EQ(answer.status().code(), absl::StatusCode::kFailedPrecondition) << answer.status();
+  EXPECT_TRUE(Closed());
+  EXPECT_THAT(unlocker_->Answer(GoodCode(Challenge())), IsOk());  // one for this order does
+}
+
 TEST_F(UnlockAttack, AUT5_AChallengeOutlivesARestart) {
   const std::string challenge = Challenge();
   Start();

@@ -42,7 +42,7 @@ TEST(Spool, GivesWhatFitsAndAtLeastOneBatch) {
     ASSERT_TRUE(box->Append({Group(v1::EVENT_CLASS_FILE, {BulkyEvent(pid, 10'000)})}).ok());
   }
   EXPECT_EQ(box->Next(0, 1)->size(), 1);
-  EXPECT_EQ(box->Next(0, 25'000)->size(), 2 + 1);
+  EXPECT_EQ(box->Next(0, 26'000)->size(), 2 + 1);
   EXPECT_EQ(box->Next(1, 1)->front().first_sequence(), 2);
   EXPECT_TRUE(box->Next(3, 1)->empty());
 }
@@ -154,6 +154,64 @@ TEST(Spool, FoldsHeadersWithoutPayloadIntoGapsWhenTheyAreTooMany) {
     if (batch.dropped() != v1::Gap::CAUSE_UNSPECIFIED) lost += batch.event_count();
   }
   EXPECT_EQ(lost, 40);
+}
+
+TEST(Spool, TEL4_HeadersDoNotCrowdOutPayloads) {
+  SpoolBox box(1024 * 1024);
+  for (uint32_t pid = 1; pid <= 3'000; ++pid) {
+    ASSERT_TRUE(box->Append({Group(v1::EVENT_CLASS_FILE, {BulkyEvent(pid, 1'000)})}).ok());
+  }
+  size_t stubs = 0;
+  for (const v1::Batch& batch : box.All()) stubs += batch.dropped() != v1::Gap::CAUSE_UNSPECIFIED ? 1 : 0;
+  EXPECT_LE(stubs, 1'001U);
+  EXPECT_GT(box->Stats().events, 500U) << "half of the room at least is for what can still be told";
+}
+
+TEST(Spool, GivesABoundedPieceOfHeadersWithoutPayload) {
+  SpoolBox box(1024 * 1024);
+  for (uint32_t pid = 1; pid <= 1'500; ++pid) {
+    ASSERT_TRUE(box->Append({Group(v1::EVENT_CLASS_FILE, {BulkyEvent(pid, 1'000)})}).ok());
+  }
+  ASSERT_EQ(box.All().front().dropped(), v1::Gap::CAUSE_SPOOL_FULL) << "the first ones are headers alone";
+  const auto piece = box->Next(0, 4'096);
+  ASSERT_TRUE(piece.ok()) << piece.status();
+  EXPECT_GE(piece->size(), 2U);
+  EXPECT_LE(piece->size(), 60U);
+}
+
+TEST(Spool, AUT6_AcknowledgementsInPiecesWithoutEndAreRefused) {
+  SpoolBox box;
+  for (uint32_t pid = 1; pid <= 60; ++pid) ASSERT_TRUE(AppendProcess(*box, pid).ok());
+  const std::string chain = box->ChainId();
+  for (uint64_t piece = 1; piece <= 16; ++piece) {
+    ASSERT_TRUE(box->Acknowledge(chain, 2 * piece + 1, 2 * piece + 1).ok()) << piece;
+  }
+  EXPECT_EQ(box->Acknowledge(chain, 40, 40).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(box->Acknowledge(chain, 33, 36).ok()) << "one that is there already may grow";
+  EXPECT_TRUE(box->Acknowledge(chain, 0, 50).ok());
+  EXPECT_TRUE(box->Acknowledge(chain, 55, 55).ok()) << "there is room again";
+}
+
+// Killed after the damaged file was set aside, and before anything was recorded.
+TEST(Spool, TEL1_AFreshFileBesideADamagedOneTellsOfItAndRefusesEarlierOrders) {
+  SpoolBox box;
+  ASSERT_TRUE(AppendProcess(*box, 1).ok());
+  box.Crash();
+  const std::filesystem::path file = box.Settings().file;
+  std::filesystem::rename(file, file.string() + ".damaged-1700000000");
+  for (const char* journal : {"-wal", "-shm"}) std::filesystem::remove(file.string() + journal);
+  box.Start();
+  ASSERT_EQ(box.Gaps().size(), 1U);
+  EXPECT_EQ(box.Gaps().front().cause(), v1::Gap::CAUSE_STATE_DAMAGED);
+  auto database = Database::Open(file, Database::Durability::kFull);
+  ASSERT_TRUE(database.ok()) << database.status();
+  auto floor = database->Prepare("SELECT min(sequence), count(*) FROM lane");
+  ASSERT_TRUE(floor->Step().value());
+  EXPECT_EQ(floor->Int(1), 2);
+  // This test's clock stands far behind the file's last write.
+  EXPECT_GT(floor->Int(0), box.Time().WallNanos() / 1'000);
+  box.CrashAndStart();
+  EXPECT_EQ(box.Gaps().size(), 2U) << "told once; the other one is the crash";
 }
 
 TEST(Spool, RefusesTheQueueOfAnotherHost) {

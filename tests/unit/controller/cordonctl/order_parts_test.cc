@@ -104,7 +104,7 @@ v1::WatchOrderResponse Outcome(const v1::Host& host, v1::OrderOutcome::State sta
 TEST(Progress, CountsAndDecidesTheExitStatus) {
   const std::vector<v1::Host> hosts = {MakeHost("a", "leeds"), MakeHost("b", "leeds"),
                                        MakeHost("c", "leeds")};
-  OrderProgress progress(hosts);
+  OrderProgress progress({}, hosts);
   EXPECT_EQ(progress.Result(), ExitCode::kNotAllAnswered);
   progress.Apply(Outcome(hosts[0], v1::OrderOutcome::STATE_DONE));
   v1::WatchOrderResponse running = Outcome(hosts[1], v1::OrderOutcome::STATE_RUNNING);
@@ -122,7 +122,7 @@ TEST(Progress, CountsAndDecidesTheExitStatus) {
 
 TEST(Progress, OfARefusalIsAFailureEvenWhileOthersWait) {
   const std::vector<v1::Host> hosts = {MakeHost("a", "leeds"), MakeHost("b", "leeds")};
-  OrderProgress progress(hosts);
+  OrderProgress progress({}, hosts);
   progress.Apply(Outcome(hosts[0], v1::OrderOutcome::STATE_REFUSED));
   EXPECT_EQ(progress.Line(), "0 of 2 hosts done, 1 refused, 1 waiting; slowest: b");
   EXPECT_EQ(progress.Result(), ExitCode::kFailed);
