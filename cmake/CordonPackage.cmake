@@ -5,6 +5,8 @@ install(TARGETS cordon-agent RUNTIME DESTINATION bin COMPONENT agent)
 install(TARGETS cordon-keeper RUNTIME DESTINATION libexec/cordon COMPONENT agent)
 install(FILES ${PROJECT_SOURCE_DIR}/packaging/systemd/cordon-agent.service
               ${PROJECT_SOURCE_DIR}/packaging/systemd/cordon-isolation.service
+              ${PROJECT_SOURCE_DIR}/packaging/systemd/cordon-enroll.path
+              ${PROJECT_SOURCE_DIR}/packaging/systemd/cordon-enroll.service
         DESTINATION /lib/systemd/system COMPONENT agent)
 install(FILES ${PROJECT_SOURCE_DIR}/docs/examples/agent.toml DESTINATION /etc/cordon COMPONENT agent)
 install(FILES ${PROJECT_SOURCE_DIR}/docs/security.md ${PROJECT_SOURCE_DIR}/docs/levels.md

@@ -100,9 +100,19 @@ class PackageTest : public ::testing::Test {
                                         SubprocessOptions{.net_namespace = fleet_.Peer().Name()});
   }
 
-  void Enrol() {
+  void RunPackager(std::vector<std::string> command) const {
+    command[0] = StrCat(kSourceDir, "/scripts/", command[0]);
+    command.insert(command.begin() + 1, std::filesystem::path(kBinaryDir).filename().string());
+    const CommandResult packed = RunCommand(command, {.env = {{"CORDON_PACKAGE_BUILT", "1"}}}, kPatience);
+    ASSERT_EQ(packed.status, 0) << packed.output << packed.errors;
+  }
+
+  void MakeEnrollment() {
     fleet_.Ctl({"enrollment", "create", "--site", "leeds", "--uses", "1", "--for", "1h", "--out",
                 (Shared() / "leeds.enroll").string()});
+  }
+  void Enrol() {
+    MakeEnrollment();
     const CommandResult enrolled = Shell("cordon-agent enroll /mnt/leeds.enroll");
     ASSERT_EQ(enrolled.status, 0) << enrolled.errors;
   }
@@ -125,7 +135,7 @@ TEST_F(PackageTest, ISO5_IsolationOutlivesUpgradeAndRemovalRefusesOrReleasesAndR
   EXPECT_THAT(Shell("dpkg-query -W -f '${Conffiles}' cordon-agent").output,
               HasSubstr("/etc/cordon/agent.toml"));
   EXPECT_THAT(Shell("dpkg-query -W -f '${Depends}' cordon-agent").output, HasSubstr("libnftables1"));
-  EXPECT_EQ(Shell("ls /etc/systemd/system/*.wants/ | grep -c '^cordon-'").output, "2\n")
+  EXPECT_EQ(Shell("ls /etc/systemd/system/*.wants/ | grep -c '^cordon-'").output, "3\n")
       << "from the next boot on";
 
   ASSERT_NO_FATAL_FAILURE(Enrol());
@@ -176,6 +186,62 @@ TEST_F(PackageTest, ISO5_IsolationOutlivesUpgradeAndRemovalRefusesOrReleasesAndR
   EXPECT_NE(Shell("test -e /var/lib/cordon").status, 0);
   EXPECT_NE(Shell("test -e /etc/cordon").status, 0);
   EXPECT_EQ(Shell("ls /etc/systemd/system/*.wants/ | grep -c '^cordon-'").output, "0\n");
+}
+
+// In a system without systemd, as a container is, at once; with systemd cordon-enroll.path does it.
+TEST_F(PackageTest, ItEnrolsSilentlyWithTheFileThatItIsGiven) {
+  ASSERT_EQ(Shell("dpkg -i /mnt/old.deb").status, 0) << "without a file it installs and waits";
+  EXPECT_NE(Shell("test -e /var/lib/cordon/host.crt").status, 0);
+  EXPECT_THAT(Shell("ls /etc/systemd/system/*.wants/").output, HasSubstr("cordon-enroll.path"));
+  MakeEnrollment();
+  const CommandResult installed = Shell("CORDON_ENROLL=/mnt/leeds.enroll dpkg -i /mnt/new.deb </dev/null");
+  ASSERT_EQ(installed.status, 0) << installed.output << installed.errors;
+  EXPECT_THAT(installed.output, HasSubstr("enrolled at site leeds"));
+  EXPECT_NE(Shell("test -e /etc/cordon/enroll").status, 0) << "nobody finds it there any more";
+  ASSERT_NO_FATAL_FAILURE(StartServices());
+  const CommandResult again = Shell("CORDON_ENROLL=/mnt/leeds.enroll dpkg -i /mnt/new.deb </dev/null");
+  EXPECT_EQ(again.status, 0) << again.errors;
+  EXPECT_THAT(again.output, HasSubstr("enrolled already"));
+  StopServices();
+}
+
+// With nothing of the distribution's but the kernel.
+TEST_F(PackageTest, TheTarballBringsItsOwnLibraries) {
+  const std::string tree = fleet_.Folder("tree").string();
+  ASSERT_NO_FATAL_FAILURE(RunPackager({"package-portable", "--tree", tree}));
+  const CommandResult version =
+      RunCommand({"chroot", tree, "/usr/bin/cordon-agent", "--version"}, {}, kPatience);
+  EXPECT_EQ(version.status, 0) << version.errors;
+  EXPECT_THAT(version.output, HasSubstr("0."));
+  EXPECT_EQ(RunCommand({"chroot", tree, "/usr/libexec/cordon/cordon-keeper", "--help"}).status, 0);
+  EXPECT_NE(RunCommand({"chroot", tree, "/bin/true"}).status, 0) << "there is no other library in it";
+}
+
+TEST_F(PackageTest, ISO5_TheRpmEnrolsIsUpgradedAndRefusesToGoFromAnIsolatedHost) {
+  if (RunCommand({"sh", "-c", "command -v rpmbuild"}).status != 0)
+    GTEST_SKIP() << "rpmbuild is not installed";
+  ASSERT_NO_FATAL_FAILURE(RunPackager({"package-rpm", "--out", Shared().string()}));
+  MakeEnrollment();
+  const std::string rpm = "/mnt/x86_64/*.rpm";
+  const CommandResult installed = Shell("CORDON_ENROLL=/mnt/leeds.enroll rpm -i --nodeps " + rpm);
+  ASSERT_EQ(installed.status, 0) << installed.output << installed.errors;
+  EXPECT_THAT(installed.output, HasSubstr("enrolled at site leeds"));
+  ASSERT_NO_FATAL_FAILURE(StartServices());
+  ASSERT_TRUE(PeerReachesHost());
+  Isolate();
+  ASSERT_FALSE(PeerReachesHost());
+  ASSERT_EQ(Shell("rpm -U --force --nodeps " + rpm).status, 0);
+  EXPECT_FALSE(PeerReachesHost());
+  StopServices();
+  const CommandResult refused = Shell("rpm -e cordon-agent");
+  EXPECT_NE(refused.status, 0);
+  EXPECT_THAT(refused.output + refused.errors, HasSubstr("this host is isolated (essential)"));
+  EXPECT_EQ(Shell("test -x /opt/cordon/bin/cordon-agent").status, 0) << "all of it is still there";
+  EXPECT_FALSE(PeerReachesHost());
+  const CommandResult removed = Shell("CORDON_REMOVE_RELEASE=1 rpm -e cordon-agent");
+  EXPECT_EQ(removed.status, 0) << removed.output << removed.errors;
+  EXPECT_TRUE(PeerReachesHost());
+  EXPECT_NE(Shell("test -e /opt/cordon").status, 0);
 }
 
 TEST_F(PackageTest, AFreeHostIsRemovedWithoutAskingAndAnUnenrolledOneToo) {

@@ -19,7 +19,8 @@ struct Unit {
   const char* worst_exposure;  // in tenths, as systemd-analyze security --threshold takes it
 };
 constexpr Unit kUnits[] = {{"cordon-agent", "/usr/bin/cordon-agent", "47"},
-                           {"cordon-isolation", "/usr/libexec/cordon/cordon-keeper", "25"}};
+                           {"cordon-isolation", "/usr/libexec/cordon/cordon-keeper", "25"},
+                           {"cordon-enroll", "/usr/bin/cordon-agent", "40"}};
 
 // The units as they are shipped, but for the programs' paths: nothing is installed here.
 class SystemdUnitTest : public ::testing::Test {
@@ -27,12 +28,18 @@ class SystemdUnitTest : public ::testing::Test {
   void SetUp() override {
     if (RunCommand({"systemd-analyze", "--version"}).status != 0)
       GTEST_SKIP() << "systemd-analyze is not installed";
+    CopyThePath();
     for (const Unit& unit : kUnits) {
       std::string here = Text(unit.name);
       ASSERT_NE(here.find(unit.program), std::string::npos);
       here.replace(here.find(unit.program), std::string(unit.program).size(), "/usr/bin/true");
       std::ofstream(PathOf(unit.name)) << here;
     }
+  }
+
+  void CopyThePath() {
+    std::filesystem::copy_file(std::filesystem::path(kSourceDir) / "packaging/systemd/cordon-enroll.path",
+                               folder_ / "cordon-enroll.path");
   }
 
   static std::string Text(const std::string& name) {
@@ -43,8 +50,10 @@ class SystemdUnitTest : public ::testing::Test {
   }
   std::string PathOf(const std::string& name) const { return (folder_ / (name + ".service")).string(); }
   CommandResult Verify() const {
-    return RunCommand(
-        {"systemd-analyze", "verify", "--man=no", PathOf(kUnits[0].name), PathOf(kUnits[1].name)});
+    std::vector<std::string> command = {"systemd-analyze", "verify", "--man=no"};
+    command.push_back((folder_ / "cordon-enroll.path").string());
+    for (const Unit& unit : kUnits) command.push_back(PathOf(unit.name));
+    return RunCommand(command);
   }
 
   TempFolder folder_;
