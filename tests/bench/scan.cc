@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -67,6 +68,66 @@ void BareStat(const fs::path& tree) {
   const std::string command = "find '" + tree.string() + "' -printf '%i %s %T@ %C@ %p\\n' > /dev/null";
   if (std::system(command.c_str()) != 0) throw std::runtime_error("find failed");
 }
+
+// The practice's work in a process and a session of its own, as people's programs are: priorities of threads
+// count within a session (sched(7), autogroup) and say nothing to the others. To be made before there are
+// threads.
+class People {
+ public:
+  explicit People(std::chrono::seconds length) {
+    if (pipe(ask_.data()) != 0 || pipe(answer_.data()) != 0) throw std::runtime_error("no pipe");
+    child_ = fork();
+    if (child_ < 0) throw std::runtime_error("no process");
+    if (child_ == 0) Work(length);
+    close(ask_[0]);
+    close(answer_[1]);
+  }
+  ~People() {
+    close(ask_[1]);
+    waitpid(child_, nullptr, 0);
+  }
+  People(const People&) = delete;
+  People& operator=(const People&) = delete;
+
+  // Seconds of each step.
+  std::vector<double> Once() {
+    size_t count = 0;
+    if (write(ask_[1], "w", 1) != 1) throw std::runtime_error("the practice is gone");
+    Read(&count, sizeof count);
+    std::vector<double> steps(count);
+    Read(steps.data(), count * sizeof(double));
+    return steps;
+  }
+
+ private:
+  [[noreturn]] void Work(std::chrono::seconds length) {
+    close(ask_[1]);
+    setsid();
+    {
+      testing::TempFolder folder;
+      testing::PracticeWork work(folder / "practice");
+      for (char asked = 0; read(ask_[0], &asked, 1) == 1;) {
+        const std::vector<double> steps = work.For(length);
+        const size_t count = steps.size();
+        const bool told = write(answer_[1], &count, sizeof count) == sizeof count &&
+                          write(answer_[1], steps.data(), count * sizeof(double)) > 0;
+        if (!told) break;
+      }
+    }
+    _exit(0);
+  }
+  void Read(void* into, size_t bytes) {
+    for (size_t have = 0; have < bytes;) {
+      const ssize_t got = read(answer_[0], static_cast<char*>(into) + have, bytes - have);
+      if (got <= 0) throw std::runtime_error("the practice is gone");
+      have += static_cast<size_t>(got);
+    }
+  }
+
+  std::array<int, 2> ask_{};
+  std::array<int, 2> answer_{};
+  pid_t child_ = -1;
+};
 
 class Scanner {
  public:
@@ -140,6 +201,7 @@ int main(int argc, char** argv) {
   }
   const std::chrono::seconds length(argc > 3 ? std::atoi(argv[3]) : 10);
   const fs::path tree = argv[1];
+  People practice(length);
   Scanner scanner(tree);
   std::map<std::string, std::vector<double>> seconds;
   const auto measure = [&](const std::string& way, const std::function<void()>& run) {
@@ -149,11 +211,9 @@ int main(int argc, char** argv) {
     fmt::print("{{\"way\":\"{}\",\"seconds\":{:.3f}}}\n", way, took);
     seconds[way].push_back(took);
   };
-  testing::TempFolder practice;
-  testing::PracticeWork work(practice / "practice");
   std::map<std::string, std::vector<double>> p99;
   const auto people = [&](const std::string& way) {
-    const std::vector<double> steps = work.For(length);
+    const std::vector<double> steps = practice.Once();
     const double worst = testing::At(steps, 0.99);
     fmt::print("{{\"way\":\"{}\",\"steps\":{},\"p50_ms\":{:.3f},\"p99_ms\":{:.3f}}}\n", way, steps.size(),
                testing::Median(steps) * 1e3, worst * 1e3);
