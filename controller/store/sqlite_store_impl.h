@@ -108,8 +108,13 @@ absl::Status CompleteAuditTree(Database& database);
 // Keeps a record of a certificate given out.
 absl::Status RecordCertificate(Database& database, std::string_view identity,
                                const CertificateRecord& certificate);
-// Keeps `receipt` unless a newer one is there.
+// Keeps a receipt that the host says now: in place of any other, since the host's clock may have been set
+// back since (ISO-7).
 absl::Status RecordReceipt(Database& database, std::string_view host_id, const v1::Receipt& receipt);
+// Keeps a receipt that was spooled some time ago, unless a newer one is there, or it is dated after
+// `now` by more than clocks differ: it would hide every later one.
+absl::Status RecordSpooledReceipt(Database& database, int64_t now, std::string_view host_id,
+                                  const v1::Receipt& receipt);
 // Applies an outcome where MayBecome allows; appends it to `changed` when it did.
 absl::Status ApplyOutcome(Database& database, const v1::OrderOutcome& outcome,
                           std::vector<v1::OrderOutcome>* changed);

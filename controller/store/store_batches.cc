@@ -151,13 +151,16 @@ class BatchWriter {
                                   std::vector<v1::OrderOutcome>* changed) {
     for (const v1::Event& event : events.events()) {
       if (event.has_isolation_changed()) {
-        CORDON_RETURN_IF_ERROR(RecordReceipt(database_, host_id, event.isolation_changed().receipt()));
+        CORDON_RETURN_IF_ERROR(
+            RecordSpooledReceipt(database_, now_, host_id, event.isolation_changed().receipt()));
       }
       if (!event.has_order_outcome()) continue;
       v1::OrderOutcome outcome = event.order_outcome();
       outcome.set_host_id(host_id);  // a host speaks for itself alone (AUT-2)
       CORDON_RETURN_IF_ERROR(ApplyOutcome(database_, outcome, changed));
-      if (outcome.has_receipt()) CORDON_RETURN_IF_ERROR(RecordReceipt(database_, host_id, outcome.receipt()));
+      if (outcome.has_receipt()) {
+        CORDON_RETURN_IF_ERROR(RecordSpooledReceipt(database_, now_, host_id, outcome.receipt()));
+      }
     }
     return absl::OkStatus();
   }

@@ -9,6 +9,7 @@ namespace cordon::controller {
 namespace {
 
 constexpr uint32_t kMaxPage = 1'000;
+constexpr int64_t kClockSlackNanos = 300 * kNanosPerSecond;  // what hosts' clocks may be ahead
 
 // Cheap columns first: a host that is not meant is passed over without decoding the rest.
 constexpr std::string_view kSelectHost =
@@ -139,13 +140,26 @@ absl::Status SqliteStore::UpdateFacts(std::string_view host_id, const v1::HostFa
 }
 
 absl::Status RecordReceipt(Database& database, std::string_view host_id, const v1::Receipt& receipt) {
-  CORDON_ASSIGN_OR_RETURN(Statement update,
-                          database.Prepare("UPDATE hosts SET receipt = ?1, receipt_time = ?2 "
-                                           "WHERE host_id = ?3 AND receipt_time <= ?2"));
+  if (receipt.read_back_time_unix_nanos() == 0) return absl::OkStatus();  // says nothing of any moment
+  CORDON_ASSIGN_OR_RETURN(
+      Statement update, database.Prepare("UPDATE hosts SET receipt = ?, receipt_time = ? WHERE host_id = ?"));
   return update.BindBlob(1, receipt.SerializeAsString())
       .Bind(2, receipt.read_back_time_unix_nanos())
       .BindText(3, host_id)
       .Run();
+}
+
+absl::Status RecordSpooledReceipt(Database& database, int64_t now, std::string_view host_id,
+                                  const v1::Receipt& receipt) {
+  if (receipt.read_back_time_unix_nanos() > now + kClockSlackNanos) return absl::OkStatus();
+  {
+    CORDON_ASSIGN_OR_RETURN(Statement query,
+                            database.Prepare("SELECT 1 FROM hosts WHERE host_id = ? AND receipt_time < ?"));
+    CORDON_ASSIGN_OR_RETURN(const bool newer,
+                            query.BindText(1, host_id).Bind(2, receipt.read_back_time_unix_nanos()).Step());
+    if (!newer) return absl::OkStatus();
+  }
+  return RecordReceipt(database, host_id, receipt);
 }
 
 absl::Status SqliteStore::RecordReceipts(std::span<const HostReceipt> receipts) {

@@ -142,6 +142,23 @@ TEST(StoreBatches, OutcomesAndReceiptsInThemTakeEffectWithThem) {
   EXPECT_THAT(Must(f.box->CommitBatches(group)).changed_outcomes, IsEmpty());  // a repeat changes nothing
 }
 
+TEST(StoreBatches, ISO7_ASpooledReceiptTakesThePlaceOfOlderOnesOnlyAndNotFromTheFuture) {
+  Fixture f;
+  const int64_t now = f.box.Time().WallNanos();
+  const auto spooled = [&](int64_t time, v1::Level level) {
+    v1::Event event;
+    v1::Receipt& receipt = *event.mutable_isolation_changed()->mutable_receipt();
+    receipt.set_enforced_level(level);
+    receipt.set_read_back_time_unix_nanos(time);
+    f.CommitEvents({event}, kNoon, v1::EVENT_CLASS_CONTROL);
+    return Must(f.box->GetHost(f.host)).receipt.enforced_level();
+  };
+  EXPECT_EQ(spooled(now - 10, v1::LEVEL_ESSENTIAL), v1::LEVEL_ESSENTIAL);
+  EXPECT_EQ(spooled(now - 20, v1::LEVEL_OBSERVE), v1::LEVEL_ESSENTIAL) << "older than the one that is there";
+  EXPECT_EQ(spooled(now + testing::TestFleet::kHour, v1::LEVEL_OBSERVE), v1::LEVEL_ESSENTIAL);
+  EXPECT_EQ(spooled(now + 60 * kNanosPerSecond, v1::LEVEL_DARK), v1::LEVEL_DARK) << "clocks differ a little";
+}
+
 TEST(StoreEvents, ComeOldestFirstAcrossBatchesThatOverlap) {
   Fixture f;
   f.CommitEvents({StartedEvent(1, 10), StartedEvent(4, 40)});
