@@ -99,9 +99,12 @@ class SqliteStore final : public Store {
 
 // Appends to the audit log and to its tree.
 absl::Status AppendAuditEntry(Database& database, int64_t now, const AuditNote& note);
+// Whose word an outcome is, for the audit log. DELIVERED is always the controller's.
+enum class SaidBy { kController, kHost };
 // Appends what became of orders: deliveries, refusals and every other end, not what is only under way. One
 // entry for the hosts of an order that came to the same state with the same message.
-absl::Status AppendOutcomeEntries(Database& database, int64_t now, std::span<const v1::OrderOutcome> changed);
+absl::Status AppendOutcomeEntries(Database& database, int64_t now, std::span<const v1::OrderOutcome> changed,
+                                  SaidBy said_by);
 // Adds the entries that the tree lacks: those of a store that was made before there was one. DATA_LOSS: the
 // tree knows of entries that the log has not.
 absl::Status CompleteAuditTree(Database& database);
@@ -116,7 +119,7 @@ absl::Status RecordReceipt(Database& database, std::string_view host_id, const v
 absl::Status RecordSpooledReceipt(Database& database, int64_t now, std::string_view host_id,
                                   const v1::Receipt& receipt);
 // Applies an outcome where MayBecome allows; appends it to `changed` when it did.
-absl::Status ApplyOutcome(Database& database, const v1::OrderOutcome& outcome,
+absl::Status ApplyOutcome(Database& database, int64_t now, const v1::OrderOutcome& outcome,
                           std::vector<v1::OrderOutcome>* changed);
 // Ends the proposals that expired, with an entry each.
 absl::Status ExpireProposals(Database& database, int64_t now);

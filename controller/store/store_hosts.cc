@@ -64,7 +64,7 @@ absl::Status CancelOpenOrders(Database& database, std::string_view host_id, int6
   }
   std::vector<v1::OrderOutcome> changed;
   for (const v1::OrderOutcome& outcome : open)
-    CORDON_RETURN_IF_ERROR(ApplyOutcome(database, outcome, &changed));
+    CORDON_RETURN_IF_ERROR(ApplyOutcome(database, now, outcome, &changed));
   return absl::OkStatus();
 }
 

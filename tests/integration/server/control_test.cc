@@ -1,6 +1,7 @@
 // The Control stream: who may hold it, and what travels on it.
 
 #include <gmock/gmock.h>
+#include <google/protobuf/unknown_field_set.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -98,6 +99,10 @@ TEST(ServerControl, AUT6_AHelloOutOfBoundsIsRefused) {
   v1::ControlRequest lanes = HelloOf("a");
   for (int i = 0; i < 17; ++i) lanes.mutable_hello()->add_lanes();
   EXPECT_THAT(refusal(lanes), Fails(kInvalid, "lanes"));
+  v1::ControlRequest unknown = HelloOf("a");
+  v1::HostFacts& facts = *unknown.mutable_hello()->mutable_facts();
+  facts.GetReflection()->MutableUnknownFields(&facts)->AddLengthDelimited(1'000)->assign(1024 * 1024, 'x');
+  EXPECT_THAT(refusal(unknown), Fails(kInvalid, "facts"));
   v1::ControlRequest receipt = HelloOf("a");
   receipt.mutable_hello()->mutable_receipt()->add_reasons(std::string(129 * 1024, 'x'));
   EXPECT_THAT(refusal(receipt), Fails(kInvalid, "receipt"));

@@ -229,6 +229,17 @@ TEST(StoreAudit, NamesManyHostsInAsManyEntriesAsItTakes) {
   for (const std::string& host : hosts) EXPECT_THAT(details, HasSubstr(host));
 }
 
+TEST(StoreAudit, AUT2_AHostThatCallsAnOrderExpiredSaysSoInItsOwnName) {
+  StoreBox box;
+  const std::string host = box.AddHost("one");
+  const v1::Order order = box.Isolate({host}, 1);
+  ASSERT_THAT(box.Submit(order).status(), IsOk());
+  const std::vector outcomes = {testing::Outcome(order.order_id(), host, v1::OrderOutcome::STATE_EXPIRED)};
+  ASSERT_THAT(box->RecordOutcomes(outcomes).status(), IsOk());
+  EXPECT_EQ(box.Audit().back().action(), "order.expired");
+  EXPECT_EQ(box.Audit().back().actor(), "host/" + host);
+}
+
 TEST(StoreAudit, RecordsOrdersThatExpire) {
   StoreBox box;
   const std::string host = box.AddHost("one");

@@ -159,6 +159,40 @@ TEST(StoreBatches, ISO7_ASpooledReceiptTakesThePlaceOfOlderOnesOnlyAndNotFromThe
   EXPECT_EQ(spooled(now + 60 * kNanosPerSecond, v1::LEVEL_DARK), v1::LEVEL_DARK) << "clocks differ a little";
 }
 
+TEST(StoreBatches, AUT6_WhatAHostCouldNotSayOnControlHasNoEffectInABatchEither) {
+  Fixture f;
+  const int64_t now = f.box.Time().WallNanos();
+  const v1::Order order = f.box.Isolate({f.host}, 10);
+  ASSERT_THAT(f.box.Submit(order), IsOk());
+  const auto state = [&] { return f.box.OutcomeOn(order.order_id(), f.host).state(); };
+  const auto told = [](const v1::OrderOutcome& outcome) {
+    v1::Event event;
+    *event.mutable_order_outcome() = outcome;
+    return event;
+  };
+  v1::Event receipt;
+  receipt.mutable_isolation_changed()->mutable_receipt()->set_enforced_level(v1::LEVEL_DARK);
+  receipt.mutable_isolation_changed()->mutable_receipt()->set_read_back_time_unix_nanos(now);
+  v1::Event long_receipt = receipt;
+  long_receipt.mutable_isolation_changed()->mutable_receipt()->add_reasons(std::string(1024 * 1024, 'x'));
+  v1::OrderOutcome done = testing::Outcome(order.order_id(), f.host, v1::OrderOutcome::STATE_DONE);
+  v1::OrderOutcome long_done = done;
+  long_done.set_message(std::string(1024 * 1024, 'x'));
+  const v1::OrderOutcome delivered =
+      testing::Outcome(order.order_id(), f.host, v1::OrderOutcome::STATE_DELIVERED);
+  const size_t entries = f.box.Audit().size();
+
+  f.CommitEvents({long_receipt, told(long_done), told(delivered)}, now, v1::EVENT_CLASS_CONTROL);
+  EXPECT_EQ(Must(f.box->GetHost(f.host)).receipt.read_back_time_unix_nanos(), 0);
+  EXPECT_EQ(state(), v1::OrderOutcome::STATE_PENDING);
+  EXPECT_EQ(f.box.Audit().size(), entries);
+  EXPECT_THAT(f.Pids(), SizeIs(3)) << "the events themselves are kept";
+
+  f.CommitEvents({receipt, told(done)}, now, v1::EVENT_CLASS_CONTROL);  // the positive control
+  EXPECT_EQ(Must(f.box->GetHost(f.host)).receipt.enforced_level(), v1::LEVEL_DARK);
+  EXPECT_EQ(state(), v1::OrderOutcome::STATE_DONE);
+}
+
 TEST(StoreEvents, ComeOldestFirstAcrossBatchesThatOverlap) {
   Fixture f;
   f.CommitEvents({StartedEvent(1, 10), StartedEvent(4, 40)});
