@@ -23,6 +23,7 @@ constexpr int kMaxLanes = 16;
 constexpr int kMaxParts = 64;
 constexpr size_t kMaxRehearsalBytes = 3 * 1024 * 1024;
 constexpr int kMaxForecastFlows = 5'000;
+constexpr uint64_t kMaxEventLimit = 100'000;
 constexpr int kMaxTargetParts = 1'000;
 constexpr int kMaxLabels = 64;
 constexpr uint32_t kMaxUses = 100'000;
@@ -142,6 +143,7 @@ absl::Status CheckRehearsalAnswer(const v1::RehearsalAnswer& answer) {
 
 absl::Status CheckQueryEvents(const v1::QueryEventsRequest& request) {
   CORDON_RETURN_IF_ERROR(CheckRange("classes: their number", request.classes_size(), 0, 16));
+  CORDON_RETURN_IF_ERROR(CheckRange<uint64_t>("limit", request.limit(), 0, kMaxEventLimit));
   if (request.until_unix_nanos() != 0 && request.until_unix_nanos() <= request.since_unix_nanos()) {
     return absl::InvalidArgumentError("until_unix_nanos is not after since_unix_nanos");
   }

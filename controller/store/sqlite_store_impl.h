@@ -19,11 +19,13 @@ namespace cordon::controller {
 class SqliteStore final : public Store {
  public:
   SqliteStore(std::string path, std::unique_ptr<platform::FileLock> lock, Database writer,
-              std::unique_ptr<ReaderPool> readers, const Clock& clock)
+              std::unique_ptr<ReaderPool> readers, std::unique_ptr<ReaderPool> long_readers,
+              const Clock& clock)
       : path_(std::move(path)),
         lock_(std::move(lock)),
         clock_(clock),
         readers_(std::move(readers)),
+        long_readers_(std::move(long_readers)),
         writer_(std::move(writer)) {}
 
   absl::StatusOr<Fleet> GetFleet() override;
@@ -37,7 +39,8 @@ class SqliteStore final : public Store {
   absl::Status RecordReceipts(std::span<const HostReceipt> receipts) override;
   absl::Status RenewCertificate(std::string_view host_id, const CertificateRecord& certificate,
                                 const AuditNote& note) override;
-  absl::Status RevokeHost(std::string_view host_id, const AuditNote& note) override;
+  absl::StatusOr<std::vector<v1::OrderOutcome>> RevokeHost(std::string_view host_id,
+                                                           const AuditNote& note) override;
 
   absl::Status CreateEnrollment(const NewEnrollment& enrollment, const AuditNote& note) override;
   absl::StatusOr<std::vector<v1::Enrollment>> ListEnrollments() override;
@@ -84,6 +87,9 @@ class SqliteStore final : public Store {
   absl::Status Write(const std::function<absl::Status(Database&)>& body);
   // Runs `body` on a reader.
   absl::Status Read(const std::function<absl::Status(Database&)>& body);
+  // The same on a reader of those that look through events: they wait for each other, and what hosts and the
+  // server's own clockwork ask does not wait for them.
+  absl::Status ReadLong(const std::function<absl::Status(Database&)>& body);
   // Adds to a DATA_LOSS which file it is and what to do.
   absl::Status Explain(absl::Status status) const;
 
@@ -91,6 +97,7 @@ class SqliteStore final : public Store {
   const std::unique_ptr<platform::FileLock> lock_;  // no second controller on this store
   const Clock& clock_;
   const std::unique_ptr<ReaderPool> readers_;
+  const std::unique_ptr<ReaderPool> long_readers_;
   std::mutex writer_mutex_;
   Database writer_;  // guarded by writer_mutex_
 };

@@ -58,9 +58,10 @@ class Store {
   virtual absl::Status RenewCertificate(std::string_view host_id, const CertificateRecord& certificate,
                                         const AuditNote& note) = 0;
 
-  // The host may do nothing from now on, for good; its pending orders are cancelled. Twice is once.
-  // NOT_FOUND.
-  virtual absl::Status RevokeHost(std::string_view host_id, const AuditNote& note) = 0;
+  // The host may do nothing from now on, for good; its open orders are cancelled, and those outcomes
+  // returned. Twice is once. NOT_FOUND.
+  virtual absl::StatusOr<std::vector<v1::OrderOutcome>> RevokeHost(std::string_view host_id,
+                                                                   const AuditNote& note) = 0;
 
   // -- Enrolments (AUT-1)
   // ------------------------------------------------------------------------------------
@@ -161,8 +162,9 @@ class Store {
   // Called per event; false ends the query (which then returns OK).
   using EventCallback = std::function<bool(v1::QueryEventsResponse&& event)>;
 
-  // Stored events of batches committed up to `position`, oldest first (among more than 200,000 events that
-  // overlap in time the order is approximate). A batch that the spool dropped shows as a Gap.
+  // Stored events of batches committed up to `position`, oldest first (among more than 200,000 events or 64
+  // MiB that overlap in time the order is approximate). A batch that the spool dropped shows as a Gap.
+  // RESOURCE_EXHAUSTED: the newest query.limit events are more than 64 MiB.
   virtual absl::Status QueryEvents(const EventQuery& query, int64_t position,
                                    const EventCallback& callback) = 0;
 

@@ -45,11 +45,13 @@ absl::Status UpdateOne(Database& database, Statement& update, std::string_view h
   return database.Changes() == 0 ? NoSuchHost(host_id) : absl::OkStatus();
 }
 
-absl::Status CancelOpenOrders(Database& database, std::string_view host_id, int64_t now) {
+absl::Status CancelOpenOrders(Database& database, std::string_view host_id, int64_t now,
+                              std::vector<v1::OrderOutcome>* changed) {
   std::vector<v1::OrderOutcome> open;
   {
-    CORDON_ASSIGN_OR_RETURN(Statement query,
-                            database.Prepare("SELECT order_id FROM outcomes WHERE host_id = ?"));
+    CORDON_ASSIGN_OR_RETURN(
+        Statement query,
+        database.Prepare("SELECT order_id FROM outcomes WHERE host_id = ? AND state IN (1, 2, 3)"));
     query.BindText(1, host_id);
     while (true) {
       CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
@@ -62,9 +64,8 @@ absl::Status CancelOpenOrders(Database& database, std::string_view host_id, int6
       outcome.set_time_unix_nanos(now);
     }
   }
-  std::vector<v1::OrderOutcome> changed;
   for (const v1::OrderOutcome& outcome : open)
-    CORDON_RETURN_IF_ERROR(ApplyOutcome(database, now, outcome, &changed));
+    CORDON_RETURN_IF_ERROR(ApplyOutcome(database, now, outcome, changed));
   return absl::OkStatus();
 }
 
@@ -195,16 +196,20 @@ absl::Status SqliteStore::RenewCertificate(std::string_view host_id, const Certi
   });
 }
 
-absl::Status SqliteStore::RevokeHost(std::string_view host_id, const AuditNote& note) {
+absl::StatusOr<std::vector<v1::OrderOutcome>> SqliteStore::RevokeHost(std::string_view host_id,
+                                                                      const AuditNote& note) {
   const int64_t now = clock_.WallNanos();
-  return Write([&](Database& database) -> absl::Status {
+  std::vector<v1::OrderOutcome> cancelled;
+  CORDON_RETURN_IF_ERROR(Write([&](Database& database) -> absl::Status {
     CORDON_ASSIGN_OR_RETURN(Statement update,
                             database.Prepare("UPDATE hosts SET revoked = 1 WHERE host_id = ?"));
     update.BindText(1, host_id);
     CORDON_RETURN_IF_ERROR(UpdateOne(database, update, host_id));
-    CORDON_RETURN_IF_ERROR(CancelOpenOrders(database, host_id, now));
-    return AppendAuditEntry(database, now, note);
-  });
+    CORDON_RETURN_IF_ERROR(CancelOpenOrders(database, host_id, now, &cancelled));
+    CORDON_RETURN_IF_ERROR(AppendAuditEntry(database, now, note));
+    return AppendOutcomeEntries(database, now, cancelled, SaidBy::kController);
+  }));
+  return cancelled;
 }
 
 }  // namespace cordon::controller

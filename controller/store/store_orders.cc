@@ -125,7 +125,7 @@ absl::Status AdoptOrders(Database& database, int64_t now, const HostRecord& host
     CORDON_RETURN_IF_ERROR(AddressHosts(database, {order.order_id, order.lane, order.sequence},
                                         std::span(&host.host_id, 1), now, &superseded));
   }
-  return absl::OkStatus();
+  return AppendOutcomeEntries(database, now, superseded, SaidBy::kController);
 }
 
 absl::StatusOr<std::vector<OrderRecord>> SqliteStore::OrdersFor(std::string_view host_id,

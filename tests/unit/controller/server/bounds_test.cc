@@ -96,6 +96,14 @@ TEST(Bounds, APollWaitsAMinuteAtMost) {
   EXPECT_THAT(Refusal(CheckPollHealth(request)), HasSubstr("timeout_nanos"));
 }
 
+TEST(Bounds, AUT6_TheNewestEventsAreNotAsManyAsOneLikes) {
+  v1::QueryEventsRequest request;
+  request.set_limit(100'000);
+  EXPECT_TRUE(CheckQueryEvents(request).ok());
+  request.set_limit(100'001);
+  EXPECT_THAT(Refusal(CheckQueryEvents(request)), HasSubstr("limit is 100001, not 0 to 100000"));
+}
+
 TEST(Bounds, ASelectionMayNameHostsByIdOrName) {
   v1::Target target;
   target.add_hosts()->set_name("reception-1");

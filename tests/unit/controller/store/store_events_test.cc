@@ -320,9 +320,38 @@ v1::QueryEventsResponse At(int64_t time) {
   return event;
 }
 
+TEST(StoreEvents, AQueryThatFindsNothingInMuchIsAskedWhetherItGoesOn) {
+  Fixture f;
+  const std::string other = f.box.AddHost("other", "york");
+  BatchChain others(other);
+  std::vector<HostBatch> group;
+  for (int i = 0; i < 20'500; ++i) group.push_back({f.host, f.chain.Next({StartedEvent(1)})});
+  group.push_back({other, others.Next({StartedEvent(7)})});
+  ASSERT_THAT(f.box->CommitBatches(group), IsOk());
+  int asked = 0;
+  EventQuery query;
+  query.every_host = false;
+  query.target.add_sites("york");
+  query.goes_on = [&] { return ++asked < 100; };
+  EXPECT_THAT(f.Pids(query), ElementsAre(7)) << "what is behind many others is found";
+  EXPECT_GE(asked, 3);
+  query.limit = 2;
+  EXPECT_THAT(f.Pids(query), ElementsAre(7));
+  query.limit = 0;
+  std::vector<uint32_t> followed;
+  const auto keep = [&](v1::QueryEventsResponse&& event) {
+    followed.push_back(event.event().process_started().pid());
+    return true;
+  };
+  EXPECT_EQ(Must(f.box->EventsAfter(0, query, keep)), Must(f.box->NewestPosition()));
+  EXPECT_THAT(followed, ElementsAre(7));
+  query.goes_on = [] { return false; };
+  EXPECT_THAT(f.Pids(query), IsEmpty());
+}
+
 TEST(EventMerge, HoldsBackUntilNothingEarlierCanCome) {
   std::vector<int64_t> times;
-  EventMerge merge(10, [&](v1::QueryEventsResponse&& event) {
+  EventMerge merge({.events = 10, .bytes = 1'000}, [&](v1::QueryEventsResponse&& event) {
     times.push_back(event.time_unix_nanos());
     return true;
   });
@@ -337,7 +366,7 @@ TEST(EventMerge, HoldsBackUntilNothingEarlierCanCome) {
 
 TEST(EventMerge, HoldsNoMoreThanItMay) {
   std::vector<int64_t> times;
-  EventMerge merge(2, [&](v1::QueryEventsResponse&& event) {
+  EventMerge merge({.events = 2, .bytes = 1'000}, [&](v1::QueryEventsResponse&& event) {
     times.push_back(event.time_unix_nanos());
     return true;
   });
@@ -345,6 +374,24 @@ TEST(EventMerge, HoldsNoMoreThanItMay) {
   EXPECT_THAT(times, ElementsAre(30, 20));  // approximate beyond the limit, and nothing lost
   EXPECT_TRUE(merge.ReleaseAll());
   EXPECT_THAT(times, ElementsAre(30, 20, 40, 50));
+}
+
+TEST(EventMerge, AUT6_HoldsNoMoreBytesThanItMay) {
+  std::vector<int64_t> times;
+  EventMerge merge({.events = 100, .bytes = 2'500}, [&](v1::QueryEventsResponse&& event) {
+    times.push_back(event.time_unix_nanos());
+    return true;
+  });
+  for (const int64_t time : {50, 40}) {
+    v1::QueryEventsResponse event = At(time);
+    event.mutable_event()->mutable_process_started()->set_cwd(std::string(1'000, 'x'));
+    EXPECT_TRUE(merge.Add(1, std::move(event)));
+  }
+  EXPECT_THAT(times, IsEmpty());
+  v1::QueryEventsResponse long_one = At(60);
+  long_one.mutable_event()->mutable_process_started()->set_cwd(std::string(2'000, 'x'));
+  EXPECT_TRUE(merge.Add(1, std::move(long_one)));
+  EXPECT_THAT(times, ElementsAre(40, 50));
 }
 
 }  // namespace
