@@ -2,6 +2,7 @@
 
 #include <zstd.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "common/base/status.h"
@@ -67,6 +68,7 @@ absl::StatusOr<std::string> EncodeEvents(const v1::EventList& events) {
   if (events.events().empty() || events.events_size() > static_cast<int>(kMaxBatchEvents)) {
     return Bad(StrCat(events.events_size(), " events; 1 to ", kMaxBatchEvents, " are allowed"));
   }
+  CORDON_RETURN_IF_ERROR(CheckEventSizes(events));
   const size_t size = events.ByteSizeLong();
   if (size > kMaxUnpackedBytes)
     return Bad(StrCat("more than ", kMaxUnpackedBytes, " bytes before compression"));
@@ -80,6 +82,22 @@ absl::StatusOr<std::string> EncodeEvents(const v1::EventList& events) {
   if (packed > kMaxPackedBytes) return Bad(StrCat("more than ", kMaxPackedBytes, " bytes packed"));
   payload.resize(packed);
   return payload;
+}
+
+size_t UnpackedSize(std::string_view payload) {
+  const unsigned long long size = ZSTD_getFrameContentSize(payload.data(), payload.size());
+  if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN) return 0;
+  return std::min<unsigned long long>(size, kMaxUnpackedBytes);
+}
+
+absl::Status CheckEventSizes(const v1::EventList& events) {
+  for (int i = 0; i < events.events_size(); ++i) {
+    const size_t bytes = events.events(i).ByteSizeLong();
+    if (bytes > kMaxEventBytes) {
+      return Bad(StrCat("event ", i + 1, " has ", bytes, " bytes, more than ", kMaxEventBytes));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<v1::EventList> DecodeEvents(std::string_view payload, uint32_t event_count) {

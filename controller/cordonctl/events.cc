@@ -93,7 +93,7 @@ void AddEvents(CLI::App* app, Command* chosen) {
       ->allow_extra_args(false)
       ->check(CLI::IsMember({"process", "file", "finding", "control"}));
   events->add_flag("--follow", options->follow, "Go on with new ones as they arrive");
-  events->add_option("--limit", options->limit, "Only the newest N");
+  events->add_option("--limit", options->limit, "Only the newest N, up to 100000");
   events->callback([=] { *chosen = [=](Tool& tool) { return Events(tool, *options); }; });
 }
 

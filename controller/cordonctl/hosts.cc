@@ -23,8 +23,7 @@ std::string LabelsInWords(const v1::Host& host) {
 
 // A receipt of a host that is away, or an old one, says what was, not what is.
 std::string ContainmentOf(const v1::Host& host, const CheckedReceipt& checked, int64_t now) {
-  const bool fresh = host.state() == v1::HOST_STATE_CONNECTED &&
-                     now - checked.receipt.read_back_time_unix_nanos() < kStaleReceiptNanos;
+  const bool fresh = host.state() == v1::HOST_STATE_CONNECTED && IsFresh(checked.receipt, now);
   return StrCat(ContainmentWord(checked), fresh ? "" : " (last known)");
 }
 

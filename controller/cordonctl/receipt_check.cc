@@ -1,5 +1,6 @@
 #include "controller/cordonctl/receipt_check.h"
 
+#include "common/base/clock.h"
 #include "common/base/status.h"
 #include "common/wire/json.h"
 #include "common/wire/receipt.h"
@@ -8,6 +9,8 @@ namespace cordon::ctl {
 namespace {
 
 constexpr const char* kUnverified = "unverified";
+constexpr int64_t kStaleNanos = 2 * 3600 * kNanosPerSecond;
+constexpr int64_t kClockSlackNanos = 300 * kNanosPerSecond;
 
 }  // namespace
 
@@ -25,6 +28,11 @@ CheckedReceipt CheckReceipt(const v1::Receipt& receipt, const v1::Host& host, co
   }
   for (const std::string& reason : checked.receipt.reasons()) checked.notes.push_back(reason);
   return checked;
+}
+
+bool IsFresh(const v1::Receipt& receipt, int64_t now_unix_nanos) {
+  const int64_t time = receipt.read_back_time_unix_nanos();
+  return time > now_unix_nanos - kStaleNanos && time <= now_unix_nanos + kClockSlackNanos;
 }
 
 std::string ContainmentWord(const CheckedReceipt& checked) {

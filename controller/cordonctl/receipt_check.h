@@ -20,8 +20,9 @@ struct CheckedReceipt {
 // `ca_pem` is that of the operator's identity file, not one that the controller names.
 CheckedReceipt CheckReceipt(const v1::Receipt& receipt, const v1::Host& host, const std::string& ca_pem);
 
-// A receipt comes every hour: an older one of a host that is connected is no news of it.
-inline constexpr int64_t kStaleReceiptNanos = int64_t{2} * 3600 * 1'000'000'000;
+// Says what is, by its time: a receipt comes every hour, so that one of more than two hours ago is no news
+// of a host, nor is one that is dated more than five minutes ahead.
+bool IsFresh(const v1::Receipt& receipt, int64_t now_unix_nanos);
 
 // "contained", "unverified".
 std::string ContainmentWord(const CheckedReceipt& checked);

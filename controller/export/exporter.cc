@@ -17,6 +17,8 @@ namespace cordon::controller {
 namespace {
 
 constexpr size_t kLinesPerWrite = 1'000;
+constexpr size_t kBytesPerWrite = 4 * 1024 * 1024;
+constexpr int64_t kBatchesPerPass = 64;  // how far it came is saved after each: a crash repeats no more
 constexpr int64_t kLookEveryNanos = kNanosPerSecond;
 constexpr int64_t kLongestWaitNanos = 60 * kNanosPerSecond;
 constexpr size_t kMaxPositionBytes = 32;
@@ -70,19 +72,46 @@ void Exporter::Run() {
       wait = kLookEveryNanos;
       continue;
     }
-    lines_.clear();  // read again from the position that is kept
+    DropLines();  // read again from the position that is kept
     if (wait == kLookEveryNanos) spdlog::error("export: {}", Message(carried));
     wait = std::min(2 * wait, kLongestWaitNanos);
   } while (Pause(wait));
 }
 
 absl::Status Exporter::CarryOn() {
+  CORDON_RETURN_IF_ERROR(BeginAgainIfSetBack());
+  int64_t before = -1;
+  while (position_ != before) {
+    before = position_;
+    CORDON_RETURN_IF_ERROR(CarrySome());
+  }
+  return absl::OkStatus();
+}
+
+// A store that was put back from a backup numbers anew what comes: its events are told again rather than
+// never, and readers know repeats by metadata.uid.
+absl::Status Exporter::BeginAgainIfSetBack() {
+  CORDON_ASSIGN_OR_RETURN(const int64_t newest, store_.NewestPosition());
+  if (newest >= position_) return absl::OkStatus();
+  spdlog::warn(
+      "export: the store ends at {}, before {} which was exported: it was set back, so the export to {} "
+      "begins at the first event again",
+      newest, position_, sink_->Name());
+  position_ = 0;
+  return absl::OkStatus();
+}
+
+// Nothing moves when it is told to stop, or there is nothing left.
+absl::Status Exporter::CarrySome() {
   absl::Status status;
   bool stopped = false;
+  EventQuery query;
+  query.until_position = position_ + kBatchesPerPass;
   CORDON_ASSIGN_OR_RETURN(const int64_t end,
-                          store_.EventsAfter(position_, {}, [&](v1::QueryEventsResponse&& event) {
+                          store_.EventsAfter(position_, query, [&](v1::QueryEventsResponse&& event) {
                             lines_.push_back(boost::json::serialize(ToOcsf(event, product_version_)));
-                            if (lines_.size() < kLinesPerWrite) return true;
+                            bytes_ += lines_.back().size();
+                            if (lines_.size() < kLinesPerWrite && bytes_ < kBytesPerWrite) return true;
                             status = Flush();
                             stopped = Stopping();
                             return status.ok() && !stopped;
@@ -97,9 +126,14 @@ absl::Status Exporter::CarryOn() {
 
 absl::Status Exporter::Flush() {
   if (lines_.empty()) return absl::OkStatus();
-  const absl::Status written = sink_->Write(lines_);
-  if (written.ok()) lines_.clear();
-  return written;
+  CORDON_RETURN_IF_ERROR(sink_->Write(lines_));
+  DropLines();
+  return absl::OkStatus();
+}
+
+void Exporter::DropLines() {
+  lines_.clear();
+  bytes_ = 0;
 }
 
 bool Exporter::Pause(int64_t nanos) {

@@ -38,7 +38,10 @@ class Exporter {
            std::string product_version, int64_t position);
   void Run();
   absl::Status CarryOn();
+  absl::Status BeginAgainIfSetBack();
+  absl::Status CarrySome();
   absl::Status Flush();
+  void DropLines();
   // False: told to stop.
   bool Pause(int64_t nanos);
   bool Stopping();
@@ -48,7 +51,8 @@ class Exporter {
   const std::filesystem::path position_file_;
   const std::string product_version_;
   int64_t position_;
-  std::vector<std::string> lines_;
+  std::vector<std::string> lines_;  // not yet written
+  size_t bytes_ = 0;                // of them
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;

@@ -3,7 +3,6 @@
 #include <absl/status/status.h>
 
 #include <filesystem>
-#include <fstream>
 #include <span>
 #include <string>
 
@@ -11,8 +10,8 @@
 
 namespace cordon::controller {
 
-// Appends to a file, which is made when it is not there. Opens it anew for every call, so that logrotate may
-// move it away.
+// Appends to a file, which is made when it is not there; what it took is on disk. Opens it anew for every
+// call, so that logrotate may move it away.
 class FileSink final : public ExportSink {
  public:
   explicit FileSink(std::filesystem::path path);

@@ -6,6 +6,7 @@
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/base/uuid.h"
+#include "common/wire/host_report.h"
 #include "common/wire/order.h"
 
 namespace cordon::controller {
@@ -14,15 +15,15 @@ namespace {
 constexpr size_t kMaxHostName = 253;
 constexpr size_t kMaxFact = 256;
 constexpr int kMaxAddresses = 64;
+constexpr size_t kMaxFactsBytes = 32 * 1024;  // with what a newer agent says beside these fields
 constexpr size_t kUnlockKeyBytes = 32;
 constexpr size_t kMaxCsr = 16 * 1024;
 constexpr size_t kTokenBytes = 32;
 constexpr int kMaxLanes = 16;
 constexpr int kMaxParts = 64;
-constexpr size_t kMaxReceiptBytes = 128 * 1024;  // with the statement, which says it once more
-constexpr size_t kMaxOutcomeBytes = 1024 * 1024;
 constexpr size_t kMaxRehearsalBytes = 3 * 1024 * 1024;
 constexpr int kMaxForecastFlows = 5'000;
+constexpr uint64_t kMaxEventLimit = 100'000;
 constexpr int kMaxTargetParts = 1'000;
 constexpr int kMaxLabels = 64;
 constexpr uint32_t kMaxUses = 100'000;
@@ -55,6 +56,7 @@ absl::Status CheckSize(std::string_view what, size_t bytes, size_t max_bytes) {
 }  // namespace
 
 absl::Status CheckFacts(const v1::HostFacts& facts) {
+  CORDON_RETURN_IF_ERROR(CheckSize("facts", facts.ByteSizeLong(), kMaxFactsBytes));  // AUT-6: all is stored
   if (facts.host_name().empty()) return absl::InvalidArgumentError("facts.host_name is empty");
   CORDON_RETURN_IF_ERROR(CheckText("facts.host_name", facts.host_name(), kMaxHostName));
   CORDON_RETURN_IF_ERROR(CheckText("facts.os", facts.os(), kMaxFact));
@@ -87,21 +89,6 @@ absl::Status CheckHello(const v1::Hello& hello) {
   CORDON_RETURN_IF_ERROR(
       CheckRange("hello.health.parts: their number", hello.health().parts_size(), 0, kMaxParts));
   return CheckReceipt(hello.receipt());
-}
-
-absl::Status CheckReceipt(const v1::Receipt& receipt) {
-  return CheckSize("a receipt", receipt.ByteSizeLong(), kMaxReceiptBytes);
-}
-
-absl::Status CheckOutcome(const v1::OrderOutcome& outcome) {
-  CORDON_RETURN_IF_ERROR(CheckId("outcome.order_id", outcome.order_id()));
-  if (!v1::OrderOutcome::State_IsValid(outcome.state()) ||
-      outcome.state() < v1::OrderOutcome::STATE_DELIVERED) {
-    return absl::InvalidArgumentError(
-        StrCat("outcome.state ", static_cast<int>(outcome.state()), " is not one that a host can report"));
-  }
-  CORDON_RETURN_IF_ERROR(CheckReceipt(outcome.receipt()));
-  return CheckSize("an outcome", outcome.ByteSizeLong(), kMaxOutcomeBytes);
 }
 
 absl::Status CheckProgress(const v1::ScanProgress& progress) {
@@ -156,6 +143,7 @@ absl::Status CheckRehearsalAnswer(const v1::RehearsalAnswer& answer) {
 
 absl::Status CheckQueryEvents(const v1::QueryEventsRequest& request) {
   CORDON_RETURN_IF_ERROR(CheckRange("classes: their number", request.classes_size(), 0, 16));
+  CORDON_RETURN_IF_ERROR(CheckRange<uint64_t>("limit", request.limit(), 0, kMaxEventLimit));
   if (request.until_unix_nanos() != 0 && request.until_unix_nanos() <= request.since_unix_nanos()) {
     return absl::InvalidArgumentError("until_unix_nanos is not after since_unix_nanos");
   }

@@ -1,6 +1,7 @@
 #pragma once
 
-// Bounds of what comes in (AUT-6): pure checks. INVALID_ARGUMENT names the field and its limit.
+// Bounds of what comes in (AUT-6), beside those of common/wire/host_report.h: pure checks. INVALID_ARGUMENT
+// names the field and its limit.
 
 #include <absl/status/status.h>
 
@@ -12,9 +13,6 @@ namespace cordon::controller {
 absl::Status CheckFacts(const v1::HostFacts& facts);
 absl::Status CheckEnroll(const v1::EnrollRequest& request);
 absl::Status CheckHello(const v1::Hello& hello);
-absl::Status CheckReceipt(const v1::Receipt& receipt);
-// A host says what it did with an order, from DELIVERED on; PENDING is the controller's own word.
-absl::Status CheckOutcome(const v1::OrderOutcome& outcome);
 absl::Status CheckProgress(const v1::ScanProgress& progress);
 
 // A target that selects hosts for a query: looser than an order's, which common/wire/order.h judges.

@@ -1,6 +1,7 @@
 #include "controller/server/budgets.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/base/strings.h"
 #include "common/base/text.h"
@@ -11,6 +12,10 @@ namespace {
 constexpr int64_t kLongestWaitNanos = 5 * kNanosPerSecond;
 constexpr int64_t kNameEveryNanos = 3600 * kNanosPerSecond;
 
+bool Within(int64_t at, int64_t now) {
+  return at >= 0 && now - at < kNameEveryNanos;
+}
+
 }  // namespace
 
 Budgets::Host& Budgets::Of(const std::string& host_id, int64_t now) {
@@ -18,12 +23,13 @@ Budgets::Host& Budgets::Of(const std::string& host_id, int64_t now) {
   if (known != hosts_.end()) return known->second;
   return hosts_
       .emplace(host_id, Host{TokenBucket(limits_.bytes, now), TokenBucket(limits_.events, now),
-                             TokenBucket(limits_.messages, now)})
+                             TokenBucket(limits_.messages, now), TokenBucket(limits_.openings, now),
+                             TokenBucket(limits_.renewals, now), TokenBucket(limits_.chains, now)})
       .first->second;
 }
 
 bool Budgets::ToBeNamed(Host& host, int64_t now) {
-  if (host.named_boot_nanos >= 0 && now - host.named_boot_nanos < kNameEveryNanos) return false;
+  if (Within(host.named_boot_nanos, now)) return false;
   host.named_boot_nanos = now;
   return true;
 }
@@ -70,13 +76,52 @@ void Budgets::CloseStream(const std::string& host_id) {
   if (known != hosts_.end() && known->second.streams > 0) --known->second.streams;
 }
 
+absl::Status Budgets::Take(TokenBucket Host::*bucket, const std::string& host_id, const char* what,
+                           int64_t now) {
+  {
+    const std::lock_guard lock(mutex_);
+    Host& host = Of(host_id, now);
+    if ((host.*bucket).Take(1, now)) return absl::OkStatus();
+    if (!ToBeNamed(host, now)) what = nullptr;
+  }
+  if (what != nullptr)
+    name_(host_id, StrCat("it ", what, " more often than a host may, and is refused for now"));
+  return absl::ResourceExhaustedError("this host does so more often than it may: try again in a minute");
+}
+
+absl::Status Budgets::MayOpen(const std::string& host_id, int64_t now) {
+  return Take(&Host::openings, host_id, "connects", now);
+}
+
+absl::Status Budgets::MayRenew(const std::string& host_id, int64_t now) {
+  return Take(&Host::renewals, host_id, "renews its certificate", now);
+}
+
+absl::Status Budgets::MayBeginChain(const std::string& host_id, int64_t now) {
+  return Take(&Host::chains, host_id, "begins its chain of batches anew", now);
+}
+
+std::optional<uint64_t> Budgets::MayNoteSession(const std::string& host_id, bool cloned, int64_t now) {
+  const std::lock_guard lock(mutex_);
+  Host& host = Of(host_id, now);
+  Host::SessionNotes& notes = cloned ? host.cloned : host.second;
+  if (Within(notes.noted_boot_nanos, now)) {
+    ++notes.untold;
+    return std::nullopt;
+  }
+  notes.noted_boot_nanos = now;
+  return std::exchange(notes.untold, 0);
+}
+
 void Budgets::Tidy(int64_t now) {
   const std::lock_guard lock(mutex_);
   std::erase_if(hosts_, [&](const auto& entry) {
     const Host& host = entry.second;
-    const bool named = host.named_boot_nanos >= 0 && now - host.named_boot_nanos < kNameEveryNanos;
+    const bool named = Within(host.named_boot_nanos, now) || Within(host.second.noted_boot_nanos, now) ||
+                       Within(host.cloned.noted_boot_nanos, now);
     return host.streams == 0 && !named && host.bytes.Full(now) && host.events.Full(now) &&
-           host.messages.Full(now);
+           host.messages.Full(now) && host.openings.Full(now) && host.renewals.Full(now) &&
+           host.chains.Full(now);
   });
 }
 

@@ -67,7 +67,7 @@ void ControlStream::Begin() {
     return;
   }
   greeted_ = true;
-  LearnWhatTheHostHasSeen();
+  if (!LearnWhatTheHostHasSeen()) return;
   // Before Welcome: who was welcomed has the session, and who comes after takes it over.
   const Sessions::Opened opened = parts_.sessions.Open(HostId(), request_.hello().session_id(),
                                                        shared_from_this(), parts_.clock.WallNanos());
@@ -82,30 +82,49 @@ void ControlStream::Begin() {
   Read();
 }
 
-void ControlStream::LearnWhatTheHostHasSeen() {
-  if (!request_.hello().has_audit_checkpoint()) return;
+bool ControlStream::LearnWhatTheHostHasSeen() {
+  if (!request_.hello().has_audit_checkpoint()) return true;
   const bool news = parts_.audit.Whole();  // a log that was set back is noted once, not for each host
   const absl::StatusOr<uint64_t> seen = parts_.audit.SizeSeen(request_.hello().audit_checkpoint());
   if (seen.ok()) {
     const std::lock_guard lock(push_mutex_);
     audit_size_seen_ = *seen;
-    return;
+    return true;
+  }
+  if (!absl::IsDataLoss(seen.status())) {
+    EndWithoutAudit(seen.status());
+    return false;
   }
   spdlog::error("host {}: {}", HostId(), Message(seen.status()));
-  if (!news || !absl::IsDataLoss(seen.status())) return;
+  if (!news) return true;
   const absl::Status noted = parts_.store.AppendAudit(
       {StrCat("host/", HostId()), "audit.not_continued", "audit", std::string(Message(seen.status()))});
   if (!noted.ok()) spdlog::error("cannot note it in the audit log: {}", Message(noted));
+  return true;
 }
 
+// A host refuses an order without a proof for good, so one that only cannot be made at this moment is waited
+// for: the host connects again, and gets its orders then.
+void ControlStream::EndWithoutAudit(const absl::Status& status) {
+  spdlog::error("host {} connects again, for the audit log cannot be read now: {}", HostId(),
+                Message(status));
+  EndNow({grpc::StatusCode::UNAVAILABLE, "the controller cannot read its audit log now: connect again"});
+}
+
+// Null: the session has ended.
 std::shared_ptr<const v1::ControlResponse> ControlStream::WithProof(
     std::shared_ptr<const v1::ControlResponse> order) {
   absl::StatusOr<v1::AuditProof> proof = parts_.audit.ProofBeside(order, audit_size_seen_);
-  if (!proof.ok()) {
-    // The host will say that it is missing; a change of trust it takes without.
+  if (absl::IsDataLoss(proof.status())) {
+    // It will not come back by itself. The host will say that it is missing; a change of trust it takes
+    // without.
     spdlog::error("host {} gets an order without the state of the audit log: {}", HostId(),
                   Message(proof.status()));
     return order;
+  }
+  if (!proof.ok()) {
+    EndWithoutAudit(proof.status());
+    return nullptr;
   }
   auto complete = std::make_shared<v1::ControlResponse>(*order);
   *complete->mutable_audit() = *std::move(proof);
@@ -130,6 +149,7 @@ bool ControlStream::SendWelcome() {
 bool ControlStream::Push(std::shared_ptr<const v1::ControlResponse> message) {
   const std::lock_guard lock(push_mutex_);
   if (message->has_order()) message = WithProof(std::move(message));
+  if (message == nullptr) return false;
   if (welcomed_) return Send(std::move(message));
   early_.push_back(std::move(message));
   return true;

@@ -37,8 +37,9 @@ class ControlStream final
   void OnEnded() override;
 
   void Read();
-  void Begin();  // in a worker, with Hello
-  void LearnWhatTheHostHasSeen();
+  void Begin();                    // in a worker, with Hello
+  bool LearnWhatTheHostHasSeen();  // false: the session has ended
+  void EndWithoutAudit(const absl::Status& status);
   bool SendWelcome();
   // `order` with what the host needs to witness the log beside it (AUT-3).
   std::shared_ptr<const v1::ControlResponse> WithProof(std::shared_ptr<const v1::ControlResponse> order);

@@ -3,6 +3,7 @@
 #include <absl/status/status.h>
 #include <spdlog/spdlog.h>
 
+#include <optional>
 #include <vector>
 
 #include "common/base/status.h"
@@ -81,6 +82,7 @@ absl::Status Enroll(ServerParts& parts, const Identity& caller, const v1::Enroll
 
 absl::Status Renew(ServerParts& parts, const Identity& caller, const v1::RenewRequest& request,
                    v1::RenewResponse* response) {
+  CORDON_RETURN_IF_ERROR(parts.budgets.MayRenew(caller.id, parts.clock.BootNanos()));  // AUT-6
   CORDON_RETURN_IF_ERROR(AdmitHost(parts, caller.id).status());
   CORDON_ASSIGN_OR_RETURN(const IssuedCertificate issued, parts.pki.IssueHost(request.csr_der(), caller.id));
   CORDON_RETURN_IF_ERROR(parts.store.RenewCertificate(
@@ -149,16 +151,21 @@ void ServerParts::NameMisbehaviour(const std::string& host_id, const std::string
 }
 
 void ReportSecondSession(ServerParts& parts, const std::string& host_id, bool cloned) {
-  const std::string what = cloned ? "a run of the agent that another one had replaced is back: two copies of "
-                                    "this identity live; revoke it, and "
-                                    "enrol the machines one by one"
-                                  : "a session of another run of the agent ended a live one: the agent "
-                                    "restarted, or its identity was cloned";
+  std::string what = cloned ? "a run of the agent that another one had replaced is back: two copies of "
+                              "this identity live; revoke it, and "
+                              "enrol the machines one by one"
+                            : "a session of another run of the agent ended a live one: the agent "
+                              "restarted, or its identity was cloned";
   if (cloned) {
     spdlog::error("host {}: {}", host_id, what);
   } else {
     spdlog::warn("host {}: {}", host_id, what);
   }
+  // A host cannot fill the audit log by coming and going (AUT-6).
+  const std::optional<uint64_t> untold =
+      parts.budgets.MayNoteSession(host_id, cloned, parts.clock.BootNanos());
+  if (!untold.has_value()) return;
+  if (*untold > 0) StrAppend(&what, "; ", *untold, " more like this since it was noted last");
   const absl::Status noted = parts.store.AppendAudit(
       {StrCat("host/", host_id), cloned ? "session.cloned" : "session.second", host_id, what});
   if (!noted.ok()) spdlog::error("cannot note it in the audit log: {}", Message(noted));

@@ -22,6 +22,8 @@ absl::Status GetFleetInfo(ServerParts& parts, v1::GetFleetResponse* response);
 absl::Status ListHosts(ServerParts& parts, const v1::ListHostsRequest& request,
                        v1::ListHostsResponse* response);
 absl::Status RevokeHost(ServerParts& parts, const Identity& caller, const v1::RevokeHostRequest& request);
+// A target for the audit log, cut where it is long.
+std::string ShortText(const v1::Target& target);
 // The hosts that a health poll asks, revoked ones left out.
 absl::StatusOr<std::vector<v1::Host>> HostsForHealthPoll(ServerParts& parts, const Identity& caller,
                                                          const v1::PollHealthRequest& request);
@@ -57,6 +59,8 @@ absl::StatusOr<v1::TrustBundle> TrustInForce(ServerParts& parts);
 // PERMISSION_DENIED unless the trust bundle in force names the caller: an operator who was removed keeps his
 // certificate until it ends. Gives what the bundle says of him.
 absl::StatusOr<v1::TrustedOperator> TrustedCaller(ServerParts& parts, const Identity& caller);
+// The same, with this role: for what a certificate alone can do, without a signature (AUT-3).
+absl::Status CheckCallerMay(ServerParts& parts, const Identity& caller, v1::TrustedOperator::Role role);
 absl::Status GetTrustHistory(ServerParts& parts, const v1::GetTrustHistoryRequest& request,
                              v1::GetTrustHistoryResponse* response);
 absl::Status IssueOperatorCertificate(ServerParts& parts, const Identity& caller,

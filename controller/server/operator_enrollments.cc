@@ -36,7 +36,7 @@ absl::Status CreateEnrollment(ServerParts& parts, const Identity& caller,
                               const v1::CreateEnrollmentRequest& request,
                               v1::CreateEnrollmentResponse* response) {
   CORDON_RETURN_IF_ERROR(CheckCreateEnrollment(request));
-  CORDON_RETURN_IF_ERROR(TrustedCaller(parts, caller).status());
+  CORDON_RETURN_IF_ERROR(CheckCallerMay(parts, caller, v1::TrustedOperator::ROLE_TRUST));
   NewEnrollment enrollment;
   enrollment.enrollment_id = NewUuid();
   enrollment.site = request.site();
@@ -65,7 +65,7 @@ absl::Status ListEnrollments(ServerParts& parts, v1::ListEnrollmentsResponse* re
 absl::Status RevokeEnrollment(ServerParts& parts, const Identity& caller,
                               const v1::RevokeEnrollmentRequest& request) {
   if (!IsUuid(request.enrollment_id())) return absl::InvalidArgumentError("enrollment_id is not a UUID");
-  CORDON_RETURN_IF_ERROR(TrustedCaller(parts, caller).status());
+  CORDON_RETURN_IF_ERROR(CheckCallerMay(parts, caller, v1::TrustedOperator::ROLE_TRUST));
   return parts.store.RevokeEnrollment(request.enrollment_id(),
                                       {ActorName(caller), "enrollment.revoke", request.enrollment_id(), ""});
 }

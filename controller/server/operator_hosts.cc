@@ -41,11 +41,6 @@ const v1::Target* Selection(bool present, const v1::Target& target) {
   return present && !target.all() ? &target : nullptr;
 }
 
-// For the audit log.
-std::string ShortText(const v1::Target& target) {
-  return Printable(target.ShortDebugString().substr(0, 1'000));
-}
-
 absl::StatusOr<std::vector<v1::Host>> LiveHosts(ServerParts& parts, const v1::Target* target) {
   std::vector<v1::Host> hosts;
   std::string token;
@@ -60,6 +55,10 @@ absl::StatusOr<std::vector<v1::Host>> LiveHosts(ServerParts& parts, const v1::Ta
 }
 
 }  // namespace
+
+std::string ShortText(const v1::Target& target) {
+  return Printable(target.ShortDebugString().substr(0, 1'000));
+}
 
 absl::Status GetFleetInfo(ServerParts& parts, v1::GetFleetResponse* response) {
   CORDON_ASSIGN_OR_RETURN(Fleet fleet, parts.store.GetFleet());
@@ -94,9 +93,11 @@ absl::Status RevokeHost(ServerParts& parts, const Identity& caller, const v1::Re
   if (request.reason().empty() || !IsPlainText(request.reason(), kMaxReason)) {
     return absl::InvalidArgumentError("reason is required: text of at most 1000 bytes");
   }
-  CORDON_RETURN_IF_ERROR(TrustedCaller(parts, caller).status());
-  CORDON_RETURN_IF_ERROR(parts.store.RevokeHost(
-      request.host_id(), {ActorName(caller), "host.revoke", request.host_id(), request.reason()}));
+  CORDON_RETURN_IF_ERROR(CheckCallerMay(parts, caller, v1::TrustedOperator::ROLE_ISOLATE));
+  CORDON_ASSIGN_OR_RETURN(const std::vector<v1::OrderOutcome> cancelled,
+                          parts.store.RevokeHost(request.host_id(), {ActorName(caller), "host.revoke",
+                                                                     request.host_id(), request.reason()}));
+  for (const v1::OrderOutcome& outcome : cancelled) parts.outcomes.Publish(outcome);
   spdlog::warn("host {} was revoked by {}", request.host_id(), ActorName(caller));
   parts.streams.EndOf(request.host_id(),
                       {grpc::StatusCode::PERMISSION_DENIED, "the host was revoked by an operator"});

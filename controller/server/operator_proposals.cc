@@ -4,6 +4,8 @@
 #include "common/base/text.h"
 #include "common/base/uuid.h"
 #include "common/crypto/ed25519.h"
+#include "common/wire/order.h"
+#include "common/wire/trust_bundle.h"
 #include "controller/server/authorize.h"
 #include "controller/server/operator_calls.h"
 
@@ -50,6 +52,12 @@ absl::Status WithdrawOrder(ServerParts& parts, const Identity& caller,
         StrCat("reason: ", request.reason().size(), " bytes, must be 1 to ", kMaxReason));
   }
   CORDON_RETURN_IF_ERROR(TrustedCaller(parts, caller).status());
+  CORDON_ASSIGN_OR_RETURN(const OrderRecord record, parts.store.GetOrder(request.order_id()));
+  v1::Order order;
+  if (!order.ParseFromString(record.signed_order.order()))
+    return absl::DataLossError("a stored order is damaged");
+  // Who may sign it may end it.
+  CORDON_RETURN_IF_ERROR(CheckCallerMay(parts, caller, RoleFor(ActionClassOf(order))));
   return parts.store.WithdrawOrder(request.order_id(), {ActorName(caller), "order.withdraw",
                                                         request.order_id(), Printable(request.reason())});
 }

@@ -4,6 +4,7 @@
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/base/uuid.h"
+#include "common/wire/json.h"
 #include "common/wire/trust_bundle.h"
 #include "controller/server/authorize.h"
 #include "controller/server/operator_calls.h"
@@ -31,6 +32,13 @@ absl::StatusOr<v1::TrustedOperator> TrustedCaller(ServerParts& parts, const Iden
   return absl::PermissionDeniedError(
       StrCat("operator ", caller.id, " is not in the trust bundle in force (version ", bundle.version(),
              "): those who are not may look, and change nothing"));
+}
+
+absl::Status CheckCallerMay(ServerParts& parts, const Identity& caller, v1::TrustedOperator::Role role) {
+  CORDON_ASSIGN_OR_RETURN(const v1::TrustedOperator person, TrustedCaller(parts, caller));
+  if (HasRole(person, role)) return absl::OkStatus();
+  return absl::PermissionDeniedError(StrCat("operator ", caller.id, " lacks the role ", WordOf(role),
+                                            ", which this needs: ask somebody who has it"));
 }
 
 absl::Status GetTrustHistory(ServerParts& parts, const v1::GetTrustHistoryRequest& request,

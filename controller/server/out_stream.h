@@ -27,6 +27,7 @@ class OutStream : public Reactor, public LiveStream {
  public:
   static constexpr size_t kMaxQueued = 4'096;
   static constexpr size_t kAhead = 256;
+  static constexpr size_t kAheadBytes = 8 * 1024 * 1024;
   static constexpr std::chrono::minutes kReaderPatience{5};
   // A write that hangs for this long after EndNow is cut off.
   static constexpr int64_t kPatienceNanos = 2 * kNanosPerSecond;
@@ -46,22 +47,22 @@ class OutStream : public Reactor, public LiveStream {
       EndNowLocked({grpc::StatusCode::RESOURCE_EXHAUSTED, "the peer does not read what it is sent"});
       return false;
     }
-    queue_.push_back(std::move(message));
-    PumpLocked();
+    QueueLocked(std::move(message));
     return true;
   }
   bool Send(Response message) { return Send(std::make_shared<const Response>(std::move(message))); }
 
-  // Waits while kAhead messages are unwritten, then queues this one: for long answers, from a thread that may
-  // wait. False when the stream has ended; a reader that takes nothing for kReaderPatience is ended.
+  // Waits while kAhead messages or kAheadBytes are unwritten, then queues this one: for long answers, from a
+  // thread that may wait. False when the stream has ended; a reader that takes nothing for kReaderPatience is
+  // ended.
   bool SendWhenRoom(Response message) {
     std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, kReaderPatience, [this] { return end_ || queue_.size() < kAhead; })) {
+    const auto room = [this] { return queue_.size() < kAhead && queued_bytes_ < kAheadBytes; };
+    if (!changed_.wait_for(lock, kReaderPatience, [&] { return end_ || room(); })) {
       EndNowLocked({grpc::StatusCode::RESOURCE_EXHAUSTED, "the peer has read nothing for five minutes"});
     }
     if (end_) return false;
-    queue_.push_back(std::make_shared<const Response>(std::move(message)));
-    PumpLocked();
+    QueueLocked(std::make_shared<const Response>(std::move(message)));
     return true;
   }
 
@@ -103,6 +104,12 @@ class OutStream : public Reactor, public LiveStream {
     if (!finished_) start();
   }
 
+  // It has an end, by whichever side: nobody waits for more.
+  bool Ended() {
+    const std::lock_guard lock(mutex_);
+    return end_.has_value();
+  }
+
   // Waits until `ready`, which runs under the stream's lock; false when the stream ends first.
   template <typename Ready>
   bool WaitUntil(Ready ready) {
@@ -124,6 +131,7 @@ class OutStream : public Reactor, public LiveStream {
     {
       const std::lock_guard lock(mutex_);
       writing_ = false;
+      queued_bytes_ -= queue_.front().bytes;
       queue_.pop_front();
       changed_.notify_all();
       if (!ok) EndNowLocked({grpc::StatusCode::CANCELLED, "the connection is gone"});
@@ -144,7 +152,17 @@ class OutStream : public Reactor, public LiveStream {
     if (!end_) end_ = status;
     cut_ = true;
     changed_.notify_all();
-    while (queue_.size() > (writing_ ? 1U : 0U)) queue_.pop_back();
+    while (queue_.size() > (writing_ ? 1U : 0U)) {
+      queued_bytes_ -= queue_.back().bytes;
+      queue_.pop_back();
+    }
+    PumpLocked();
+  }
+
+  void QueueLocked(std::shared_ptr<const Response> message) {
+    const size_t bytes = message->ByteSizeLong();
+    queued_bytes_ += bytes;
+    queue_.push_back({std::move(message), bytes});
     PumpLocked();
   }
 
@@ -152,7 +170,7 @@ class OutStream : public Reactor, public LiveStream {
     if (writing_ || finished_) return;
     if (!queue_.empty()) {
       writing_ = true;
-      this->StartWrite(queue_.front().get());
+      this->StartWrite(queue_.front().message.get());
     } else if (end_) {
       finished_ = true;
       this->Finish(*end_);
@@ -164,7 +182,12 @@ class OutStream : public Reactor, public LiveStream {
   const std::string host_id_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::shared_ptr<const Response>> queue_;  // the front one is being written while writing_
+  struct Queued {
+    std::shared_ptr<const Response> message;
+    size_t bytes;
+  };
+  std::deque<Queued> queue_;  // the front one is being written while writing_
+  size_t queued_bytes_ = 0;   // of all in it
   bool writing_ = false;
   bool finished_ = false;  // Finish was called
   bool cut_ = false;       // by EndNow

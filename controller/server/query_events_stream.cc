@@ -7,6 +7,7 @@
 #include "common/rpc/status.h"
 #include "controller/server/authorize.h"
 #include "controller/server/bounds.h"
+#include "controller/server/operator_calls.h"
 
 namespace cordon::controller {
 namespace {
@@ -43,11 +44,12 @@ void QueryEventsStream::Start() {
 
 absl::Status QueryEventsStream::Run() {
   CORDON_RETURN_IF_ERROR(CheckQueryEvents(request_));
-  CORDON_RETURN_IF_ERROR(parts_.store.AppendAudit({ActorName(caller_), "events.query", "events",
-                                                   StrCat(request_.follow() ? "follow, " : "", "target ",
-                                                          Printable(request_.target().ShortDebugString()))}));
+  CORDON_RETURN_IF_ERROR(parts_.store.AppendAudit(
+      {ActorName(caller_), "events.query", "events",
+       StrCat(request_.follow() ? "follow, " : "", "target ", ShortText(request_.target()))}));
   if (request_.follow()) parts_.commits.Subscribe(shared_from_this());
-  const EventQuery query = QueryOf(request_);
+  EventQuery query = QueryOf(request_);
+  query.goes_on = [this] { return !Ended(); };
   CORDON_ASSIGN_OR_RETURN(const int64_t position, parts_.store.NewestPosition());
   CORDON_RETURN_IF_ERROR(parts_.store.QueryEvents(
       query, position, [this](v1::QueryEventsResponse&& event) { return SendWhenRoom(std::move(event)); }));

@@ -1,6 +1,7 @@
 #include "controller/server/reports.h"
 
 #include "common/base/status.h"
+#include "common/wire/host_report.h"
 #include "controller/server/bounds.h"
 
 namespace cordon::controller {

@@ -2,9 +2,12 @@
 
 #include <grpcpp/server_context.h>
 
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 
+#include "common/rpc/status.h"
 #include "controller/server/server_parts.h"
 
 namespace cordon::controller {
@@ -14,13 +17,18 @@ template <typename Stream, typename... Arguments>
 Stream* StartStream(grpc::CallbackServerContext& context, ServerParts& parts, Arguments&&... arguments) {
   const auto stream = std::make_shared<Stream>(context, parts, std::forward<Arguments>(arguments)...);
   parts.streams.Add(stream);
-  const bool within =
-      stream->HostId().empty() || parts.budgets.OpenStream(stream->HostId(), parts.clock.BootNanos());
-  if (within) {
-    stream->Start();
-  } else {
+  const std::string& host_id = stream->HostId();
+  const int64_t now = parts.clock.BootNanos();
+  // AUT-6: counted first, since OnEnded gives it back in any case.
+  const bool room = host_id.empty() || parts.budgets.OpenStream(host_id, now);
+  const absl::Status often = host_id.empty() ? absl::OkStatus() : parts.budgets.MayOpen(host_id, now);
+  if (!room) {
     stream->EndNow(
         {grpc::StatusCode::RESOURCE_EXHAUSTED, "this host has too many streams open: end one first"});
+  } else if (!often.ok()) {
+    stream->EndNow(ToGrpcStatus(often));
+  } else {
+    stream->Start();
   }
   return stream.get();
 }

@@ -2,11 +2,13 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/rpc/status.h"
+#include "common/wire/batch_codec.h"
 #include "controller/server/host_calls.h"
 
 namespace cordon::controller {
@@ -25,6 +27,7 @@ void TelemetryStream::SendPosition() {
     EndNow(ToGrpcStatus(position.status()));
     return;
   }
+  chain_id_ = position->chain_id();
   v1::TelemetryResponse response;
   *response.mutable_position() = *std::move(position);
   Send(std::move(response));
@@ -44,8 +47,9 @@ void TelemetryStream::ReadIfRoom() {
 void TelemetryStream::OnReadDone(bool ok) {
   bool finished = false;
   const int64_t now = parts_.clock.BootNanos();
-  const int64_t wait =
-      ok ? parts_.budgets.Spend(HostId(), request_.ByteSizeLong(), request_.batch().event_count(), now) : 0;
+  // By what it unpacks to, which is what it costs: some bytes on the wire can stand for 8 MiB (AUT-6).
+  const uint64_t bytes = std::max(request_.ByteSizeLong(), UnpackedSize(request_.batch().payload()));
+  const int64_t wait = ok ? parts_.budgets.Spend(HostId(), bytes, request_.batch().event_count(), now) : 0;
   // Taken before another thread may read into request_.
   v1::Batch batch = std::move(*request_.mutable_batch());
   const bool opens_segment = request_.opens_segment();
@@ -60,12 +64,24 @@ void TelemetryStream::OnReadDone(bool ok) {
   }
   if (finished) End(grpc::Status::OK);
   if (!ok) return;
+  if (const absl::Status may = CheckChain(batch.chain_id(), now); !may.ok()) {
+    EndNow(ToGrpcStatus(may));
+    return;
+  }
   const uint64_t first_sequence = batch.first_sequence();
   parts_.batches.Add({{HostId(), std::move(batch), opens_segment},
                       [self = shared_from_this(), first_sequence](const absl::StatusOr<BatchResult>& result) {
                         self->OnCommitted(first_sequence, result);
                       }});
   ReadIfRoom();
+}
+
+// A chain that begins anew is a row and an entry in the audit log for good (AUT-6).
+absl::Status TelemetryStream::CheckChain(const std::string& chain_id, int64_t now_boot_nanos) {
+  if (chain_id == chain_id_) return absl::OkStatus();
+  const bool first = chain_id_.empty();
+  chain_id_ = chain_id;
+  return first ? absl::OkStatus() : parts_.budgets.MayBeginChain(HostId(), now_boot_nanos);
 }
 
 void TelemetryStream::OnTick(int64_t now_boot_nanos) {

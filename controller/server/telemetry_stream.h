@@ -33,9 +33,11 @@ class TelemetryStream final
   void OnCommitted(uint64_t first_sequence, const absl::StatusOr<BatchResult>& result);
   void Refuse(uint64_t first_sequence, const std::string& reason);
   void ReadIfRoom();
+  absl::Status CheckChain(const std::string& chain_id, int64_t now_boot_nanos);
 
   ServerParts& parts_;
   v1::TelemetryRequest request_;  // of the one read at a time
+  std::string chain_id_;          // the same: of the batch before, or of what is stored
 
   std::mutex mutex_;
   int uncommitted_ = 0;

@@ -172,6 +172,7 @@ absl::StatusOr<CheckedBatch> CheckBatch(const v1::Batch& batch) {
   if (Sha256(batch.payload()) != batch.payload_sha256())
     return Bad("the payload was altered: its hash does not fit");
   CORDON_ASSIGN_OR_RETURN(v1::EventList events, DecodeEvents(batch.payload(), batch.event_count()));
+  CORDON_RETURN_IF_ERROR(CheckEventSizes(events));
   // Times are taken from the events: what a query finds must not hang on what a header claims.
   int64_t first = std::numeric_limits<int64_t>::max();
   int64_t last = std::numeric_limits<int64_t>::min();

@@ -74,6 +74,7 @@ bool EventMerge::Later::operator()(const Held& a, const Held& b) const {
 bool EventMerge::ReleaseFirst() {
   std::ranges::pop_heap(heap_, Later());
   v1::QueryEventsResponse event = std::move(heap_.back().event);
+  bytes_ -= heap_.back().bytes;
   heap_.pop_back();
   return callback_(std::move(event));
 }
@@ -93,9 +94,14 @@ bool EventMerge::ReleaseAll() {
 }
 
 bool EventMerge::Add(int64_t position, v1::QueryEventsResponse event) {
-  heap_.push_back({position, std::move(event)});
+  const size_t bytes = event.ByteSizeLong();
+  heap_.push_back({position, bytes, std::move(event)});
   std::ranges::push_heap(heap_, Later());
-  return heap_.size() <= max_held_ || ReleaseFirst();
+  bytes_ += bytes;
+  while (heap_.size() > limits_.events || bytes_ > limits_.bytes) {
+    if (!ReleaseFirst()) return false;
+  }
+  return true;
 }
 
 }  // namespace cordon::controller

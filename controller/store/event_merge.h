@@ -33,7 +33,11 @@ class EventMerge {
  public:
   // Called per event; false ends the query.
   using Callback = std::function<bool(v1::QueryEventsResponse&& event)>;
-  EventMerge(size_t max_held, Callback callback) : max_held_(max_held), callback_(std::move(callback)) {}
+  struct Limits {
+    size_t events = 0;
+    size_t bytes = 0;
+  };
+  EventMerge(const Limits& limits, Callback callback) : limits_(limits), callback_(std::move(callback)) {}
 
   // No event before `time` comes any more. False when the callback ended the query.
   bool ReleaseBefore(int64_t time);
@@ -44,6 +48,7 @@ class EventMerge {
  private:
   struct Held {
     int64_t position;
+    size_t bytes;
     v1::QueryEventsResponse event;
   };
   struct Later {
@@ -51,7 +56,8 @@ class EventMerge {
   };
   bool ReleaseFirst();
 
-  size_t max_held_;
+  Limits limits_;
+  size_t bytes_ = 0;  // of all that is held
   Callback callback_;
   std::vector<Held> heap_;  // the earliest on top
 };

@@ -74,7 +74,7 @@ class Addressing {
     }
     older_.Reset();
     for (const OrderOutcome& outcome : ended)
-      CORDON_RETURN_IF_ERROR(ApplyOutcome(database_, outcome, superseded));
+      CORDON_RETURN_IF_ERROR(ApplyOutcome(database_, now, outcome, superseded));
     return absl::OkStatus();
   }
 

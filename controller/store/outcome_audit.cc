@@ -41,9 +41,9 @@ std::string_view ActionOf(OrderOutcome::State state) {
   }
 }
 
-// The controller says that it delivered or let expire; the rest a host says of itself.
-std::string ActorOf(OrderOutcome::State state, std::span<const std::string> host_ids) {
-  const bool controller = state == OrderOutcome::STATE_DELIVERED || state == OrderOutcome::STATE_EXPIRED;
+// A host must not write as the controller, whatever state it names (AUT-2).
+std::string ActorOf(SaidBy said_by, OrderOutcome::State state, std::span<const std::string> host_ids) {
+  const bool controller = said_by == SaidBy::kController || state == OrderOutcome::STATE_DELIVERED;
   return controller || host_ids.size() != 1 ? "controller" : StrCat("host/", host_ids.front());
 }
 
@@ -56,7 +56,8 @@ std::string DetailOf(std::span<const std::string> host_ids, const std::string& m
 
 }  // namespace
 
-absl::Status AppendOutcomeEntries(Database& database, int64_t now, std::span<const OrderOutcome> changed) {
+absl::Status AppendOutcomeEntries(Database& database, int64_t now, std::span<const OrderOutcome> changed,
+                                  SaidBy said_by) {
   std::map<Kind, std::vector<std::string>> hosts;
   for (const OrderOutcome& outcome : changed) {
     if (ActionOf(outcome.state()).empty()) continue;
@@ -69,7 +70,7 @@ absl::Status AppendOutcomeEntries(Database& database, int64_t now, std::span<con
       const auto some = std::span(host_ids).subspan(at, std::min(kHostsPerEntry, host_ids.size() - at));
       CORDON_RETURN_IF_ERROR(AppendAuditEntry(
           database, now,
-          {ActorOf(state, some), std::string(ActionOf(state)), order_id, DetailOf(some, message)}));
+          {ActorOf(said_by, state, some), std::string(ActionOf(state)), order_id, DetailOf(some, message)}));
     }
   }
   return absl::OkStatus();

@@ -3,6 +3,7 @@
 // What the store keeps and hands out. Plain values; times are wall clock, nanoseconds since 1970.
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -152,6 +153,9 @@ struct EventQuery {
   int64_t until_unix_nanos = 0;         // exclusive; 0 = no end
   std::vector<v1::EventClass> classes;  // empty = all
   uint64_t limit = 0;                   // the newest N of the range; 0 = all
+  int64_t until_position = 0;           // of EventsAfter: the last position that is looked at; 0 = the newest
+  // Asked every now and then; false ends the query (which then returns OK), also one that finds nothing.
+  std::function<bool()> goes_on = {};
 };
 
 // Who did what, for the audit log. The store adds index, time and hashes.

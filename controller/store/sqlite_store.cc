@@ -10,6 +10,7 @@ namespace cordon::controller {
 namespace {
 
 constexpr int kReaders = 4;
+constexpr int kLongReaders = 2;
 constexpr std::string_view kHowToRestore =
     "Cordon makes no new store in its place, since what hosts were told is stored would be lost. Stop the "
     "controller, "
@@ -67,8 +68,9 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::pa
   CORDON_RETURN_IF_ERROR(
       ExplainDamage(name, writer->Transaction([&] { return BeginTrustHistory(*writer); })));
   CORDON_ASSIGN_OR_RETURN(std::unique_ptr<ReaderPool> readers, ReaderPool::Open(path, kReaders));
-  auto store =
-      std::make_unique<SqliteStore>(name, *std::move(lock), *std::move(writer), std::move(readers), clock);
+  CORDON_ASSIGN_OR_RETURN(std::unique_ptr<ReaderPool> long_readers, ReaderPool::Open(path, kLongReaders));
+  auto store = std::make_unique<SqliteStore>(name, *std::move(lock), *std::move(writer), std::move(readers),
+                                             std::move(long_readers), clock);
   // A file without its fleet (an empty one, say) is no store.
   CORDON_RETURN_IF_ERROR(Annotate(store->GetFleet().status(), StrCat("cannot read the store ", name)));
   return store;
@@ -81,6 +83,11 @@ absl::Status SqliteStore::Write(const std::function<absl::Status(Database&)>& bo
 
 absl::Status SqliteStore::Read(const std::function<absl::Status(Database&)>& body) {
   ReaderPool::Lease reader = readers_->Borrow();
+  return Explain(body(*reader));
+}
+
+absl::Status SqliteStore::ReadLong(const std::function<absl::Status(Database&)>& body) {
+  ReaderPool::Lease reader = long_readers_->Borrow();
   return Explain(body(*reader));
 }
 

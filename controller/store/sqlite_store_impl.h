@@ -19,11 +19,13 @@ namespace cordon::controller {
 class SqliteStore final : public Store {
  public:
   SqliteStore(std::string path, std::unique_ptr<platform::FileLock> lock, Database writer,
-              std::unique_ptr<ReaderPool> readers, const Clock& clock)
+              std::unique_ptr<ReaderPool> readers, std::unique_ptr<ReaderPool> long_readers,
+              const Clock& clock)
       : path_(std::move(path)),
         lock_(std::move(lock)),
         clock_(clock),
         readers_(std::move(readers)),
+        long_readers_(std::move(long_readers)),
         writer_(std::move(writer)) {}
 
   absl::StatusOr<Fleet> GetFleet() override;
@@ -37,7 +39,8 @@ class SqliteStore final : public Store {
   absl::Status RecordReceipts(std::span<const HostReceipt> receipts) override;
   absl::Status RenewCertificate(std::string_view host_id, const CertificateRecord& certificate,
                                 const AuditNote& note) override;
-  absl::Status RevokeHost(std::string_view host_id, const AuditNote& note) override;
+  absl::StatusOr<std::vector<v1::OrderOutcome>> RevokeHost(std::string_view host_id,
+                                                           const AuditNote& note) override;
 
   absl::Status CreateEnrollment(const NewEnrollment& enrollment, const AuditNote& note) override;
   absl::StatusOr<std::vector<v1::Enrollment>> ListEnrollments() override;
@@ -84,6 +87,9 @@ class SqliteStore final : public Store {
   absl::Status Write(const std::function<absl::Status(Database&)>& body);
   // Runs `body` on a reader.
   absl::Status Read(const std::function<absl::Status(Database&)>& body);
+  // The same on a reader of those that look through events: they wait for each other, and what hosts and the
+  // server's own clockwork ask does not wait for them.
+  absl::Status ReadLong(const std::function<absl::Status(Database&)>& body);
   // Adds to a DATA_LOSS which file it is and what to do.
   absl::Status Explain(absl::Status status) const;
 
@@ -91,6 +97,7 @@ class SqliteStore final : public Store {
   const std::unique_ptr<platform::FileLock> lock_;  // no second controller on this store
   const Clock& clock_;
   const std::unique_ptr<ReaderPool> readers_;
+  const std::unique_ptr<ReaderPool> long_readers_;
   std::mutex writer_mutex_;
   Database writer_;  // guarded by writer_mutex_
 };
@@ -99,19 +106,27 @@ class SqliteStore final : public Store {
 
 // Appends to the audit log and to its tree.
 absl::Status AppendAuditEntry(Database& database, int64_t now, const AuditNote& note);
+// Whose word an outcome is, for the audit log. DELIVERED is always the controller's.
+enum class SaidBy { kController, kHost };
 // Appends what became of orders: deliveries, refusals and every other end, not what is only under way. One
 // entry for the hosts of an order that came to the same state with the same message.
-absl::Status AppendOutcomeEntries(Database& database, int64_t now, std::span<const v1::OrderOutcome> changed);
+absl::Status AppendOutcomeEntries(Database& database, int64_t now, std::span<const v1::OrderOutcome> changed,
+                                  SaidBy said_by);
 // Adds the entries that the tree lacks: those of a store that was made before there was one. DATA_LOSS: the
 // tree knows of entries that the log has not.
 absl::Status CompleteAuditTree(Database& database);
 // Keeps a record of a certificate given out.
 absl::Status RecordCertificate(Database& database, std::string_view identity,
                                const CertificateRecord& certificate);
-// Keeps `receipt` unless a newer one is there.
+// Keeps a receipt that the host says now: in place of any other, since the host's clock may have been set
+// back since (ISO-7).
 absl::Status RecordReceipt(Database& database, std::string_view host_id, const v1::Receipt& receipt);
+// Keeps a receipt that was spooled some time ago, unless a newer one is there, or it is dated after
+// `now` by more than clocks differ: it would hide every later one.
+absl::Status RecordSpooledReceipt(Database& database, int64_t now, std::string_view host_id,
+                                  const v1::Receipt& receipt);
 // Applies an outcome where MayBecome allows; appends it to `changed` when it did.
-absl::Status ApplyOutcome(Database& database, const v1::OrderOutcome& outcome,
+absl::Status ApplyOutcome(Database& database, int64_t now, const v1::OrderOutcome& outcome,
                           std::vector<v1::OrderOutcome>* changed);
 // Ends the proposals that expired, with an entry each.
 absl::Status ExpireProposals(Database& database, int64_t now);

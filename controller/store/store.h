@@ -51,16 +51,17 @@ class Store {
   virtual absl::Status UpdateFacts(std::string_view host_id, const v1::HostFacts& facts,
                                    std::string_view certificate_pem) = 0;
 
-  // Keeps each receipt unless a newer one (by read-back time) is there; one transaction.
+  // Keeps each receipt, whatever its time is: it is what the host says now (ISO-7). One transaction.
   virtual absl::Status RecordReceipts(std::span<const HostReceipt> receipts) = 0;
 
   // NOT_FOUND; FAILED_PRECONDITION: the host is revoked.
   virtual absl::Status RenewCertificate(std::string_view host_id, const CertificateRecord& certificate,
                                         const AuditNote& note) = 0;
 
-  // The host may do nothing from now on, for good; its pending orders are cancelled. Twice is once.
-  // NOT_FOUND.
-  virtual absl::Status RevokeHost(std::string_view host_id, const AuditNote& note) = 0;
+  // The host may do nothing from now on, for good; its open orders are cancelled, and those outcomes
+  // returned. Twice is once. NOT_FOUND.
+  virtual absl::StatusOr<std::vector<v1::OrderOutcome>> RevokeHost(std::string_view host_id,
+                                                                   const AuditNote& note) = 0;
 
   // -- Enrolments (AUT-1)
   // ------------------------------------------------------------------------------------
@@ -150,8 +151,9 @@ class Store {
   // transaction for batches of many hosts, those of one host in their order. A batch of a chain that was
   // begun anew whose events are stored in an older one is kept as a header without them: the chain is whole,
   // and no event is there twice (TEL-2). Gather what arrives while the last call runs, and give it to the
-  // next. Order outcomes and receipts in CONTROL batches are applied in the same transaction. An error means
-  // that nothing is stored and nothing may be acknowledged (TEL-2).
+  // next. Order outcomes and receipts in CONTROL batches are applied in the same transaction, receipts by
+  // their time: only newer ones, and none that is dated ahead of this clock. An error means that nothing is
+  // stored and nothing may be acknowledged (TEL-2).
   virtual absl::StatusOr<CommitResult> CommitBatches(std::span<const HostBatch> batches) = 0;
 
   // Where the host's Telemetry stream goes on. Empty for a host that has sent nothing.
@@ -160,8 +162,9 @@ class Store {
   // Called per event; false ends the query (which then returns OK).
   using EventCallback = std::function<bool(v1::QueryEventsResponse&& event)>;
 
-  // Stored events of batches committed up to `position`, oldest first (among more than 200,000 events that
-  // overlap in time the order is approximate). A batch that the spool dropped shows as a Gap.
+  // Stored events of batches committed up to `position`, oldest first (among more than 200,000 events or 64
+  // MiB that overlap in time the order is approximate). A batch that the spool dropped shows as a Gap.
+  // RESOURCE_EXHAUSTED: the newest query.limit events are more than 64 MiB.
   virtual absl::Status QueryEvents(const EventQuery& query, int64_t position,
                                    const EventCallback& callback) = 0;
 

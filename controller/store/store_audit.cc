@@ -7,6 +7,17 @@ namespace cordon::controller {
 namespace {
 
 constexpr int kPage = 500;
+// Of each text of an entry: an exported line of four of them, escaped, is within what cordonctl reads.
+constexpr size_t kMaxTextBytes = 8 * 1024;
+constexpr std::string_view kCutMark = " [cut]";
+
+// Says that it was cut; never in the middle of a character.
+std::string Bounded(const std::string& text) {
+  if (text.size() <= kMaxTextBytes) return text;
+  size_t end = kMaxTextBytes - kCutMark.size();
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return StrCat(text.substr(0, end), kCutMark);
+}
 
 v1::AuditEntry EntryFrom(const Statement& row) {
   v1::AuditEntry entry;
@@ -38,20 +49,20 @@ absl::Status AppendAuditEntry(Database& database, int64_t now, const AuditNote& 
   v1::AuditEntry entry;
   entry.set_index(end.Index() + 1);
   entry.set_time_unix_nanos(now);
-  entry.set_actor(note.actor);
-  entry.set_action(note.action);
-  entry.set_subject(note.subject);
-  entry.set_detail(note.detail);
+  entry.set_actor(Bounded(note.actor));
+  entry.set_action(Bounded(note.action));
+  entry.set_subject(Bounded(note.subject));
+  entry.set_detail(Bounded(note.detail));
   entry.set_previous_hash(end.Hash());
   entry.set_hash(AuditHash(entry));
   CORDON_ASSIGN_OR_RETURN(Statement insert,
                           database.Prepare("INSERT INTO audit VALUES(?, ?, ?, ?, ?, ?, ?, ?)"));
   CORDON_RETURN_IF_ERROR(insert.BindUnsigned(1, entry.index())
                              .Bind(2, now)
-                             .BindText(3, note.actor)
-                             .BindText(4, note.action)
-                             .BindText(5, note.subject)
-                             .BindText(6, note.detail)
+                             .BindText(3, entry.actor())
+                             .BindText(4, entry.action())
+                             .BindText(5, entry.subject())
+                             .BindText(6, entry.detail())
                              .BindBlob(7, entry.previous_hash())
                              .BindBlob(8, entry.hash())
                              .Run());

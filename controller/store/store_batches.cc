@@ -2,6 +2,7 @@
 #include <unordered_map>
 
 #include "common/base/status.h"
+#include "common/wire/host_report.h"
 #include "controller/store/chain.h"
 #include "controller/store/chain_rows.h"
 #include "controller/store/sqlite_store_impl.h"
@@ -147,17 +148,21 @@ class BatchWriter {
         .Run();
   }
 
+  // What a host could not say on Control either has no effect; the event is kept as it came (AUT-6).
   absl::Status ApplyControlEvents(const std::string& host_id, const v1::EventList& events,
                                   std::vector<v1::OrderOutcome>* changed) {
     for (const v1::Event& event : events.events()) {
-      if (event.has_isolation_changed()) {
-        CORDON_RETURN_IF_ERROR(RecordReceipt(database_, host_id, event.isolation_changed().receipt()));
+      if (event.has_isolation_changed() && CheckReceipt(event.isolation_changed().receipt()).ok()) {
+        CORDON_RETURN_IF_ERROR(
+            RecordSpooledReceipt(database_, now_, host_id, event.isolation_changed().receipt()));
       }
-      if (!event.has_order_outcome()) continue;
+      if (!event.has_order_outcome() || !CheckOutcome(event.order_outcome()).ok()) continue;
       v1::OrderOutcome outcome = event.order_outcome();
       outcome.set_host_id(host_id);  // a host speaks for itself alone (AUT-2)
-      CORDON_RETURN_IF_ERROR(ApplyOutcome(database_, outcome, changed));
-      if (outcome.has_receipt()) CORDON_RETURN_IF_ERROR(RecordReceipt(database_, host_id, outcome.receipt()));
+      CORDON_RETURN_IF_ERROR(ApplyOutcome(database_, now_, outcome, changed));
+      if (outcome.has_receipt()) {
+        CORDON_RETURN_IF_ERROR(RecordSpooledReceipt(database_, now_, host_id, outcome.receipt()));
+      }
     }
     return absl::OkStatus();
   }
@@ -193,7 +198,7 @@ absl::StatusOr<CommitResult> SqliteStore::CommitBatches(std::span<const HostBatc
       result.batches.push_back(std::move(verdict));
     }
     CORDON_RETURN_IF_ERROR(writer.Finish());
-    return AppendOutcomeEntries(database, clock_.WallNanos(), result.changed_outcomes);
+    return AppendOutcomeEntries(database, clock_.WallNanos(), result.changed_outcomes, SaidBy::kHost);
   }));
   return result;
 }

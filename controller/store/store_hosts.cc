@@ -9,6 +9,7 @@ namespace cordon::controller {
 namespace {
 
 constexpr uint32_t kMaxPage = 1'000;
+constexpr int64_t kClockSlackNanos = 300 * kNanosPerSecond;  // what hosts' clocks may be ahead
 
 // Cheap columns first: a host that is not meant is passed over without decoding the rest.
 constexpr std::string_view kSelectHost =
@@ -44,11 +45,13 @@ absl::Status UpdateOne(Database& database, Statement& update, std::string_view h
   return database.Changes() == 0 ? NoSuchHost(host_id) : absl::OkStatus();
 }
 
-absl::Status CancelOpenOrders(Database& database, std::string_view host_id, int64_t now) {
+absl::Status CancelOpenOrders(Database& database, std::string_view host_id, int64_t now,
+                              std::vector<v1::OrderOutcome>* changed) {
   std::vector<v1::OrderOutcome> open;
   {
-    CORDON_ASSIGN_OR_RETURN(Statement query,
-                            database.Prepare("SELECT order_id FROM outcomes WHERE host_id = ?"));
+    CORDON_ASSIGN_OR_RETURN(
+        Statement query,
+        database.Prepare("SELECT order_id FROM outcomes WHERE host_id = ? AND state IN (1, 2, 3)"));
     query.BindText(1, host_id);
     while (true) {
       CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
@@ -61,9 +64,8 @@ absl::Status CancelOpenOrders(Database& database, std::string_view host_id, int6
       outcome.set_time_unix_nanos(now);
     }
   }
-  std::vector<v1::OrderOutcome> changed;
   for (const v1::OrderOutcome& outcome : open)
-    CORDON_RETURN_IF_ERROR(ApplyOutcome(database, outcome, &changed));
+    CORDON_RETURN_IF_ERROR(ApplyOutcome(database, now, outcome, changed));
   return absl::OkStatus();
 }
 
@@ -139,13 +141,26 @@ absl::Status SqliteStore::UpdateFacts(std::string_view host_id, const v1::HostFa
 }
 
 absl::Status RecordReceipt(Database& database, std::string_view host_id, const v1::Receipt& receipt) {
-  CORDON_ASSIGN_OR_RETURN(Statement update,
-                          database.Prepare("UPDATE hosts SET receipt = ?1, receipt_time = ?2 "
-                                           "WHERE host_id = ?3 AND receipt_time <= ?2"));
+  if (receipt.read_back_time_unix_nanos() == 0) return absl::OkStatus();  // says nothing of any moment
+  CORDON_ASSIGN_OR_RETURN(
+      Statement update, database.Prepare("UPDATE hosts SET receipt = ?, receipt_time = ? WHERE host_id = ?"));
   return update.BindBlob(1, receipt.SerializeAsString())
       .Bind(2, receipt.read_back_time_unix_nanos())
       .BindText(3, host_id)
       .Run();
+}
+
+absl::Status RecordSpooledReceipt(Database& database, int64_t now, std::string_view host_id,
+                                  const v1::Receipt& receipt) {
+  if (receipt.read_back_time_unix_nanos() > now + kClockSlackNanos) return absl::OkStatus();
+  {
+    CORDON_ASSIGN_OR_RETURN(Statement query,
+                            database.Prepare("SELECT 1 FROM hosts WHERE host_id = ? AND receipt_time < ?"));
+    CORDON_ASSIGN_OR_RETURN(const bool newer,
+                            query.BindText(1, host_id).Bind(2, receipt.read_back_time_unix_nanos()).Step());
+    if (!newer) return absl::OkStatus();
+  }
+  return RecordReceipt(database, host_id, receipt);
 }
 
 absl::Status SqliteStore::RecordReceipts(std::span<const HostReceipt> receipts) {
@@ -181,16 +196,20 @@ absl::Status SqliteStore::RenewCertificate(std::string_view host_id, const Certi
   });
 }
 
-absl::Status SqliteStore::RevokeHost(std::string_view host_id, const AuditNote& note) {
+absl::StatusOr<std::vector<v1::OrderOutcome>> SqliteStore::RevokeHost(std::string_view host_id,
+                                                                      const AuditNote& note) {
   const int64_t now = clock_.WallNanos();
-  return Write([&](Database& database) -> absl::Status {
+  std::vector<v1::OrderOutcome> cancelled;
+  CORDON_RETURN_IF_ERROR(Write([&](Database& database) -> absl::Status {
     CORDON_ASSIGN_OR_RETURN(Statement update,
                             database.Prepare("UPDATE hosts SET revoked = 1 WHERE host_id = ?"));
     update.BindText(1, host_id);
     CORDON_RETURN_IF_ERROR(UpdateOne(database, update, host_id));
-    CORDON_RETURN_IF_ERROR(CancelOpenOrders(database, host_id, now));
-    return AppendAuditEntry(database, now, note);
-  });
+    CORDON_RETURN_IF_ERROR(CancelOpenOrders(database, host_id, now, &cancelled));
+    CORDON_RETURN_IF_ERROR(AppendAuditEntry(database, now, note));
+    return AppendOutcomeEntries(database, now, cancelled, SaidBy::kController);
+  }));
+  return cancelled;
 }
 
 }  // namespace cordon::controller

@@ -77,7 +77,8 @@ absl::StatusOr<std::vector<OpenOutcome>> UndeliveredOfExpired(Database& database
 
 }  // namespace
 
-absl::Status ApplyOutcome(Database& database, const OrderOutcome& said, std::vector<OrderOutcome>* changed) {
+absl::Status ApplyOutcome(Database& database, int64_t now, const OrderOutcome& said,
+                          std::vector<OrderOutcome>* changed) {
   OrderOutcome outcome = said;
   {
     CORDON_ASSIGN_OR_RETURN(
@@ -87,7 +88,7 @@ absl::Status ApplyOutcome(Database& database, const OrderOutcome& said, std::vec
     if (!found) return absl::OkStatus();  // never meant for this host (AUT-2)
     if (!MayBecome(static_cast<OrderOutcome::State>(query.Int(0)), outcome.state())) return absl::OkStatus();
   }
-  CORDON_RETURN_IF_ERROR(JudgeBaseline(database, outcome.time_unix_nanos(), &outcome));
+  CORDON_RETURN_IF_ERROR(JudgeBaseline(database, now, &outcome));
   CORDON_ASSIGN_OR_RETURN(
       Statement update,
       database.Prepare("UPDATE outcomes SET state = ?, outcome = ? WHERE order_id = ? AND host_id = ?"));
@@ -124,7 +125,7 @@ absl::Status AdoptOrders(Database& database, int64_t now, const HostRecord& host
     CORDON_RETURN_IF_ERROR(AddressHosts(database, {order.order_id, order.lane, order.sequence},
                                         std::span(&host.host_id, 1), now, &superseded));
   }
-  return absl::OkStatus();
+  return AppendOutcomeEntries(database, now, superseded, SaidBy::kController);
 }
 
 absl::StatusOr<std::vector<OrderRecord>> SqliteStore::OrdersFor(std::string_view host_id,
@@ -161,13 +162,14 @@ absl::StatusOr<std::vector<OrderOutcome>> SqliteStore::RecordOutcomes(
     std::span<const OrderOutcome> outcomes) {
   std::vector<OrderOutcome> changed;
   if (outcomes.empty()) return changed;
+  const int64_t now = clock_.WallNanos();
   CORDON_RETURN_IF_ERROR(Write([&](Database& database) -> absl::Status {
     for (const OrderOutcome& outcome : outcomes) {
-      CORDON_RETURN_IF_ERROR(ApplyOutcome(database, outcome, &changed));
+      CORDON_RETURN_IF_ERROR(ApplyOutcome(database, now, outcome, &changed));
       if (outcome.has_receipt())
         CORDON_RETURN_IF_ERROR(RecordReceipt(database, outcome.host_id(), outcome.receipt()));
     }
-    return AppendOutcomeEntries(database, clock_.WallNanos(), changed);
+    return AppendOutcomeEntries(database, now, changed, SaidBy::kHost);
   }));
   return changed;
 }
@@ -187,10 +189,10 @@ absl::StatusOr<std::vector<OrderOutcome>> SqliteStore::ExpireOrders() {
     CORDON_ASSIGN_OR_RETURN(const std::vector<OpenOutcome> open, UndeliveredOfExpired(database, now));
     for (const OpenOutcome& outcome : open) {
       CORDON_RETURN_IF_ERROR(ApplyOutcome(
-          database, MakeOutcome(outcome.order_id, outcome.host_id, OrderOutcome::STATE_EXPIRED, now),
+          database, now, MakeOutcome(outcome.order_id, outcome.host_id, OrderOutcome::STATE_EXPIRED, now),
           &changed));
     }
-    CORDON_RETURN_IF_ERROR(AppendOutcomeEntries(database, now, changed));
+    CORDON_RETURN_IF_ERROR(AppendOutcomeEntries(database, now, changed, SaidBy::kController));
     CORDON_RETURN_IF_ERROR(ExpireProposals(database, now));
     CORDON_ASSIGN_OR_RETURN(Statement swept,
                             database.Prepare("UPDATE orders SET swept = 1 WHERE swept = 0 AND expiry <= ?"));

@@ -114,6 +114,7 @@ absl::Status PutInForce(Database& database, const v1::Order& order, int64_t now,
   }
   CORDON_RETURN_IF_ERROR(AddressHosts(database, {order.order_id(), LaneOf(order), order.sequence()},
                                       result->host_ids, now, &result->superseded));
+  CORDON_RETURN_IF_ERROR(AppendOutcomeEntries(database, now, result->superseded, SaidBy::kController));
   return order.has_trust() ? ChangeTrust(database, order, result->signed_order, now) : absl::OkStatus();
 }
 

@@ -140,6 +140,7 @@ class ServerBox {
 
   ShiftedClock& Time() { return clock_; }
   controller::Store& Store() { return *store_; }
+  std::filesystem::path StoreFile() const { return folder_ / "store.db"; }
   controller::Pki& Ca() { return *pki_; }
   controller::Server& Server() { return *server_; }
   const TestFleet& Fleet() const { return fleet_; }  // its CA is a stranger's here; its operator is ours

@@ -100,6 +100,66 @@ TEST(ControllerUnderAttack, AUT6_AHostGetsNoMoreStreamsThanItMay) {
   EXPECT_TRUE(room);
 }
 
+// Each costs a signature, a write or an entry in the audit log, which nobody can take out again.
+TEST(ControllerUnderAttack, AUT6_AHostThatRenewsAndConnectsAllTheTimeFillsNoLog) {
+  controller::ServerOptions options;
+  options.host_limits.renewals = {.per_second = 0.001, .burst = 5};
+  options.host_limits.openings = {.per_second = 0.001, .burst = 20};
+  ServerBox box(options);
+  const TestHost busy = box.AddHost("busy");
+  const TestHost other = box.AddHost("other");
+  const size_t before = box.Audit().size();
+  const KeyPtr key = Must(NewTlsKey());
+  v1::RenewRequest request;
+  request.set_csr_der(Must(MakeCsrDer(*key)));
+  v1::RenewResponse response;
+  const auto renew = [&](const TestHost& host) {
+    return Call([&](auto* c) { return host.gateway->Renew(c, request, &response); });
+  };
+  int refused = 0;
+  for (int i = 0; i < 200; ++i) refused += renew(busy).code() == absl::StatusCode::kResourceExhausted ? 1 : 0;
+  EXPECT_EQ(refused, 195);
+  refused = 0;
+  std::unique_ptr<ControlClient> last;
+  for (int i = 0; i < 200; ++i) {
+    auto control = busy.Control();
+    control->Send(HelloOf(i % 2 == 0 ? "one" : "other"));
+    if (control->Read().has_value()) {
+      last = std::move(control);
+    } else {
+      refused += control->End().code() == absl::StatusCode::kResourceExhausted ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(refused, 180);
+  EXPECT_TRUE(IsNamed(box, busy.id, "more often than a host may"));
+  EXPECT_LT(box.Audit().size(), before + 20);
+  EXPECT_THAT(renew(other), IsOk());
+  const auto calm = other.Control();
+  calm->Send(HelloOf("other"));
+  EXPECT_TRUE(calm->Read().has_value());
+}
+
+TEST(ControllerUnderAttack, AUT6_AHostBeginsNoMoreChainsThanItMay) {
+  controller::ServerOptions options;
+  options.host_limits.chains = {.per_second = 0.001, .burst = 3};
+  ServerBox box(options);
+  const TestHost host = box.AddHost();
+  const auto begin = [&] {
+    BatchChain chain(host.id);
+    const auto stream = host.Telemetry();
+    stream->Read();
+    v1::TelemetryRequest request;
+    *request.mutable_batch() = chain.Next({StartedEvent(1)});
+    stream->Send(request);
+    const auto answer = stream->Read();
+    return answer.has_value() && answer->has_acknowledgement() ? absl::OkStatus() : stream->End();
+  };
+  for (int i = 0; i < 4; ++i) EXPECT_THAT(begin(), IsOk()) << "its first one, and three more";
+  const size_t before = box.Audit().size();
+  for (int i = 0; i < 5; ++i) EXPECT_THAT(begin(), Fails(absl::StatusCode::kResourceExhausted, "more often"));
+  EXPECT_LE(box.Audit().size(), before + 1);
+}
+
 TEST(ControllerUnderAttack, AUT6_AFloodOfConnectionsFromOneSourceDoesNotReachTls) {
   controller::ServerOptions options;
   options.door_limits.per_source = {.per_second = 1, .burst = 20};

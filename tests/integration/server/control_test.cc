@@ -1,6 +1,7 @@
 // The Control stream: who may hold it, and what travels on it.
 
 #include <gmock/gmock.h>
+#include <google/protobuf/unknown_field_set.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/sqlite/database.h"
 #include "common/wire/audit_checkpoint.h"
 #include "tests/support/server_box.h"
 #include "tests/support/status_matchers.h"
@@ -98,6 +100,10 @@ TEST(ServerControl, AUT6_AHelloOutOfBoundsIsRefused) {
   v1::ControlRequest lanes = HelloOf("a");
   for (int i = 0; i < 17; ++i) lanes.mutable_hello()->add_lanes();
   EXPECT_THAT(refusal(lanes), Fails(kInvalid, "lanes"));
+  v1::ControlRequest unknown = HelloOf("a");
+  v1::HostFacts& facts = *unknown.mutable_hello()->mutable_facts();
+  facts.GetReflection()->MutableUnknownFields(&facts)->AddLengthDelimited(1'000)->assign(1024 * 1024, 'x');
+  EXPECT_THAT(refusal(unknown), Fails(kInvalid, "facts"));
   v1::ControlRequest receipt = HelloOf("a");
   receipt.mutable_hello()->mutable_receipt()->add_reasons(std::string(129 * 1024, 'x'));
   EXPECT_THAT(refusal(receipt), Fails(kInvalid, "receipt"));
@@ -252,6 +258,31 @@ TEST(ServerControl, AUT3_AControllerThatWasSetBackIsFoundOutByWhatAHostHasSeen) 
   ASSERT_NE(noted, log.end());
   EXPECT_EQ(noted->actor(), "host/" + c.host.id);
   EXPECT_THAT(noted->detail(), ::testing::HasSubstr("this log is shorter"));
+}
+
+// A host would refuse an order without a proof for good.
+TEST(ServerControl, AUT3_AnOrderWhoseProofCannotBeReadNowWaitsForTheNextSession) {
+  ServerBox box;
+  const TestHost host = box.AddHost();
+  v1::SubmitOrderResponse submitted;
+  ASSERT_THAT(box.Submit(box.Signed(box.IsolateHosts({host.id})), &submitted), IsOk());
+  const auto break_and_mend = [&](const char* sql) {
+    Must(Must(Database::Open(box.StoreFile(), Database::Durability::kFull)).Execute(sql));
+  };
+  break_and_mend("ALTER TABLE audit_tree RENAME TO audit_tree_away");
+  const auto early = host.Control();
+  ASSERT_TRUE(early->Send(HelloOf("reception-1")));
+  const auto welcome = early->Read();
+  EXPECT_TRUE(welcome.has_value() && welcome->has_welcome());
+  EXPECT_FALSE(early->Read().has_value()) << "no order without its proof";
+  EXPECT_THAT(early->End(), Fails(absl::StatusCode::kUnavailable, "connect again"));
+  break_and_mend("ALTER TABLE audit_tree_away RENAME TO audit_tree");
+  const auto later = host.Control();
+  ASSERT_TRUE(later->Send(HelloOf("reception-1")));
+  ASSERT_TRUE(later->Read()->has_welcome());
+  const auto order = later->Read();
+  ASSERT_TRUE(order.has_value() && order->has_order());
+  EXPECT_TRUE(order->has_audit());
 }
 
 TEST(ServerControl, AUT2_AnOutcomeIsTheCertificatesHostsWhateverItSays) {

@@ -1,6 +1,7 @@
 // Who may call what, and how a host joins: over real mutual TLS (AUT-1, AUT-2).
 
 #include <gmock/gmock.h>
+#include <google/protobuf/unknown_field_set.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -116,6 +117,12 @@ TEST(ServerEnroll, AUT6_WhatIsOutOfBoundsTakesNoUse) {
   EXPECT_THAT(refusal([](auto& r) { r.set_token("short"); }), Fails(kInvalid, "token"));
   EXPECT_THAT(refusal([](auto& r) { r.mutable_facts()->set_host_name("a\x01"); }),
               Fails(kInvalid, "host_name"));
+  EXPECT_THAT(refusal([](auto& r) {
+                v1::HostFacts& facts = *r.mutable_facts();
+                facts.GetReflection()->MutableUnknownFields(&facts)->AddLengthDelimited(1'000)->assign(
+                    1024 * 1024, 'x');
+              }),
+              Fails(kInvalid, "facts"));
   EXPECT_THAT(refusal([](auto& r) { r.clear_enrollment_id(); }), Fails(kInvalid, "enrollment_id"));
   EXPECT_EQ(j.Used(), 0U);
   EXPECT_THAT(refusal([](auto&) {}), IsOk());  // the positive control

@@ -164,6 +164,36 @@ TEST(ServerWatchOrder, TellsEveryStepUntilAllHostsAreDone) {
   EXPECT_THAT(watch->End(), IsOk());
 }
 
+TEST(ServerWatchOrder, EndsWhenTheLastOpenHostIsRevokedAndTheLogSaysSo) {
+  ServerBox box;
+  const TestHost done = box.AddHost("a");
+  const TestHost lost = box.AddHost("b");
+  const v1::Order order = box.IsolateHosts({done.id, lost.id});
+  v1::SubmitOrderResponse submitted;
+  ASSERT_THAT(box.Submit(box.Signed(order), &submitted), IsOk());
+  const auto watch = Watch(box, order.order_id());
+  const auto control = ConnectHost(done);
+  v1::ControlRequest report;
+  report.mutable_outcome()->set_order_id(order.order_id());
+  report.mutable_outcome()->set_state(v1::OrderOutcome::STATE_DONE);
+  ASSERT_TRUE(control->Send(report));
+  v1::WatchOrderResponse last;
+  for (int i = 0; i < 10 && last.finished() < 1; ++i) last = NextOf(*watch, done.id);
+  ASSERT_EQ(last.finished(), 1U) << "it waits for the other one";
+
+  v1::RevokeHostRequest revoke;
+  v1::RevokeHostResponse revoked;
+  revoke.set_host_id(lost.id);
+  revoke.set_reason("stolen");
+  ASSERT_THAT(Call([&](auto* c) { return box.Operator().RevokeHost(c, revoke, &revoked); }), IsOk());
+  while (const auto response = watch->Read()) last = *response;
+  EXPECT_EQ(last.outcome().state(), v1::OrderOutcome::STATE_CANCELLED);
+  EXPECT_EQ(last.finished(), 2U);
+  EXPECT_THAT(watch->End(), IsOk());
+  EXPECT_EQ(box.Audit().back().action(), "order.cancelled");
+  EXPECT_EQ(box.Audit().back().subject(), order.order_id());
+}
+
 TEST(ServerWatchOrder, EndsAtOnceWhenNobodyIsMeantAndWhenThereIsNoSuchOrder) {
   ServerBox box;
   const v1::Order order = box.IsolateHosts({NewUuid()});

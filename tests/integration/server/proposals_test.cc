@@ -242,6 +242,47 @@ TEST(ServerTrust, AUT3_WhoIsNotInTheBundleInForceLooksAndChangesNothing) {
   EXPECT_THAT(Call([&](auto* c) { return f.by_blake->RevokeHost(c, revoke, &revoked); }), IsOk());
 }
 
+// A certificate without a signature does what its operator's roles allow.
+TEST(ServerTrust, AUT3_WhoLacksTheRoleRevokesNothingAndEnrolsNobody) {
+  TestOperator watcher;
+  ServerBox box{{}, [&](v1::TrustBundle& bundle) {
+                  Trust(watcher, {Role::ROLE_SCAN}, &bundle);
+                  SetThreshold(Class::ACTION_CLASS_ISOLATE_HARD, 2, &bundle);
+                  TestOperator second;
+                  Trust(second, {Role::ROLE_ISOLATE}, &bundle);
+                }};
+  const TestHost host = box.AddHost();
+  const auto by_watcher = box.OperatorStub(box.OperatorTls(watcher.id));
+  v1::RevokeHostRequest revoke;
+  revoke.set_host_id(host.id);
+  revoke.set_reason("no");
+  v1::RevokeHostResponse revoked;
+  EXPECT_THAT(Call([&](auto* c) { return by_watcher->RevokeHost(c, revoke, &revoked); }),
+              Fails(kDenied, "lacks the role isolate"));
+  v1::CreateEnrollmentRequest create;
+  create.set_site("leeds");
+  create.set_uses(1);
+  create.set_length_nanos(TestFleet::kHour);
+  v1::CreateEnrollmentResponse created;
+  EXPECT_THAT(Call([&](auto* c) { return by_watcher->CreateEnrollment(c, create, &created); }),
+              Fails(kDenied, "lacks the role trust"));
+  v1::RevokeEnrollmentRequest end;
+  end.set_enrollment_id(box.MakeEnrollment().enrollment_id());
+  v1::RevokeEnrollmentResponse ended;
+  EXPECT_THAT(Call([&](auto* c) { return by_watcher->RevokeEnrollment(c, end, &ended); }),
+              Fails(kDenied, "lacks the role trust"));
+  v1::Order dark = box.IsolateHosts({host.id});
+  dark.mutable_isolate()->set_level(v1::LEVEL_DARK);
+  v1::SubmitOrderResponse submitted;
+  ASSERT_THAT(box.Submit(box.Signed(dark), &submitted), IsOk());
+  EXPECT_THAT(Fixture::Withdraw(*by_watcher, dark.order_id(), "no"),
+              Fails(kDenied, "lacks the role isolate"));
+  // The positive control: who has them.
+  EXPECT_THAT(Fixture::Withdraw(box.Operator(), dark.order_id(), "a drill"), IsOk());
+  EXPECT_THAT(Call([&](auto* c) { return box.Operator().RevokeEnrollment(c, end, &ended); }), IsOk());
+  EXPECT_THAT(Call([&](auto* c) { return box.Operator().RevokeHost(c, revoke, &revoked); }), IsOk());
+}
+
 TEST(ServerTrust, AUT3_AChangeForSomeHostsIsRefused) {
   Fixture f;
   v1::Order change = f.Change(2, [](auto&) {});

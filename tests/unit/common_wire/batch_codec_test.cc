@@ -66,6 +66,23 @@ TEST(BatchCodec, RefusesAnEmptyOrTooLongList) {
   EXPECT_TRUE(EncodeEvents(list).ok());
 }
 
+// So that no host stores what no controller would take.
+TEST(BatchCodec, AUT6_RefusesAnEventThatIsTooLong) {
+  v1::EventList list = ProcessStorm(2);
+  list.mutable_events(1)->mutable_process_started()->set_cwd(std::string(1024 * 1024, 'x'));
+  EXPECT_TRUE(EncodeEvents(list).ok());
+  list.mutable_events(1)->mutable_process_started()->set_cwd(std::string(kMaxEventBytes, 'x'));
+  EXPECT_NE(Message(EncodeEvents(list).status()).find("event 2"), std::string_view::npos);
+}
+
+TEST(BatchCodec, SaysWhatAPayloadUnpacksTo) {
+  const v1::EventList list = ProcessStorm(300);
+  EXPECT_EQ(UnpackedSize(*EncodeEvents(list)), list.ByteSizeLong());
+  EXPECT_EQ(UnpackedSize(Zstd(std::string(2 * kMaxUnpackedBytes, 'x'))), kMaxUnpackedBytes);
+  EXPECT_EQ(UnpackedSize("no zstd"), 0U);
+  EXPECT_EQ(UnpackedSize(""), 0U);
+}
+
 TEST(BatchCodec, RefusesACountThatIsNotTheContents) {
   const std::string payload = *EncodeEvents(ProcessStorm(3));
   EXPECT_TRUE(DecodeEvents(payload, 3).ok());

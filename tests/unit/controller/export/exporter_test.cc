@@ -32,6 +32,7 @@ class FakeSink final : public ExportSink {
     std::vector<std::string> uids;
     int failures_left = 0;
     int calls = 0;
+    size_t longest_write = 0;  // bytes
   };
   explicit FakeSink(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
@@ -43,6 +44,9 @@ class FakeSink final : public ExportSink {
       --state_->failures_left;
       return absl::UnavailableError("the disk is full");
     }
+    size_t bytes = 0;
+    for (const std::string& line : lines) bytes += line.size();
+    state_->longest_write = std::max(state_->longest_write, bytes);
     for (const std::string& line : lines) {
       state_->uids.emplace_back(boost::json::parse(line).at("metadata").at("uid").as_string().c_str());
     }
@@ -116,6 +120,39 @@ TEST(Exporter, GivesTheSameLinesAgainAfterASinkFailed) {
   exporter->Stop();
   EXPECT_GE(f.sink->calls, 2);
   EXPECT_EQ(f.Uids().size(), 4U);
+}
+
+TEST(Exporter, AUT6_HoldsNoMoreThanSomeMegabytesOfLines) {
+  Fixture f;
+  v1::Event event = StartedEvent(1);
+  event.mutable_process_started()->set_cwd(std::string(1024 * 1024, 'x'));
+  for (int i = 0; i < 20; ++i) {
+    const std::vector<HostBatch> group = {{f.host, f.chain.Next({event, event, event, event, event})}};
+    ASSERT_EQ(Must(f.box->CommitBatches(group)).batches.at(0).verdict, BatchResult::Verdict::kCommitted);
+  }
+  const std::unique_ptr<Exporter> exporter = f.Start();
+  ASSERT_TRUE(f.Wait(100));
+  exporter->Stop();
+  EXPECT_GT(f.sink->longest_write, 1024U * 1024U);
+  EXPECT_LE(f.sink->longest_write, 8U * 1024U * 1024U);
+}
+
+TEST(Exporter, ManyBatchesAreCarriedWithoutAPauseBetweenThem) {
+  Fixture f;
+  for (int i = 0; i < 300; ++i) f.Happen(1);
+  const std::unique_ptr<Exporter> exporter = f.Start();
+  ASSERT_TRUE(f.Wait(300));
+  exporter->Stop();
+  for (size_t i = 0; i < f.Uids().size(); ++i) ASSERT_EQ(f.Uids()[i], StrCat(f.host, "/", i + 1));
+}
+
+TEST(Exporter, BeginsAgainWhenTheStoreWasSetBack) {
+  Fixture f;
+  f.Happen(3);
+  std::ofstream(f.folder / "position") << "1000\n";
+  const std::unique_ptr<Exporter> exporter = f.Start();
+  EXPECT_TRUE(f.Wait(3));
+  exporter->Stop();
 }
 
 TEST(Exporter, ADamagedPositionIsToldAndNotGuessed) {

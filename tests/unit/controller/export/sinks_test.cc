@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -7,6 +8,7 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/streambuf.hpp>
+#include <csignal>
 #include <fstream>
 #include <future>
 #include <sstream>
@@ -55,6 +57,37 @@ TEST(ExportSinks, AFileIsAppendedToAndMayBeMovedAway) {
   EXPECT_THAT(sink->Write(std::vector<std::string>{"{3}"}), IsOk());
   EXPECT_EQ(Content(folder / "rotated"), "{1}\n{2}\n");
   EXPECT_EQ(Content(file), "{3}\n");
+}
+
+TEST(ExportSinks, ALineThatACrashTornStandsByItself) {
+  const testing::FakeClock clock(0);
+  const testing::TempFolder folder;
+  const std::filesystem::path file = folder / "cordon.ocsf";
+  std::ofstream(file) << "{0}\n{torn";
+  const auto sink = Must(MakeExportSink({.target = StrCat("file:", file.string()), .ca_file = ""}, clock));
+  EXPECT_THAT(sink->Write(std::vector<std::string>{"{1}"}), IsOk());
+  EXPECT_THAT(sink->Write(std::vector<std::string>{"{2}"}), IsOk());
+  EXPECT_EQ(Content(file), "{0}\n{torn\n{1}\n{2}\n");
+}
+
+TEST(ExportSinks, AWriteThatFailsHalfwayLeavesNothingOfItself) {
+  const testing::FakeClock clock(0);
+  const testing::TempFolder folder;
+  const std::filesystem::path file = folder / "cordon.ocsf";
+  const auto sink = Must(MakeExportSink({.target = StrCat("file:", file.string()), .ca_file = ""}, clock));
+  EXPECT_THAT(sink->Write(std::vector<std::string>{"{1}"}), IsOk());
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{10'000, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const std::vector<std::string> lines = {std::string(6'000, 'a'), std::string(6'000, 'b')};
+  EXPECT_THAT(sink->Write(lines), Fails(absl::StatusCode::kUnavailable, "tried again"));
+  EXPECT_EQ(Content(file), "{1}\n");
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  signal(SIGXFSZ, handler);
+  EXPECT_THAT(sink->Write(lines), IsOk());
+  EXPECT_EQ(Content(file), StrCat("{1}\n", lines[0], "\n", lines[1], "\n"));
 }
 
 TEST(ExportSinks, AFileThatCannotBeWrittenIsNamed) {

@@ -1,6 +1,7 @@
 #include "controller/server/bounds.h"
 
 #include <gmock/gmock.h>
+#include <google/protobuf/unknown_field_set.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -60,21 +61,17 @@ TEST(Bounds, NameTheFieldOfAnEnrolmentThatIsWrong) {
               HasSubstr("facts.unlock_public_key"));
   EXPECT_EQ(refusal_after([](auto& r) { r.mutable_facts()->set_unlock_public_key(std::string(32, 'k')); }),
             "");
+  // A newer agent may say more than this controller knows, within the bound of the whole (AUT-6).
+  const auto say_more = [](v1::EnrollRequest& request, size_t bytes) {
+    v1::HostFacts& facts = *request.mutable_facts();
+    facts.GetReflection()->MutableUnknownFields(&facts)->AddLengthDelimited(1'000)->assign(bytes, 'x');
+  };
+  EXPECT_EQ(refusal_after([&](auto& r) { say_more(r, 1'024); }), "");
+  EXPECT_THAT(refusal_after([&](auto& r) { say_more(r, 1024 * 1024); }), HasSubstr("facts has "));
   EXPECT_THAT(refusal_after([](auto& r) {
                 for (int i = 0; i < 65; ++i) r.mutable_facts()->add_addresses("10.0.0.1");
               }),
               HasSubstr("facts.addresses"));
-}
-
-TEST(Bounds, AHostCannotCallItsOrderPendingOrUseAStateThatIsNone) {
-  v1::OrderOutcome outcome;
-  outcome.set_order_id(kOrderId);
-  outcome.set_state(v1::OrderOutcome::STATE_DONE);
-  EXPECT_TRUE(CheckOutcome(outcome).ok());
-  outcome.set_state(v1::OrderOutcome::STATE_PENDING);
-  EXPECT_FALSE(CheckOutcome(outcome).ok());
-  outcome.set_state(static_cast<v1::OrderOutcome::State>(99));
-  EXPECT_FALSE(CheckOutcome(outcome).ok());
 }
 
 TEST(Bounds, OfAnEnrolmentFileAreThoseOfTheContract) {
@@ -97,6 +94,14 @@ TEST(Bounds, APollWaitsAMinuteAtMost) {
   EXPECT_TRUE(CheckPollHealth(request).ok());
   request.set_timeout_nanos(61 * kNanosPerSecond);
   EXPECT_THAT(Refusal(CheckPollHealth(request)), HasSubstr("timeout_nanos"));
+}
+
+TEST(Bounds, AUT6_TheNewestEventsAreNotAsManyAsOneLikes) {
+  v1::QueryEventsRequest request;
+  request.set_limit(100'000);
+  EXPECT_TRUE(CheckQueryEvents(request).ok());
+  request.set_limit(100'001);
+  EXPECT_THAT(Refusal(CheckQueryEvents(request)), HasSubstr("limit is 100001, not 0 to 100000"));
 }
 
 TEST(Bounds, ASelectionMayNameHostsByIdOrName) {

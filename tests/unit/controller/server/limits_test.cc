@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -83,6 +84,39 @@ TEST_F(BudgetsTest, CountsStreams) {
   budgets.CloseStream("a");
   EXPECT_TRUE(budgets.OpenStream("a", 0));
   EXPECT_THAT(named, ElementsAre(HasSubstr("more than 2 streams")));
+}
+
+TEST_F(BudgetsTest, AUT6_RefusesWhoConnectsRenewsOrBeginsAnewTooOftenAndForAMomentOnly) {
+  limits.openings = {.per_second = 1, .burst = 3};
+  limits.renewals = {.per_second = 1, .burst = 2};
+  limits.chains = {.per_second = 1, .burst = 1};
+  Budgets tight(limits, [this](const std::string&, const std::string& what) { named.push_back(what); });
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(tight.MayOpen("a", 0).ok());
+  EXPECT_EQ(tight.MayOpen("a", 0).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(tight.MayOpen("b", 0).ok()) << "another's budget";
+  EXPECT_TRUE(tight.MayOpen("a", kSecond).ok());
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(tight.MayRenew("a", 0).ok());
+  EXPECT_FALSE(tight.MayRenew("a", 0).ok());
+  EXPECT_TRUE(tight.MayBeginChain("a", 0).ok());
+  EXPECT_FALSE(tight.MayBeginChain("a", 0).ok());
+  EXPECT_THAT(named, ElementsAre(HasSubstr("it connects more often")));  // once an hour
+}
+
+TEST_F(BudgetsTest, AHostThatCrashesAllTheTimeIsLetIn) {
+  int64_t now = 0;
+  for (int crash = 0; crash < 1'000; ++crash, now += 2 * kSecond) {
+    EXPECT_TRUE(budgets.MayOpen("a", now).ok());
+    EXPECT_TRUE(budgets.MayOpen("a", now).ok());
+  }
+}
+
+TEST_F(BudgetsTest, ASecondSessionIsNotedOnceAnHourAndTheRestCounted) {
+  EXPECT_EQ(budgets.MayNoteSession("a", false, 0), 0U);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(budgets.MayNoteSession("a", false, kSecond), std::nullopt);
+  EXPECT_EQ(budgets.MayNoteSession("a", true, kSecond), 0U) << "another kind";
+  EXPECT_EQ(budgets.MayNoteSession("b", false, kSecond), 0U);
+  budgets.Tidy(1'800 * kSecond);
+  EXPECT_EQ(budgets.MayNoteSession("a", false, 3'601 * kSecond), 5U);
 }
 
 TEST_F(BudgetsTest, ForgetsWhoIsGoneAndOwesNothing) {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <zstd.h>
 
 #include <functional>
 #include <limits>
@@ -31,6 +32,20 @@ struct BadBatch {
   const char* names;
 };
 
+// One byte, repeated: next to nothing on the wire.
+void SetLongEvent(size_t bytes, v1::Batch* batch) {
+  v1::EventList list;
+  list.set_base_time_unix_nanos(BatchChain::kNoon);
+  *list.add_events() = StartedEvent(1);
+  *list.add_events() = StartedEvent(2);
+  list.mutable_events(1)->mutable_process_started()->set_cwd(std::string(bytes, 'x'));
+  const std::string unpacked = list.SerializeAsString();
+  std::string packed(ZSTD_compressBound(unpacked.size()), '\0');
+  packed.resize(ZSTD_compress(packed.data(), packed.size(), unpacked.data(), unpacked.size(), 1));
+  batch->set_payload_sha256(Sha256(packed));
+  batch->set_payload(std::move(packed));
+}
+
 class CheckBatchRefuses : public ::testing::TestWithParam<BadBatch> {};
 
 TEST_P(CheckBatchRefuses, ABatchAndNamesWhatIsWrong) {
@@ -39,6 +54,13 @@ TEST_P(CheckBatchRefuses, ABatchAndNamesWhatIsWrong) {
   ASSERT_THAT(CheckBatch(batch), IsOk());  // the positive control
   GetParam().spoil(batch);
   EXPECT_THAT(CheckBatch(batch), Fails(absl::StatusCode::kInvalidArgument, GetParam().names));
+}
+
+TEST(CheckBatch, AUT6_AnEventMayHaveTheSizeOfTheLongestOutcome) {
+  BatchChain chain(kHost);
+  v1::Batch batch = chain.Next({StartedEvent(1), StartedEvent(2)});
+  SetLongEvent(1024 * 1024 + 64 * 1024, &batch);
+  EXPECT_THAT(CheckBatch(batch), IsOk());
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -63,6 +85,8 @@ INSTANTIATE_TEST_SUITE_P(
                  "dropped"},
         BadBatch{"DroppedWithPayload", [](v1::Batch& b) { b.set_dropped(v1::Gap::CAUSE_SPOOL_FULL); },
                  "has a payload"},
+        BadBatch{"AnEventOfTwoMebibytes", [](v1::Batch& b) { SetLongEvent(2 * 1024 * 1024, &b); },
+                 "event 2 has 2097"},
         BadBatch{"AlteredPayload", [](v1::Batch& b) { b.mutable_payload()->back() ^= 1; }, "altered"},
         BadBatch{"PayloadOfSomethingElse",
                  [](v1::Batch& b) {

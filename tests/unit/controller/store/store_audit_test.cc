@@ -210,6 +210,21 @@ TEST(StoreAudit, RecordsDeliveriesRefusalsAndOutcomesOfOrders) {
   EXPECT_THAT(VerifyAudit(entries), IsOk());
 }
 
+TEST(StoreAudit, AUT6_CutsATextThatIsTooLongAndSaysSo) {
+  StoreBox box;
+  std::string text;
+  while (text.size() < 100'000) text += "\u00e9";  // of two bytes
+  ASSERT_THAT(box->AppendAudit({"operator/alex", "events.query", "events", "x" + text}), IsOk());
+  const std::string whole(8 * 1024, 'x');
+  ASSERT_THAT(box->AppendAudit({"operator/alex", "events.query", "events", whole}), IsOk());
+  const std::vector<v1::AuditEntry> entries = box.Audit();
+  const std::string& cut = entries[entries.size() - 2].detail();
+  EXPECT_LE(cut.size(), 8U * 1024U);
+  EXPECT_TRUE(cut.ends_with("\u00e9 [cut]")) << cut.substr(cut.size() - 10);
+  EXPECT_EQ(entries.back().detail(), whole);
+  EXPECT_THAT(VerifyAudit(entries), IsOk());
+}
+
 TEST(StoreAudit, NamesManyHostsInAsManyEntriesAsItTakes) {
   StoreBox box;
   std::vector<std::string> hosts;
@@ -227,6 +242,36 @@ TEST(StoreAudit, NamesManyHostsInAsManyEntriesAsItTakes) {
   for (size_t i = before; i < entries.size(); ++i) details += entries[i].detail();
   EXPECT_THAT(ActionsOf(entries, before), SizeIs(3));
   for (const std::string& host : hosts) EXPECT_THAT(details, HasSubstr(host));
+}
+
+TEST(StoreAudit, AUT2_AHostThatCallsAnOrderExpiredSaysSoInItsOwnName) {
+  StoreBox box;
+  const std::string host = box.AddHost("one");
+  const v1::Order order = box.Isolate({host}, 1);
+  ASSERT_THAT(box.Submit(order).status(), IsOk());
+  const std::vector outcomes = {testing::Outcome(order.order_id(), host, v1::OrderOutcome::STATE_EXPIRED)};
+  ASSERT_THAT(box->RecordOutcomes(outcomes).status(), IsOk());
+  EXPECT_EQ(box.Audit().back().action(), "order.expired");
+  EXPECT_EQ(box.Audit().back().actor(), "host/" + host);
+}
+
+TEST(StoreAudit, RecordsOrdersThatANewerOneOrARevocationEnds) {
+  StoreBox box;
+  const std::string host = box.AddHost("one");
+  const v1::Order older = box.Isolate({host}, 1);
+  const v1::Order newer = box.Isolate({host}, 2);
+  ASSERT_THAT(box.Submit(older).status(), IsOk());
+  size_t before = box.Audit().size();
+  ASSERT_THAT(box.Submit(newer).status(), IsOk());
+  EXPECT_THAT(ActionsOf(box.Audit(), before),
+              ElementsAre("operator/alex order.submit", "controller order.superseded"));
+  EXPECT_EQ(box.Audit().back().subject(), older.order_id());
+  before = box.Audit().size();
+  const std::vector<v1::OrderOutcome> cancelled =
+      testing::Must(box->RevokeHost(host, testing::Note("host.revoke", host)));
+  EXPECT_THAT(cancelled, SizeIs(1)) << "the older one has ended already";
+  EXPECT_THAT(ActionsOf(box.Audit(), before),
+              ElementsAre("operator/alex host.revoke", "controller order.cancelled"));
 }
 
 TEST(StoreAudit, RecordsOrdersThatExpire) {

@@ -35,6 +35,7 @@ class StoreBaselines : public ::testing::Test {
     report.set_baseline_sha256(after);
     report.add_roots(root);
     OrderOutcome outcome = testing::Outcome(order.order_id(), host_, OrderOutcome::STATE_DONE);
+    outcome.set_time_unix_nanos(1);  // by the host's clock
     outcome.mutable_progress()->set_report(report.SerializeAsString());
     const KeyPtr key = Must(PrivateKeyFromPem(signed_by.empty() ? leaf_.key_pem : signed_by));
     Must(SignScanReport(*key, outcome.mutable_progress()));
@@ -72,6 +73,9 @@ TEST_F(StoreBaselines, OneThatWasEditedOrSetBackIsSaidUntilThereIsANewOne) {
   EXPECT_THAT(Scan("", "4"), HasSubstr("BASELINE WAS GONE"));
   EXPECT_EQ(Scan("4", "4"), "");
   EXPECT_EQ(Entries(), 4U);
+  for (const v1::AuditEntry& entry : box_.Audit()) {
+    EXPECT_EQ(entry.time_unix_nanos(), box_.Time().WallNanos()) << "no host dates the controller's log";
+  }
 }
 
 TEST_F(StoreBaselines, AReportThatTheHostDidNotSignCountsForNothing) {

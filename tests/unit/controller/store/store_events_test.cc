@@ -142,6 +142,57 @@ TEST(StoreBatches, OutcomesAndReceiptsInThemTakeEffectWithThem) {
   EXPECT_THAT(Must(f.box->CommitBatches(group)).changed_outcomes, IsEmpty());  // a repeat changes nothing
 }
 
+TEST(StoreBatches, ISO7_ASpooledReceiptTakesThePlaceOfOlderOnesOnlyAndNotFromTheFuture) {
+  Fixture f;
+  const int64_t now = f.box.Time().WallNanos();
+  const auto spooled = [&](int64_t time, v1::Level level) {
+    v1::Event event;
+    v1::Receipt& receipt = *event.mutable_isolation_changed()->mutable_receipt();
+    receipt.set_enforced_level(level);
+    receipt.set_read_back_time_unix_nanos(time);
+    f.CommitEvents({event}, kNoon, v1::EVENT_CLASS_CONTROL);
+    return Must(f.box->GetHost(f.host)).receipt.enforced_level();
+  };
+  EXPECT_EQ(spooled(now - 10, v1::LEVEL_ESSENTIAL), v1::LEVEL_ESSENTIAL);
+  EXPECT_EQ(spooled(now - 20, v1::LEVEL_OBSERVE), v1::LEVEL_ESSENTIAL) << "older than the one that is there";
+  EXPECT_EQ(spooled(now + testing::TestFleet::kHour, v1::LEVEL_OBSERVE), v1::LEVEL_ESSENTIAL);
+  EXPECT_EQ(spooled(now + 60 * kNanosPerSecond, v1::LEVEL_DARK), v1::LEVEL_DARK) << "clocks differ a little";
+}
+
+TEST(StoreBatches, AUT6_WhatAHostCouldNotSayOnControlHasNoEffectInABatchEither) {
+  Fixture f;
+  const int64_t now = f.box.Time().WallNanos();
+  const v1::Order order = f.box.Isolate({f.host}, 10);
+  ASSERT_THAT(f.box.Submit(order), IsOk());
+  const auto state = [&] { return f.box.OutcomeOn(order.order_id(), f.host).state(); };
+  const auto told = [](const v1::OrderOutcome& outcome) {
+    v1::Event event;
+    *event.mutable_order_outcome() = outcome;
+    return event;
+  };
+  v1::Event receipt;
+  receipt.mutable_isolation_changed()->mutable_receipt()->set_enforced_level(v1::LEVEL_DARK);
+  receipt.mutable_isolation_changed()->mutable_receipt()->set_read_back_time_unix_nanos(now);
+  v1::Event long_receipt = receipt;
+  long_receipt.mutable_isolation_changed()->mutable_receipt()->add_reasons(std::string(1024 * 1024, 'x'));
+  v1::OrderOutcome done = testing::Outcome(order.order_id(), f.host, v1::OrderOutcome::STATE_DONE);
+  v1::OrderOutcome long_done = done;
+  long_done.set_message(std::string(1024 * 1024, 'x'));
+  const v1::OrderOutcome delivered =
+      testing::Outcome(order.order_id(), f.host, v1::OrderOutcome::STATE_DELIVERED);
+  const size_t entries = f.box.Audit().size();
+
+  f.CommitEvents({long_receipt, told(long_done), told(delivered)}, now, v1::EVENT_CLASS_CONTROL);
+  EXPECT_EQ(Must(f.box->GetHost(f.host)).receipt.read_back_time_unix_nanos(), 0);
+  EXPECT_EQ(state(), v1::OrderOutcome::STATE_PENDING);
+  EXPECT_EQ(f.box.Audit().size(), entries);
+  EXPECT_THAT(f.Pids(), SizeIs(3)) << "the events themselves are kept";
+
+  f.CommitEvents({receipt, told(done)}, now, v1::EVENT_CLASS_CONTROL);  // the positive control
+  EXPECT_EQ(Must(f.box->GetHost(f.host)).receipt.enforced_level(), v1::LEVEL_DARK);
+  EXPECT_EQ(state(), v1::OrderOutcome::STATE_DONE);
+}
+
 TEST(StoreEvents, ComeOldestFirstAcrossBatchesThatOverlap) {
   Fixture f;
   f.CommitEvents({StartedEvent(1, 10), StartedEvent(4, 40)});
@@ -269,9 +320,38 @@ v1::QueryEventsResponse At(int64_t time) {
   return event;
 }
 
+TEST(StoreEvents, AQueryThatFindsNothingInMuchIsAskedWhetherItGoesOn) {
+  Fixture f;
+  const std::string other = f.box.AddHost("other", "york");
+  BatchChain others(other);
+  std::vector<HostBatch> group;
+  for (int i = 0; i < 20'500; ++i) group.push_back({f.host, f.chain.Next({StartedEvent(1)})});
+  group.push_back({other, others.Next({StartedEvent(7)})});
+  ASSERT_THAT(f.box->CommitBatches(group), IsOk());
+  int asked = 0;
+  EventQuery query;
+  query.every_host = false;
+  query.target.add_sites("york");
+  query.goes_on = [&] { return ++asked < 100; };
+  EXPECT_THAT(f.Pids(query), ElementsAre(7)) << "what is behind many others is found";
+  EXPECT_GE(asked, 3);
+  query.limit = 2;
+  EXPECT_THAT(f.Pids(query), ElementsAre(7));
+  query.limit = 0;
+  std::vector<uint32_t> followed;
+  const auto keep = [&](v1::QueryEventsResponse&& event) {
+    followed.push_back(event.event().process_started().pid());
+    return true;
+  };
+  EXPECT_EQ(Must(f.box->EventsAfter(0, query, keep)), Must(f.box->NewestPosition()));
+  EXPECT_THAT(followed, ElementsAre(7));
+  query.goes_on = [] { return false; };
+  EXPECT_THAT(f.Pids(query), IsEmpty());
+}
+
 TEST(EventMerge, HoldsBackUntilNothingEarlierCanCome) {
   std::vector<int64_t> times;
-  EventMerge merge(10, [&](v1::QueryEventsResponse&& event) {
+  EventMerge merge({.events = 10, .bytes = 1'000}, [&](v1::QueryEventsResponse&& event) {
     times.push_back(event.time_unix_nanos());
     return true;
   });
@@ -286,7 +366,7 @@ TEST(EventMerge, HoldsBackUntilNothingEarlierCanCome) {
 
 TEST(EventMerge, HoldsNoMoreThanItMay) {
   std::vector<int64_t> times;
-  EventMerge merge(2, [&](v1::QueryEventsResponse&& event) {
+  EventMerge merge({.events = 2, .bytes = 1'000}, [&](v1::QueryEventsResponse&& event) {
     times.push_back(event.time_unix_nanos());
     return true;
   });
@@ -294,6 +374,24 @@ TEST(EventMerge, HoldsNoMoreThanItMay) {
   EXPECT_THAT(times, ElementsAre(30, 20));  // approximate beyond the limit, and nothing lost
   EXPECT_TRUE(merge.ReleaseAll());
   EXPECT_THAT(times, ElementsAre(30, 20, 40, 50));
+}
+
+TEST(EventMerge, AUT6_HoldsNoMoreBytesThanItMay) {
+  std::vector<int64_t> times;
+  EventMerge merge({.events = 100, .bytes = 2'500}, [&](v1::QueryEventsResponse&& event) {
+    times.push_back(event.time_unix_nanos());
+    return true;
+  });
+  for (const int64_t time : {50, 40}) {
+    v1::QueryEventsResponse event = At(time);
+    event.mutable_event()->mutable_process_started()->set_cwd(std::string(1'000, 'x'));
+    EXPECT_TRUE(merge.Add(1, std::move(event)));
+  }
+  EXPECT_THAT(times, IsEmpty());
+  v1::QueryEventsResponse long_one = At(60);
+  long_one.mutable_event()->mutable_process_started()->set_cwd(std::string(2'000, 'x'));
+  EXPECT_TRUE(merge.Add(1, std::move(long_one)));
+  EXPECT_THAT(times, ElementsAre(40, 50));
 }
 
 }  // namespace

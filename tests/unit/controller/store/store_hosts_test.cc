@@ -228,20 +228,29 @@ TEST(StoreHosts, FactsFollowTheHostsHello) {
   EXPECT_THAT(box->UpdateFacts(kNobody, facts, ""), Fails(absl::StatusCode::kNotFound, kNobody));
 }
 
-TEST(StoreHosts, TheNewestReceiptStays) {
+v1::Receipt ReceiptAt(int64_t time, v1::Level level) {
+  v1::Receipt receipt;
+  receipt.set_read_back_time_unix_nanos(time);
+  receipt.set_enforced_level(level);
+  return receipt;
+}
+
+// What a host says now counts, also when its clock was ahead before (ISO-7).
+TEST(StoreHosts, ISO7_AReceiptFromAClockThatWasAheadHidesNoLaterOne) {
   StoreBox box;
   const std::string id = box.AddHost("a");
-  const auto receipt = [](int64_t time, v1::Level level) {
-    v1::Receipt made;
-    made.set_read_back_time_unix_nanos(time);
-    made.set_enforced_level(level);
-    return made;
-  };
-  const std::vector<HostReceipt> receipts = {{id, receipt(20, v1::LEVEL_DARK)},
-                                             {id, receipt(10, v1::LEVEL_OBSERVE)},
-                                             {kNobody, receipt(30, v1::LEVEL_OBSERVE)}};
-  ASSERT_THAT(box->RecordReceipts(receipts), IsOk());
-  EXPECT_EQ(Must(box->GetHost(id)).receipt.enforced_level(), v1::LEVEL_DARK);
+  const int64_t now = box.Time().WallNanos();
+  const std::vector<HostReceipt> ahead = {
+      {id, ReceiptAt(now + 24 * testing::TestFleet::kHour, v1::LEVEL_DARK)},
+      {kNobody, ReceiptAt(now, v1::LEVEL_OBSERVE)}};
+  ASSERT_THAT(box->RecordReceipts(ahead), IsOk());
+  EXPECT_EQ(Must(box->GetHost(id)).receipt.enforced_level(), v1::LEVEL_DARK);  // it is what the host says
+  const std::vector<HostReceipt> right = {{id, ReceiptAt(now, v1::LEVEL_OBSERVE)}};
+  ASSERT_THAT(box->RecordReceipts(right), IsOk());
+  EXPECT_EQ(Must(box->GetHost(id)).receipt.enforced_level(), v1::LEVEL_OBSERVE);
+  const std::vector<HostReceipt> of_no_moment = {{id, ReceiptAt(0, v1::LEVEL_DARK)}};
+  ASSERT_THAT(box->RecordReceipts(of_no_moment), IsOk());
+  EXPECT_EQ(Must(box->GetHost(id)).receipt.enforced_level(), v1::LEVEL_OBSERVE);
   EXPECT_THAT(box->RecordReceipts({}), IsOk());
 }
 
