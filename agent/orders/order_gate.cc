@@ -343,7 +343,8 @@ Outcome OrderGate::MakeOutcome(const std::string& order_id, Outcome::State state
 }
 
 void OrderGate::Tell(const Outcome& outcome) {
-  parts_.on_outcome(outcome);
+  // One without an order is no message of Control's, which would end with it; the event tells it.
+  if (!outcome.order_id().empty()) parts_.on_outcome(outcome);
   v1::Event event;
   *event.mutable_order_outcome() = outcome;
   parts_.events.Emit(v1::EVENT_CLASS_CONTROL, outcome.time_unix_nanos(), std::move(event));
