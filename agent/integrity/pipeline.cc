@@ -77,11 +77,13 @@ void FileSensor::Pipeline::Take(std::span<platform::RawFileEvent> events) {
     const bool sleeps_too_long = !due_before.has_value() || NextDue() < due_before;
     if (!told_early_.empty() || sleeps_too_long) work_.notify_one();
     lock.unlock();
-    if (event.is_directory && event.kind == platform::RawFileEvent::kRenamed) WalkMovedIn(event);
+    const bool may_be_moved_in = event.kind == platform::RawFileEvent::kRenamed || event.may_have_content;
+    if (event.is_directory && may_be_moved_in) WalkMovedIn(event);
   }
 }
 
-// A tree that comes from where nobody watches is told as one rename: its files are new here all the same.
+// TEL-1: a tree that comes from where nobody watches is told as one rename, or as one new folder: its files
+// are new here all the same.
 void FileSensor::Pipeline::WalkMovedIn(const platform::RawFileEvent& event) {
   const auto watched = [&](const std::filesystem::path& root) {
     return IsAtOrBelow(event.old_path.generic_string(), root.generic_string());

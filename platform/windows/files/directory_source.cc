@@ -8,6 +8,7 @@
 
 #include "common/base/status.h"
 #include "platform/api/file_source.h"
+#include "platform/api/file_tree.h"
 #include "platform/api/system.h"
 #include "platform/windows/files/notify_decode.h"
 #include "platform/windows/system/handle.h"
@@ -32,6 +33,16 @@ bool IsBelowOrAt(const std::filesystem::path& path, const std::filesystem::path&
   const bool same = CompareStringOrdinal(text.data(), static_cast<int>(start.size()), start.data(),
                                          static_cast<int>(start.size()), TRUE) == CSTR_EQUAL;
   return same && (text.size() == start.size() || text[start.size()] == L'\\' || text[start.size()] == L'/');
+}
+
+// What comes into an empty folder from now on is told by itself.
+bool MayHaveContent(const std::filesystem::path& folder) {
+  bool found = false;
+  const absl::Status read = ReadFolder(folder, [&found](const FolderEntry&) {
+    found = true;
+    return false;
+  });
+  return found || (!read.ok() && !absl::IsNotFound(read));
 }
 
 // One root. The reading thread's own.
@@ -227,6 +238,9 @@ class DirectorySource final : public FileSource {
     const DWORD attributes = GetFileAttributesW(LongPath(event.path).c_str());
     event.is_directory =
         attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+    // TEL-1: a move to another folder is told as removed here and added there, without what is in it.
+    event.may_have_content =
+        event.kind == RawFileEvent::kCreated && event.is_directory && MayHaveContent(event.path);
     // A folder is "modified" by what happens in it, which is told by itself.
     if (event.kind == RawFileEvent::kModified && event.is_directory) return;
     batch_.push_back(std::move(event));

@@ -62,6 +62,23 @@ TEST_F(WindowsFileSource, TellsWhatHappensInOldSubfolders) {
   EXPECT_TRUE(Told(Kind::kCreated, root_ / "x" / "y" / "file"));
 }
 
+// TEL-1
+TEST_F(WindowsFileSource, AFolderThatComesWithFilesIsNotTakenForAnEmptyOne) {
+  fs::create_directories(folder_ / "outside" / "tree");
+  Write(folder_ / "outside" / "tree" / "file", "1");
+  Start();
+  fs::create_directory(root_ / "empty");
+  fs::rename(folder_ / "outside" / "tree", root_ / "tree");
+  const auto added = [&](const char* name, bool may_have_content) {
+    return log_.WaitFor([&](const RawFileEvent& event) {
+      return event.path == root_ / name && event.is_directory &&
+             (event.kind == Kind::kRenamed || event.may_have_content == may_have_content);
+    });
+  };
+  EXPECT_TRUE(added("tree", true));
+  EXPECT_TRUE(added("empty", false));
+}
+
 TEST_F(WindowsFileSource, LeavesOutWhatIsExcludedAndTellsTheCanary) {
   fs::create_directories(root_ / "excluded" / "canary");
   Start({.roots = {root_}, .excluded = {root_ / "excluded"}, .canary = root_ / "excluded" / "canary"});
