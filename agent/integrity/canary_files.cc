@@ -40,11 +40,21 @@ bool IsAsLaid(const std::filesystem::path& path) {
   return content.ok() && *content == Text();
 }
 
-void RemoveFrom(const std::filesystem::path& folder) {
+void Append(const absl::Status& problem, std::string* problems) {
+  StrAppend(problems, problems->empty() ? "" : "; ", Message(problem));
+}
+
+// One that cannot be removed stays, and harms nobody.
+void RemoveFrom(const std::filesystem::path& folder, std::string* problems) {
   for (const std::string_view name : kNames) {
-    std::error_code ignored;  // it stays then, and harms nobody
-    if (IsAsLaid(folder / name)) std::filesystem::remove(folder / name, ignored);
+    if (!IsAsLaid(folder / name)) continue;
+    const absl::Status removed = platform::RemoveFileOfFolderOwner(folder, std::string(name));
+    if (!removed.ok()) Append(removed, problems);
   }
+}
+
+absl::Status AllOf(const std::string& problems) {
+  return problems.empty() ? absl::OkStatus() : absl::UnavailableError(problems);
 }
 
 }  // namespace
@@ -67,27 +77,29 @@ absl::Status CanaryFiles::Save() const {
 }
 
 absl::Status CanaryFiles::Lay(const std::vector<std::filesystem::path>& folders) {
+  std::string problems;
   if (folders != folders_) {
     for (const auto& folder : folders_) {
-      if (std::ranges::find(folders, folder) == folders.end()) RemoveFrom(folder);
+      if (std::ranges::find(folders, folder) == folders.end()) RemoveFrom(folder, &problems);
     }
     folders_ = folders;
     CORDON_RETURN_IF_ERROR(Save());
   }
-  std::string problems;
   for (const auto& folder : folders_) {
     for (const std::string_view name : kNames) {
       const absl::Status laid = platform::MakeFileOfFolderOwner(folder, std::string(name), Text());
       if (laid.ok() || absl::IsAlreadyExists(laid) || absl::IsNotFound(laid)) continue;
-      StrAppend(&problems, problems.empty() ? "" : "; ", Message(laid));
+      Append(laid, &problems);
     }
   }
-  return problems.empty() ? absl::OkStatus() : absl::UnavailableError(problems);
+  return AllOf(problems);
 }
 
-void CanaryFiles::Remove() {
-  for (const auto& folder : folders_) RemoveFrom(folder);
+absl::Status CanaryFiles::Remove() {
+  std::string problems;
+  for (const auto& folder : folders_) RemoveFrom(folder, &problems);
   folders_.clear();
+  return AllOf(problems);
 }
 
 bool CanaryFiles::IsCanary(const std::filesystem::path& path) const {

@@ -26,6 +26,8 @@ absl::StatusOr<std::string> ReadFileBounded(const std::filesystem::path& path, s
 // symbolic link.
 absl::Status MakeFileOfFolderOwner(const std::filesystem::path& folder, const std::string& name,
                                    std::string_view bytes);
+// Removes such a file again, with the same errors; OK when it or its folder is gone.
+absl::Status RemoveFileOfFolderOwner(const std::filesystem::path& folder, const std::string& name);
 
 // Makes the folder and its parents; the last one readable by its owner only.
 absl::Status MakePrivateFolder(const std::filesystem::path& path);

@@ -145,6 +145,17 @@ absl::Status MakeFileOfFolderOwner(const std::filesystem::path& folder, const st
   return status;
 }
 
+absl::Status RemoveFileOfFolderOwner(const std::filesystem::path& folder, const std::string& name) {
+  std::vector<Handle> way;
+  const absl::Status held = HoldWay(folder, &way);
+  if (absl::IsNotFound(held)) return absl::OkStatus();
+  CORDON_RETURN_IF_ERROR(held);
+  const std::string what = On("cannot remove", folder / name);
+  if (DeleteFileW(LongPath(folder / name).c_str()) != 0) return absl::OkStatus();
+  const absl::Status removed = LastError(what);
+  return absl::IsNotFound(removed) ? absl::OkStatus() : removed;
+}
+
 absl::Status MakePrivateFolder(const std::filesystem::path& path) {
   std::error_code error;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
