@@ -83,6 +83,19 @@ Check 'users cannot stop it' { -not ((sc.exe sdshow CordonAgent) -join '' -match
 Check 'users cannot read its state' {
   -not ((Get-Acl "$env:ProgramData\Cordon\State").Access | Where-Object { $_.IdentityReference -match 'Users|Everyone|Benutzer' })
 }
+Check 'users cannot write its settings' {
+  -not ((Get-Acl "$env:ProgramData\Cordon").Access | Where-Object {
+      $_.IdentityReference -match 'Users|Everyone|Benutzer' -and $_.FileSystemRights -match 'Write|Create|Append|Modify|FullControl' })
+}
+Check 'TEL-1 a trace of processes that somebody ends begins anew' {
+  logman stop 'Cordon processes' -ets | Out-Null; Start-Sleep 15
+  (logman query -ets) -join ' ' -match 'Cordon processes'
+}
+Check 'canary files belong to whoever owns their folder' {
+  $canaries = Get-ChildItem "$env:SystemDrive\Users\*\Documents\.!cordon-canary.rtf" -Force -ErrorAction SilentlyContinue
+  if (-not $canaries) { return 'no policy has tripwires on' }
+  -not ($canaries | Where-Object { (Get-Acl $_.FullName -ErrorAction Stop).Owner -ne (Get-Acl $_.DirectoryName).Owner })
+}
 Check 'a killed service comes back' {
   Stop-Process -Id $service.ProcessId -Force
   Start-Sleep 15
@@ -104,6 +117,7 @@ $open = New-Object System.Net.Sockets.TcpClient($internetHost, [int]$internetPor
 Read-Host 'Isolate this host now at level controller-only (cordonctl isolate ... --level controller-only), then press Enter' | Out-Null
 Check 'ISO-7 the receipt says contained' { (Status | ConvertTo-Json -Depth 9) -match 'CONTAINED' }
 Check 'filters of Cordon stand' { (Filters).Count -gt 0 }
+Check 'ISO-4 the way to the controller is bound to the SID of the service' { ((Filters).OuterXml -join '') -match 'S-1-5-80-' }
 Check 'the internet is cut' { -not (Connects $internetHost $internetPort) }
 Check 'SMB to the peer is cut' { -not (Connects $Peer 445) }
 Check 'ping to the peer is cut' { -not (Test-Connection $Peer -Count 1 -Quiet) }

@@ -8,6 +8,7 @@
 #include "common/base/status.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
+#include "platform/api/file_names.h"
 #include "platform/api/file_source.h"
 #include "platform/api/file_tree.h"
 #include "platform/api/files.h"
@@ -65,14 +66,14 @@ CanaryFiles::CanaryFiles(std::filesystem::path list_file) : list_file_(std::move
     return;  // the first time; or the canaries of before stay where they are, which harms nobody
   std::istringstream lines(*list);
   for (std::string line; std::getline(lines, line);) {
-    const std::filesystem::path folder = UnescapeFromUtf8(line);
+    const std::filesystem::path folder = platform::PathOfBytes(UnescapeFromUtf8(line));
     if (folder.is_absolute()) folders_.push_back(folder);
   }
 }
 
 absl::Status CanaryFiles::Save() const {
   std::string list;
-  for (const auto& folder : folders_) StrAppend(&list, EscapeToUtf8(folder.string()), "\n");
+  for (const auto& folder : folders_) StrAppend(&list, EscapeToUtf8(platform::NameBytes(folder)), "\n");
   return platform::WriteFileDurably(list_file_, list, platform::FileAccess::kOwnerOnly);
 }
 
@@ -103,7 +104,7 @@ absl::Status CanaryFiles::Remove() {
 }
 
 bool CanaryFiles::IsCanary(const std::filesystem::path& path) const {
-  return std::ranges::find(kNames, path.filename().string()) != kNames.end() &&
+  return std::ranges::find(kNames, platform::NameBytes(path.filename())) != kNames.end() &&
          std::ranges::find(folders_, path.parent_path()) != folders_.end();
 }
 
@@ -115,7 +116,7 @@ std::vector<std::filesystem::path> DefaultCanaryFolders(const std::vector<std::f
     if (std::ranges::find(roots, homes) == roots.end()) continue;
     const absl::Status read = platform::ReadFolder(homes, [&](const platform::FolderEntry& home) {
       for (const std::string_view name : kOfPeople) {
-        const std::filesystem::path folder = homes / home.name / name;
+        const std::filesystem::path folder = homes / platform::PathOfBytes(home.name) / name;
         const auto metadata = platform::ReadFileMetadata(folder);
         const bool is_folder = metadata.ok() && metadata->type == platform::FileType::kDirectory;
         if (is_folder && folders.size() < kMaxFolders) folders.push_back(folder);

@@ -164,6 +164,11 @@ absl::Status MakePrivateFolder(const std::filesystem::path& path) {
   return absl::OkStatus();
 }
 
+absl::Status CheckSettingsFile(const std::filesystem::path& path) {
+  // /etc is root's alone.
+  return access(path.c_str(), F_OK) == 0 ? absl::OkStatus() : Failed("cannot open", path);
+}
+
 absl::StatusOr<std::unique_ptr<FileLock>> LockFile(const std::filesystem::path& path) {
   Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd.Valid()) return Failed("cannot open", path);

@@ -61,7 +61,7 @@ class Root {
   bool Watched() const { return folder_.Valid(); }
 
   absl::Status Open() {
-    const std::string what = StrCat("cannot watch ", path_.string());
+    const std::string what = StrCat("cannot watch ", Shown(path_));
     folder_ = Handle(CreateFileW(LongPath(path_).c_str(), FILE_LIST_DIRECTORY,
                                  FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
                                  OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OVERLAPPED, nullptr));
@@ -74,7 +74,7 @@ class Root {
   }
 
   absl::Status Ask() {
-    const std::string what = StrCat("cannot watch ", path_.string());
+    const std::string what = StrCat("cannot watch ", Shown(path_));
     ResetEvent(event_.Get());
     wanted_ = {};
     wanted_.hEvent = event_.Get();
@@ -208,7 +208,7 @@ class DirectorySource final : public FileSource {
   }
 
   std::filesystem::path Full(const Root& root, const NotifyRecord& record) const {
-    return root.Path() / std::filesystem::path(record.name);
+    return root.Path() / std::wstring(record.name.begin(), record.name.end());
   }
 
   void Translate(const Root& root, const NotifyRecord& record, const NotifyRecord* renamed_to) {

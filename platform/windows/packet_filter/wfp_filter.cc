@@ -225,6 +225,10 @@ std::unique_ptr<PacketFilter> MakeWfpFilter(OpenEngine open, AgentNames agent) {
   return std::make_unique<WfpFilter>(std::move(open), std::move(agent));
 }
 
+std::string SidOfAgent(const std::string& service_sid, bool token_has_it, bool runs_as_system) {
+  return !token_has_it && runs_as_system ? kSystemSid : service_sid;
+}
+
 std::vector<std::string> FindObstructingFilters(const std::vector<HeldFilter>& held,
                                                 const std::vector<Endpoint>& controllers,
                                                 const std::string& agent_program,

@@ -397,6 +397,38 @@ TEST_F(WfpFilterTest, NamesNeedRulesThatStand) {
   EXPECT_THAT(filter->UpdateNames(ClinicPolicy(Level::kEssential)), IsOk());
 }
 
+TEST(SidOfAgent, IsTheServicesWhereTheTokenHasItAndElseTheSystems) {
+  EXPECT_EQ(SidOfAgent(kAgentService, true, true), kAgentService);
+  EXPECT_EQ(SidOfAgent(kAgentService, false, true), kSystemSid);
+  EXPECT_EQ(SidOfAgent(kAgentService, false, false), kAgentService)
+      << "a person who tries the program gets no way out";
+}
+
+// With either SID the way to the controller is the agent's alone.
+TEST(SidOfAgent, ISO4_TheChannelIsOpenForTheAgentAndForNobodyElse) {
+  const Endpoint controller = At("192.0.2.7", 8443);
+  for (const bool has_it : {true, false}) {
+    const std::string sid = SidOfAgent(kAgentService, has_it, true);
+    Identities who = Who();
+    who.agent_service = sid;
+    const Sublayer ours{
+        .name = "Cordon",
+        .weight = 0xffff,
+        .filters = MakeFilterList({.level = Level::kControllerOnly, .controllers = {controller}}, who)};
+    const auto passes = [&](const std::string& program, const std::string& service) {
+      return Judge({ours}, Phase::kEngineRuns,
+                   {.local = At("192.0.2.1", 50'000),
+                    .remote = controller,
+                    .program = program,
+                    .service = service})
+          .passes;
+    };
+    EXPECT_TRUE(passes(kAgent, sid));
+    EXPECT_FALSE(passes(kOther, sid));
+    EXPECT_FALSE(passes(kAgent, "S-1-5-21-1-2-3-1001"));
+  }
+}
+
 TEST_F(WfpFilterTest, ForeignBlocksOfTheChannelAreNamed) {
   const Endpoint controller = At("192.0.2.7", 8443);
   std::vector<HeldFilter> held = {Foreign(Action::kBlock, 5, {{Field::kProgram, kAgent}})};
