@@ -8,13 +8,17 @@
   Address of another machine in the same network that answers ping and SMB (port 445).
 .PARAMETER Internet
   Address and port that is reachable while the host is not isolated.
+.PARAMETER AfterReboot
+  Only the checks of a host that was isolated at controller-only and then restarted. Run it at once after the restart: the service
+  starts two minutes late, and only until then is it seen that the filters stand without it.
 .EXAMPLE
   .\windows-verify.ps1 -Peer 192.168.1.20
 #>
 param(
   [Parameter(Mandatory = $true)][string]$Peer,
   [string]$Internet = '1.1.1.1:443',
-  [string]$Agent = "$env:ProgramFiles\Cordon\cordon-agent.exe"
+  [string]$Agent = "$env:ProgramFiles\Cordon\cordon-agent.exe",
+  [switch]$AfterReboot
 )
 $ErrorActionPreference = 'Stop'
 $failed = 0
@@ -47,6 +51,27 @@ function Status { return (& $Agent status -o json | ConvertFrom-Json) }
 $internetHost, $internetPort = $Internet -split ':'
 $service = Get-CimInstance Win32_Service -Filter "Name='CordonAgent'"
 
+if ($AfterReboot) {
+  Write-Host '== ISO-5 after a restart while isolated'
+  Check 'the filters stand before the agent runs, and none is disabled' {
+    if ($service.State -eq 'Running') { return 'the agent runs already: restart, and come back sooner' }
+    $filters = Filters
+    $filters.Count -gt 0 -and ($filters | Where-Object { $_.flags.item -contains 'FWPM_FILTER_FLAG_DISABLED' }).Count -eq 0
+  }
+  Check 'the internet is cut' { -not (Connects $internetHost $internetPort) }
+  Check 'SMB to the peer is cut' { -not (Connects $Peer 445) }
+  Check 'the agent starts, and the receipt says contained' {
+    for ($look = 0; $look -lt 60 -and (Get-Service CordonAgent).Status -ne 'Running'; $look++) { Start-Sleep 5 }
+    Start-Sleep 15
+    (Status | ConvertTo-Json -Depth 9) -match 'CONTAINED'
+  }
+  Check 'no filter is disabled' {
+    (Filters | Where-Object { $_.flags.item -contains 'FWPM_FILTER_FLAG_DISABLED' }).Count -eq 0
+  }
+  Write-Host "== $failed failed"
+  exit ([int]($failed -gt 0))
+}
+
 Write-Host '== Service'
 Check 'the service runs and starts by itself' { $service.State -eq 'Running' -and $service.StartMode -eq 'Auto' }
 Check 'its path is quoted' { $service.PathName.StartsWith('"') }
@@ -57,6 +82,19 @@ Check 'it is started again after a failure' { (sc.exe qfailure CordonAgent) -joi
 Check 'users cannot stop it' { -not ((sc.exe sdshow CordonAgent) -join '' -match '\(A;;[A-Z]*WP[A-Z]*;;;(IU|BU|WD|AU)\)') }
 Check 'users cannot read its state' {
   -not ((Get-Acl "$env:ProgramData\Cordon\State").Access | Where-Object { $_.IdentityReference -match 'Users|Everyone|Benutzer' })
+}
+Check 'users cannot write its settings' {
+  -not ((Get-Acl "$env:ProgramData\Cordon").Access | Where-Object {
+      $_.IdentityReference -match 'Users|Everyone|Benutzer' -and $_.FileSystemRights -match 'Write|Create|Append|Modify|FullControl' })
+}
+Check 'TEL-1 a trace of processes that somebody ends begins anew' {
+  logman stop 'Cordon processes' -ets | Out-Null; Start-Sleep 15
+  (logman query -ets) -join ' ' -match 'Cordon processes'
+}
+Check 'canary files belong to whoever owns their folder' {
+  $canaries = Get-ChildItem "$env:SystemDrive\Users\*\Documents\.!cordon-canary.rtf" -Force -ErrorAction SilentlyContinue
+  if (-not $canaries) { return 'no policy has tripwires on' }
+  -not ($canaries | Where-Object { (Get-Acl $_.FullName -ErrorAction Stop).Owner -ne (Get-Acl $_.DirectoryName).Owner })
 }
 Check 'a killed service comes back' {
   Stop-Process -Id $service.ProcessId -Force
@@ -79,6 +117,7 @@ $open = New-Object System.Net.Sockets.TcpClient($internetHost, [int]$internetPor
 Read-Host 'Isolate this host now at level controller-only (cordonctl isolate ... --level controller-only), then press Enter' | Out-Null
 Check 'ISO-7 the receipt says contained' { (Status | ConvertTo-Json -Depth 9) -match 'CONTAINED' }
 Check 'filters of Cordon stand' { (Filters).Count -gt 0 }
+Check 'ISO-4 the way to the controller is bound to the SID of the service' { ((Filters).OuterXml -join '') -match 'S-1-5-80-' }
 Check 'the internet is cut' { -not (Connects $internetHost $internetPort) }
 Check 'SMB to the peer is cut' { -not (Connects $Peer 445) }
 Check 'ping to the peer is cut' { -not (Test-Connection $Peer -Count 1 -Quiet) }
@@ -116,7 +155,8 @@ Check 'ISO-5 stopping the agent opens nothing' {
 Check 'boot-time filters are among them' {
   (Filters | Where-Object { $_.flags.item -contains 'FWPM_FILTER_FLAG_BOOTTIME' }).Count -gt 0
 }
-Write-Host 'INFO  ISO-5 across a reboot: restart now with a ping from the peer running; it must not be answered at any moment.'
+Write-Host 'INFO  ISO-5 across a reboot: restart now with a ping from the peer running; it must not be answered at any moment. Then run'
+Write-Host '      this script with -AfterReboot at once, and once more without it from the start.'
 
 Write-Host '== Release'
 Read-Host 'Release this host now (cordonctl release ...), then press Enter' | Out-Null

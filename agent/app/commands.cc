@@ -98,6 +98,11 @@ int EnrollCommand(const AgentConfig& config, const EnrollFlags& flags) {
     return 0;
   }
   absl::StatusOr<std::string> file = flags.file;
+  // Installers ask so, and work in a folder of their own.
+  if (flags.unless_enrolled && flags.folder.empty() && std::filesystem::path(flags.file).is_relative())
+    return Fail(absl::InvalidArgumentError(
+        StrCat("not enrolled: '", Printable(flags.file),
+               "' is not a whole path; give the enrolment file as one (ENROLL=C:\\…\\leeds.enroll)")));
   if (!flags.folder.empty()) {
     file = FindEnrollmentFile(flags.folder);
     if (!file.ok()) return Fail(Annotate(file.status(), "not enrolled"));

@@ -81,8 +81,12 @@ absl::StatusOr<AgentConfig> LoadFile(const ConfigFlags& flags, const Environment
   std::string file = platform::DefaultPlaces().config_file.string();
   if (from_environment != nullptr) file = from_environment;
   if (flags.config_file.has_value()) file = *flags.config_file;
+  if (!asked_for) {
+    const absl::Status trusted = platform::CheckSettingsFile(file);
+    if (absl::IsNotFound(trusted)) return AgentConfig();
+    CORDON_RETURN_IF_ERROR(Annotate(trusted, "settings"));
+  }
   const absl::StatusOr<std::string> text = platform::ReadFileBounded(file, kMaxFileBytes);
-  if (absl::IsNotFound(text.status()) && !asked_for) return AgentConfig();
   CORDON_RETURN_IF_ERROR(Annotate(text.status(), "settings"));
   return ParseConfig(*text, file);
 }

@@ -92,9 +92,9 @@ class Removal {
     const absl::Status recorded = OpenSpool();
     EventSink& events = recorded.ok() ? static_cast<EventSink&>(*batcher_) : log_;
     CORDON_ASSIGN_OR_RETURN(const bool released, Release(events));
-    CanaryFiles(config_.state_dir / kCanaryList).Remove();
-    const std::string what =
-        released ? "the host was isolated and has been released" : "the host was not isolated";
+    std::string what = released ? "the host was isolated and has been released" : "the host was not isolated";
+    const absl::Status removed = CanaryFiles(config_.state_dir / kCanaryList).Remove();
+    if (!removed.ok()) StrAppend(&what, "; canary files that stay: ", Message(removed));
     EmitLifecycle(events, *clock_, v1::AgentLifecycle::STATE_REMOVED, what, facts_.boot_id);
     if (!recorded.ok()) return StrCat(what, "; this could not be recorded: ", Message(recorded));
     CORDON_RETURN_IF_ERROR(Annotate(batcher_->Flush(kFlushPatience), "what was done is not recorded"));

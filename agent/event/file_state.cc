@@ -1,11 +1,16 @@
 #include "agent/event/file_state.h"
 
 #include "common/base/text.h"
+#include "platform/api/file_names.h"
 
 namespace cordon::agent {
 
 std::string EventPath(const std::filesystem::path& path) {
-  return EscapeToUtf8(path.generic_string());
+  return EscapeToUtf8(platform::NameBytes(path));
+}
+
+std::string EventPath(const std::string& path) {
+  return EventPath(platform::PathOfBytes(path));
 }
 
 v1::FileState EventFileState(const platform::FileMetadata& metadata, const std::string& sha256) {

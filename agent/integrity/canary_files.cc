@@ -8,6 +8,7 @@
 #include "common/base/status.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
+#include "platform/api/file_names.h"
 #include "platform/api/file_source.h"
 #include "platform/api/file_tree.h"
 #include "platform/api/files.h"
@@ -40,11 +41,21 @@ bool IsAsLaid(const std::filesystem::path& path) {
   return content.ok() && *content == Text();
 }
 
-void RemoveFrom(const std::filesystem::path& folder) {
+void Append(const absl::Status& problem, std::string* problems) {
+  StrAppend(problems, problems->empty() ? "" : "; ", Message(problem));
+}
+
+// One that cannot be removed stays, and harms nobody.
+void RemoveFrom(const std::filesystem::path& folder, std::string* problems) {
   for (const std::string_view name : kNames) {
-    std::error_code ignored;  // it stays then, and harms nobody
-    if (IsAsLaid(folder / name)) std::filesystem::remove(folder / name, ignored);
+    if (!IsAsLaid(folder / name)) continue;
+    const absl::Status removed = platform::RemoveFileOfFolderOwner(folder, std::string(name));
+    if (!removed.ok()) Append(removed, problems);
   }
+}
+
+absl::Status AllOf(const std::string& problems) {
+  return problems.empty() ? absl::OkStatus() : absl::UnavailableError(problems);
 }
 
 }  // namespace
@@ -55,43 +66,45 @@ CanaryFiles::CanaryFiles(std::filesystem::path list_file) : list_file_(std::move
     return;  // the first time; or the canaries of before stay where they are, which harms nobody
   std::istringstream lines(*list);
   for (std::string line; std::getline(lines, line);) {
-    const std::filesystem::path folder = UnescapeFromUtf8(line);
+    const std::filesystem::path folder = platform::PathOfBytes(UnescapeFromUtf8(line));
     if (folder.is_absolute()) folders_.push_back(folder);
   }
 }
 
 absl::Status CanaryFiles::Save() const {
   std::string list;
-  for (const auto& folder : folders_) StrAppend(&list, EscapeToUtf8(folder.string()), "\n");
+  for (const auto& folder : folders_) StrAppend(&list, EscapeToUtf8(platform::NameBytes(folder)), "\n");
   return platform::WriteFileDurably(list_file_, list, platform::FileAccess::kOwnerOnly);
 }
 
 absl::Status CanaryFiles::Lay(const std::vector<std::filesystem::path>& folders) {
+  std::string problems;
   if (folders != folders_) {
     for (const auto& folder : folders_) {
-      if (std::ranges::find(folders, folder) == folders.end()) RemoveFrom(folder);
+      if (std::ranges::find(folders, folder) == folders.end()) RemoveFrom(folder, &problems);
     }
     folders_ = folders;
     CORDON_RETURN_IF_ERROR(Save());
   }
-  std::string problems;
   for (const auto& folder : folders_) {
     for (const std::string_view name : kNames) {
       const absl::Status laid = platform::MakeFileOfFolderOwner(folder, std::string(name), Text());
       if (laid.ok() || absl::IsAlreadyExists(laid) || absl::IsNotFound(laid)) continue;
-      StrAppend(&problems, problems.empty() ? "" : "; ", Message(laid));
+      Append(laid, &problems);
     }
   }
-  return problems.empty() ? absl::OkStatus() : absl::UnavailableError(problems);
+  return AllOf(problems);
 }
 
-void CanaryFiles::Remove() {
-  for (const auto& folder : folders_) RemoveFrom(folder);
+absl::Status CanaryFiles::Remove() {
+  std::string problems;
+  for (const auto& folder : folders_) RemoveFrom(folder, &problems);
   folders_.clear();
+  return AllOf(problems);
 }
 
 bool CanaryFiles::IsCanary(const std::filesystem::path& path) const {
-  return std::ranges::find(kNames, path.filename().string()) != kNames.end() &&
+  return std::ranges::find(kNames, platform::NameBytes(path.filename())) != kNames.end() &&
          std::ranges::find(folders_, path.parent_path()) != folders_.end();
 }
 
@@ -103,7 +116,7 @@ std::vector<std::filesystem::path> DefaultCanaryFolders(const std::vector<std::f
     if (std::ranges::find(roots, homes) == roots.end()) continue;
     const absl::Status read = platform::ReadFolder(homes, [&](const platform::FolderEntry& home) {
       for (const std::string_view name : kOfPeople) {
-        const std::filesystem::path folder = homes / home.name / name;
+        const std::filesystem::path folder = homes / platform::PathOfBytes(home.name) / name;
         const auto metadata = platform::ReadFileMetadata(folder);
         const bool is_folder = metadata.ok() && metadata->type == platform::FileType::kDirectory;
         if (is_folder && folders.size() < kMaxFolders) folders.push_back(folder);

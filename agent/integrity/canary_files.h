@@ -27,8 +27,8 @@ class CanaryFiles {
   // not listed any more. The errors of all folders in one; the rest is laid.
   absl::Status Lay(const std::vector<std::filesystem::path>& folders);
 
-  // Removes what was laid, if it is still as it was.
-  void Remove();
+  // Removes what was laid, if it is still as it was. The errors of all folders in one.
+  absl::Status Remove();
 
   // `path` as the system has it: not escaped as in events.
   bool IsCanary(const std::filesystem::path& path) const;

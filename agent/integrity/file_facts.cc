@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/event/file_state.h"
+#include "common/base/text.h"
 
 namespace cordon::agent {
 namespace {
@@ -80,7 +81,7 @@ std::vector<FileFact> TellFacts(const SettledPath& settled, const FoundFile& fou
     if (deed.raw_events > 1) fact.change.set_repeats(deed.raw_events);
     if (deed.kind != RawFileEvent::kDeleted) {
       if (found.exists) *fact.change.mutable_state() = found.state;
-      fact.change.set_hash_skipped_reason(EventPath(found.hash_skipped));
+      fact.change.set_hash_skipped_reason(EscapeToUtf8(found.hash_skipped));
     }
     facts.push_back(std::move(fact));
   }

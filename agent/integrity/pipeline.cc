@@ -7,6 +7,7 @@
 #include "common/base/paths.h"
 #include "common/base/status.h"
 #include "common/base/strings.h"
+#include "platform/api/file_names.h"
 #include "platform/api/file_tree.h"
 
 namespace cordon::agent {
@@ -77,14 +78,16 @@ void FileSensor::Pipeline::Take(std::span<platform::RawFileEvent> events) {
     const bool sleeps_too_long = !due_before.has_value() || NextDue() < due_before;
     if (!told_early_.empty() || sleeps_too_long) work_.notify_one();
     lock.unlock();
-    if (event.is_directory && event.kind == platform::RawFileEvent::kRenamed) WalkMovedIn(event);
+    const bool may_be_moved_in = event.kind == platform::RawFileEvent::kRenamed || event.may_have_content;
+    if (event.is_directory && may_be_moved_in) WalkMovedIn(event);
   }
 }
 
-// A tree that comes from where nobody watches is told as one rename: its files are new here all the same.
+// TEL-1: a tree that comes from where nobody watches is told as one rename, or as one new folder: its files
+// are new here all the same.
 void FileSensor::Pipeline::WalkMovedIn(const platform::RawFileEvent& event) {
   const auto watched = [&](const std::filesystem::path& root) {
-    return IsAtOrBelow(event.old_path.generic_string(), root.generic_string());
+    return IsAtOrBelow(platform::NameBytes(event.old_path), platform::NameBytes(root));
   };
   const WatchPolicy policy = CurrentPolicy();
   if (event.path.empty() || (!event.old_path.empty() && std::ranges::any_of(policy.roots, watched))) return;
@@ -116,7 +119,7 @@ std::optional<int64_t> FileSensor::Pipeline::NextDue() const {
 
 bool FileSensor::Pipeline::IsExcluded(const std::filesystem::path& path) const {
   return std::ranges::any_of(policy_.excluded_patterns, [&](const std::string& pattern) {
-    return MatchesPattern(pattern, path.generic_string());
+    return MatchesPattern(pattern, platform::NameBytes(path));
   });
 }
 
@@ -162,7 +165,8 @@ bool FileSensor::Pipeline::WaitForWork(std::vector<SettledPath>* work) {
 
 void FileSensor::Pipeline::Tell(const SettledPath& settled) {
   const FoundFile found = Look(settled);
-  if (IsAtOrBelow(settled.path.generic_string(), canary_.generic_string()) && settled.path != canary_) {
+  if (IsAtOrBelow(platform::NameBytes(settled.path), platform::NameBytes(canary_)) &&
+      settled.path != canary_) {
     on_canary_(found.state.sha256());
     return;
   }
@@ -182,10 +186,11 @@ FoundFile FileSensor::Pipeline::Look(const SettledPath& settled) const {
   FoundFile found;
   const absl::StatusOr<platform::FileMetadata> metadata = platform::ReadFileMetadata(settled.path);
   if (!metadata.ok()) {
-    found.hash_skipped = !absl::IsNotFound(metadata.status()) ? std::string(Message(metadata.status()))
-                         : settled.moved_to.empty()
-                             ? "gone before it settled"
-                             : StrCat("moved to ", settled.moved_to.generic_string(), " before it settled");
+    found.hash_skipped =
+        !absl::IsNotFound(metadata.status()) ? std::string(Message(metadata.status()))
+        : settled.moved_to.empty()
+            ? "gone before it settled"
+            : StrCat("moved to ", platform::NameBytes(settled.moved_to), " before it settled");
     return found;
   }
   found.exists = true;

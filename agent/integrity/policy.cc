@@ -7,6 +7,7 @@
 #include "common/base/paths.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
+#include "platform/api/file_names.h"
 
 namespace cordon::agent {
 namespace {
@@ -31,9 +32,9 @@ absl::StatusOr<std::filesystem::path> ReadPath(std::string_view field, const std
     return absl::InvalidArgumentError(StrCat(field, ": '", Printable(text), "' ", why));
   };
   if (text.empty() || text.size() > kMaxPathBytes) return refuse("has no length from 1 to 4096 bytes");
-  const std::filesystem::path path = UnescapeFromUtf8(text);
+  const std::filesystem::path path = platform::PathOfBytes(UnescapeFromUtf8(text));
   if (!path.is_absolute()) return refuse("is no absolute path");
-  if (path.string().find('\0') != std::string::npos) return refuse("has a zero byte");
+  if (platform::NameBytes(path).find('\0') != std::string::npos) return refuse("has a zero byte");
   for (const auto& part : path) {
     if (part == "..") return refuse("has '..' in it");
   }
@@ -64,11 +65,11 @@ absl::StatusOr<std::vector<std::filesystem::path>> ReadCanaryFolders(
                           ReadFolders(kField, tripwires.canary_folders()));
   for (const std::filesystem::path& folder : folders) {
     const bool watched = std::ranges::any_of(roots, [&](const std::filesystem::path& root) {
-      return IsAtOrBelow(folder.generic_string(), root.generic_string());
+      return IsAtOrBelow(platform::NameBytes(folder), platform::NameBytes(root));
     });
     if (!watched) {
       return absl::InvalidArgumentError(
-          StrCat(kField, ": '", Printable(folder.string()), "' is not below a watched path"));
+          StrCat(kField, ": '", Printable(platform::NameBytes(folder)), "' is not below a watched path"));
     }
   }
   return folders;
@@ -99,7 +100,7 @@ absl::StatusOr<WatchPolicy> ReadPolicy(const v1::Policy& policy) {
   CORDON_ASSIGN_OR_RETURN(read.canary_folders, ReadCanaryFolders(policy.tripwires(), read.roots));
   for (const std::string& text : policy.excluded_paths()) {
     if (IsPattern(text) && text.size() <= kMaxPathBytes) {
-      read.excluded_patterns.push_back(std::filesystem::path(UnescapeFromUtf8(text)).generic_string());
+      read.excluded_patterns.push_back(platform::NameBytes(platform::PathOfBytes(UnescapeFromUtf8(text))));
     } else {
       CORDON_ASSIGN_OR_RETURN(read.excluded.emplace_back(), ReadPath("excluded_paths", text));
     }
@@ -110,12 +111,12 @@ absl::StatusOr<WatchPolicy> ReadPolicy(const v1::Policy& policy) {
 WatchPolicy WithTruePaths(WatchPolicy policy) {
   std::vector<std::string> moved;  // patterns that begin with a root that lies elsewhere
   for (std::filesystem::path& root : policy.roots) {
-    const std::string named = root.generic_string();
+    const std::string named = platform::NameBytes(root);
     root = TruePath(root);
     if (root == named) continue;
     for (const std::string& pattern : policy.excluded_patterns) {
       if (!IsAtOrBelow(pattern, named)) continue;
-      moved.push_back(StrCat(root.generic_string(), std::string_view(pattern).substr(named.size())));
+      moved.push_back(StrCat(platform::NameBytes(root), std::string_view(pattern).substr(named.size())));
     }
   }
   std::ranges::move(moved, std::back_inserter(policy.excluded_patterns));

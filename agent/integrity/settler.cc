@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/base/strings.h"
+#include "platform/api/file_names.h"
 
 namespace cordon::agent {
 namespace {
@@ -49,26 +50,26 @@ RawFileEvent WholeRename(RawFileEvent event) {
 std::vector<SettledPath> Settler::Add(const RawFileEvent& raw, int64_t now) {
   std::vector<SettledPath> told_now;
   const RawFileEvent event = WholeRename(raw);
-  const std::string old_path = event.old_path.generic_string();
+  const std::string old_path = platform::NameBytes(event.old_path);
   if (event.kind == RawFileEvent::kRenamed && !old_path.empty()) {
     if (const auto left = pending_.find(old_path); left != pending_.end()) {
       SettledPath settled = Take(left);
       settled.moved_to = event.path;
       told_now.push_back(std::move(settled));
     }
-    if (event.is_directory) MoveFolder(old_path, event.path.generic_string());
+    if (event.is_directory) MoveFolder(old_path, platform::NameBytes(event.path));
   }
   Pending& pending = PendingAt(event, now);
   Fold(event, pending.settled.deeds);
   const bool crowded = pending.settled.deeds.size() >= limits_.max_actors;
-  const std::string key = pending.settled.path.generic_string();
+  const std::string key = platform::NameBytes(pending.settled.path);
   SetDue(key, pending,
          crowded ? now : std::min(now + limits_.quiet_nanos, pending.first + limits_.longest_nanos));
   return told_now;
 }
 
 Settler::Pending& Settler::PendingAt(const RawFileEvent& event, int64_t now) {
-  const auto [at, is_new] = pending_.try_emplace(event.path.generic_string());
+  const auto [at, is_new] = pending_.try_emplace(platform::NameBytes(event.path));
   Pending& pending = at->second;
   if (is_new) {
     pending.settled.path = event.path;
@@ -115,7 +116,7 @@ void Settler::MoveFolder(const std::string& from, const std::string& to) {
   for (auto& [node, entry] : moved) {
     const std::string path = StrCat(to, "/", std::string_view(node.key()).substr(prefix.size()));
     node.key() = path;
-    node.mapped().settled.path = path;
+    node.mapped().settled.path = platform::PathOfBytes(path);
     const auto inserted = pending_.insert(std::move(node));
     if (inserted.inserted) {
       entry->second = path;

@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/base/paths.h"
 #include "common/base/status.h"
+#include "platform/api/file_names.h"
 #include "platform/api/system.h"
 
 namespace cordon::agent {
@@ -20,7 +21,7 @@ constexpr int64_t kClockGrain = kNanosPerSecond;  // ctime is taken from a coars
 
 bool IsExcluded(const TreeWalk::Job& job, const std::filesystem::path& path) {
   return std::ranges::any_of(job.excluded, [&](const std::filesystem::path& prefix) {
-    return IsAtOrBelow(path.generic_string(), prefix.generic_string());
+    return IsAtOrBelow(platform::NameBytes(path), platform::NameBytes(prefix));
   });
 }
 
@@ -59,7 +60,7 @@ bool TreeWalk::Merge(const Job& job, Job* waiting) {
   waiting->since_unix_nanos = std::min(waiting->since_unix_nanos, job.since_unix_nanos);
   for (const std::filesystem::path& root : job.roots) {
     const auto holds = [&](const std::filesystem::path& other) {
-      return IsAtOrBelow(root.generic_string(), other.generic_string());
+      return IsAtOrBelow(platform::NameBytes(root), platform::NameBytes(other));
     };
     if (std::ranges::any_of(waiting->roots, holds)) continue;
     if (waiting->roots.size() >= kMaxRoots) return false;
@@ -118,7 +119,7 @@ void TreeWalk::WalkFolder(const Job& job, const std::filesystem::path& folder, u
                           std::deque<std::pair<std::filesystem::path, uint64_t>>* folders) {
   std::vector<platform::RawFileEvent> found;
   const absl::Status read = platform::ReadFolder(folder, [&](const platform::FolderEntry& entry) {
-    const std::filesystem::path path = folder / entry.name;
+    const std::filesystem::path path = folder / platform::PathOfBytes(entry.name);
     if (!entry.status.ok() || IsExcluded(job, path)) return true;
     const bool is_folder = entry.metadata.type == platform::FileType::kDirectory;
     if (IsInWindow(job, entry.metadata)) {
@@ -137,7 +138,8 @@ void TreeWalk::WalkFolder(const Job& job, const std::filesystem::path& folder, u
     return !Stopped();
   });
   if (!read.ok() && !absl::IsNotFound(read)) {
-    spdlog::warn("walk after lost events: {} is not looked at: {}", folder.string(), Message(read));
+    spdlog::warn("walk after lost events: {} is not looked at: {}", platform::NameBytes(folder),
+                 Message(read));
   }
   Deliver(&found);
 }

@@ -4,6 +4,7 @@
 
 #include "common/base/strings.h"
 #include "common/base/text.h"
+#include "platform/api/file_names.h"
 #include "platform/api/file_tree.h"
 
 namespace cordon::agent {
@@ -20,7 +21,7 @@ TripwireLimits LimitsOf(const v1::Tripwires& policy) {
 }
 
 std::string FolderOf(const std::string& path) {
-  return std::filesystem::path(path).parent_path().generic_string();
+  return platform::NameBytes(std::filesystem::path(path).parent_path());
 }
 
 // Links are not followed: users can make those, in a circle too.
@@ -111,7 +112,9 @@ std::optional<Tripwires::Alarm> Tripwires::Judge(const v1::FileChanged& change, 
 }
 
 std::optional<Tripwires::Alarm> Tripwires::JudgeCanary(const v1::FileChanged& change) const {
-  const auto is_canary = [&](const std::string& path) { return canaries_.IsCanary(UnescapeFromUtf8(path)); };
+  const auto is_canary = [&](const std::string& path) {
+    return canaries_.IsCanary(platform::PathOfBytes(UnescapeFromUtf8(path)));
+  };
   switch (change.change()) {
     case v1::FileChanged::CHANGE_MODIFIED:
       if (is_canary(change.path())) return Alarm{.detail = "a canary file was changed"};
@@ -127,7 +130,8 @@ std::optional<Tripwires::Alarm> Tripwires::JudgeCanary(const v1::FileChanged& ch
       break;
     case v1::FileChanged::CHANGE_DELETED:
       // With its whole folder, it is a folder that somebody deleted.
-      if (is_canary(change.path()) && IsFolder(UnescapeFromUtf8(FolderOf(change.path())))) {
+      if (is_canary(change.path()) &&
+          IsFolder(platform::PathOfBytes(UnescapeFromUtf8(FolderOf(change.path()))))) {
         return Alarm{.detail = "a canary file was deleted", .sure = false};
       }
       break;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/base/status.h"
+#include "platform/api/file_names.h"
 #include "platform/api/system.h"
 
 namespace cordon::agent {
@@ -18,7 +19,7 @@ constexpr size_t kWorthTaking =
     256;  // results: being woken for each would cost more than a small file's hash
 
 absl::StatusOr<platform::OpenFile> Open(const ContentPool::Job& job) {
-  if (job.running.empty()) return platform::OpenForReading(job.path);
+  if (job.running.empty()) return platform::OpenForReading(platform::PathOfBytes(job.path));
   absl::Status last;
   for (const platform::RunningProgram& program : job.running) {
     absl::StatusOr<platform::OpenFile> file = platform::OpenProgramOf(program);

@@ -7,6 +7,7 @@
 #include "common/base/pattern.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
+#include "platform/api/file_names.h"
 
 namespace cordon::agent {
 namespace {
@@ -26,7 +27,7 @@ Indicators::Indicators(const v1::IndicatorCheck& check)
       md5_(check.md5().begin(), check.md5().end()),
       rules_(!check.yara().empty()) {
   for (const std::string& text : check.path_patterns()) {
-    std::string pattern = std::filesystem::path(UnescapeFromUtf8(text)).generic_string();
+    std::string pattern = platform::NameBytes(platform::PathOfBytes(UnescapeFromUtf8(text)));
     const bool whole = pattern.find('/') != std::string::npos;
     const bool plain = pattern.find_first_of("*?") == std::string::npos;
     if (plain) {

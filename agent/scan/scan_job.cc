@@ -6,6 +6,7 @@
 
 #include "common/base/paths.h"
 #include "common/base/status.h"
+#include "platform/api/file_names.h"
 #include "platform/api/system.h"
 
 namespace cordon::agent {
@@ -128,7 +129,8 @@ bool ScanJob::HoldsWork(const std::string& folder) const {
 
 absl::Status ScanJob::WalkRoot(const ScanRoot& root) {
   if (!HoldsWork(root.path)) return absl::OkStatus();
-  absl::StatusOr<platform::FileMetadata> metadata = platform::ReadFileMetadata(root.path);
+  absl::StatusOr<platform::FileMetadata> metadata =
+      platform::ReadFileMetadata(platform::PathOfBytes(root.path));
   if (IsDone(root.path)) {
     if (metadata.ok() && metadata->type == platform::FileType::kDirectory) {
       folders_.push_back(std::make_shared<Folder>(
@@ -171,17 +173,18 @@ absl::Status ScanJob::WalkFolder(const FolderPtr& folder) {
   absl::Status inner;
   const size_t first = folders_.size();
   const std::string prefix = folder->path.ends_with('/') ? folder->path : folder->path + "/";
-  const absl::Status read = platform::ReadFolder(folder->path, [&](platform::FolderEntry entry) {
-    const v1::BaselineEntry* recorded = known.Take(entry.name);
-    entry.name.insert(0, prefix);
-    if (!done) {
-      inner = VisitEntry(std::move(entry), folder, recorded);
-    } else if (entry.metadata.type == platform::FileType::kDirectory && HoldsWork(entry.name)) {
-      Descend(entry.name, entry.metadata, folder);
-    }
-    ledger_.Tick(pool_.BytesRead() + bytes_unread_);
-    return inner.ok() && KeepGoing();
-  });
+  const absl::Status read =
+      platform::ReadFolder(platform::PathOfBytes(folder->path), [&](platform::FolderEntry entry) {
+        const v1::BaselineEntry* recorded = known.Take(entry.name);
+        entry.name.insert(0, prefix);
+        if (!done) {
+          inner = VisitEntry(std::move(entry), folder, recorded);
+        } else if (entry.metadata.type == platform::FileType::kDirectory && HoldsWork(entry.name)) {
+          Descend(entry.name, entry.metadata, folder);
+        }
+        ledger_.Tick(pool_.BytesRead() + bytes_unread_);
+        return inner.ok() && KeepGoing();
+      });
   std::ranges::sort(folders_.begin() + static_cast<std::ptrdiff_t>(first), folders_.end(),
                     [](const FolderPtr& a, const FolderPtr& b) { return WalksBefore(b->path, a->path); });
   CORDON_RETURN_IF_ERROR(inner);
@@ -253,7 +256,7 @@ absl::Status ScanJob::Visit(const std::string& path, platform::FileMetadata meta
   const bool untouched =
       before.has_value() && !job_.spec.full_reread() && LooksUntouched(before->metadata, metadata);
   if (mode_ == ScanRoot::Baseline::kNone || untouched) return absl::OkStatus();
-  absl::StatusOr<platform::FileAttributes> attributes = platform::ReadAttributes(std::filesystem::path(path));
+  absl::StatusOr<platform::FileAttributes> attributes = platform::ReadAttributes(platform::PathOfBytes(path));
   if (absl::IsNotFound(attributes.status())) {
     return before.has_value() ? TellRemoved(*before, *folder) : absl::OkStatus();
   }
@@ -296,7 +299,7 @@ void ScanJob::Descend(const std::string& path, const platform::FileMetadata& met
     }
   }
   if (parent->device != metadata.device) {
-    const auto filesystem = platform::ReadFilesystem(path);
+    const auto filesystem = platform::ReadFilesystem(platform::PathOfBytes(path));
     if (!filesystem.ok()) return ledger_.NotScanned(path, Message(filesystem.status()), *parent);
     if (filesystem->kind == platform::FilesystemKind::kNetwork) {
       return ledger_.NotScanned(

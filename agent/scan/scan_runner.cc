@@ -22,6 +22,7 @@
 #include "common/base/text.h"
 #include "common/crypto/digest.h"
 #include "common/sqlite/database.h"
+#include "platform/api/file_names.h"
 
 namespace cordon::agent {
 namespace {
@@ -266,7 +267,7 @@ class ScanRunner::Core {
     Baseline baseline(work_);
     JobStore store(work_);
     std::vector<std::string> excluded;
-    for (const auto& prefix : config_.excluded) excluded.push_back(TruePath(prefix).generic_string());
+    for (const auto& prefix : config_.excluded) excluded.push_back(platform::NameBytes(TruePath(prefix)));
     ScanJob job(saved,
                 {.baseline = baseline,
                  .ledger = {.store = store,

@@ -8,6 +8,7 @@
 #include "common/base/paths.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
+#include "platform/api/file_names.h"
 
 namespace cordon::agent {
 namespace {
@@ -19,9 +20,9 @@ absl::Status CheckPath(const std::string& text) {
     return absl::InvalidArgumentError(StrCat("paths: '", Printable(text), "' ", why));
   };
   if (text.empty() || text.size() > kMaxPathBytes) return refuse("has no length from 1 to 4096 bytes");
-  const std::filesystem::path path = UnescapeFromUtf8(text);
+  const std::filesystem::path path = platform::PathOfBytes(UnescapeFromUtf8(text));
   if (!path.is_absolute()) return refuse("is no absolute path");
-  if (path.string().find('\0') != std::string::npos) return refuse("has a zero byte");
+  if (platform::NameBytes(path).find('\0') != std::string::npos) return refuse("has a zero byte");
   for (const auto& part : path) {
     if (part == "..") return refuse("has '..' in it");
   }
@@ -69,9 +70,10 @@ absl::StatusOr<std::vector<ScanRoot>> RootsOf(const v1::ScanSpec& spec,
                                               Baseline& baseline) {
   std::vector<std::string> paths;
   for (const std::string& path : spec.paths())
-    paths.push_back(TruePath(UnescapeFromUtf8(path)).generic_string());
+    paths.push_back(platform::NameBytes(TruePath(platform::PathOfBytes(UnescapeFromUtf8(path)))));
   if (paths.empty()) {
-    for (const std::filesystem::path& path : default_paths) paths.push_back(TruePath(path).generic_string());
+    for (const std::filesystem::path& path : default_paths)
+      paths.push_back(platform::NameBytes(TruePath(path)));
   }
   if (paths.empty()) return absl::InvalidArgumentError("paths: nothing to scan: the host watches nothing");
   std::vector<ScanRoot> roots;

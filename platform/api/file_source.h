@@ -28,6 +28,8 @@ struct RawFileEvent {
   };
   Kind kind = kCreated;
   bool is_directory = false;
+  // kCreated, of a folder: it may have come from elsewhere with files in it, which nobody told of.
+  bool may_have_content = false;
   std::filesystem::path path;
   std::filesystem::path old_path;
   uint32_t pid = 0;            // who did it; 0 = the source cannot tell

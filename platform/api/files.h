@@ -26,9 +26,16 @@ absl::StatusOr<std::string> ReadFileBounded(const std::filesystem::path& path, s
 // symbolic link.
 absl::Status MakeFileOfFolderOwner(const std::filesystem::path& folder, const std::string& name,
                                    std::string_view bytes);
+// Removes such a file again, with the same errors; OK when it or its folder is gone.
+absl::Status RemoveFileOfFolderOwner(const std::filesystem::path& folder, const std::string& name);
 
 // Makes the folder and its parents; the last one readable by its owner only.
 absl::Status MakePrivateFolder(const std::filesystem::path& path);
+
+// Whether settings may be read from there: on Windows, where every user can make a folder in the place of a
+// missing one, no link and nothing that belongs to somebody else than the system, administrators or the
+// caller (FAILED_PRECONDITION). NOT_FOUND when there is none.
+absl::Status CheckSettingsFile(const std::filesystem::path& path);
 
 // Holds a lock on `path` for as long as the returned handle lives. ALREADY_EXISTS when another process has
 // it.

@@ -15,7 +15,8 @@ enum class SendOutcome {
 };
 
 // Sends single packets to see whether they may leave (ISO-7), from ordinary sockets without the agent's tag,
-// and waits for nothing. Not thread-safe; sends in the network namespace of the calling thread.
+// and waits for nothing (on Windows up to a quarter of a second for a verdict). Not thread-safe; sends in the
+// network namespace of the calling thread.
 class PacketSender {
  public:
   virtual ~PacketSender() = default;

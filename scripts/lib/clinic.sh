@@ -64,7 +64,8 @@ stop_background() {  # stop_background NAME [SIGNAL]
   local pid
   pid=$(cat "$clinic/pid/$1" 2>/dev/null) || return 0
   rm -f "$clinic/pid/$1"
-  kill "-${2:-TERM}" "$pid" 2>/dev/null || true
+  # A command that is a function (agent, on) runs in a shell of its own, whose child the program is; the shell ends with it.
+  pkill "-${2:-TERM}" -P "$pid" || kill "-${2:-TERM}" "$pid" 2>/dev/null || true
   wait "$pid" 2>/dev/null || true
 }
 

@@ -7,6 +7,7 @@ list(APPEND _sources
   files/fanotify_decode.cc
   files/fanotify_group.cc
   files/fanotify_source.cc
+  files/file_names.cc
   files/file_tree.cc
   files/folder_cache.cc
   files/no_links.cc

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,6 +36,44 @@ absl::Status SyncFolder(const std::filesystem::path& folder) {
   const Fd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.Valid() || fsync(fd.Get()) != 0) return Failed("cannot sync the folder", folder);
   return absl::OkStatus();
+}
+
+// While it lives, what this thread does to files is done by the folder's owner: the unit leaves root no right
+// to write to folders of others, or to give files away (no CAP_DAC_OVERRIDE, no CAP_CHOWN).
+class AsOwner {
+ public:
+  explicit AsOwner(const struct stat& folder)
+      : group_(static_cast<gid_t>(setfsgid(folder.st_gid))),
+        user_(static_cast<uid_t>(setfsuid(folder.st_uid))),
+        // They tell no error, but what was set before: -1 is nobody's and changes nothing.
+        became_(static_cast<gid_t>(setfsgid(static_cast<gid_t>(-1))) == folder.st_gid &&
+                static_cast<uid_t>(setfsuid(static_cast<uid_t>(-1))) == folder.st_uid) {}
+  AsOwner(const AsOwner&) = delete;
+  AsOwner& operator=(const AsOwner&) = delete;
+  ~AsOwner() {
+    setfsuid(user_);
+    setfsgid(group_);
+  }
+  bool Became() const { return became_; }
+
+ private:
+  const gid_t group_;
+  const uid_t user_;
+  const bool became_;
+};
+
+absl::StatusOr<Fd> OpenFolder(const std::filesystem::path& folder, struct stat* info) {
+  Fd at(OpenWithoutLinks(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!at.Valid() && errno == ELOOP) {
+    return absl::FailedPreconditionError(StrCat(folder.string(), ": a part of the way is a symbolic link"));
+  }
+  if (!at.Valid() || fstat(at.Get(), info) != 0) return Failed("cannot open the folder", folder);
+  return at;
+}
+
+absl::Status CannotBecome(const std::filesystem::path& folder) {
+  return absl::PermissionDeniedError(
+      StrCat("cannot act as the owner of ", folder.string(), " (needs CAP_SETUID and CAP_SETGID)"));
 }
 
 class FlockLock final : public FileLock {
@@ -90,20 +129,28 @@ absl::StatusOr<std::string> ReadFileBounded(const std::filesystem::path& path, s
 
 absl::Status MakeFileOfFolderOwner(const std::filesystem::path& folder, const std::string& name,
                                    std::string_view bytes) {
-  const Fd at(OpenWithoutLinks(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!at.Valid() && errno == ELOOP) {
-    return absl::FailedPreconditionError(StrCat(folder.string(), ": a part of the way is a symbolic link"));
-  }
-  struct stat owner{};
-  if (!at.Valid() || fstat(at.Get(), &owner) != 0) return Failed("cannot open the folder", folder);
+  struct stat info{};
+  CORDON_ASSIGN_OR_RETURN(const Fd at, OpenFolder(folder, &info));
+  const AsOwner owner(info);
+  if (!owner.Became()) return CannotBecome(folder);
   const Fd fd(openat(at.Get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd.Valid()) return Failed("cannot make", folder / name);
   absl::Status status = WriteAll(fd.Get(), bytes, folder / name);
-  if (status.ok() && (fchmod(fd.Get(), 0644) != 0 || fchown(fd.Get(), owner.st_uid, owner.st_gid) != 0)) {
-    status = Failed("cannot set owner and mode of", folder / name);
-  }
+  if (status.ok() && fchmod(fd.Get(), 0644) != 0) status = Failed("cannot set the mode of", folder / name);
   if (!status.ok()) unlinkat(at.Get(), name.c_str(), 0);
   return status;
+}
+
+absl::Status RemoveFileOfFolderOwner(const std::filesystem::path& folder, const std::string& name) {
+  struct stat info{};
+  const absl::StatusOr<Fd> at = OpenFolder(folder, &info);
+  if (absl::IsNotFound(at.status())) return absl::OkStatus();
+  CORDON_RETURN_IF_ERROR(at.status());
+  const AsOwner owner(info);
+  if (!owner.Became()) return CannotBecome(folder);
+  if (unlinkat(at->Get(), name.c_str(), 0) != 0 && errno != ENOENT)
+    return Failed("cannot remove", folder / name);
+  return absl::OkStatus();
 }
 
 absl::Status MakePrivateFolder(const std::filesystem::path& path) {
@@ -115,6 +162,11 @@ absl::Status MakePrivateFolder(const std::filesystem::path& path) {
   if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return Failed("cannot make the folder", path);
   if (chmod(path.c_str(), 0700) != 0) return Failed("cannot set the mode of", path);
   return absl::OkStatus();
+}
+
+absl::Status CheckSettingsFile(const std::filesystem::path& path) {
+  // /etc is root's alone.
+  return access(path.c_str(), F_OK) == 0 ? absl::OkStatus() : Failed("cannot open", path);
 }
 
 absl::StatusOr<std::unique_ptr<FileLock>> LockFile(const std::filesystem::path& path) {

@@ -15,7 +15,7 @@ constexpr DWORD kSecurity =
 
 // Owner and access control list, as text.
 absl::StatusOr<std::string> SecurityText(const std::filesystem::path& path) {
-  const std::string what = StrCat("cannot read the rights of ", Printable(path.string()));
+  const std::string what = StrCat("cannot read the rights of ", Printable(Shown(path)));
   LocalMemory<PSECURITY_DESCRIPTOR> descriptor;
   const DWORD read = GetNamedSecurityInfoW(LongPath(path).c_str(), SE_FILE_OBJECT, kSecurity, nullptr,
                                            nullptr, nullptr, nullptr, descriptor.Out());

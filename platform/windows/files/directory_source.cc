@@ -8,6 +8,7 @@
 
 #include "common/base/status.h"
 #include "platform/api/file_source.h"
+#include "platform/api/file_tree.h"
 #include "platform/api/system.h"
 #include "platform/windows/files/notify_decode.h"
 #include "platform/windows/system/handle.h"
@@ -34,6 +35,16 @@ bool IsBelowOrAt(const std::filesystem::path& path, const std::filesystem::path&
   return same && (text.size() == start.size() || text[start.size()] == L'\\' || text[start.size()] == L'/');
 }
 
+// What comes into an empty folder from now on is told by itself.
+bool MayHaveContent(const std::filesystem::path& folder) {
+  bool found = false;
+  const absl::Status read = ReadFolder(folder, [&found](const FolderEntry&) {
+    found = true;
+    return false;
+  });
+  return found || (!read.ok() && !absl::IsNotFound(read));
+}
+
 // One root. The reading thread's own.
 class Root {
  public:
@@ -50,7 +61,7 @@ class Root {
   bool Watched() const { return folder_.Valid(); }
 
   absl::Status Open() {
-    const std::string what = StrCat("cannot watch ", path_.string());
+    const std::string what = StrCat("cannot watch ", Shown(path_));
     folder_ = Handle(CreateFileW(LongPath(path_).c_str(), FILE_LIST_DIRECTORY,
                                  FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
                                  OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OVERLAPPED, nullptr));
@@ -63,7 +74,7 @@ class Root {
   }
 
   absl::Status Ask() {
-    const std::string what = StrCat("cannot watch ", path_.string());
+    const std::string what = StrCat("cannot watch ", Shown(path_));
     ResetEvent(event_.Get());
     wanted_ = {};
     wanted_.hEvent = event_.Get();
@@ -197,7 +208,7 @@ class DirectorySource final : public FileSource {
   }
 
   std::filesystem::path Full(const Root& root, const NotifyRecord& record) const {
-    return root.Path() / std::filesystem::path(record.name);
+    return root.Path() / std::wstring(record.name.begin(), record.name.end());
   }
 
   void Translate(const Root& root, const NotifyRecord& record, const NotifyRecord* renamed_to) {
@@ -227,6 +238,9 @@ class DirectorySource final : public FileSource {
     const DWORD attributes = GetFileAttributesW(LongPath(event.path).c_str());
     event.is_directory =
         attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+    // TEL-1: a move to another folder is told as removed here and added there, without what is in it.
+    event.may_have_content =
+        event.kind == RawFileEvent::kCreated && event.is_directory && MayHaveContent(event.path);
     // A folder is "modified" by what happens in it, which is told by itself.
     if (event.kind == RawFileEvent::kModified && event.is_directory) return;
     batch_.push_back(std::move(event));

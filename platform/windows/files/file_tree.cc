@@ -8,6 +8,7 @@
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/crypto/digest.h"
+#include "platform/api/file_names.h"
 #include "platform/windows/system/boot.h"
 #include "platform/windows/system/handle.h"
 #include "platform/windows/system/text.h"
@@ -21,7 +22,7 @@ constexpr DWORD kShareAll = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELE
 constexpr size_t kReparseBytes = 16 * 1024;
 
 std::string On(std::string_view what, const std::filesystem::path& path) {
-  return StrCat(what, " ", Printable(path.string()));
+  return StrCat(what, " ", Printable(Shown(path)));
 }
 
 // The thing itself, were it a link; folders too.
@@ -128,12 +129,12 @@ absl::StatusOr<OpenFile> OpenForReading(const std::filesystem::path& path) {
   Handle file = OpenAsItIs(path, GENERIC_READ);
   if (!file.Valid()) return LastError(On("cannot open", path));
   if (GetFileType(file.Get()) != FILE_TYPE_DISK)
-    return absl::FailedPreconditionError(StrCat(Printable(path.string()), " is no regular file"));
+    return absl::FailedPreconditionError(StrCat(Printable(Shown(path)), " is no regular file"));
   CORDON_ASSIGN_OR_RETURN(FileMetadata metadata, MetadataOf(file.Get(), path));
   if (metadata.type == FileType::kSymlink)
-    return absl::FailedPreconditionError(StrCat(Printable(path.string()), " is a symbolic link"));
+    return absl::FailedPreconditionError(StrCat(Printable(Shown(path)), " is a symbolic link"));
   if (metadata.type != FileType::kFile)
-    return absl::FailedPreconditionError(StrCat(Printable(path.string()), " is no regular file"));
+    return absl::FailedPreconditionError(StrCat(Printable(Shown(path)), " is no regular file"));
   return OpenFile(reinterpret_cast<OpenFile::Handle>(file.Release()), path, std::move(metadata));
 }
 
@@ -186,7 +187,7 @@ absl::StatusOr<std::string> ReadFileHead(const OpenFile& file, size_t bytes) {
 absl::Status ReadFolder(const std::filesystem::path& folder, const std::function<bool(FolderEntry)>& visit) {
   CORDON_ASSIGN_OR_RETURN(const FileMetadata own, ReadFileMetadata(folder));
   if (own.type != FileType::kDirectory)
-    return absl::FailedPreconditionError(StrCat(Printable(folder.string()), " is no folder"));
+    return absl::FailedPreconditionError(StrCat(Printable(Shown(folder)), " is no folder"));
   const std::string what = On("cannot read the folder", folder);
   WIN32_FIND_DATAW found{};
   HANDLE const search = FindFirstFileExW((LongPath(folder) + L"\\*").c_str(), FindExInfoBasic, &found,
@@ -199,7 +200,7 @@ absl::Status ReadFolder(const std::filesystem::path& folder, const std::function
     if (name == L"." || name == L"..") continue;
     absl::StatusOr<FileMetadata> metadata = ReadFileMetadata(folder / name);
     if (absl::IsNotFound(metadata.status())) continue;  // gone since the folder was read
-    FolderEntry entry{.name = Narrow(name), .status = metadata.status(), .metadata = {}};
+    FolderEntry entry{.name = NameBytes(name), .status = metadata.status(), .metadata = {}};
     if (metadata.ok()) entry.metadata = *std::move(metadata);
     if (!visit(std::move(entry))) return absl::OkStatus();
   } while (FindNextFileW(search, &found) != 0);

@@ -6,9 +6,8 @@
 #include "common/base/status.h"
 #include "platform/api/files.h"
 #include "platform/api/places.h"
+#include "platform/windows/packet_filter/own_identity.h"
 #include "platform/windows/packet_filter/wfp_filter.h"
-#include "platform/windows/system/security.h"
-#include "platform/windows/system/service_control.h"
 #include "platform/windows/system/text.h"
 
 namespace cordon::platform {
@@ -37,7 +36,7 @@ std::vector<std::string> FindHostsLines(const std::filesystem::path& file,
     words >> address;
     for (std::string name; words >> name;)
       if (std::ranges::find(names, name) != names.end())
-        found.push_back(StrCat(file.string(), " line ", number, " sends ", name, " to ", address));
+        found.push_back(StrCat(Shown(file), " line ", number, " sends ", name, " to ", address));
   }
   return found;
 }
@@ -53,9 +52,8 @@ class WindowsObstructionFinder final : public ObstructionFinder {
     const absl::StatusOr<std::string> program = (*engine)->ProgramOf(DefaultPlaces().executable);
     const absl::StatusOr<std::vector<wfp::HeldFilter>> held = (*engine)->ListFilters();
     if (!program.ok() || !held.ok()) return found;
-    std::ranges::move(
-        wfp::FindObstructingFilters(*held, channel.controllers, *program, ServiceSid(kServiceName)),
-        std::back_inserter(found));
+    std::ranges::move(wfp::FindObstructingFilters(*held, channel.controllers, *program, OwnSid()),
+                      std::back_inserter(found));
     return found;
   }
 

@@ -20,6 +20,7 @@ struct HeldFilter {
   FilterKey key{};
   Filter filter;
   bool of_cordon = false;  // stands in Cordon's sub-layer
+  bool disabled = false;   // by the engine, at its start: kept, and judges nothing
   std::string provider;    // name for people; empty when it has none
   uint16_t sublayer_weight = 0;
   std::string sublayer;  // name for people
@@ -36,16 +37,21 @@ class FilterEngine {
   virtual absl::Status Commit() = 0;
   virtual absl::Status Abort() = 0;
 
-  // FwpmProviderAdd0 and FwpmSubLayerAdd0, persistent, the highest weight; OK when they exist already.
+  // FwpmProviderAdd0 and FwpmSubLayerAdd0, persistent, the highest weight; OK when they exist already, also
+  // with other properties (HasSublayer tells).
   virtual absl::Status AddSublayer() = 0;
-  // FwpmSubLayerDeleteByKey0 and FwpmProviderDeleteByKey0; OK when they do not exist.
+  // FwpmSubLayerDeleteByKey0 and FwpmProviderDeleteByKey0; OK when they do not exist. FAILED_PRECONDITION
+  // when somebody's filter stands in it: it stays then.
   virtual absl::Status DeleteSublayer() = 0;
-  virtual absl::Status AddFilter(const Filter& filter, const FilterKey& key) = 0;  // FwpmFilterAdd0
-  virtual absl::Status DeleteFilter(const FilterKey& key) = 0;                     // FwpmFilterDeleteByKey0
+  // FwpmFilterAdd0; ALREADY_EXISTS when there is one of that key, wherever it stands.
+  virtual absl::Status AddFilter(const Filter& filter, const FilterKey& key) = 0;
+  // FwpmFilterDeleteByKey0, wherever it stands.
+  virtual absl::Status DeleteFilter(const FilterKey& key) = 0;
 
-  // FwpmFilterEnum0 over the layers that Cordon uses: everybody's filters, of either lifetime.
+  // FwpmFilterEnum0 over the layers that Cordon uses: everybody's filters, of either lifetime; disabled ones
+  // of Cordon's alone.
   virtual absl::StatusOr<std::vector<HeldFilter>> ListFilters() = 0;
-  // True when Cordon's sub-layer stands with the highest weight.
+  // True when Cordon's provider and sub-layer stand as AddSublayer makes them.
   virtual absl::StatusOr<bool> HasSublayer() = 0;
 
   // FwpmGetAppIdFromFileName0: the NT path, lower case. NOT_FOUND when there is no such file.

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "common/base/status.h"
+#include "platform/windows/packet_filter/wfp_filter.h"
 #include "platform/windows/system/text.h"
 #include "platform/windows/system/windows.h"
 
@@ -96,7 +97,8 @@ std::optional<std::string> ServiceOf(const FWP_CONDITION_VALUE0& value) {
   if (!sddl.starts_with(kBefore) || !sddl.ends_with(")") ||
       sddl.find('(', kBefore.size()) != std::string::npos)
     return std::nullopt;
-  return sddl.substr(kBefore.size(), sddl.size() - kBefore.size() - 1);
+  const std::string sid = sddl.substr(kBefore.size(), sddl.size() - kBefore.size() - 1);
+  return sid == "SY" ? kSystemSid : sid;  // it has a short form
 }
 
 Condition FromNative(const FWPM_FILTER_CONDITION0& native) {

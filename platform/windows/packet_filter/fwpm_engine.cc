@@ -7,6 +7,7 @@
 #include "common/base/status.h"
 #include "platform/windows/packet_filter/filter_engine.h"
 #include "platform/windows/packet_filter/fwpm_convert.h"
+#include "platform/windows/system/service_control.h"
 #include "platform/windows/system/text.h"
 
 namespace cordon::platform::wfp {
@@ -16,6 +17,10 @@ constexpr DWORD kWaitForOthersMillis = 5'000;  // for a transaction of somebody 
 constexpr UINT32 kPiece = 256;
 constexpr UINT16 kTopWeight = 0xffff;
 wchar_t kCordon[] = L"Cordon";  // not const: WFP's structures want it so
+
+bool IsText(const wchar_t* text, std::wstring_view expected) {
+  return text != nullptr && text == expected;
+}
 
 absl::Status Result(DWORD result, std::string_view what) {
   switch (result) {
@@ -34,6 +39,10 @@ absl::Status Result(DWORD result, std::string_view what) {
     case RPC_S_PROTSEQ_NOT_SUPPORTED:
       return absl::UnavailableError(StrCat(
           what, ": WFP is not available on this system: its service (BFE) does not answer (", result, ")"));
+    case static_cast<DWORD>(FWP_E_ALREADY_EXISTS):
+      return absl::AlreadyExistsError(StrCat(what, ": somebody has one of that name in WFP"));
+    case static_cast<DWORD>(FWP_E_IN_USE):
+      return absl::FailedPreconditionError(StrCat(what, ": somebody's filters stand in it"));
     default:
       return WindowsError(result, what);
   }
@@ -62,10 +71,14 @@ class FwpmEngine final : public FilterEngine {
   absl::Status Abort() override { return Result(FwpmTransactionAbort0(engine_), "abort"); }
 
   absl::Status AddSublayer() override {
+    std::wstring service = kServiceName;
     FWPM_PROVIDER0 provider{};
     provider.providerKey = kProvider;
     provider.displayData.name = kCordon;
     provider.flags = kProviderPersistent;
+    // ISO-5: at its start the engine disables the filters of a provider that names no service that starts by
+    // itself.
+    provider.serviceName = service.data();
     CORDON_RETURN_IF_ERROR(AddedOrThere(FwpmProviderAdd0(engine_, &provider, nullptr), "provider"));
     GUID provider_key = kProvider;
     FWPM_SUBLAYER0 sublayer{};
@@ -101,12 +114,14 @@ class FwpmEngine final : public FilterEngine {
   }
 
   absl::StatusOr<bool> HasSublayer() override {
+    CORDON_ASSIGN_OR_RETURN(const bool has_provider, HasProvider());
+    if (!has_provider) return false;
     FWPM_SUBLAYER0* found = nullptr;
     const DWORD result = FwpmSubLayerGetByKey0(engine_, &kSublayer, &found);
     if (result == static_cast<DWORD>(FWP_E_SUBLAYER_NOT_FOUND)) return false;
     CORDON_RETURN_IF_ERROR(Result(result, "read the sub-layer"));
     const std::unique_ptr<FWPM_SUBLAYER0, FreeWfp> own(found);
-    return own->weight == kTopWeight;
+    return own->weight == kTopWeight && (own->flags & kSublayerPersistent) != 0;
   }
 
   absl::StatusOr<std::string> ProgramOf(const std::string& path) override {
@@ -134,6 +149,16 @@ class FwpmEngine final : public FilterEngine {
     static_cast<FwpmEngine*>(context)->changed_();
   }
 
+  absl::StatusOr<bool> HasProvider() {
+    FWPM_PROVIDER0* found = nullptr;
+    const DWORD result = FwpmProviderGetByKey0(engine_, &kProvider, &found);
+    if (result == static_cast<DWORD>(FWP_E_PROVIDER_NOT_FOUND)) return false;
+    CORDON_RETURN_IF_ERROR(Result(result, "read the provider"));
+    const std::unique_ptr<FWPM_PROVIDER0, FreeWfp> own(found);
+    return (own->flags & (kProviderPersistent | kProviderDisabled)) == kProviderPersistent &&
+           IsText(own->serviceName, kServiceName);
+  }
+
   static absl::Status AddedOrThere(DWORD result, std::string_view what) {
     return result == static_cast<DWORD>(FWP_E_ALREADY_EXISTS) ? absl::OkStatus() : Result(result, what);
   }
@@ -148,7 +173,7 @@ class FwpmEngine final : public FilterEngine {
     FWPM_FILTER_ENUM_TEMPLATE0 wanted{};
     wanted.layerKey = LayerGuid(layer);
     wanted.enumType = FWP_FILTER_ENUM_OVERLAPPING;
-    wanted.flags = FWP_FILTER_ENUM_FLAG_INCLUDE_BOOTTIME;
+    wanted.flags = FWP_FILTER_ENUM_FLAG_INCLUDE_BOOTTIME | FWP_FILTER_ENUM_FLAG_INCLUDE_DISABLED;
     wanted.actionMask = kAnyAction;
     HANDLE list = nullptr;
     CORDON_RETURN_IF_ERROR(Result(FwpmFilterCreateEnumHandle0(engine_, &wanted, &list), "list filters"));
@@ -159,8 +184,10 @@ class FwpmEngine final : public FilterEngine {
       status = Result(FwpmFilterEnum0(engine_, list, kPiece, &entries, &got), "list filters");
       if (!status.ok()) break;
       const std::unique_ptr<FWPM_FILTER0*, FreeWfp> own(entries);
-      for (UINT32 at = 0; at < got; ++at)
-        if ((entries[at]->flags & kFilterDisabled) == 0) filters->push_back(ToHeld(*entries[at], layer));
+      for (UINT32 at = 0; at < got; ++at) {
+        HeldFilter each = ToHeld(*entries[at], layer);
+        if (!each.disabled || each.of_cordon) filters->push_back(std::move(each));
+      }
     }
     FwpmFilterDestroyEnumHandle0(engine_, list);
     return status;
@@ -171,6 +198,7 @@ class FwpmEngine final : public FilterEngine {
     return {.key = ToKey(native.filterKey),
             .filter = FromNative(native, layer),
             .of_cordon = IsEqualGUID(native.subLayerKey, kSublayer) != 0,
+            .disabled = (native.flags & kFilterDisabled) != 0,
             .provider = native.providerKey == nullptr ? "" : ProviderName(*native.providerKey),
             .sublayer_weight = weight,
             .sublayer = name};

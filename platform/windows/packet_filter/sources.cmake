@@ -3,5 +3,6 @@ set(_packet_filter_pure
   ${CMAKE_CURRENT_LIST_DIR}/arbitration.cc
   ${CMAKE_CURRENT_LIST_DIR}/filter.cc
   ${CMAKE_CURRENT_LIST_DIR}/filter_list.cc
+  ${CMAKE_CURRENT_LIST_DIR}/filter_watcher.cc
   ${CMAKE_CURRENT_LIST_DIR}/permits.cc
   ${CMAKE_CURRENT_LIST_DIR}/wfp_filter.cc)

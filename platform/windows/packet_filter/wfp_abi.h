@@ -57,6 +57,7 @@ inline constexpr GUID kSublayer = {
     0x1f7c2e84, 0x93d6, 0x4c5a, {0xb0, 0x7d, 0x4c, 0x11, 0x8e, 0x52, 0xaa, 0x63}};
 
 inline constexpr UINT32 kProviderPersistent = 0x1;
+inline constexpr UINT32 kProviderDisabled = 0x10;
 inline constexpr UINT16 kSublayerPersistent = 0x1;
 inline constexpr UINT32 kFilterPersistent = 0x1;
 inline constexpr UINT32 kFilterBootTime = 0x2;

@@ -1,5 +1,7 @@
 #include "platform/windows/packet_filter/wfp_filter.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -17,15 +19,22 @@ constexpr uint16_t kTopWeight = 0xffff;
 struct Difference {
   std::vector<FilterKey> surplus;
   std::vector<Filter> missing;
-  bool None() const { return surplus.empty() && missing.empty(); }
+  bool sublayer_too = false;  // made anew as well
 };
 
-// A filter counts by its key and by what it does: whoever replaced one under its key is found.
+// A filter counts by its key and by what it does: whoever replaced one under its key is found. One that the
+// engine has disabled is surplus, and missing (ISO-5).
 Difference Compare(const std::vector<HeldFilter>& held, const std::vector<Filter>& intended) {
   std::map<FilterKey, std::string> ours;
-  for (const HeldFilter& each : held)
-    if (each.of_cordon) ours.emplace(each.key, Describe(each.filter));
   Difference difference;
+  for (const HeldFilter& each : held) {
+    if (!each.of_cordon) continue;
+    if (each.disabled) {
+      difference.surplus.push_back(each.key);
+    } else {
+      ours.emplace(each.key, Describe(each.filter));
+    }
+  }
   for (const Filter& filter : intended) {
     const auto found = ours.find(KeyOf(filter));
     if (found != ours.end() && found->second == Describe(filter)) {
@@ -36,6 +45,18 @@ Difference Compare(const std::vector<HeldFilter>& held, const std::vector<Filter
   }
   for (const auto& [key, text] : ours) difference.surplus.push_back(key);
   return difference;
+}
+
+// A sub-layer, or provider, that is not as Cordon makes it cannot be changed while filters stand in it.
+Difference AllAnew(const std::vector<HeldFilter>& held, const std::vector<Filter>& intended) {
+  Difference difference{.surplus = {}, .missing = intended, .sublayer_too = true};
+  for (const HeldFilter& each : held)
+    if (each.of_cordon) difference.surplus.push_back(each.key);
+  return difference;
+}
+
+bool JudgesForCordon(const HeldFilter& held) {
+  return held.of_cordon && !held.disabled;
 }
 
 // Foreign filters above or beside Cordon's sub-layer that could let through what Cordon blocks.
@@ -69,7 +90,11 @@ class WfpFilter final : public PacketFilter {
     return WithEngine([&]() -> absl::Status {
       CORDON_ASSIGN_OR_RETURN(const std::vector<Filter> intended, Intended(policy));
       CORDON_ASSIGN_OR_RETURN(const std::vector<HeldFilter> held, engine_->ListFilters());
-      return ChangeInOneStep(Compare(held, intended), policy.level != Level::kObserve);
+      CORDON_ASSIGN_OR_RETURN(const bool has_sublayer, engine_->HasSublayer());
+      const bool keeps_sublayer = policy.level != Level::kObserve;
+      return ChangeInOneStep(
+          keeps_sublayer && !has_sublayer ? AllAnew(held, intended) : Compare(held, intended),
+          keeps_sublayer);
     });
   }
 
@@ -89,17 +114,19 @@ class WfpFilter final : public PacketFilter {
       CORDON_ASSIGN_OR_RETURN(const std::vector<HeldFilter> held, engine_->ListFilters());
       CORDON_ASSIGN_OR_RETURN(const bool has_sublayer, engine_->HasSublayer());
       const Difference difference = Compare(held, intended);
-      readback.absent = !has_sublayer && std::ranges::none_of(held, &HeldFilter::of_cordon);
+      readback.absent = std::ranges::none_of(held, JudgesForCordon);
       if (policy.level != Level::kObserve) {
         if (!has_sublayer)
-          readback.differences.emplace_back("WFP: Cordon's sub-layer is missing or has lost its weight");
+          readback.differences.emplace_back(
+              "WFP: Cordon's sub-layer or provider is missing, or is not as Cordon makes it");
         std::ranges::move(FindOverrides(held), std::back_inserter(readback.differences));
       }
       for (const Filter& filter : difference.missing)
         readback.differences.push_back(StrCat("WFP: missing: ", wfp::Describe(filter)));
       for (const HeldFilter& each : held)
         if (each.of_cordon && std::ranges::find(difference.surplus, each.key) != difference.surplus.end())
-          readback.differences.push_back(StrCat("WFP: not of this policy: ", wfp::Describe(each.filter)));
+          readback.differences.push_back(StrCat(
+              each.disabled ? "WFP: disabled: " : "WFP: not of this policy: ", wfp::Describe(each.filter)));
       readback.matches = readback.differences.empty();
       readback.ruleset_sha256 = Sha256(TextOf(intended));
       return absl::OkStatus();
@@ -131,12 +158,21 @@ class WfpFilter final : public PacketFilter {
     if (policy.level == Level::kObserve) return std::vector<Filter>();
     Identities who{.agent_program = "", .agent_service = agent_.service_sid, .programs = {}};
     CORDON_ASSIGN_OR_RETURN(who.agent_program, engine_->ProgramOf(agent_.executable));
-    for (const ProgramIdentity& program : policy.programs) {
-      absl::StatusOr<std::string> found = engine_->ProgramOf(program.path);
-      if (!found.ok() && !absl::IsNotFound(found.status())) return found.status();
-      who.programs.push_back(found.ok() ? *std::move(found) : "");
-    }
+    for (const ProgramIdentity& program : policy.programs)
+      who.programs.push_back(ProgramOrNone(program.path));
     return MakeFilterList(policy, who);
+  }
+
+  // A profile's program that cannot be named has its rules shut; the rest of the level must not wait for it.
+  std::string ProgramOrNone(const std::string& path) {
+    const absl::StatusOr<std::string> found = engine_->ProgramOf(path);
+    std::string& told = told_[path];  // this is asked every few seconds
+    const std::string problem =
+        found.ok() || absl::IsNotFound(found.status()) ? "" : std::string(Message(found.status()));
+    if (problem != told && !problem.empty())
+      spdlog::warn("WFP: the profile's rules for {} open nothing: {}", path, problem);
+    told = problem;
+    return found.ok() ? *found : "";
   }
 
   // ISO-1: everything between Begin and Commit, or nothing.
@@ -153,19 +189,33 @@ class WfpFilter final : public PacketFilter {
   }
 
   absl::Status Change(const Difference& difference, bool keep_sublayer) {
-    if (keep_sublayer) CORDON_RETURN_IF_ERROR(Annotate(engine_->AddSublayer(), "WFP: Cordon's sub-layer"));
     for (const FilterKey& key : difference.surplus)
       CORDON_RETURN_IF_ERROR(Annotate(engine_->DeleteFilter(key), "WFP: delete a filter"));
+    if (!keep_sublayer || difference.sublayer_too) {
+      // Where somebody's filter keeps it, Cordon's own are gone all the same, and ReadBack tells what is
+      // wrong with it.
+      const absl::Status deleted = engine_->DeleteSublayer();
+      if (!absl::IsFailedPrecondition(deleted))
+        CORDON_RETURN_IF_ERROR(Annotate(deleted, "WFP: Cordon's sub-layer"));
+    }
+    if (keep_sublayer) CORDON_RETURN_IF_ERROR(Annotate(engine_->AddSublayer(), "WFP: Cordon's sub-layer"));
     for (const Filter& filter : difference.missing)
-      CORDON_RETURN_IF_ERROR(
-          Annotate(engine_->AddFilter(filter, KeyOf(filter)), StrCat("WFP: add ", wfp::Describe(filter))));
-    if (!keep_sublayer)
-      CORDON_RETURN_IF_ERROR(Annotate(engine_->DeleteSublayer(), "WFP: Cordon's sub-layer"));
+      CORDON_RETURN_IF_ERROR(Annotate(AddUnderItsKey(filter), StrCat("WFP: add ", wfp::Describe(filter))));
     return absl::OkStatus();
+  }
+
+  // Such keys are Cordon's alone: somebody's filter under one, in a sub-layer or layer of theirs, gives way.
+  absl::Status AddUnderItsKey(const Filter& filter) {
+    const FilterKey key = KeyOf(filter);
+    const absl::Status added = engine_->AddFilter(filter, key);
+    if (!absl::IsAlreadyExists(added)) return added;
+    CORDON_RETURN_IF_ERROR(Annotate(engine_->DeleteFilter(key), "delete somebody's filter of the same key"));
+    return engine_->AddFilter(filter, key);
   }
 
   OpenEngine open_;
   AgentNames agent_;
+  std::map<std::string, std::string> told_;  // by path: what of a program was logged last
   std::unique_ptr<FilterEngine> engine_;
 };
 
@@ -173,6 +223,10 @@ class WfpFilter final : public PacketFilter {
 
 std::unique_ptr<PacketFilter> MakeWfpFilter(OpenEngine open, AgentNames agent) {
   return std::make_unique<WfpFilter>(std::move(open), std::move(agent));
+}
+
+std::string SidOfAgent(const std::string& service_sid, bool token_has_it, bool runs_as_system) {
+  return !token_has_it && runs_as_system ? kSystemSid : service_sid;
 }
 
 std::vector<std::string> FindObstructingFilters(const std::vector<HeldFilter>& held,
@@ -195,8 +249,8 @@ std::vector<std::string> FindObstructingFilters(const std::vector<HeldFilter>& h
     // Cordon's hard permit, while it stands, holds against whatever is below it.
     const auto permitted = [&](Layer layer) {
       return std::ranges::any_of(held, [&](const HeldFilter& own) {
-        return own.of_cordon && own.filter.action == Action::kHardPermit && own.filter.layer == layer &&
-               Matches(own.filter, packet);
+        return JudgesForCordon(own) && own.filter.action == Action::kHardPermit &&
+               own.filter.layer == layer && Matches(own.filter, packet);
       });
     };
     for (const HeldFilter& each : held) {

@@ -13,8 +13,14 @@ namespace cordon::platform::wfp {
 // Who the agent is to WFP.
 struct AgentNames {
   std::string executable;   // path
-  std::string service_sid;  // "S-1-5-80-…"
+  std::string service_sid;  // "S-1-5-80-…", or what SidOfAgent says
 };
+
+inline constexpr const char* kSystemSid = "S-1-5-18";  // LocalSystem
+
+// The SID that the way to the controller asks for beside the agent's program (ISO-4). A service that was set
+// up before its SID was, or whose SID was taken away, runs without it: its own filters would shut it out.
+std::string SidOfAgent(const std::string& service_sid, bool token_has_it, bool runs_as_system);
 
 using OpenEngine = std::function<absl::StatusOr<std::unique_ptr<FilterEngine>>()>;
 

@@ -51,10 +51,42 @@ Address ToAddress(const Endpoint& to) {
   return address;
 }
 
-// WFP's block at the connect layer is told to the program.
+constexpr long kVerdictMicros = 250'000;
+
+// WFP's block at the connect layer is told to the program. An answer of the other side has come to a packet.
 SendOutcome OutcomeOf(int error) {
-  if (error == WSAEACCES) return SendOutcome::kBlocked;
-  return error == WSAEWOULDBLOCK ? SendOutcome::kSent : SendOutcome::kNotPossible;
+  switch (error) {
+    case WSAEACCES:
+      return SendOutcome::kBlocked;
+    case NO_ERROR:
+    case WSAEWOULDBLOCK:
+    case WSAECONNREFUSED:
+    case WSAECONNRESET:
+    case WSAETIMEDOUT:
+      return SendOutcome::kSent;
+    default:
+      return SendOutcome::kNotPossible;
+  }
+}
+
+// ISO-7: a connect that does not wait returns before WFP has judged it. A block is told within milliseconds;
+// no word by the end of the wait means that the SYN is on its way.
+SendOutcome VerdictOn(SOCKET socket) {
+  fd_set connected;
+  fd_set failed;
+  FD_ZERO(&connected);
+  FD_ZERO(&failed);
+  FD_SET(socket, &connected);
+  FD_SET(socket, &failed);
+  timeval patience{.tv_sec = 0, .tv_usec = kVerdictMicros};
+  const int told = select(0, nullptr, &connected, &failed, &patience);
+  if (told == SOCKET_ERROR) return SendOutcome::kNotPossible;
+  if (told == 0 || !FD_ISSET(socket, &failed)) return SendOutcome::kSent;
+  int error = NO_ERROR;
+  int size = sizeof(error);
+  if (getsockopt(socket, SOL_SOCKET, SO_ERROR, reinterpret_cast<char*>(&error), &size) != 0)
+    return SendOutcome::kNotPossible;
+  return OutcomeOf(error);
 }
 
 class WindowsPacketSender final : public PacketSender {
@@ -68,7 +100,7 @@ class WindowsPacketSender final : public PacketSender {
     return OutcomeOf(WSAGetLastError());
   }
 
-  // An ordinary connect that is given up at once: WFP judges it before its SYN is made, and tells.
+  // An ordinary connect that is given up soon: WFP judges it before its SYN is made, and tells.
   SendOutcome TcpSyn(const Endpoint& to) override {
     const Address address = ToAddress(to);
     const Socket socket(address.family, SOCK_STREAM);
@@ -76,7 +108,8 @@ class WindowsPacketSender final : public PacketSender {
     if (!socket.Valid() || ioctlsocket(socket.Get(), FIONBIO, &without_waiting) != 0)
       return SendOutcome::kNotPossible;
     if (connect(socket.Get(), address.Get(), address.size) == 0) return SendOutcome::kSent;
-    return OutcomeOf(WSAGetLastError());
+    const int error = WSAGetLastError();
+    return error == WSAEWOULDBLOCK ? VerdictOn(socket.Get()) : OutcomeOf(error);
   }
 
   // Windows lets no program send frames without a driver.

@@ -1,5 +1,7 @@
 #include "platform/windows/processes/etw_source.h"
 
+#include <spdlog/spdlog.h>
+
 #include <array>
 #include <condition_variable>
 #include <cstring>
@@ -13,6 +15,7 @@
 #include "platform/api/system.h"
 #include "platform/windows/processes/command_line.h"
 #include "platform/windows/processes/etw_decode.h"
+#include "platform/windows/processes/same_process.h"
 #include "platform/windows/system/boot.h"
 #include "platform/windows/system/etw.h"
 #include "platform/windows/system/process_facts.h"
@@ -28,6 +31,7 @@ constexpr uint8_t kRanAtStart = 3;
 
 constexpr size_t kArgumentsKept = 32 * 1024;
 constexpr std::chrono::seconds kFlushPatience(1);
+constexpr std::chrono::seconds kOpenAgainEvery(5);
 
 class EtwSource final : public ProcessSource {
  public:
@@ -35,20 +39,24 @@ class EtwSource final : public ProcessSource {
 
   absl::Status Start(std::function<void(std::span<RawProcessEvent>)> deliver) override {
     deliver_ = std::move(deliver);
-    CORDON_RETURN_IF_ERROR(session_.Open(
-        L"Cordon processes", EVENT_TRACE_FLAG_PROCESS, [this](const EVENT_RECORD& record) { Take(record); },
-        [this] { Deliver(); }));
+    stopped_ = false;
+    CORDON_RETURN_IF_ERROR(Open());
     last_look_ = clock_->BootNanos();
-    thread_ = std::thread([this] { session_.Process(); });
+    thread_ = std::thread([this] { Work(); });
     return absl::OkStatus();
   }
 
   void Stop() override {
-    session_.Close();  // after it, Process returns
-    if (thread_.joinable()) thread_.join();
-    const std::lock_guard lock(mutex_);
-    stopped_ = true;
+    {
+      const std::lock_guard lock(mutex_);
+      stopped_ = true;
+    }
     delivered_.notify_all();
+    {
+      const std::lock_guard lock(session_mutex_);
+      session_.Close();  // after it, Process returns
+    }
+    if (thread_.joinable()) thread_.join();
   }
 
   // The session hands over a buffer when it is asked to; buffers are handed over in order.
@@ -56,7 +64,10 @@ class EtwSource final : public ProcessSource {
     std::unique_lock lock(mutex_);
     const uint64_t wanted = buffers_ + 1;
     lock.unlock();
-    session_.Flush();
+    {
+      const std::lock_guard session_lock(session_mutex_);
+      session_.Flush();
+    }
     lock.lock();
     delivered_.wait_for(lock, kFlushPatience, [&] { return stopped_ || buffers_ >= wanted; });
   }
@@ -70,6 +81,48 @@ class EtwSource final : public ProcessSource {
   }
 
  private:
+  absl::Status Open() {
+    return session_.Open(
+        L"Cordon processes", EVENT_TRACE_FLAG_PROCESS, [this](const EVENT_RECORD& record) { Take(record); },
+        [this] { Deliver(); });
+  }
+
+  // Whoever may, ends sessions of others (logman stop): then a new one is opened until one stands.
+  void Work() {
+    while (true) {
+      session_.Process();
+      while (!OpenAgain()) {
+        std::unique_lock lock(mutex_);
+        if (delivered_.wait_for(lock, kOpenAgainEvery, [this] { return stopped_; })) return;
+      }
+      TellGap();
+    }
+  }
+
+  bool OpenAgain() {
+    const std::lock_guard session_lock(session_mutex_);
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopped_) return false;
+    }
+    session_.Close();
+    const absl::Status opened = Open();
+    if (!opened.ok())
+      spdlog::warn("the trace of processes has ended, and no new one begins: {}", Message(opened));
+    return opened.ok();
+  }
+
+  // TEL-1: nobody knows what began and ended while there was no session. What runs is told anew by the new
+  // one.
+  void TellGap() {
+    const int64_t now = clock_->BootNanos();
+    batch_.push_back(
+        {now, RawLoss{.count = 0, .first_boottime_nanos = last_look_, .last_boottime_nanos = now}});
+    known_.clear();
+    lost_ = 0;
+    Deliver();
+  }
+
   void Take(const EVENT_RECORD& record) {
     const uint8_t opcode = record.EventHeader.EventDescriptor.Opcode;
     const std::optional<EtwProcess> process =
@@ -83,12 +136,11 @@ class EtwSource final : public ProcessSource {
 
   void TakeStart(const EtwProcess& process, uint64_t file_time, bool snapshot) {
     // The system's own start time names the process for others too; the event's is a moment later.
-    const std::optional<ProcessFacts> facts = ReadProcess(process.pid);
+    std::optional<ProcessFacts> facts = ReadProcess(process.pid);
+    if (facts.has_value() && !CanBeOf(facts->start_file_time, file_time)) facts.reset();
     const uint64_t start = facts.has_value() ? facts->start_file_time : file_time;
     const ProcessKey key{process.pid, BootNanosOfFileTime(start)};
-    const auto parent = known_.find(process.parent_pid);
-    RawExec exec{.process = key, .parent = {}};
-    if (parent != known_.end()) exec.parent = parent->second;
+    RawExec exec{.process = key, .parent = ParentOf(key, process.parent_pid, known_)};
     exec.executable = facts.has_value() && !facts->executable.empty() ? facts->executable : process.image;
     const std::string line =
         Narrow({reinterpret_cast<const wchar_t*>(process.command_line.data()), process.command_line.size()});
@@ -140,6 +192,7 @@ class EtwSource final : public ProcessSource {
   std::condition_variable delivered_;
   uint64_t buffers_ = 0;  // guarded by mutex_, as the next
   bool stopped_ = false;
+  std::mutex session_mutex_;  // of opening, closing and flushing; taken before mutex_
   EtwSession session_;
   std::thread thread_;
 };

@@ -6,6 +6,7 @@
 
 #include "common/base/status.h"
 #include "common/base/uuid.h"
+#include "platform/windows/system/agent_folder.h"
 #include "platform/windows/system/handle.h"
 #include "platform/windows/system/security.h"
 #include "platform/windows/system/text.h"
@@ -17,7 +18,7 @@ constexpr DWORD kShareAll = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELE
 constexpr DWORD kPieceBytes = 64 * 1024;
 
 std::string On(std::string_view what, const std::filesystem::path& path) {
-  return StrCat(what, " ", path.string());
+  return StrCat(what, " ", Shown(path));
 }
 
 absl::Status WriteAll(HANDLE file, std::string_view bytes, const std::string& what) {
@@ -49,23 +50,32 @@ absl::Status HoldWay(const std::filesystem::path& folder, std::vector<Handle>* w
   for (const std::filesystem::path& part : folder.relative_path()) {
     at /= part;
     const std::string what = On("cannot open the folder", at);
-    Handle handle(CreateFileW(LongPath(at).c_str(), FILE_READ_ATTRIBUTES, FILE_SHARE_READ | FILE_SHARE_WRITE,
-                              nullptr, OPEN_EXISTING,
+    // With the attributes alone nothing would be held: Windows looks at sharing only where data are opened.
+    Handle handle(CreateFileW(LongPath(at).c_str(), FILE_LIST_DIRECTORY | FILE_READ_ATTRIBUTES,
+                              FILE_SHARE_READ | FILE_SHARE_WRITE, nullptr, OPEN_EXISTING,
                               FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS, nullptr));
     FILE_BASIC_INFO info{};
     if (!handle.Valid() ||
         GetFileInformationByHandleEx(handle.Get(), FileBasicInfo, &info, sizeof(info)) == 0)
       return LastError(what);
     if ((info.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0)
-      return absl::FailedPreconditionError(StrCat(folder.string(), ": a part of the way is a link"));
+      return absl::FailedPreconditionError(StrCat(Shown(folder), ": a part of the way is a link"));
     if ((info.FileAttributes & FILE_ATTRIBUTE_DIRECTORY) == 0)
-      return absl::NotFoundError(StrCat(at.string(), " is no folder"));
+      return absl::NotFoundError(StrCat(Shown(at), " is no folder"));
     way->push_back(std::move(handle));
   }
   return absl::OkStatus();
 }
 
-absl::Status GiveToOwnerOf(const std::filesystem::path& folder, const std::filesystem::path& path) {
+// Needs DELETE. The file that was opened goes, whatever has its name by now.
+bool Delete(HANDLE file) {
+  FILE_DISPOSITION_INFO gone{.DeleteFile = TRUE};
+  return SetFileInformationByHandle(file, FileDispositionInfo, &gone, sizeof(gone)) != 0;
+}
+
+// Needs WRITE_OWNER, and SeRestorePrivilege for an owner that is not the caller.
+absl::Status GiveToOwnerOf(const std::filesystem::path& folder, HANDLE file,
+                           const std::filesystem::path& path) {
   const std::string what = On("cannot set the owner of", path);
   LocalMemory<PSECURITY_DESCRIPTOR> descriptor;
   PSID owner = nullptr;
@@ -73,9 +83,8 @@ absl::Status GiveToOwnerOf(const std::filesystem::path& folder, const std::files
       GetNamedSecurityInfoW(LongPath(folder).c_str(), SE_FILE_OBJECT, OWNER_SECURITY_INFORMATION, &owner,
                             nullptr, nullptr, nullptr, descriptor.Out());
   if (read != ERROR_SUCCESS) return WindowsError(read, what);
-  std::wstring name = LongPath(path);
-  const DWORD set = SetNamedSecurityInfoW(name.data(), SE_FILE_OBJECT, OWNER_SECURITY_INFORMATION, owner,
-                                          nullptr, nullptr, nullptr);
+  const DWORD set =
+      SetSecurityInfo(file, SE_FILE_OBJECT, OWNER_SECURITY_INFORMATION, owner, nullptr, nullptr, nullptr);
   return set == ERROR_SUCCESS ? absl::OkStatus() : WindowsError(set, what);
 }
 
@@ -87,13 +96,6 @@ class HeldLock final : public FileLock {
   Handle file_;
 };
 
-absl::Status MakeFolder(const std::filesystem::path& path, SECURITY_ATTRIBUTES* security) {
-  const std::string what = On("cannot make the folder", path);
-  if (CreateDirectoryW(LongPath(path).c_str(), security) != 0 || GetLastError() == ERROR_ALREADY_EXISTS)
-    return absl::OkStatus();
-  return LastError(what);
-}
-
 }  // namespace
 
 absl::Status WriteFileDurably(const std::filesystem::path& path, std::string_view bytes, FileAccess access) {
@@ -103,7 +105,7 @@ absl::Status WriteFileDurably(const std::filesystem::path& path, std::string_vie
   const std::filesystem::path folder =
       path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   const std::filesystem::path beside =
-      folder / StrCat(".", path.filename().string(), ".", NewUuid().substr(0, 8));
+      folder / StrCat(".", Shown(path.filename()), ".", NewUuid().substr(0, 8));
   absl::Status status = WriteNew(beside, bytes, security->Attributes());
   // Written through: when this returns, the new name is on the disk.
   const std::string what = On("cannot replace", path);
@@ -127,7 +129,7 @@ absl::StatusOr<std::string> ReadFileBounded(const std::filesystem::path& path, s
     if (ReadFile(file.Get(), bytes.data() + have, kPieceBytes, &got, nullptr) == 0) return LastError(what);
     bytes.resize(have + got);
     if (bytes.size() > max_bytes)
-      return absl::OutOfRangeError(StrCat(path.string(), " is longer than ", max_bytes, " bytes"));
+      return absl::OutOfRangeError(StrCat(Shown(path), " is longer than ", max_bytes, " bytes"));
     if (got == 0) return bytes;
   }
 }
@@ -137,28 +139,49 @@ absl::Status MakeFileOfFolderOwner(const std::filesystem::path& folder, const st
   std::vector<Handle> way;
   CORDON_RETURN_IF_ERROR(HoldWay(folder, &way));
   const std::filesystem::path path = folder / name;
-  // Rights are inherited: those whose folder it is may read.
-  absl::Status status = WriteNew(path, bytes, nullptr);
-  if (!status.ok()) return status;
-  status = GiveToOwnerOf(folder, path);
-  if (!status.ok()) DeleteFileW(LongPath(path).c_str());
+  const std::string what = On("cannot make", path);
+  // Rights are inherited: those whose folder it is may read. Nobody else opens it before it is theirs.
+  const Handle file(CreateFileW(LongPath(path).c_str(), GENERIC_WRITE | WRITE_OWNER | DELETE, 0, nullptr,
+                                CREATE_NEW, FILE_ATTRIBUTE_NORMAL | FILE_FLAG_BACKUP_SEMANTICS, nullptr));
+  if (!file.Valid()) return LastError(what);
+  absl::Status status = WriteAll(file.Get(), bytes, what);
+  if (status.ok()) status = GiveToOwnerOf(folder, file.Get(), path);
+  if (!status.ok() && !Delete(file.Get())) status = Annotate(status, "and it cannot be removed again");
   return status;
+}
+
+absl::Status RemoveFileOfFolderOwner(const std::filesystem::path& folder, const std::string& name) {
+  std::vector<Handle> way;
+  const absl::Status held = HoldWay(folder, &way);
+  if (absl::IsNotFound(held)) return absl::OkStatus();
+  CORDON_RETURN_IF_ERROR(held);
+  const std::string what = On("cannot remove", folder / name);
+  const Handle file(CreateFileW(LongPath(folder / name).c_str(), DELETE, kShareAll, nullptr, OPEN_EXISTING,
+                                FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS, nullptr));
+  if (file.Valid() && Delete(file.Get())) return absl::OkStatus();
+  const absl::Status removed = LastError(what);
+  return absl::IsNotFound(removed) ? absl::OkStatus() : removed;
 }
 
 absl::Status MakePrivateFolder(const std::filesystem::path& path) {
   std::error_code error;
-  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
+  if (path.parent_path() == AgentFolder()) {
+    CORDON_RETURN_IF_ERROR(MakeAgentFolder());
+  } else if (path.has_parent_path()) {
+    std::filesystem::create_directories(path.parent_path(), error);
+  }
   if (error)
     return absl::UnavailableError(
-        StrCat("cannot make the folder ", path.parent_path().string(), ": ", error.message()));
-  CORDON_ASSIGN_OR_RETURN(const auto security, SecurityDescriptor::Parse(kPrivate));
-  CORDON_RETURN_IF_ERROR(MakeFolder(path, security->Attributes()));
-  const std::string what = On("cannot set the rights of", path);
-  // For a folder that stood there before.
-  if (SetFileSecurityW(LongPath(path).c_str(),
-                       DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION, security->Get()) == 0)
-    return LastError(what);
-  return absl::OkStatus();
+        StrCat("cannot make the folder ", Shown(path.parent_path()), ": ", error.message()));
+  return MakeTrustedFolder(path, kPrivate);
+}
+
+absl::Status CheckSettingsFile(const std::filesystem::path& path) {
+  const std::string what = On("cannot open", path);
+  const Handle file(CreateFileW(LongPath(path).c_str(), READ_CONTROL | FILE_READ_ATTRIBUTES, kShareAll,
+                                nullptr, OPEN_EXISTING,
+                                FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS, nullptr));
+  return file.Valid() ? CheckIsTrusted(file.Get(), path) : LastError(what);
 }
 
 absl::StatusOr<std::unique_ptr<FileLock>> LockFile(const std::filesystem::path& path) {
@@ -171,7 +194,7 @@ absl::StatusOr<std::unique_ptr<FileLock>> LockFile(const std::filesystem::path& 
   if (LockFileEx(file.Get(), LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &from_start) ==
       0) {
     if (GetLastError() == ERROR_LOCK_VIOLATION)
-      return absl::AlreadyExistsError(StrCat(path.string(), " is locked by another process"));
+      return absl::AlreadyExistsError(StrCat(Shown(path), " is locked by another process"));
     return LastError(what);
   }
   return std::make_unique<HeldLock>(std::move(file));

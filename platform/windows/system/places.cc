@@ -7,6 +7,7 @@
 #include "common/base/status.h"
 #include "common/crypto/random.h"
 #include "platform/api/files.h"
+#include "platform/windows/system/agent_folder.h"
 #include "platform/windows/system/text.h"
 #include "platform/windows/system/windows.h"
 
@@ -16,14 +17,6 @@ namespace {
 constexpr size_t kSecretBytes = 32;
 constexpr size_t kMostBytes = 256;
 constexpr std::string_view kFirstLine = "cordon-agent on this host";
-
-std::filesystem::path ProgramData() {
-  wchar_t* path = nullptr;
-  const bool found = SHGetKnownFolderPath(FOLDERID_ProgramData, 0, nullptr, &path) == S_OK;
-  const std::filesystem::path folder = found ? path : L"C:\\ProgramData";
-  CoTaskMemFree(path);
-  return folder / "Cordon";
-}
 
 // A file of three lines: what it is, the address, the secret.
 class PortDoor final : public LocalDoor {
@@ -62,7 +55,7 @@ std::string_view TakeLine(std::string_view* text) {
 Places DefaultPlaces() {
   wchar_t self[32'768] = {};
   const DWORD length = GetModuleFileNameW(nullptr, self, std::size(self));
-  const std::filesystem::path folder = ProgramData();
+  const std::filesystem::path folder = AgentFolder();
   return {.config_file = folder / "agent.toml",
           .state_folder = folder / "State",
           .socket = folder / "State" / "agent.local",
@@ -73,7 +66,7 @@ absl::StatusOr<std::unique_ptr<LocalDoor>> MakeLocalDoor(const std::filesystem::
   const absl::StatusOr<std::string> there = ReadFileBounded(path, kMostBytes);
   if (!absl::IsNotFound(there.status()) && !(there.ok() && there->starts_with(kFirstLine)))
     return absl::AlreadyExistsError(
-        StrCat(path.string(), " exists and is not the agent's; give another path for it"));
+        StrCat(Shown(path), " exists and is not the agent's; give another path for it"));
   return std::make_unique<PortDoor>(path, HexEncode(RandomBytes(kSecretBytes)));
 }
 
@@ -83,7 +76,7 @@ absl::StatusOr<LocalAddress> FindLocalDoor(const std::filesystem::path& path) {
   CORDON_RETURN_IF_ERROR(text.status());
   std::string_view rest = *text;
   if (TakeLine(&rest) != kFirstLine)
-    return absl::UnavailableError(StrCat(path.string(), " is not the agent's"));
+    return absl::UnavailableError(StrCat(Shown(path), " is not the agent's"));
   LocalAddress found;
   found.address = TakeLine(&rest);
   found.secret = TakeLine(&rest);

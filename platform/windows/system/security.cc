@@ -7,10 +7,29 @@
 #include <string_view>
 
 #include "common/base/strings.h"
+#include "platform/windows/system/owners.h"
 #include "platform/windows/system/text.h"
 #include "platform/windows/system/windows.h"
 
 namespace cordon::platform {
+namespace {
+
+std::string SidText(PSID sid) {
+  LocalMemory<wchar_t*> text;
+  return ConvertSidToStringSidW(sid, text.Out()) == 0 ? std::string() : Narrow(text.Get());
+}
+
+std::string OwnUserSid() {
+  HANDLE raw = nullptr;
+  if (OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw) == 0) return {};
+  const Handle token(raw);
+  alignas(TOKEN_USER) std::array<char, sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE> user{};
+  DWORD got = 0;
+  if (GetTokenInformation(token.Get(), TokenUser, user.data(), user.size(), &got) == 0) return {};
+  return SidText(reinterpret_cast<const TOKEN_USER*>(user.data())->User.Sid);
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<SecurityDescriptor>> SecurityDescriptor::Parse(const wchar_t* text) {
   auto made = std::make_unique<SecurityDescriptor>();
@@ -37,6 +56,32 @@ std::string ServiceSid(const std::wstring& name) {
     StrAppend(&sid, "-", part);
   }
   return sid;
+}
+
+bool TokenHolds(const std::string& sid) {
+  LocalMemory<PSID> parsed;
+  BOOL holds = FALSE;
+  return ConvertStringSidToSidW(Wide(sid).c_str(), parsed.Out()) != 0 &&
+         CheckTokenMembership(nullptr, parsed.Get(), &holds) != 0 && holds != FALSE;
+}
+
+absl::Status CheckIsTrusted(HANDLE object, const std::filesystem::path& path) {
+  const std::string what = StrCat("cannot tell whose ", Shown(path), " is");
+  FILE_BASIC_INFO info{};
+  if (GetFileInformationByHandleEx(object, FileBasicInfo, &info, sizeof(info)) == 0) return LastError(what);
+  if ((info.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0)
+    return absl::FailedPreconditionError(StrCat(Shown(path), " is a link; remove it"));
+  LocalMemory<PSECURITY_DESCRIPTOR> descriptor;
+  PSID owner = nullptr;
+  const DWORD read = GetSecurityInfo(object, SE_FILE_OBJECT, OWNER_SECURITY_INFORMATION, &owner, nullptr,
+                                     nullptr, nullptr, descriptor.Out());
+  if (read != ERROR_SUCCESS) return WindowsError(read, what);
+  const std::string sid = SidText(owner);
+  if (IsTrustedOwner(sid, OwnUserSid())) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      StrCat(Shown(path), " belongs to ", sid,
+             ", who is neither the system nor an administrator; look at what is "
+             "in it, then remove it, or give it to Administrators (takeown /a /f)"));
 }
 
 }  // namespace cordon::platform

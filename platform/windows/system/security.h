@@ -2,6 +2,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -30,5 +31,12 @@ inline constexpr const wchar_t* kEveryoneReads =
 
 // The SID of the service account NT SERVICE\`name`: a hash of the name, the same on every machine.
 std::string ServiceSid(const std::wstring& name);
+
+// Whether this process runs as `sid`, or as a member of it.
+bool TokenHolds(const std::string& sid);
+
+// Refuses what a link is, and what belongs to somebody whom the agent does not trust (owners.h): they may
+// have put anything there. `object`: a handle with READ_CONTROL. FAILED_PRECONDITION, with what to do.
+absl::Status CheckIsTrusted(HANDLE object, const std::filesystem::path& path);
 
 }  // namespace cordon::platform

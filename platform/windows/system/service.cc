@@ -13,6 +13,7 @@
 #include "platform/api/system.h"
 #include "platform/windows/system/handle.h"
 #include "platform/windows/system/job.h"
+#include "platform/windows/system/privileges.h"
 #include "platform/windows/system/service_control.h"
 
 namespace cordon::platform {
@@ -69,6 +70,10 @@ BOOL WINAPI OnConsole(DWORD /*event*/) {
   return AskToStop() ? TRUE : FALSE;
 }
 
+void Warn(const std::string& line) {
+  if (const auto log = MakeSystemLog()) log->Write(SystemLog::Severity::kWarning, line);
+}
+
 void WINAPI ServiceMain(DWORD /*count*/, wchar_t** /*arguments*/) {
   Desk& desk = TheDesk();
   SERVICE_STATUS_HANDLE const service = RegisterServiceCtrlHandlerExW(kServiceName, OnControl, nullptr);
@@ -77,10 +82,13 @@ void WINAPI ServiceMain(DWORD /*count*/, wchar_t** /*arguments*/) {
     desk.service = service;
   }
   Report(SERVICE_START_PENDING);
-  if (const absl::Status limited = LimitThisProcess(); !limited.ok()) {
-    if (const auto log = MakeSystemLog())
-      log->Write(SystemLog::Severity::kWarning, StrCat("the agent runs without limits: ", Message(limited)));
-  }
+  if (const absl::Status limited = LimitThisProcess(); !limited.ok())
+    Warn(StrCat("the agent runs without limits: ", Message(limited)));
+  if (const std::string missing = EnablePrivileges(); !missing.empty())
+    Warn(StrCat("not all rights of the agent are on: ", missing));
+  std::string notes;  // an older system's; the installation has told them
+  if (const absl::Status renewed = RenewServiceSetup(&notes); !renewed.ok())
+    Warn(StrCat("the service's setup cannot be renewed: ", Message(renewed)));
   desk.result = (*desk.body)();
   // A service that ends with an error code is started again by its recovery actions.
   Report(SERVICE_STOPPED, static_cast<DWORD>(desk.result));

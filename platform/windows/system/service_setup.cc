@@ -2,7 +2,9 @@
 
 #include "common/base/status.h"
 #include "platform/api/service.h"
+#include "platform/windows/system/agent_folder.h"
 #include "platform/windows/system/handle.h"
+#include "platform/windows/system/privileges.h"
 #include "platform/windows/system/security.h"
 #include "platform/windows/system/service_control.h"
 #include "platform/windows/system/text.h"
@@ -29,16 +31,6 @@ class ScHandle {
   SC_HANDLE handle_;
 };
 
-// What the agent needs and no more. In the order of MULTI_SZ.
-constexpr wchar_t kPrivileges[] =
-    L"SeChangeNotifyPrivilege\0"   // walk to files
-    L"SeBackupPrivilege\0"         // read what it hashes, whatever the file's own rights are
-    L"SeDebugPrivilege\0"          // ask any process for its image and command line
-    L"SeSystemProfilePrivilege\0"  // the kernel's trace session
-    L"SeImpersonatePrivilege\0"    // RPC to the filtering engine
-    L"SeRestorePrivilege\0"        // make a file that belongs to somebody else
-    L"SeSecurityPrivilege\0";
-
 // Administrators and the system may do everything; others may look. Nobody but these stops the agent.
 constexpr const wchar_t* kServiceRights =
     L"D:(A;;GA;;;SY)(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;BA)(A;;CCLCSWLOCRRC;;;IU)";
@@ -50,7 +42,18 @@ void Ask(SC_HANDLE service, DWORD level, Info* info, std::string_view what, std:
   StrAppend(notes, notes->empty() ? "" : "; ", Message(LastError(what)));
 }
 
-void SetManners(SC_HANDLE service, std::string* notes) {
+// ISO-4: the filters know the agent by this SID. Only a system that has no such thing may go without.
+absl::Status AskForSid(SC_HANDLE service, std::string* notes) {
+  SERVICE_SID_INFO sid{.dwServiceSidType = SERVICE_SID_TYPE_UNRESTRICTED};
+  if (ChangeServiceConfig2W(service, SERVICE_CONFIG_SERVICE_SID_INFO, &sid) != 0) return absl::OkStatus();
+  const DWORD error = GetLastError();
+  const absl::Status refused = WindowsError(error, "service SID");
+  if (error != ERROR_INVALID_LEVEL) return refused;
+  StrAppend(notes, notes->empty() ? "" : "; ", Message(refused));
+  return absl::OkStatus();
+}
+
+absl::Status SetManners(SC_HANDLE service, std::string* notes) {
   wchar_t description[] =
       L"Contains a cyber incident on this host: watches, and isolates it on signed orders.";
   SERVICE_DESCRIPTIONW text{.lpDescription = description};
@@ -67,12 +70,11 @@ void SetManners(SC_HANDLE service, std::string* notes) {
   Ask(service, SERVICE_CONFIG_FAILURE_ACTIONS_FLAG, &on_errors, "recovery after an error", notes);
   SERVICE_DELAYED_AUTO_START_INFO delayed{.fDelayedAutostart = TRUE};
   Ask(service, SERVICE_CONFIG_DELAYED_AUTO_START_INFO, &delayed, "delayed start", notes);
-  SERVICE_SID_INFO sid{.dwServiceSidType = SERVICE_SID_TYPE_UNRESTRICTED};
-  Ask(service, SERVICE_CONFIG_SERVICE_SID_INFO, &sid, "service SID", notes);
   std::array<wchar_t, std::size(kPrivileges)> list{};
   std::copy(std::begin(kPrivileges), std::end(kPrivileges), list.begin());
   SERVICE_REQUIRED_PRIVILEGES_INFOW privileges{.pmszRequiredPrivileges = list.data()};
   Ask(service, SERVICE_CONFIG_REQUIRED_PRIVILEGES_INFO, &privileges, "required privileges", notes);
+  return AskForSid(service, notes);
 }
 
 absl::Status SetRights(SC_HANDLE service) {
@@ -120,9 +122,18 @@ absl::Status InstallService(const ServiceSetup& setup, std::string* notes) {
                                             SERVICE_ERROR_NORMAL, command.c_str(), nullptr, nullptr, nullptr,
                                             nullptr, nullptr, L"Cordon Agent") == 0)
     return LastError("cannot change the service");
-  SetManners(service, notes);
+  CORDON_RETURN_IF_ERROR(SetManners(service, notes));
   CORDON_RETURN_IF_ERROR(SetRights(service));
+  CORDON_RETURN_IF_ERROR(MakeAgentFolder());
   return MakeEventSource();
+}
+
+absl::Status RenewServiceSetup(std::string* notes) {
+  const ScHandle manager(OpenSCManagerW(nullptr, nullptr, SC_MANAGER_CONNECT));
+  if (!manager.Valid()) return LastError("cannot reach the service manager");
+  const ScHandle service(OpenServiceW(manager.Get(), kServiceName, SERVICE_CHANGE_CONFIG | SERVICE_START));
+  if (!service.Valid()) return LastError("cannot open the service");
+  return SetManners(service.Get(), notes);
 }
 
 absl::Status StartInstalledService() {

@@ -69,6 +69,10 @@ std::string Narrow(std::wstring_view text) {
   return narrow;
 }
 
+std::string Shown(const std::filesystem::path& path) {
+  return Narrow(path.native());
+}
+
 absl::Status WindowsError(unsigned long error, std::string_view what) {
   return absl::Status(CodeOf(error), StrCat(what, ": ", ErrorText(error), " (", error, ")"));
 }

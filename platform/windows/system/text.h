@@ -11,6 +11,8 @@ namespace cordon::platform {
 // UTF-8 to UTF-16 and back. What is not valid becomes U+FFFD: names are for telling, not for opening again.
 std::wstring Wide(std::string_view text);
 std::string Narrow(std::wstring_view text);
+// A path for people. path::string throws at names that are not valid.
+std::string Shown(const std::filesystem::path& path);
 
 // "cannot open C:\x: access is denied (5)", with the code that fits: NOT_FOUND, PERMISSION_DENIED,
 // ALREADY_EXISTS, UNIMPLEMENTED, RESOURCE_EXHAUSTED or UNAVAILABLE.

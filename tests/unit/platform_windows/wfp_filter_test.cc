@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "common/base/status.h"
 #include "tests/support/policies.h"
@@ -24,6 +25,9 @@ using ::testing::StartsWith;
 struct World {
   std::vector<HeldFilter> held;
   bool sublayer = false;
+  bool sublayer_right = true;    // as Cordon makes it
+  bool sublayer_used = false;    // by somebody's filter in a layer that is not listed
+  std::set<FilterKey> unlisted;  // filters in such layers
   std::vector<std::string> calls;
   std::string fail_at;  // the call that fails from now on
   int fail_after = 0;   // so many of it work first
@@ -46,12 +50,16 @@ class RecordingEngine final : public FilterEngine {
   absl::Status Begin() override {
     pending_ = world_.held;
     pending_sublayer_ = world_.sublayer;
+    pending_right_ = world_.sublayer_right;
+    pending_unlisted_ = world_.unlisted;
     return world_.Call("begin");
   }
   absl::Status Commit() override {
     CORDON_RETURN_IF_ERROR(world_.Call("commit"));
     world_.held = pending_;
     world_.sublayer = pending_sublayer_;
+    world_.sublayer_right = pending_right_;
+    world_.unlisted = pending_unlisted_;
     return absl::OkStatus();
   }
   absl::Status Abort() override {
@@ -59,39 +67,54 @@ class RecordingEngine final : public FilterEngine {
     return world_.abort_fails ? absl::InternalError("error 6") : absl::OkStatus();
   }
   absl::Status AddSublayer() override {
+    if (!pending_sublayer_) pending_right_ = true;  // one that stands is left as it is
     pending_sublayer_ = true;
     return world_.Call("add sublayer");
   }
   absl::Status DeleteSublayer() override {
+    CORDON_RETURN_IF_ERROR(world_.Call("delete sublayer"));
+    if (world_.sublayer_used || std::ranges::any_of(pending_, &HeldFilter::of_cordon))
+      return absl::FailedPreconditionError("in use");
     pending_sublayer_ = false;
-    return world_.Call("delete sublayer");
+    return absl::OkStatus();
   }
   absl::Status AddFilter(const Filter& filter, const FilterKey& key) override {
     CORDON_RETURN_IF_ERROR(world_.Call("add filter"));
+    if (Held(key)) return absl::AlreadyExistsError("there is one of that key");
     pending_.push_back({.key = key, .filter = filter, .of_cordon = true, .sublayer_weight = 0xffff});
     return absl::OkStatus();
   }
   absl::Status DeleteFilter(const FilterKey& key) override {
     CORDON_RETURN_IF_ERROR(world_.Call("delete filter"));
-    std::erase_if(pending_, [&](const HeldFilter& each) { return each.of_cordon && each.key == key; });
+    if (!Held(key)) return absl::UnavailableError("there is no filter of that key");
+    std::erase_if(pending_, [&](const HeldFilter& each) { return each.key == key; });
+    pending_unlisted_.erase(key);
     return absl::OkStatus();
   }
   absl::StatusOr<std::vector<HeldFilter>> ListFilters() override {
     CORDON_RETURN_IF_ERROR(world_.Call("list"));
     return world_.held;
   }
-  absl::StatusOr<bool> HasSublayer() override { return world_.sublayer; }
+  absl::StatusOr<bool> HasSublayer() override { return world_.sublayer && world_.sublayer_right; }
   absl::StatusOr<std::string> ProgramOf(const std::string& path) override {
     CORDON_RETURN_IF_ERROR(world_.Call("program"));
     if (path == "gone.exe") return absl::NotFoundError("no such file");
+    if (path == "locked.exe") return absl::PermissionDeniedError("access is denied (5)");
     return "\\device\\" + path;
   }
   absl::Status Subscribe(std::function<void()>) override { return world_.Call("subscribe"); }
 
  private:
+  bool Held(const FilterKey& key) const {
+    return std::ranges::find(pending_, key, &HeldFilter::key) != pending_.end() ||
+           pending_unlisted_.contains(key);
+  }
+
   World& world_;
   std::vector<HeldFilter> pending_;
   bool pending_sublayer_ = false;
+  bool pending_right_ = false;
+  std::set<FilterKey> pending_unlisted_;
 };
 
 class WfpFilterTest : public ::testing::Test {
@@ -262,12 +285,148 @@ TEST_F(WfpFilterTest, AProgramThatIsGoneIsNoError) {
   EXPECT_TRUE(filter->ReadBack(policy)->matches);
 }
 
+// The other programs' rules, and the level itself, are in force all the same.
+TEST_F(WfpFilterTest, ISO7_AProgramThatCannotBeNamedShutsItsOwnRulesAlone) {
+  FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  ASSERT_EQ(policy.programs.size(), 2U);
+  policy.programs[0].path = "locked.exe";
+  const auto filter = Make();
+  ASSERT_THAT(filter->Apply(policy), IsOk());
+  EXPECT_TRUE(filter->ReadBack(policy)->matches);
+  const auto names = [&](const std::string& program) {
+    return std::ranges::any_of(world_.held, [&](const HeldFilter& each) {
+      return Describe(each.filter).find(program) != std::string::npos;
+    });
+  };
+  EXPECT_FALSE(names("locked.exe"));
+  EXPECT_TRUE(names(policy.programs[1].path));
+}
+
+TEST_F(WfpFilterTest, TheAgentItselfMustBeNamed) {
+  const auto filter = MakeWfpFilter(
+      [this]() -> absl::StatusOr<std::unique_ptr<FilterEngine>> {
+        return std::make_unique<RecordingEngine>(&world_);
+      },
+      {.executable = "locked.exe", .service_sid = kAgentService});
+  EXPECT_THAT(std::string(Message(filter->Apply(ClinicPolicy(Level::kEssential)))),
+              HasSubstr("access is denied"));
+  EXPECT_THAT(world_.held, IsEmpty());
+}
+
+// At its start the engine can disable filters: they stand in the list and judge nothing.
+TEST_F(WfpFilterTest, ISO5_ADisabledFilterIsADifferenceAndIsMadeAnew) {
+  const FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  const auto filter = Make();
+  ASSERT_THAT(filter->Apply(policy), IsOk());
+  EXPECT_TRUE(filter->ReadBack(policy)->matches);
+  world_.held.front().disabled = true;
+  const FilterReadback one = *filter->ReadBack(policy);
+  EXPECT_FALSE(one.matches);
+  EXPECT_FALSE(one.absent);
+  EXPECT_THAT(one.differences, Contains(HasSubstr("disabled")));
+  for (HeldFilter& each : world_.held) each.disabled = true;
+  EXPECT_TRUE(filter->ReadBack(policy)->absent);
+  ASSERT_THAT(filter->Apply(policy), IsOk());
+  EXPECT_TRUE(filter->ReadBack(policy)->matches);
+  EXPECT_TRUE(std::ranges::none_of(world_.held, &HeldFilter::disabled));
+}
+
+// Who takes one of Cordon's keys for a filter elsewhere must not keep it from isolating.
+TEST_F(WfpFilterTest, ISO5_SomebodysFilterUnderAKeyOfCordonsGivesWay) {
+  const FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  const auto filter = Make();
+  ASSERT_THAT(filter->Apply(policy), IsOk());
+  const FilterKey listed = world_.held[0].key;
+  const FilterKey unlisted = world_.held[1].key;
+  ASSERT_THAT(filter->Apply(ClinicPolicy(Level::kObserve)), IsOk());
+  world_.held.push_back(Foreign(Action::kPermit, 5));
+  world_.held.back().key = listed;
+  world_.held.push_back(Foreign(Action::kBlock, 5));  // with a key of their own
+  world_.unlisted = {unlisted};
+  world_.calls.clear();
+  ASSERT_THAT(filter->Apply(policy), IsOk());
+  EXPECT_TRUE(filter->ReadBack(policy)->matches);
+  EXPECT_EQ(world_.Count("begin"), 1);
+  EXPECT_EQ(world_.Count("delete filter"), 2);
+  EXPECT_EQ(std::ranges::count(world_.held, false, &HeldFilter::of_cordon), 1) << "the other is not Cordon's";
+}
+
+TEST_F(WfpFilterTest, SomebodysFilterInCordonsSublayerDoesNotHoldUpARelease) {
+  const auto filter = Make();
+  ASSERT_THAT(filter->Apply(ClinicPolicy(Level::kDark)), IsOk());
+  world_.sublayer_used = true;
+  ASSERT_THAT(filter->Apply(ClinicPolicy(Level::kObserve)), IsOk());
+  EXPECT_THAT(world_.held, IsEmpty());
+  const FilterReadback readback = *filter->ReadBack(ClinicPolicy(Level::kObserve));
+  EXPECT_TRUE(readback.matches);
+  EXPECT_TRUE(readback.absent);
+}
+
+TEST_F(WfpFilterTest, ISO7_ASublayerThatIsNotAsCordonMakesItIsMadeAnewInOneStep) {
+  const FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  const auto filter = Make();
+  ASSERT_THAT(filter->Apply(policy), IsOk());
+  const size_t filters = world_.held.size();
+  world_.sublayer_right = false;
+  EXPECT_FALSE(filter->ReadBack(policy)->matches);
+  world_.calls.clear();
+  ASSERT_THAT(filter->Apply(policy), IsOk());
+  EXPECT_EQ(world_.Count("begin"), 1);
+  EXPECT_TRUE(world_.sublayer_right);
+  EXPECT_TRUE(filter->ReadBack(policy)->matches);
+  EXPECT_EQ(world_.held.size(), filters);
+}
+
+// The filters are in force, and the read-back does not hide what is wrong.
+TEST_F(WfpFilterTest, ISO7_ASublayerThatSomebodyKeepsWrongIsTold) {
+  const FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  const auto filter = Make();
+  ASSERT_THAT(filter->Apply(ClinicPolicy(Level::kDark)), IsOk());
+  world_.sublayer_right = false;
+  world_.sublayer_used = true;
+  ASSERT_THAT(filter->Apply(policy), IsOk());
+  const FilterReadback readback = *filter->ReadBack(policy);
+  EXPECT_THAT(readback.differences, ::testing::ElementsAre(HasSubstr("not as Cordon makes it")));
+}
+
 TEST_F(WfpFilterTest, NamesNeedRulesThatStand) {
   const auto filter = Make();
   EXPECT_EQ(filter->UpdateNames(ClinicPolicy(Level::kEssential)).code(),
             absl::StatusCode::kFailedPrecondition);
   ASSERT_THAT(filter->Apply(ClinicPolicy(Level::kEssential)), IsOk());
   EXPECT_THAT(filter->UpdateNames(ClinicPolicy(Level::kEssential)), IsOk());
+}
+
+TEST(SidOfAgent, IsTheServicesWhereTheTokenHasItAndElseTheSystems) {
+  EXPECT_EQ(SidOfAgent(kAgentService, true, true), kAgentService);
+  EXPECT_EQ(SidOfAgent(kAgentService, false, true), kSystemSid);
+  EXPECT_EQ(SidOfAgent(kAgentService, false, false), kAgentService)
+      << "a person who tries the program gets no way out";
+}
+
+// With either SID the way to the controller is the agent's alone.
+TEST(SidOfAgent, ISO4_TheChannelIsOpenForTheAgentAndForNobodyElse) {
+  const Endpoint controller = At("192.0.2.7", 8443);
+  for (const bool has_it : {true, false}) {
+    const std::string sid = SidOfAgent(kAgentService, has_it, true);
+    Identities who = Who();
+    who.agent_service = sid;
+    const Sublayer ours{
+        .name = "Cordon",
+        .weight = 0xffff,
+        .filters = MakeFilterList({.level = Level::kControllerOnly, .controllers = {controller}}, who)};
+    const auto passes = [&](const std::string& program, const std::string& service) {
+      return Judge({ours}, Phase::kEngineRuns,
+                   {.local = At("192.0.2.1", 50'000),
+                    .remote = controller,
+                    .program = program,
+                    .service = service})
+          .passes;
+    };
+    EXPECT_TRUE(passes(kAgent, sid));
+    EXPECT_FALSE(passes(kOther, sid));
+    EXPECT_FALSE(passes(kAgent, "S-1-5-21-1-2-3-1001"));
+  }
 }
 
 TEST_F(WfpFilterTest, ForeignBlocksOfTheChannelAreNamed) {

@@ -6,6 +6,9 @@
 
 #include <fstream>
 
+#include "platform/api/file_names.h"
+#include "platform/api/file_tree.h"
+#include "platform/windows/system/handle.h"
 #include "tests/wine/platform/wine.h"
 
 namespace cordon::platform {
@@ -60,6 +63,56 @@ TEST_F(WindowsFileSource, TellsWhatHappensInOldSubfolders) {
   Start();
   Write(root_ / "x" / "y" / "file", "deep");
   EXPECT_TRUE(Told(Kind::kCreated, root_ / "x" / "y" / "file"));
+}
+
+// TEL-1
+TEST_F(WindowsFileSource, AFolderThatComesWithFilesIsNotTakenForAnEmptyOne) {
+  fs::create_directories(folder_ / "outside" / "tree");
+  Write(folder_ / "outside" / "tree" / "file", "1");
+  Start();
+  fs::create_directory(root_ / "empty");
+  fs::rename(folder_ / "outside" / "tree", root_ / "tree");
+  const auto added = [&](const char* name, bool may_have_content) {
+    return log_.WaitFor([&](const RawFileEvent& event) {
+      return event.path == root_ / name && event.is_directory &&
+             (event.kind == Kind::kRenamed || event.may_have_content == may_have_content);
+    });
+  };
+  EXPECT_TRUE(added("tree", true));
+  EXPECT_TRUE(added("empty", false));
+}
+
+// Half of a surrogate pair is no text, and a name all the same: whoever may make a file can make such a one.
+TEST_F(WindowsFileSource, TEL1_ANameThatIsNoTextIsToldAndEndsNothing) {
+  const fs::path odd = root_ / std::wstring(L"a\xd800");
+  Handle made(
+      CreateFileW(odd.c_str(), GENERIC_WRITE, 0, nullptr, CREATE_NEW, FILE_ATTRIBUTE_NORMAL, nullptr));
+  if (!made.Valid()) GTEST_SKIP() << "such a file cannot be made here: " << GetLastError();
+  made = Handle();
+  EXPECT_TRUE(ReadFileMetadata(odd).ok());
+  EXPECT_FALSE(ReadFileMetadata(root_ / std::wstring(L"b\xd800")).ok())
+      << "and an error names no text either";
+  std::string name;
+  EXPECT_TRUE(ReadFolder(root_, [&](const FolderEntry& entry) {
+                name = entry.name;
+                return true;
+              }).ok());
+  EXPECT_EQ(root_ / PathOfBytes(name), odd);
+  Start();
+  ASSERT_NE(DeleteFileW(odd.c_str()), 0);
+  EXPECT_TRUE(Told(Kind::kDeleted, odd));
+  Write(root_ / "after", "1");
+  EXPECT_TRUE(Told(Kind::kCreated, root_ / "after"));
+}
+
+TEST_F(WindowsFileSource, NameBytesTakesEveryName) {
+  const fs::path odd = LR"(C:\Users\a)" + std::wstring(1, L'\xd800') + L"b";
+  EXPECT_EQ(NameBytes(odd),
+            "C:/Users/a\xed\xa0\x80"
+            "b");
+  EXPECT_EQ(PathOfBytes(NameBytes(odd)), odd);
+  EXPECT_EQ(NameBytes(PathOfBytes("C:/\xff")), "C:/\xef\xbf\xbd");
+  EXPECT_ANY_THROW((void)odd.generic_string()) << "what this is there for";
 }
 
 TEST_F(WindowsFileSource, LeavesOutWhatIsExcludedAndTellsTheCanary) {

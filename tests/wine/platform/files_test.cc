@@ -10,6 +10,7 @@
 #include "common/base/hex.h"
 #include "common/base/status.h"
 #include "platform/api/file_tree.h"
+#include "platform/windows/system/agent_folder.h"
 #include "tests/wine/platform/wine.h"
 
 namespace cordon::platform {
@@ -71,6 +72,19 @@ TEST(WindowsFiles, AFileOfTheFoldersOwnerTakesNoPlaceOfAnother) {
   EXPECT_EQ(MakeFileOfFolderOwner(folder.Path(), "bait", "2").code(), absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(*ReadFileBounded(folder / "bait", 9), "1");
   EXPECT_EQ(MakeFileOfFolderOwner(folder / "none", "bait", "1").code(), absl::StatusCode::kNotFound);
+}
+
+TEST(WindowsFiles, TheAgentsFolderIsMadeAndMadeAgain) {
+  if (!cordon::testing::UnderWine())
+    GTEST_SKIP() << "it is the machine's own; scripts/windows-verify.ps1 looks at it";
+  EXPECT_EQ(MakeAgentFolder(), absl::OkStatus());
+  EXPECT_EQ(MakeAgentFolder(), absl::OkStatus());
+  EXPECT_EQ(MakePrivateFolder(AgentFolder() / "State"), absl::OkStatus());
+  EXPECT_EQ(CheckSettingsFile(AgentFolder() / "none.toml").code(), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(WriteFileDurably(AgentFolder() / "own.toml", "", FileAccess::kEveryoneReads).ok());
+  EXPECT_EQ(CheckSettingsFile(AgentFolder() / "own.toml"), absl::OkStatus());
+  EXPECT_EQ(RemoveFileOfFolderOwner(AgentFolder(), "own.toml"), absl::OkStatus());
+  EXPECT_EQ(RemoveFileOfFolderOwner(AgentFolder(), "own.toml"), absl::OkStatus()) << "it is gone already";
 }
 
 TEST(WindowsFiles, ALockIsHeldOnceAndFreedWithItsHandle) {

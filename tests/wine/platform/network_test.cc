@@ -87,5 +87,25 @@ TEST(WindowsPacketSender, SendsToThisHostAndSaysWhatItCannot) {
   EXPECT_EQ(sender->Frame("Ethernet", self), SendOutcome::kNotPossible);
 }
 
+// The verdict comes after the connect has returned: an answer, of either kind, means that the SYN has left.
+TEST(WindowsPacketSender, ASynThatIsAnsweredHasLeftAndOneWithoutARouteHasNot) {
+  const Winsock winsock;
+  const auto sender = MakePacketSender();
+  const auto loopback = boost::asio::ip::address_v4::loopback();
+  SOCKET const listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in any{};
+  any.sin_family = AF_INET;
+  any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  int size = sizeof(any);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&any), size), 0);
+  ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&any), &size), 0);
+  const Endpoint to{loopback, ntohs(any.sin_port)};
+  ASSERT_EQ(listen(listener, 1), 0);
+  EXPECT_EQ(sender->TcpSyn(to), SendOutcome::kSent);
+  closesocket(listener);
+  EXPECT_EQ(sender->TcpSyn(to), SendOutcome::kSent) << "refused, which is an answer";
+  EXPECT_NE(sender->TcpSyn({boost::asio::ip::make_address("240.0.0.1"), 9}), SendOutcome::kBlocked);
+}
+
 }  // namespace
 }  // namespace cordon::platform

@@ -5,9 +5,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "common/base/status.h"
 #include "platform/windows/packet_filter/filter_list.h"
 #include "platform/windows/packet_filter/fwpm_convert.h"
+#include "platform/windows/packet_filter/wfp_filter.h"
 #include "tests/support/policies.h"
 #include "tests/wine/platform/wine.h"
 
@@ -16,16 +19,23 @@ namespace {
 
 using ::cordon::testing::ClinicPolicy;
 
+std::vector<wfp::Filter> AllFilters(const wfp::Identities& who) {
+  std::vector<wfp::Filter> all;
+  for (const Level level : testing::kAllLevels)
+    std::ranges::move(wfp::MakeFilterList(ClinicPolicy(level), who), std::back_inserter(all));
+  return all;
+}
+
 // Every filter of every level goes into WFP's structures and comes out the same; else a read-back would find
 // differences in what the agent itself has set.
 TEST(WfpStructures, WhatGoesInComesOut) {
-  const wfp::Identities who{
-      .agent_program = R"(\device\harddiskvolume3\program files\cordon\cordon-agent.exe)",
-      .agent_service = "S-1-5-80-1-2-3-4-5",
-      .programs = {R"(\device\x\store.exe)", R"(\device\x\ping.exe)"}};
+  wfp::Identities who{.agent_program = R"(\device\harddiskvolume3\program files\cordon\cordon-agent.exe)",
+                      .agent_service = "S-1-5-80-1-2-3-4-5",
+                      .programs = {R"(\device\x\store.exe)", R"(\device\x\ping.exe)"}};
   size_t filters = 0;
-  for (const Level level : testing::kAllLevels) {
-    for (const wfp::Filter& filter : wfp::MakeFilterList(ClinicPolicy(level), who)) {
+  for (const char* const sid : {"S-1-5-80-1-2-3-4-5", wfp::kSystemSid}) {
+    who.agent_service = sid;
+    for (const wfp::Filter& filter : AllFilters(who)) {
       const auto native = wfp::NativeFilter::Make(filter, wfp::KeyOf(filter));
       ASSERT_TRUE(native.ok()) << native.status();
       EXPECT_EQ(Describe(wfp::FromNative((*native)->Get(), filter.layer)), Describe(filter));

@@ -2,10 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <fstream>
+#include <thread>
 
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_folder.h"
@@ -51,7 +55,7 @@ TEST_F(CanaryFilesTest, WhatWasDeletedIsLaidAgainAndWhatWasChangedStays) {
   ASSERT_THAT(canaries_.Lay({documents_.Path()}), IsOk());
   EXPECT_TRUE(std::filesystem::exists(names[0]));
   EXPECT_EQ(std::filesystem::file_size(names[1]), 9U) << "evidence is not written over";
-  canaries_.Remove();
+  EXPECT_THAT(canaries_.Remove(), IsOk());
   EXPECT_THAT(NamesIn(documents_.Path()), SizeIs(1));
 }
 
@@ -61,7 +65,7 @@ TEST_F(CanaryFilesTest, TheyLeaveAFolderThatIsNotListedAnyMoreAlsoAfterARestart)
   ASSERT_THAT(next.Lay({others_.Path()}), IsOk());
   EXPECT_THAT(NamesIn(documents_.Path()), IsEmpty());
   EXPECT_THAT(NamesIn(others_.Path()), SizeIs(2));
-  CanaryFiles(state_.Path() / kCanaryList).Remove();
+  EXPECT_THAT(CanaryFiles(state_.Path() / kCanaryList).Remove(), IsOk());
   EXPECT_THAT(NamesIn(others_.Path()), IsEmpty());
 }
 
@@ -84,6 +88,56 @@ TEST_F(CanaryFilesTest, TheOwnerOfTheFolderOwnsThem) {
     EXPECT_EQ(info.st_uid, kNobody);
     EXPECT_EQ(info.st_mode & 07777, 0644U);
   }
+}
+
+// Takes from this thread, for good, what the shipped unit does not leave to root over other people's files.
+void DropWhatTheUnitDrops() {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, 2> sets{};
+  ASSERT_EQ(syscall(SYS_capget, &header, sets.data()), 0);
+  for (const unsigned right : {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID})
+    for (auto* const set : {&sets[0].effective, &sets[0].permitted, &sets[0].inheritable})
+      *set &= ~(1U << right);
+  ASSERT_EQ(syscall(SYS_capset, &header, sets.data()), 0);
+}
+
+TEST_F(CanaryFilesTest, TheRightsOfTheUnitAreEnoughToLayThemAndToTakeThemAway) {
+  if (geteuid() != 0) GTEST_SKIP() << "giving files away needs root";
+  constexpr uid_t kNobody = 65534;
+  ASSERT_EQ(chown(documents_.Path().c_str(), kNobody, kNobody), 0);
+  ASSERT_EQ(chmod(documents_.Path().c_str(), 0700), 0);
+  std::thread([&] {
+    DropWhatTheUnitDrops();
+    std::ofstream(documents_ / "as-root") << "x";
+    EXPECT_FALSE(std::filesystem::exists(documents_ / "as-root")) << "the rights were not dropped";
+    EXPECT_THAT(canaries_.Lay({documents_.Path()}), IsOk());
+    for (const std::string& name : NamesIn(documents_.Path())) {
+      struct stat info{};
+      ASSERT_EQ(stat(name.c_str(), &info), 0);
+      EXPECT_EQ(info.st_uid, kNobody);
+      EXPECT_EQ(info.st_gid, kNobody);
+      EXPECT_EQ(info.st_mode & 07777, 0644U);
+    }
+    EXPECT_THAT(NamesIn(documents_.Path()), SizeIs(2));
+    EXPECT_THAT(canaries_.Remove(), IsOk());
+    EXPECT_THAT(NamesIn(documents_.Path()), IsEmpty());
+    std::ofstream(state_ / "own") << "as root again";
+    struct stat info{};
+    ASSERT_EQ(stat((state_ / "own").c_str(), &info), 0);
+    EXPECT_EQ(info.st_uid, geteuid());
+  }).join();
+}
+
+TEST_F(CanaryFilesTest, ACanaryThatCannotBeTakenAwayIsTold) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  ASSERT_THAT(canaries_.Lay({documents_.Path(), others_.Path()}), IsOk());
+  constexpr uid_t kNobody = 65534;
+  ASSERT_EQ(chown(documents_.Path().c_str(), kNobody, kNobody), 0);
+  ASSERT_EQ(chmod(documents_.Path().c_str(), 0500), 0);
+  const absl::Status removed = canaries_.Remove();
+  EXPECT_THAT(std::string(removed.message()), ::testing::HasSubstr(documents_.Path().string()));
+  EXPECT_THAT(NamesIn(documents_.Path()), SizeIs(2));
+  EXPECT_THAT(NamesIn(others_.Path()), IsEmpty());
 }
 
 TEST_F(CanaryFilesTest, AFolderThatIsNotThereIsNoError) {

@@ -290,6 +290,28 @@ TEST_F(FileSensorTest, TheFilesOfATreeThatWasMovedInAreToldAsNew) {
   }));
 }
 
+// A source that tells a move as removed and added cannot tell that it was one.
+TEST_F(FileSensorTest, TEL1_TheFilesOfANewFolderThatMayHaveComeWithSomeAreToldAsNew) {
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  for (const bool may_have_content : {false, true}) {
+    const std::string name = may_have_content ? "moved" : "made";
+    std::filesystem::create_directories(folder_ / name / "inner");
+    File(name + "/inner/a", "content");
+    source_.Say({.kind = platform::RawFileEvent::kCreated,
+                 .is_directory = true,
+                 .may_have_content = may_have_content,
+                 .path = folder_ / name,
+                 .boottime_nanos = clock_->BootNanos()});
+  }
+  const auto is_file_of = [&](const std::string& name, const v1::FileChanged& change) {
+    return change.path() == (folder_ / name / "inner/a").string() &&
+           change.change() == v1::FileChanged::CHANGE_CREATED;
+  };
+  EXPECT_TRUE(Told([&](const v1::FileChanged& change) { return is_file_of("moved", change); }));
+  sensor_.Stop();
+  for (const auto& told : sink_.Events()) EXPECT_FALSE(is_file_of("made", told.event.file_changed()));
+}
+
 TEST_F(FileSensorTest, EncryptedDocumentsAreAFindingAndTheSignedStepIsTakenOnce) {
   processes_.Started(42, {.guid = "0123456789abcdef", .executable = "/tmp/locker", .parent_guid = "parent"});
   v1::Tripwires& tripwires = *policy_.mutable_tripwires();
