@@ -299,7 +299,8 @@ void OrderGate::Resume() {
   for (const std::string_view lane : kRecordedLanes) {
     const absl::StatusOr<std::optional<LaneRecord>> record = parts_.lanes.Read(lane);
     if (!record.ok()) {
-      Tell(MakeOutcome("", Outcome::STATE_FAILED, Message(record.status())));
+      // Without an order it is no message of Control's, which would end with it.
+      TellByEvent(MakeOutcome("", Outcome::STATE_FAILED, Message(record.status())));
       continue;
     }
     if (!record->has_value() || (*record)->order_id.empty()) continue;
@@ -343,8 +344,11 @@ Outcome OrderGate::MakeOutcome(const std::string& order_id, Outcome::State state
 }
 
 void OrderGate::Tell(const Outcome& outcome) {
-  // One without an order is no message of Control's, which would end with it; the event tells it.
-  if (!outcome.order_id().empty()) parts_.on_outcome(outcome);
+  parts_.on_outcome(outcome);
+  TellByEvent(outcome);
+}
+
+void OrderGate::TellByEvent(const Outcome& outcome) {
   v1::Event event;
   *event.mutable_order_outcome() = outcome;
   parts_.events.Emit(v1::EVENT_CLASS_CONTROL, outcome.time_unix_nanos(), std::move(event));

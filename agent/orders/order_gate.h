@@ -89,6 +89,7 @@ class OrderGate {
   v1::OrderOutcome MakeOutcome(const std::string& order_id, v1::OrderOutcome::State state,
                                std::string_view message) const;
   void Tell(const v1::OrderOutcome& outcome);
+  void TellByEvent(const v1::OrderOutcome& outcome);
   // No effect: the answer, and an event within kRefusalEventsPerHour.
   void Refuse(const std::string& order_id, v1::OrderOutcome::State state, std::string_view message);
 

@@ -4,6 +4,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -126,7 +127,10 @@ void LeakJudge::Collect(const std::string& round, std::set<std::string>* arrived
       const ssize_t got =
           recvfrom(fd.Get(), buffer.data(), buffer.size(), 0, reinterpret_cast<sockaddr*>(&from), &size);
       if (got < 0) return;
-      if (outbound_only && from.sll_pkttype == PACKET_OUTGOING) continue;  // the peer's own
+      // The peer's own: what it sends, and what its kernel tells itself of a neighbour that it does not
+      // reach, with the packet in the message.
+      if (outbound_only && (from.sll_pkttype == PACKET_OUTGOING || from.sll_hatype == ARPHRD_LOOPBACK))
+        continue;
       TakeWord({buffer.data(), static_cast<size_t>(got)}, round, arrived);
     }
   };
