@@ -76,7 +76,7 @@ void Budgets::CloseStream(const std::string& host_id) {
   if (known != hosts_.end() && known->second.streams > 0) --known->second.streams;
 }
 
-absl::Status Budgets::Take(TokenBucket Host::*bucket, const std::string& host_id, const char* what,
+absl::Status Budgets::Take(TokenBucket Host::* bucket, const std::string& host_id, const char* what,
                            int64_t now) {
   {
     const std::lock_guard lock(mutex_);

@@ -76,7 +76,7 @@ class Budgets {
     SessionNotes second;
     SessionNotes cloned;
   };
-  absl::Status Take(TokenBucket Host::*bucket, const std::string& host_id, const char* what,
+  absl::Status Take(TokenBucket Host::* bucket, const std::string& host_id, const char* what,
                     int64_t now_boot_nanos);
   Host& Of(const std::string& host_id, int64_t now_boot_nanos);
   static bool ToBeNamed(Host& host, int64_t now_boot_nanos);

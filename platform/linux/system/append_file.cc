@@ -48,7 +48,7 @@ absl::Status AppendTo(int fd, off_t length, std::string_view lines, const std::f
 absl::Status AppendLinesDurably(const std::filesystem::path& path, std::string_view lines) {
   const Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
   if (!fd.Valid()) return Failed("cannot open", path);
-  struct stat facts {};
+  struct stat facts{};
   if (fstat(fd.Get(), &facts) != 0) return Failed("cannot look at", path);
   if (!S_ISREG(facts.st_mode)) return WriteAll(fd.Get(), lines, path);
   const absl::Status appended = AppendTo(fd.Get(), facts.st_size, lines, path);

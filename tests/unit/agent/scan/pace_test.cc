@@ -48,7 +48,7 @@ TEST(Pace, BatteryAndPeopleSlowItDown) {
 }
 
 TEST(Pace, EveryKindOfPressureCounts) {
-  for (auto LoadReadings::*stall :
+  for (auto LoadReadings::* stall :
        {&LoadReadings::cpu_stall_nanos, &LoadReadings::io_stall_nanos, &LoadReadings::memory_stall_nanos}) {
     PaceMaker maker;
     LoadReadings readings;
