@@ -53,6 +53,20 @@ std::array<std::pair<std::string, std::string>, 2> RangesOf(const std::string& f
   return {{{folder, behind_it}, {std::max(behind_it, BelowFrom(folder)), BelowTo(folder)}}};
 }
 
+// Without the link's target: it is asked for every entry, and copies no text.
+platform::FileMetadata MetadataOf(const v1::BaselineEntry& entry) {
+  return {.type = static_cast<platform::FileType>(entry.type()),
+          .size = entry.size(),
+          .mode = entry.mode(),
+          .uid = entry.uid(),
+          .gid = entry.gid(),
+          .mtime_unix_nanos = entry.mtime_unix_nanos(),
+          .ctime_unix_nanos = entry.ctime_unix_nanos(),
+          .inode = entry.inode(),
+          .links = entry.links(),
+          .link_target = {}};
+}
+
 v1::BaselineEntry ToEntry(FileRecord record) {
   platform::FileMetadata& metadata = record.metadata;
   v1::BaselineEntry entry;
@@ -84,37 +98,28 @@ constexpr std::string_view kPut = "INSERT OR REPLACE INTO folder(path, files, en
 
 absl::Status DeleteAtAndBelow(Database& database, std::string_view from_table, std::string_view column,
                               const std::string& root) {
-  CORDON_ASSIGN_OR_RETURN(Statement remove,
-                          database.Prepare(StrCat("DELETE FROM ", from_table, " WHERE ", column, " = ?")));
-  CORDON_RETURN_IF_ERROR(remove.BindBlob(1, root).Run());
-  CORDON_ASSIGN_OR_RETURN(Statement below, database.Prepare(StrCat("DELETE FROM ", from_table, " WHERE ",
-                                                                   column, " >= ? AND ", column, " < ?")));
-  return below.BindBlob(1, BelowFrom(root)).BindBlob(2, BelowTo(root)).Run();
+  CORDON_ASSIGN_OR_RETURN(Statement remove, database.Prepare(StrCat("DELETE FROM ", from_table, " WHERE ",
+                                                                    column, " >= ? AND ", column, " < ?")));
+  for (const auto& [from, before] : RangesOf(root)) {
+    CORDON_RETURN_IF_ERROR(remove.BindBlob(1, from).BindBlob(2, before).Run());
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 FileRecord ToRecord(std::string_view folder, v1::BaselineEntry entry) {
-  return {.path = PathOf(folder, entry.name()),
-          .metadata = {.type = static_cast<platform::FileType>(entry.type()),
-                       .size = entry.size(),
-                       .mode = entry.mode(),
-                       .uid = entry.uid(),
-                       .gid = entry.gid(),
-                       .mtime_unix_nanos = entry.mtime_unix_nanos(),
-                       .ctime_unix_nanos = entry.ctime_unix_nanos(),
-                       .inode = entry.inode(),
-                       .links = entry.links(),
-                       .link_target = std::move(*entry.mutable_link_target())},
-          .sha256 = std::move(*entry.mutable_sha256()),
-          .attributes = {.sha256 = std::move(*entry.mutable_attributes_sha256()),
-                         .capabilities = std::move(*entry.mutable_capabilities())}};
+  FileRecord record{.path = PathOf(folder, entry.name()),
+                    .metadata = MetadataOf(entry),
+                    .sha256 = std::move(*entry.mutable_sha256()),
+                    .attributes = {.sha256 = std::move(*entry.mutable_attributes_sha256()),
+                                   .capabilities = std::move(*entry.mutable_capabilities())}};
+  record.metadata.link_target = std::move(*entry.mutable_link_target());
+  return record;
 }
 
 bool LooksUntouched(const v1::BaselineEntry& before, const platform::FileMetadata& after) {
-  return before.type() == static_cast<uint32_t>(after.type) && before.size() == after.size &&
-         before.inode() == after.inode && before.mtime_unix_nanos() == after.mtime_unix_nanos &&
-         before.ctime_unix_nanos() == after.ctime_unix_nanos;
+  return LooksUntouched(MetadataOf(before), after);
 }
 
 absl::StatusOr<bool> Baseline::Covers(const std::string& path) {

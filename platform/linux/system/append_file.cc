@@ -9,30 +9,10 @@
 #include "common/base/status.h"
 #include "common/base/strings.h"
 #include "platform/linux/system/fd.h"
+#include "platform/linux/system/file_io.h"
 
 namespace cordon::platform {
 namespace {
-
-absl::Status Failed(std::string_view what, const std::filesystem::path& path) {
-  return absl::ErrnoToStatus(errno, StrCat(what, " ", path.string()));
-}
-
-absl::Status WriteAll(int fd, std::string_view bytes, const std::filesystem::path& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return Failed("cannot write to", path);
-    bytes.remove_prefix(static_cast<size_t>(written));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status SyncFolderOf(const std::filesystem::path& path) {
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  const Fd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.Valid() || fsync(fd.Get()) != 0) return Failed("cannot sync the folder", folder);
-  return absl::OkStatus();
-}
 
 absl::Status AppendTo(int fd, off_t length, std::string_view lines, const std::filesystem::path& path) {
   char last = '\n';
@@ -40,7 +20,8 @@ absl::Status AppendTo(int fd, off_t length, std::string_view lines, const std::f
   if (last != '\n') CORDON_RETURN_IF_ERROR(WriteAll(fd, "\n", path));
   CORDON_RETURN_IF_ERROR(WriteAll(fd, lines, path));
   if (fsync(fd) != 0) return Failed("cannot sync", path);
-  return length == 0 ? SyncFolderOf(path) : absl::OkStatus();
+  if (length > 0) return absl::OkStatus();
+  return SyncFolder(path.has_parent_path() ? path.parent_path() : ".");
 }
 
 }  // namespace
