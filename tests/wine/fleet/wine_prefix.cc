@@ -79,7 +79,8 @@ WinePrefix::~WinePrefix() {
 }
 
 std::vector<std::string> WinePrefix::Command(std::vector<std::string> args) const {
-  args.insert(args.begin(), kWine);
+  // As in wine-run, which says why.
+  args.insert(args.begin(), {"setarch", "--addr-no-randomize", kWine});
   return args;
 }
 
