@@ -24,7 +24,7 @@ grpc::ServerUnaryReactor* AgentGatewayService::Renew(grpc::CallbackServerContext
   });
 }
 
-grpc::ServerBidiReactor<v1::ControlRequest, v1::ControlResponse>* AgentGatewayService::Control(
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* AgentGatewayService::Control(
     grpc::CallbackServerContext* context) {
   return StartStream<ControlStream>(*context, parts_, CallerOf(*context).id);
 }

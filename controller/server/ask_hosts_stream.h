@@ -81,8 +81,9 @@ class AskHostsStream final
       this->EndNow(ToGrpcStatus(hosts.status()));
       return;
     }
-    question_ = std::make_shared<v1::ControlResponse>();
-    Call::Ask(request_, Call::Feed(parts_).Start(this->shared_from_this()), question_.get());
+    v1::ControlResponse question;
+    Call::Ask(request_, Call::Feed(parts_).Start(this->shared_from_this()), &question);
+    question_ = MakeControlMessage(question);
     {
       const std::lock_guard lock(mutex_);
       hosts_ = static_cast<uint32_t>(hosts->size());
@@ -172,7 +173,7 @@ class AskHostsStream final
   ServerParts& parts_;
   const Identity caller_;
   const Request request_;
-  std::shared_ptr<v1::ControlResponse> question_;  // complete before anybody is asked
+  std::shared_ptr<const ControlMessage> question_;  // complete before anybody is asked
 
   std::mutex mutex_;
   int64_t began_boot_nanos_ = 0;  // 0: not yet

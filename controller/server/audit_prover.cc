@@ -40,7 +40,7 @@ absl::StatusOr<v1::SignedCheckpoint> AuditProver::CheckpointAt(uint64_t size, co
   return SignCheckpoint(checkpoint, pki_.AuditLogKey());
 }
 
-absl::Status AuditProver::LookAnew(const std::shared_ptr<const v1::ControlResponse>& order) {
+absl::Status AuditProver::LookAnew(const std::shared_ptr<const ControlMessage>& order) {
   order_ = nullptr;
   by_seen_size_.clear();
   CORDON_ASSIGN_OR_RETURN(const AuditHead head, store_.GetAuditHead());
@@ -50,8 +50,8 @@ absl::Status AuditProver::LookAnew(const std::shared_ptr<const v1::ControlRespon
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::AuditProof> AuditProver::ProofBeside(
-    const std::shared_ptr<const v1::ControlResponse>& order, uint64_t seen_size) {
+absl::StatusOr<v1::AuditProof> AuditProver::ProofBeside(const std::shared_ptr<const ControlMessage>& order,
+                                                        uint64_t seen_size) {
   const std::lock_guard lock(mutex_);
   // A host that has heard of a later order by now needs a later state than this order's.
   if (order_ != order || seen_size > size_) CORDON_RETURN_IF_ERROR(LookAnew(order));

@@ -10,9 +10,9 @@
 
 #include "common/base/clock.h"
 #include "controller/pki/pki.h"
+#include "controller/server/control_message.h"
 #include "controller/store/store.h"
 #include "cordon/v1/audit.pb.h"
-#include "cordon/v1/gateway.pb.h"
 
 namespace cordon::controller {
 
@@ -30,7 +30,7 @@ class AuditProver {
   // What goes beside `order` to a host that saw the first `seen_size` entries: the log as it is when the
   // order is first asked about, so that its own submission is in it, and the same for every host that it goes
   // to.
-  absl::StatusOr<v1::AuditProof> ProofBeside(const std::shared_ptr<const v1::ControlResponse>& order,
+  absl::StatusOr<v1::AuditProof> ProofBeside(const std::shared_ptr<const ControlMessage>& order,
                                              uint64_t seen_size);
 
   // The signed state of the log's first `size` entries.
@@ -39,15 +39,15 @@ class AuditProver {
   bool Whole() const { return whole_; }
 
  private:
-  absl::Status LookAnew(const std::shared_ptr<const v1::ControlResponse>& order);
+  absl::Status LookAnew(const std::shared_ptr<const ControlMessage>& order);
 
   Store& store_;
   const Pki& pki_;
   const Clock& clock_;
   std::atomic<bool> whole_ = true;
 
-  std::mutex mutex_;                                  // guards what follows
-  std::shared_ptr<const v1::ControlResponse> order_;  // the last one that was asked about
+  std::mutex mutex_;                             // guards what follows
+  std::shared_ptr<const ControlMessage> order_;  // the last one that was asked about
   uint64_t size_ = 0;
   v1::SignedCheckpoint checkpoint_;
   std::map<uint64_t, v1::AuditProof> by_seen_size_;  // most hosts have seen the same

@@ -1,5 +1,6 @@
 #include "controller/server/control_stream.h"
 
+#include <grpcpp/impl/codegen/proto_utils.h>
 #include <spdlog/spdlog.h>
 
 #include <utility>
@@ -35,7 +36,7 @@ void ControlStream::Read() {
     held_back_ = parts_.clock.BootNanos() < read_after_boot_nanos_;
     if (held_back_) return;
   }
-  IfOpen([this] { StartRead(&request_); });
+  IfOpen([this] { StartRead(&received_); });
 }
 
 void ControlStream::OnReadDone(bool ok) {
@@ -45,12 +46,16 @@ void ControlStream::OnReadDone(bool ok) {
   }
   const int64_t now = parts_.clock.BootNanos();
   last_heard_boot_nanos_ = now;
-  const int64_t wait = parts_.budgets.Spend(HostId(), request_.ByteSizeLong(), 0, now);
+  const int64_t wait = parts_.budgets.Spend(HostId(), received_.Length(), 0, now);
   if (wait > 0) {
     const std::lock_guard lock(read_mutex_);
     read_after_boot_nanos_ = now + wait;
   }
-  if (greeted_) {
+  if (const grpc::Status read =
+          grpc::SerializationTraits<v1::ControlRequest>::Deserialize(&received_, &request_);
+      !read.ok()) {
+    EndNow({grpc::StatusCode::INVALID_ARGUMENT, "a message of the Control stream cannot be read"});
+  } else if (greeted_) {
     Handle();
   } else if (request_.has_hello()) {
     parts_.workers.Post([self = shared_from_this()] { self->Begin(); });
@@ -111,26 +116,26 @@ void ControlStream::EndWithoutAudit(const absl::Status& status) {
   EndNow({grpc::StatusCode::UNAVAILABLE, "the controller cannot read its audit log now: connect again"});
 }
 
-// Null: the session has ended.
-std::shared_ptr<const v1::ControlResponse> ControlStream::WithProof(
-    std::shared_ptr<const v1::ControlResponse> order) {
+std::optional<grpc::ByteBuffer> ControlStream::WithProof(const std::shared_ptr<const ControlMessage>& order) {
   absl::StatusOr<v1::AuditProof> proof = parts_.audit.ProofBeside(order, audit_size_seen_);
   if (absl::IsDataLoss(proof.status())) {
     // It will not come back by itself. The host will say that it is missing; a change of trust it takes
     // without.
     spdlog::error("host {} gets an order without the state of the audit log: {}", HostId(),
                   Message(proof.status()));
-    return order;
+    return ControlMessage::Buffer(order);
   }
   if (!proof.ok()) {
     EndWithoutAudit(proof.status());
-    return nullptr;
+    return std::nullopt;
   }
-  auto complete = std::make_shared<v1::ControlResponse>(*order);
-  *complete->mutable_audit() = *std::move(proof);
   v1::AuditCheckpoint shown;
-  if (shown.ParseFromString(complete->audit().checkpoint().checkpoint())) audit_size_seen_ = shown.size();
-  return complete;
+  if (shown.ParseFromString(proof->checkpoint().checkpoint())) audit_size_seen_ = shown.size();
+  return ControlMessage::Buffer(order, &*proof);
+}
+
+bool ControlStream::SendMessage(const v1::ControlResponse& message) {
+  return Send(ControlMessage::Buffer(MakeControlMessage(message)));
 }
 
 // The first message down, whatever was pushed since the session stands.
@@ -141,17 +146,18 @@ bool ControlStream::SendWelcome() {
   welcome.mutable_welcome()->set_controller_time_unix_nanos(parts_.clock.WallNanos());
   const std::lock_guard lock(push_mutex_);
   welcomed_ = true;
-  bool sent = Send(std::move(welcome));
-  for (auto& message : std::exchange(early_, {})) sent = sent && Send(std::move(message));
+  bool sent = SendMessage(welcome);
+  for (grpc::ByteBuffer& message : std::exchange(early_, {})) sent = sent && Send(std::move(message));
   return sent;
 }
 
-bool ControlStream::Push(std::shared_ptr<const v1::ControlResponse> message) {
+bool ControlStream::Push(std::shared_ptr<const ControlMessage> message) {
   const std::lock_guard lock(push_mutex_);
-  if (message->has_order()) message = WithProof(std::move(message));
-  if (message == nullptr) return false;
-  if (welcomed_) return Send(std::move(message));
-  early_.push_back(std::move(message));
+  std::optional<grpc::ByteBuffer> bytes =
+      message->IsOrder() ? WithProof(message) : ControlMessage::Buffer(message);
+  if (!bytes.has_value()) return false;
+  if (welcomed_) return Send(*std::move(bytes));
+  early_.push_back(*std::move(bytes));
   return true;
 }
 
@@ -161,7 +167,7 @@ void ControlStream::Handle() {
       parts_.sessions.Beat(HostId(), this, request_.heartbeat(), parts_.clock.WallNanos());
       v1::ControlResponse answer;
       answer.mutable_heartbeat_ack()->set_id(request_.heartbeat().id());
-      Send(std::move(answer));
+      SendMessage(answer);
       Read();
       return;
     }
@@ -200,7 +206,7 @@ void ControlStream::HandleInboundProbe() {
   v1::ControlResponse answer;
   answer.mutable_inbound_probe_sent()->set_probe_id(request.probe_id());
   answer.mutable_inbound_probe_sent()->set_error(std::string(Message(sent)));
-  Send(std::move(answer));
+  SendMessage(answer);
   Read();
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -19,7 +20,7 @@ namespace cordon::controller {
 // One host's Control stream: Hello, Welcome, then reports up and orders down until a heartbeat stays away.
 // The next message is read when the one before has been dealt with: a host cannot get ahead of the store.
 class ControlStream final
-    : public OutStream<grpc::ServerBidiReactor<v1::ControlRequest, v1::ControlResponse>, v1::ControlResponse>,
+    : public OutStream<grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>, grpc::ByteBuffer>,
       public SessionLink,
       public std::enable_shared_from_this<ControlStream> {
  public:
@@ -28,7 +29,7 @@ class ControlStream final
   // Waits for Hello. Call once, after the stream was added to LiveStreams.
   void Start();
 
-  bool Push(std::shared_ptr<const v1::ControlResponse> message) override;
+  bool Push(std::shared_ptr<const ControlMessage> message) override;
   void Drop(const std::string& reason) override;
 
  private:
@@ -41,8 +42,10 @@ class ControlStream final
   bool LearnWhatTheHostHasSeen();  // false: the session has ended
   void EndWithoutAudit(const absl::Status& status);
   bool SendWelcome();
-  // `order` with what the host needs to witness the log beside it (AUT-3).
-  std::shared_ptr<const v1::ControlResponse> WithProof(std::shared_ptr<const v1::ControlResponse> order);
+  // `order` with what the host needs to witness the log beside it (AUT-3); nothing when the session has
+  // ended.
+  std::optional<grpc::ByteBuffer> WithProof(const std::shared_ptr<const ControlMessage>& order);
+  bool SendMessage(const v1::ControlResponse& message);
   void Handle();  // a message after Hello
   void HandleProgress();
   void HandleInboundProbe();
@@ -51,16 +54,17 @@ class ControlStream final
   ServerParts& parts_;
   const std::string certificate_pem_;
   const std::string peer_;      // where the connection comes from
-  v1::ControlRequest request_;  // of the one read at a time
+  grpc::ByteBuffer received_;   // the one read at a time
+  v1::ControlRequest request_;  // the same
   std::atomic<int64_t> last_heard_boot_nanos_;
   std::atomic<bool> greeted_ = false;
   std::mutex read_mutex_;
   int64_t read_after_boot_nanos_ = 0;  // guarded by read_mutex_: the host's budget is spent until then
   bool held_back_ = false;             // the same: a read waits for that
   std::mutex push_mutex_;
-  bool welcomed_ = false;                                          // guarded by push_mutex_
-  std::vector<std::shared_ptr<const v1::ControlResponse>> early_;  // the same: pushed before Welcome
-  uint64_t audit_size_seen_ = 0;  // the same: entries of the audit log that the host has been shown
+  bool welcomed_ = false;                // guarded by push_mutex_
+  std::vector<grpc::ByteBuffer> early_;  // the same: pushed before Welcome
+  uint64_t audit_size_seen_ = 0;         // the same: entries of the audit log that the host has been shown
   static constexpr size_t kMaxRunning = 64;
   std::set<std::string> running_;  // scans whose start is recorded; touched by one read at a time
 };

@@ -62,6 +62,8 @@ absl::Status Enroll(ServerParts& parts, const Identity& caller, const v1::Enroll
   if (caller.id != request.enrollment_id()) {
     return absl::PermissionDeniedError("the bootstrap certificate is of another enrolment");
   }
+  // AUT-6: before anything is signed. EnrollHost judges again, with the use that it takes.
+  CORDON_RETURN_IF_ERROR(parts.store.CheckEnrollment(request.enrollment_id(), request.token()));
   CORDON_ASSIGN_OR_RETURN(const Fleet fleet, parts.store.GetFleet());
   NewHost host{NewUuid(), request.facts(), {}};
   CORDON_ASSIGN_OR_RETURN(const IssuedCertificate issued,
@@ -135,9 +137,8 @@ void SendPendingOrders(ServerParts& parts, const std::string& host_id, const v1:
       MarkPast(parts, host_id, order.order_id);
       continue;
     }
-    auto message = std::make_shared<v1::ControlResponse>();
-    *message->mutable_order() = order.signed_order;
-    if (session.Push(std::move(message))) delivered.push_back(order.order_id);
+    if (session.Push(parts.orders.Of(order.order_id, order.signed_order)))
+      delivered.push_back(order.order_id);
   }
   MarkDelivered(parts, host_id, delivered);
 }

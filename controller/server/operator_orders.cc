@@ -51,9 +51,7 @@ absl::StatusOr<v1::Order> CheckSubmitted(ServerParts& parts, const v1::SignedOrd
 // Queues the order for every connected host of it, and marks those.
 void Deliver(ServerParts& parts, const v1::SignedOrder& signed_order, const std::string& order_id,
              const std::vector<std::string>& host_ids) {
-  auto message = std::make_shared<v1::ControlResponse>();
-  *message->mutable_order() = signed_order;
-  for (const std::string& host_id : parts.sessions.Push(host_ids, message)) {
+  for (const std::string& host_id : parts.sessions.Push(host_ids, parts.orders.Of(order_id, signed_order))) {
     v1::OrderOutcome outcome;
     outcome.set_order_id(order_id);
     outcome.set_host_id(host_id);

@@ -2,7 +2,9 @@
 
 // What every stream of the server has in common: one write at a time, a bounded queue before it, one end.
 
+#include <google/protobuf/message_lite.h>
 #include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <chrono>
@@ -18,6 +20,13 @@
 #include "controller/server/live_streams.h"
 
 namespace cordon::controller {
+
+inline size_t SizeOf(const google::protobuf::MessageLite& message) {
+  return message.ByteSizeLong();
+}
+inline size_t SizeOf(const grpc::ByteBuffer& message) {
+  return message.Length();
+}
 
 // Reactor is grpc::ServerWriteReactor<Response> or grpc::ServerBidiReactor<Request, Response>. Made by
 // std::make_shared and added to LiveStreams, which keeps it until gRPC is done; other threads may hold it for
@@ -160,7 +169,7 @@ class OutStream : public Reactor, public LiveStream {
   }
 
   void QueueLocked(std::shared_ptr<const Response> message) {
-    const size_t bytes = message->ByteSizeLong();
+    const size_t bytes = SizeOf(*message);
     queued_bytes_ += bytes;
     queue_.push_back({std::move(message), bytes});
     PumpLocked();

@@ -5,6 +5,7 @@
 #include "controller/server/audit_prover.h"
 #include "controller/server/budgets.h"
 #include "controller/server/commit.h"
+#include "controller/server/control_message.h"
 #include "controller/server/feeds.h"
 #include "controller/server/inbound_prober.h"
 #include "controller/server/live_streams.h"
@@ -28,6 +29,7 @@ struct ServerParts {
   AuditProver audit;
   LiveStreams streams;
   Sessions sessions;
+  OrderMessages orders;
   OutcomeFeed outcomes;
   CommitFeed commits;
   AnswerFeed<v1::HealthAnswer> polls;

@@ -8,7 +8,11 @@
 
 namespace cordon::controller {
 
-class AgentGatewayService final : public v1::AgentGateway::CallbackService {
+// Control is bytes here, so that hosts share what is sent to many of them (control_message.h).
+class AgentGatewayService final
+    : public v1::AgentGateway::WithCallbackMethod_Enroll<
+          v1::AgentGateway::WithCallbackMethod_Renew<v1::AgentGateway::WithRawCallbackMethod_Control<
+              v1::AgentGateway::WithCallbackMethod_Telemetry<v1::AgentGateway::Service>>>> {
  public:
   explicit AgentGatewayService(ServerParts& parts) : parts_(parts) {}
 
@@ -16,7 +20,7 @@ class AgentGatewayService final : public v1::AgentGateway::CallbackService {
                                    v1::EnrollResponse* response) override;
   grpc::ServerUnaryReactor* Renew(grpc::CallbackServerContext* context, const v1::RenewRequest* request,
                                   v1::RenewResponse* response) override;
-  grpc::ServerBidiReactor<v1::ControlRequest, v1::ControlResponse>* Control(
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Control(
       grpc::CallbackServerContext* context) override;
   grpc::ServerBidiReactor<v1::TelemetryRequest, v1::TelemetryResponse>* Telemetry(
       grpc::CallbackServerContext* context) override;

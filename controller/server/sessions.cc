@@ -65,7 +65,7 @@ void Sessions::Beat(const std::string& host_id, const SessionLink* link, const v
 }
 
 std::vector<std::string> Sessions::Push(std::span<const std::string> host_ids,
-                                        const std::shared_ptr<const v1::ControlResponse>& message) {
+                                        const std::shared_ptr<const ControlMessage>& message) {
   std::vector<std::pair<std::string, std::shared_ptr<SessionLink>>> connected;
   {
     const std::lock_guard lock(mutex_);

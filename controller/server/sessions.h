@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "controller/server/control_message.h"
 #include "controller/store/records.h"
 #include "cordon/v1/gateway.pb.h"
 
@@ -21,7 +22,7 @@ class SessionLink {
   virtual ~SessionLink() = default;
 
   // Queues the message; false when the session has ended.
-  virtual bool Push(std::shared_ptr<const v1::ControlResponse> message) = 0;
+  virtual bool Push(std::shared_ptr<const ControlMessage> message) = 0;
   // Ends the session; `reason` is for the host's log.
   virtual void Drop(const std::string& reason) = 0;
 };
@@ -56,7 +57,7 @@ class Sessions {
 
   // Sends one message to every connected host of `host_ids`; the ids that were reached. O(n) of host_ids.
   std::vector<std::string> Push(std::span<const std::string> host_ids,
-                                const std::shared_ptr<const v1::ControlResponse>& message);
+                                const std::shared_ptr<const ControlMessage>& message);
 
   bool IsConnected(const std::string& host_id) const;
   std::optional<SessionBeat> LastBeat(const std::string& host_id) const;

@@ -45,6 +45,7 @@ class SqliteStore final : public Store {
   absl::Status CreateEnrollment(const NewEnrollment& enrollment, const AuditNote& note) override;
   absl::StatusOr<std::vector<v1::Enrollment>> ListEnrollments() override;
   absl::Status RevokeEnrollment(std::string_view enrollment_id, const AuditNote& note) override;
+  absl::Status CheckEnrollment(std::string_view enrollment_id, std::string_view token) override;
   absl::StatusOr<HostRecord> EnrollHost(std::string_view enrollment_id, std::string_view token,
                                         const NewHost& host) override;
 

@@ -70,10 +70,12 @@ class Store {
   // NOT_FOUND. Twice is once.
   virtual absl::Status RevokeEnrollment(std::string_view enrollment_id, const AuditNote& note) = 0;
 
+  // Whether EnrollHost would take this enrolment and token now; the same refusals. Counts nothing.
+  virtual absl::Status CheckEnrollment(std::string_view enrollment_id, std::string_view token) = 0;
+
   // Counts one use of the enrolment and makes the host, or does neither; two callers never share a use. The
   // host takes the enrolment's site and labels, and the unexpired orders that name those. PERMISSION_DENIED
-  // says whether the enrolment is unknown, its token wrong, revoked, expired or used up: see
-  // EnrollmentRefusal.
+  // says whether the enrolment is unknown, its token wrong, revoked, expired or used up.
   virtual absl::StatusOr<HostRecord> EnrollHost(std::string_view enrollment_id, std::string_view token,
                                                 const NewHost& host) = 0;
 

@@ -127,6 +127,12 @@ absl::Status SqliteStore::RevokeEnrollment(std::string_view enrollment_id, const
   });
 }
 
+absl::Status SqliteStore::CheckEnrollment(std::string_view enrollment_id, std::string_view token) {
+  return Read([&](Database& database) {
+    return UsableEnrollment(database, enrollment_id, token, clock_.WallNanos()).status();
+  });
+}
+
 absl::StatusOr<HostRecord> SqliteStore::EnrollHost(std::string_view enrollment_id, std::string_view token,
                                                    const NewHost& new_host) {
   const int64_t now = clock_.WallNanos();

@@ -1,132 +1,17 @@
-// The Debian package by the real dpkg with the real maintainer scripts, on a copy of this system: an overlay
-// over / in a mount namespace of its own. systemd does not run here: the test starts and stops what the units
-// would.
+// The packages by the real dpkg and rpm with the real maintainer scripts, on a copy of this system where
+// systemd does not run: the test starts and stops what the units would. With systemd: boot_test.cc.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <csignal>
 #include <filesystem>
-#include <fstream>
 
-#include "common/base/strings.h"
-#include "tests/support/build_paths.h"
-#include "tests/support/fleet.h"
+#include "tests/integration/packaging/package_fixture.h"
 
 namespace cordon::testing {
 namespace {
 
 using ::testing::HasSubstr;
-
-constexpr auto kPatience = std::chrono::minutes(3);
-
-class PackageTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    for (const char* tool : {"cpack", "dpkg-deb", "dpkg-shlibdeps", "unshare"}) {
-      if (RunCommand({"sh", "-c", StrCat("command -v ", tool)}).status != 0)
-        GTEST_SKIP() << tool << " is not installed";
-    }
-    std::filesystem::create_directories(Shared() / "out");
-    ASSERT_NO_FATAL_FAILURE(MakePackages());
-    ASSERT_NO_FATAL_FAILURE(MakeSystem());
-  }
-
-  std::filesystem::path Shared() const { return fleet_.Folder("shared"); }  // /mnt in the system under test
-
-  // This build's, and the same as the next version.
-  void MakePackages() {
-    const CommandResult packed = RunCommand({"cpack", "-G", "DEB", "-B", (Shared() / "out").string(),
-                                             "--config", std::string(kBinaryDir) + "/CPackConfig.cmake"},
-                                            {.working_dir = kBinaryDir}, kPatience);
-    ASSERT_EQ(packed.status, 0) << packed.output << packed.errors;
-    MustRun({"sh", "-c",
-             "set -e; cd \"$1\"; mv out/*.deb old.deb; rm -r out; dpkg-deb -R old.deb tree; "
-             "sed -i 's/^Version: .*/Version: 99.0/' tree/DEBIAN/control; "
-             "echo '# of the next version' >> tree/usr/share/doc/cordon/levels.md; "
-             "dpkg-deb -Zgzip -z1 --root-owner-group -b tree new.deb; rm -r tree",
-             "sh", Shared().string()});
-  }
-
-  void MakeSystem() {
-    system_ = std::make_unique<Subprocess>(std::vector<std::string>{
-        "unshare", "-m", "sh", "-c",
-        "set -e; mkdir -p \"$1\"; mount -t tmpfs none \"$1\"; cd \"$1\"; mkdir upper work root; "
-        "mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work root; "
-        "for d in proc dev sys; do mount --rbind /$d root/$d; done; mount -t tmpfs none root/run; mkdir "
-        "root/run/cordon; "
-        "mount --bind \"$2\" root/mnt; rm -rf root/var/lib/cordon root/etc/cordon; echo ready; exec sleep "
-        "3600",
-        "sh", fleet_.Folder("system").string(), Shared().string()});
-    ASSERT_TRUE(system_->WaitForOutput("ready")) << system_->Errors();
-  }
-
-  // In the system under test, in the host's network.
-  std::vector<std::string> Inside(std::vector<std::string> args) const {
-    args.insert(args.begin(), {"nsenter", StrCat("--mount=/proc/", system_->Pid(), "/ns/mnt"), "chroot",
-                               fleet_.Folder("system/root").string()});
-    return args;
-  }
-  CommandResult Run(std::vector<std::string> args) const {
-    return RunCommand(Inside(std::move(args)), {.net_namespace = fleet_.Host().Name()}, kPatience);
-  }
-  CommandResult Shell(const std::string& script) const { return Run({"sh", "-c", script}); }
-
-  // As the units do.
-  void StartServices() {
-    keeper_ = std::make_unique<Subprocess>(Inside({"/usr/libexec/cordon/cordon-keeper"}),
-                                           SubprocessOptions{.net_namespace = fleet_.Host().Name()});
-    agent_ = std::make_unique<Subprocess>(Inside({"/usr/bin/cordon-agent", "run"}),
-                                          SubprocessOptions{.net_namespace = fleet_.Host().Name()});
-    ASSERT_TRUE(
-        Eventually([&] { return Shell("cordon-agent status").output.contains("\ncontroller    connected"); },
-                   std::chrono::seconds(60)))
-        << agent_->Errors() << keeper_->Errors();
-  }
-  void StopServices() {
-    for (Subprocess* service : {agent_.get(), keeper_.get()}) {
-      service->Signal(SIGTERM);
-      service->Wait();
-    }
-  }
-
-  bool PeerReachesHost() const {
-    return RunCommand({"ping", "-c1", "-W1", "10.77.0.10"}, {.net_namespace = fleet_.Peer().Name()}).status ==
-           0;
-  }
-  // Ten packets a second from now on; what gets an answer is on its output.
-  std::unique_ptr<Subprocess> WatchTheBlock() const {
-    return std::make_unique<Subprocess>(std::vector<std::string>{"ping", "-i", "0.1", "10.77.0.10"},
-                                        SubprocessOptions{.net_namespace = fleet_.Peer().Name()});
-  }
-
-  void RunPackager(std::vector<std::string> command) const {
-    command[0] = StrCat(kSourceDir, "/scripts/", command[0]);
-    command.insert(command.begin() + 1, std::filesystem::path(kBinaryDir).filename().string());
-    const CommandResult packed = RunCommand(command, {.env = {{"CORDON_PACKAGE_BUILT", "1"}}}, kPatience);
-    ASSERT_EQ(packed.status, 0) << packed.output << packed.errors;
-  }
-
-  void MakeEnrollment() {
-    fleet_.Ctl({"enrollment", "create", "--site", "leeds", "--uses", "1", "--for", "1h", "--out",
-                (Shared() / "leeds.enroll").string()});
-  }
-  void Enrol() {
-    MakeEnrollment();
-    const CommandResult enrolled = Shell("cordon-agent enroll /mnt/leeds.enroll");
-    ASSERT_EQ(enrolled.status, 0) << enrolled.errors;
-  }
-  void Isolate() {
-    const std::string name(fleet_.CtlJson({"hosts"}).at(0).at("host").as_string());
-    fleet_.Ctl({"isolate", name, "--level", "essential", "--fallback", "hold", "--reason", "a drill", "--yes",
-                "--wait"});
-  }
-
-  Fleet fleet_;
-  std::unique_ptr<Subprocess> system_;
-  std::unique_ptr<Subprocess> keeper_;
-  std::unique_ptr<Subprocess> agent_;
-};
 
 TEST_F(PackageTest, ISO5_IsolationOutlivesUpgradeAndRemovalRefusesOrReleasesAndRecords) {
   const CommandResult installed = Shell("dpkg -i /mnt/old.deb");
@@ -210,7 +95,7 @@ TEST_F(PackageTest, TheTarballBringsItsOwnLibraries) {
   const std::string tree = fleet_.Folder("tree").string();
   ASSERT_NO_FATAL_FAILURE(RunPackager({"package-portable", "--tree", tree}));
   const CommandResult version =
-      RunCommand({"chroot", tree, "/usr/bin/cordon-agent", "--version"}, {}, kPatience);
+      RunCommand({"chroot", tree, "/usr/bin/cordon-agent", "--version"}, {}, CopiedSystem::kPatience);
   EXPECT_EQ(version.status, 0) << version.errors;
   EXPECT_THAT(version.output, HasSubstr("0."));
   EXPECT_EQ(RunCommand({"chroot", tree, "/usr/libexec/cordon/cordon-keeper", "--help"}).status, 0);

@@ -18,7 +18,7 @@ struct Unit {
   const char* program;
   const char* worst_exposure;  // in tenths, as systemd-analyze security --threshold takes it
 };
-constexpr Unit kUnits[] = {{"cordon-agent", "/usr/bin/cordon-agent", "47"},
+constexpr Unit kUnits[] = {{"cordon-agent", "/usr/bin/cordon-agent", "49"},
                            {"cordon-isolation", "/usr/libexec/cordon/cordon-keeper", "25"},
                            {"cordon-enroll", "/usr/bin/cordon-agent", "40"}};
 

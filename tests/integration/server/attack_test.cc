@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "platform/api/system.h"
 #include "tests/support/crowd.h"
 #include "tests/support/server_box.h"
 #include "tests/support/status_matchers.h"
@@ -189,6 +190,41 @@ TEST(ControllerUnderAttack, AUT6_OperatorsWhoDoNotReadHoldNobodyUp) {
   v1::SubmitOrderResponse submitted;
   EXPECT_THAT(box.Submit(box.Signed(box.IsolateHosts({host.id})), &submitted), IsOk());
   EXPECT_TRUE(deaf.front()->Read().has_value()) << "and who reads late still gets it";
+}
+
+// A scan with rules for a site whose lines are slow: the hosts' copies wait in the controller.
+TEST(ControllerUnderAttack, AUT6_AnOrderForHostsThatDoNotReadIsInMemoryOnce) {
+  constexpr size_t kHosts = 64;
+  constexpr size_t kRules = 3 * 1024 * 1024;
+  ServerBox box;
+  std::vector<TestHost> hosts;
+  std::vector<std::unique_ptr<ControlClient>> streams;
+  std::vector<std::string> ids;
+  for (size_t i = 0; i < kHosts; ++i) {
+    hosts.push_back(box.AddHost(StrCat("surgery-", i)));
+    ids.push_back(hosts.back().id);
+    streams.push_back(hosts.back().Control());
+    ASSERT_TRUE(streams.back()->Send(HelloOf(StrCat("surgery-", i))));
+    ASSERT_TRUE(streams.back()->Read()->has_welcome());
+  }
+  v1::Order order = box.IsolateHosts(ids);
+  v1::RuleFile& rules = *order.mutable_scan()->mutable_spec()->mutable_indicators()->add_yara();
+  rules.set_name("rules.yar");
+  rules.set_content(std::string(kRules, ' '));
+  const uint64_t before = platform::ReadOwnResourceUse().resident_bytes;
+  v1::SubmitOrderResponse submitted;
+  ASSERT_THAT(box.Submit(box.Signed(order), &submitted), IsOk());
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  const uint64_t grown = platform::ReadOwnResourceUse().resident_bytes - before;
+  EXPECT_LT(grown, kHosts * kRules / 3) << "the hosts' ends of the connections are in it as well";
+  // All of them get it, when they read.
+  for (const auto& stream : streams) {
+    const auto message = stream->Read();
+    ASSERT_TRUE(message.has_value());
+    ASSERT_TRUE(message->has_order());
+    EXPECT_TRUE(message->has_audit());
+    EXPECT_EQ(message->order().order(), order.SerializeAsString());
+  }
 }
 
 }  // namespace

@@ -59,6 +59,10 @@ TEST(ServerEnroll, AUT1_ATokenThatIsWrongOrUsedUpJoinsNobody) {
   j.request.set_token(std::string(32, 'x'));
   EXPECT_THAT(j.Try(), Fails(kDenied, "wrong token"));
   EXPECT_EQ(j.Used(), 0U);
+  const std::string csr = j.request.csr_der();
+  j.request.set_csr_der("noise");
+  EXPECT_THAT(j.Try(), Fails(kDenied, "wrong token")) << "nothing is made for a wrong token";
+  j.request.set_csr_der(csr);
   j.request.set_token(good);
   EXPECT_THAT(j.Try(), IsOk());  // the positive control
   EXPECT_THAT(j.Try(), IsOk());

@@ -172,7 +172,7 @@ TEST(ServerProposals, AUT6_WhatIsOutOfBoundsIsRefused) {
   EXPECT_THAT(f.Approve(order.order_id(), good), IsOk()) << "the positive control";
 }
 
-TEST(ServerProposals, AUT3_AnyOperatorMayWithdrawOneAndTheLogSaysWhoAndWhy) {
+TEST(ServerProposals, AUT3_WhoMaySignOneMayWithdrawItAndTheLogSaysWhoAndWhy) {
   Fixture f;
   const v1::Order order = f.Dark();
   f.Propose(order);

@@ -16,7 +16,7 @@ using ::testing::UnorderedElementsAre;
 
 class FakeLink final : public SessionLink {
  public:
-  bool Push(std::shared_ptr<const v1::ControlResponse> message) override {
+  bool Push(std::shared_ptr<const ControlMessage> message) override {
     if (gone) return false;
     pushed.push_back(std::move(message));
     return true;
@@ -24,7 +24,7 @@ class FakeLink final : public SessionLink {
   void Drop(const std::string& reason) override { dropped_because = reason; }
 
   bool gone = false;
-  std::vector<std::shared_ptr<const v1::ControlResponse>> pushed;
+  std::vector<std::shared_ptr<const ControlMessage>> pushed;
   std::string dropped_because;
 };
 
@@ -76,7 +76,7 @@ TEST(Sessions, AMessageReachesWhoIsConnectedAndMeant) {
   f.sessions.Open("a", "run", f.first, 1);
   f.sessions.Open("b", "run", f.second, 1);
   const std::vector<std::string> meant = {"a", "offline"};
-  EXPECT_THAT(f.sessions.Push(meant, std::make_shared<v1::ControlResponse>()), ElementsAre("a"));
+  EXPECT_THAT(f.sessions.Push(meant, MakeControlMessage({})), ElementsAre("a"));
   EXPECT_THAT(f.first->pushed, SizeIs(1));
   EXPECT_THAT(f.second->pushed, IsEmpty());
 }
@@ -86,7 +86,7 @@ TEST(Sessions, AStreamThatHasEndedCountsAsNotReached) {
   f.first->gone = true;
   f.sessions.Open("a", "run", f.first, 1);
   const std::vector<std::string> meant = {"a"};
-  EXPECT_THAT(f.sessions.Push(meant, std::make_shared<v1::ControlResponse>()), IsEmpty());
+  EXPECT_THAT(f.sessions.Push(meant, MakeControlMessage({})), IsEmpty());
 }
 
 TEST(Sessions, RemembersTheLastBeatOfTheLiveSessionOnly) {
