@@ -16,7 +16,7 @@ using ::testing::SizeIs;
 v1::SignedOrder LargeOrder() {
   v1::SignedOrder order;
   order.set_order(std::string(1024 * 1024, 'r'));
-  order.add_signatures()->set_signature("signed");
+  order.add_signatures()->set_ed25519(std::string(64, 's'));
   return order;
 }
 
