@@ -1,18 +1,17 @@
-// Isolation on Windows as far as wine goes: the conversion to WFP's structures and back, and what is said
+// Isolation on Windows beside the contract: the conversion to WFP's structures and back, and what is said
 // where WFP does not answer.
-
-#include "platform/api/packet_filter.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "common/base/status.h"
+#include "platform/api/packet_filter.h"
 #include "platform/windows/packet_filter/filter_list.h"
 #include "platform/windows/packet_filter/fwpm_convert.h"
 #include "platform/windows/packet_filter/wfp_filter.h"
+#include "tests/support/native.h"
 #include "tests/support/policies.h"
-#include "tests/wine/platform/wine.h"
 
 namespace cordon::platform {
 namespace {
@@ -47,7 +46,7 @@ TEST(WfpStructures, WhatGoesInComesOut) {
 }
 
 TEST(WindowsPacketFilter, WithoutWfpNothingIsClaimed) {
-  if (!testing::UnderWine()) GTEST_SKIP() << "WFP is here; scripts/windows-verify.ps1 tests it";
+  if (!testing::UnderWine()) GTEST_SKIP() << "Windows: WFP is here, see PacketFilterContract";
   const auto filter = MakePacketFilter();
   const absl::Status applied = filter->Apply(ClinicPolicy(Level::kEssential));
   EXPECT_EQ(applied.code(), absl::StatusCode::kUnimplemented);
