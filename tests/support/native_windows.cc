@@ -43,7 +43,8 @@ ChildProgram::ChildProgram(const std::filesystem::path& program, const std::vect
   STARTUPINFOW startup{};
   startup.cb = sizeof(startup);
   PROCESS_INFORMATION made{};
-  if (CreateProcessW(program.c_str(), line.data(), nullptr, nullptr, FALSE, CREATE_NO_WINDOW, nullptr,
+  // Without a console: one of its own would have a host, which under wine outlives a child that is killed.
+  if (CreateProcessW(program.c_str(), line.data(), nullptr, nullptr, FALSE, DETACHED_PROCESS, nullptr,
                      working_dir.empty() ? nullptr : working_dir.c_str(), &startup, &made) == 0)
     throw std::runtime_error("cannot start " + program.string() + ": error " +
                              std::to_string(GetLastError()));

@@ -35,7 +35,9 @@ TEST(AppendLines, AfterAnErrorTheFileIsAsLongAsItWas) {
   ASSERT_EQ(mount("cordon-test", folder.Path().c_str(), "tmpfs", 0, "size=64k"), 0);
   const absl::Cleanup unmount = [&] { umount2(folder.Path().c_str(), MNT_DETACH); };
   ASSERT_TRUE(AppendLinesDurably(folder / "log", "one\n").ok());
-  const absl::Status full = AppendLinesDurably(folder / "log", std::string(200'000, 'x') + "\n");
+  std::string line(200'000, 'x');
+  line += '\n';
+  const absl::Status full = AppendLinesDurably(folder / "log", line);
   EXPECT_FALSE(full.ok());
   EXPECT_NE(full.message().find("log"), std::string_view::npos) << full;
   EXPECT_EQ(*ReadFileBounded(folder / "log", 100), "one\n");

@@ -220,6 +220,7 @@ TEST_P(FileSourceContract, TheCanaryIsToldEvenWhenItIsOwnAndExcluded) {
   StartWatching({.roots = {root_}, .excluded = {root_ / "excluded"}, .canary = root_ / "excluded/canary"});
   std::ofstream(root_ / "excluded/canary/probe") << "mine";
   EXPECT_TRUE(ToldWritten(root_ / "excluded/canary/probe"));
+  for (const auto& e : log_.Events()) std::cerr << int(e.kind) << " " << e.path << "\n";
 }
 
 TEST_P(FileSourceContract, StopDeliversWhatWasQueuedAndNothingAfter) {

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,10 @@ struct Ground {
   bool tells_closing = false;     // kClosedWrite
   bool tells_attributes = false;  // as such, and not as a kModified
 };
+
+inline void PrintTo(const Ground& ground, std::ostream* out) {
+  *out << ground.name;
+}
 
 std::vector<Ground> FileGrounds();
 

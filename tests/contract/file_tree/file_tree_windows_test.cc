@@ -25,9 +25,9 @@ bool KeepGoing() {
 TEST(WindowsFileTree, NoLinkIsFollowed) {
   const TempFolder folder;
   std::ofstream(folder / "file") << "content";
+  CORDON_SKIP_UNDER_WINE("CreateSymbolicLinkW answers 1 and makes none");
   if (CreateSymbolicLinkW((folder / "link").c_str(), L"file", SYMBOLIC_LINK_FLAG_ALLOW_UNPRIVILEGED_CREATE) ==
       0) {
-    CORDON_SKIP_UNDER_WINE("CreateSymbolicLinkW makes none");
     GTEST_SKIP() << "not root: only an administrator makes a link here, error " << GetLastError();
   }
   const auto link = ReadFileMetadata(folder / "link");

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,10 @@ struct SubjectKind {
   std::string why_not;  // it cannot be tried here; empty: it can
   std::function<std::unique_ptr<Subject>()> make;
 };
+
+inline void PrintTo(const SubjectKind& kind, std::ostream* out) {
+  *out << kind.name;
+}
 
 // The implementations that this system has.
 std::vector<SubjectKind> NativeFilters();

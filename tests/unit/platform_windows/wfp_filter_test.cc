@@ -304,6 +304,21 @@ TEST_F(WfpFilterTest, NamesNeedRulesThatStand) {
   EXPECT_THAT(filter->UpdateNames(ClinicPolicy(Level::kEssential)), IsOk());
 }
 
+// What somebody took away is for Apply, and for the event that names it (ISO-6).
+TEST_F(WfpFilterTest, NamesPutNothingElseRight) {
+  const auto filter = Make();
+  const FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  ASSERT_THAT(filter->Apply(policy), IsOk());
+  const auto block = std::ranges::find(world_.held, Action::kBlock,
+                                       [](const HeldFilter& each) { return each.filter.action; });
+  ASSERT_NE(block, world_.held.end());
+  world_.held.erase(block);
+  const size_t held = world_.held.size();
+  EXPECT_EQ(filter->UpdateNames(policy).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(world_.held.size(), held);
+  EXPECT_FALSE(filter->ReadBack(policy)->matches);
+}
+
 TEST(SidOfAgent, IsTheServicesWhereTheTokenHasItAndElseTheSystems) {
   EXPECT_EQ(SidOfAgent(kAgentService, true, true), kAgentService);
   EXPECT_EQ(SidOfAgent(kAgentService, false, true), kSystemSid);
