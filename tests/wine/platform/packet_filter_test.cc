@@ -1,17 +1,18 @@
-// Isolation on Windows beside the contract: the conversion to WFP's structures and back, and what is said
+// Isolation on Windows as far as wine goes: the conversion to WFP's structures and back, and what is said
 // where WFP does not answer.
+
+#include "platform/api/packet_filter.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "common/base/status.h"
-#include "platform/api/packet_filter.h"
 #include "platform/windows/packet_filter/filter_list.h"
 #include "platform/windows/packet_filter/fwpm_convert.h"
 #include "platform/windows/packet_filter/wfp_filter.h"
-#include "tests/support/native.h"
 #include "tests/support/policies.h"
+#include "tests/wine/platform/wine.h"
 
 namespace cordon::platform {
 namespace {
