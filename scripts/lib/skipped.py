@@ -7,11 +7,11 @@ import xml.etree.ElementTree
 lines = []
 for case in xml.etree.ElementTree.parse(sys.argv[1]).getroot().iter("testcase"):
     if case.get("status") == "disabled":
-        lines.append(f"  {case.get('name')}: disabled in its source, see docs/known-issues.md")
+        lines.append(f"  {case.get('name')}: DISABLED_ in its source: another test runs it, as a process to be killed")
     elif case.get("status") == "notrun":
         # GoogleTest: "FILE:LINE: Skipped", then the reason.
-        reason = re.search(r": Skipped\n(.*)", case.findtext("system-out") or "")
+        reason = re.search(r": Skipped\r?\n[ \t]*(\S[^\r\n]*)", case.findtext("system-out") or "")
         skipped = case.find("skipped")
         told = skipped.get("message", "") if skipped is not None else ""
-        lines.append(f"  {case.get('name')}: {reason[1] if reason and reason[1] else told or 'no reason given'}")
+        lines.append(f"  {case.get('name')}: {reason[1] if reason else told or 'no reason given'}")
 print("\n".join(sorted(lines)), end="")

@@ -36,6 +36,11 @@ class EventLog {
     return WaitFor([&](const Event& event) { return event.kind == kind && event.path == path; });
   }
 
+  bool WaitForMoreThan(size_t count, std::chrono::milliseconds timeout = std::chrono::seconds(10)) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, timeout, [&] { return events_.size() > count; });
+  }
+
   bool Has(const std::function<bool(const Event&)>& wanted) {
     const std::lock_guard lock(mutex_);
     return std::ranges::any_of(events_, wanted);

@@ -70,6 +70,9 @@ absl::StatusOr<std::unique_ptr<LocalDoor>> MakeLocalDoor(const std::filesystem::
 }
 
 absl::StatusOr<LocalAddress> FindLocalDoor(const std::filesystem::path& path) {
+  std::error_code unknown;  // what may not be looked at, connecting will name
+  if (std::filesystem::status(path, unknown).type() == std::filesystem::file_type::not_found)
+    return absl::UnavailableError("no agent runs there");
   return LocalAddress{.address = StrCat("unix:", path.string()), .secret = {}};
 }
 

@@ -10,6 +10,8 @@ std::unordered_map<uint64_t, SocketOwner> FindSocketOwners(const std::unordered_
   for (const uint64_t key : owner_keys) {
     if (key == 0) continue;
     const auto pid = static_cast<uint32_t>(key);
+    // One that has ended leaves its connections in the table for a while.
+    if (ProcessHasEnded(pid)) continue;
     owners.emplace(key, SocketOwner{.pid = pid, .executable = ReadProcessExecutable(pid)});
   }
   return owners;

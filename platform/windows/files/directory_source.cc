@@ -23,6 +23,7 @@ constexpr DWORD kFilter = FILE_NOTIFY_CHANGE_FILE_NAME | FILE_NOTIFY_CHANGE_DIR_
                           FILE_NOTIFY_CHANGE_ATTRIBUTES | FILE_NOTIFY_CHANGE_SIZE |
                           FILE_NOTIFY_CHANGE_LAST_WRITE | FILE_NOTIFY_CHANGE_SECURITY;
 constexpr DWORD kRetryMillis = 2'000;  // for roots that do not exist yet
+constexpr int kLastRounds = 64;        // of reads once a stop was asked for
 constexpr size_t kMostRoots = MAXIMUM_WAIT_OBJECTS - 1;
 
 bool IsBelowOrAt(const std::filesystem::path& path, const std::filesystem::path& prefix) {
@@ -134,6 +135,8 @@ class DirectorySource final : public FileSource {
     if (paths.size() > kMostRoots)
       return absl::InvalidArgumentError(StrCat("at most ", kMostRoots - 1, " folders can be watched"));
     for (std::filesystem::path& path : paths) {
+      if (!path.is_absolute())
+        return absl::InvalidArgumentError(StrCat("a folder to watch must be absolute: ", Shown(path)));
       auto root = std::make_unique<Root>(path.make_preferred());
       const absl::Status opened = root->Open();
       if (!opened.ok() && !absl::IsNotFound(opened)) return opened;
@@ -174,7 +177,7 @@ class DirectorySource final : public FileSource {
       const DWORD timeout = !batch_.empty() ? 0 : watched.size() == roots_.size() ? INFINITE : kRetryMillis;
       const DWORD woken =
           WaitForMultipleObjects(static_cast<DWORD>(events.size()), events.data(), FALSE, timeout);
-      if (woken == WAIT_OBJECT_0) return;
+      if (woken == WAIT_OBJECT_0) return Finish(watched);
       if (woken == WAIT_FAILED) return GiveUp();
       // More may be ready than the one that woke us.
       for (Root* const root : watched)
@@ -182,6 +185,22 @@ class DirectorySource final : public FileSource {
       if (!batch_.empty()) deliver_(batch_);
       batch_.clear();
     }
+  }
+
+  // TEL-1: what happened before the stop is told still, and when somebody never ceases, that there was more.
+  void Finish(const std::vector<Root*>& watched) {
+    for (Root* const root : watched) {
+      int rounds = 0;
+      while (root->Watched() && WaitForSingleObject(root->Event(), 0) == WAIT_OBJECT_0) {
+        if (++rounds > kLastRounds) {
+          Overflow(*root);
+          break;
+        }
+        Serve(*root);
+      }
+    }
+    if (!batch_.empty()) deliver_(batch_);
+    batch_.clear();
   }
 
   // Nothing more will be seen, and whoever listens is told.

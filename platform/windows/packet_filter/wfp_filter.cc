@@ -9,6 +9,7 @@
 #include "common/base/status.h"
 #include "common/crypto/digest.h"
 #include "platform/windows/packet_filter/arbitration.h"
+#include "platform/windows/packet_filter/permits.h"
 
 namespace cordon::platform::wfp {
 namespace {
@@ -72,6 +73,22 @@ std::vector<std::string> FindOverrides(const std::vector<HeldFilter>& held) {
   return found;
 }
 
+bool MayBeByName(const Filter& filter) {
+  return filter.weight == kWeightProfile && filter.action == Action::kPermit;
+}
+
+// Whether what differs are permits of rules by name; `others` are the filters of the policy without those
+// rules.
+bool ConcernsNamesAlone(const Difference& difference, const std::vector<HeldFilter>& held,
+                        const std::vector<Filter>& others) {
+  for (const Filter& missing : difference.missing)
+    if (!MayBeByName(missing) || std::ranges::find(others, missing) != others.end()) return false;
+  return std::ranges::none_of(held, [&](const HeldFilter& each) {
+    return std::ranges::find(difference.surplus, each.key) != difference.surplus.end() &&
+           !MayBeByName(each.filter);
+  });
+}
+
 std::string TextOf(const std::vector<Filter>& filters) {
   std::vector<std::string> lines;
   lines.reserve(filters.size());
@@ -101,10 +118,18 @@ class WfpFilter final : public PacketFilter {
   absl::Status Tidy() override { return absl::OkStatus(); }  // nothing is left standing: commits are whole
 
   absl::Status UpdateNames(const FilterPolicy& policy) override {
-    CORDON_ASSIGN_OR_RETURN(const FilterReadback readback, ReadBack(policy));
-    if (readback.absent && policy.level != Level::kObserve)
-      return absl::FailedPreconditionError("WFP holds nothing of Cordon's");
-    return Apply(policy);  // what is unchanged stays untouched
+    return WithEngine([&]() -> absl::Status {
+      FilterPolicy without_names = policy;
+      std::erase_if(without_names.allow, [](const FilterRule& rule) { return rule.name_set.has_value(); });
+      CORDON_ASSIGN_OR_RETURN(const std::vector<Filter> intended, Intended(policy));
+      CORDON_ASSIGN_OR_RETURN(const std::vector<Filter> others, Intended(without_names));
+      CORDON_ASSIGN_OR_RETURN(const std::vector<HeldFilter> held, engine_->ListFilters());
+      CORDON_ASSIGN_OR_RETURN(const bool has_sublayer, engine_->HasSublayer());
+      const Difference difference = Compare(held, intended);
+      if (!has_sublayer || !ConcernsNamesAlone(difference, held, others))
+        return absl::FailedPreconditionError("WFP holds other rules than this policy's");
+      return ChangeInOneStep(difference, true);
+    });
   }
 
   absl::StatusOr<FilterReadback> ReadBack(const FilterPolicy& policy) override {

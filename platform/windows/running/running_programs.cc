@@ -24,7 +24,7 @@ std::vector<RunningProgram> ListRunningPrograms() {
 
 absl::StatusOr<OpenFile> OpenProgramOf(const RunningProgram& program) {
   const std::optional<ProcessFacts> facts = ReadProcess(program.pid);
-  if (!facts.has_value() || facts->start_file_time != program.start)
+  if (!facts.has_value() || facts->start_file_time != program.start || ProcessHasEnded(program.pid))
     return absl::NotFoundError(StrCat("process ", program.pid, " has ended"));
   return OpenForReading(facts->executable);
 }

@@ -103,6 +103,12 @@ std::optional<uint64_t> ReadProcessStart(uint32_t pid) {
   return process.Valid() ? StartOf(process.Get()) : std::nullopt;
 }
 
+bool ProcessHasEnded(uint32_t pid) {
+  const Handle process = OpenToAsk(pid, PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE);
+  if (!process.Valid()) return GetLastError() == ERROR_INVALID_PARAMETER;  // there is no such pid
+  return WaitForSingleObject(process.Get(), 0) == WAIT_OBJECT_0;
+}
+
 std::string ReadProcessExecutable(uint32_t pid) {
   const Handle process = OpenToAsk(pid, PROCESS_QUERY_LIMITED_INFORMATION);
   return process.Valid() ? ImageOf(process.Get()) : std::string();

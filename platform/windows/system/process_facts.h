@@ -25,6 +25,8 @@ std::optional<ProcessFacts> ReadProcess(uint32_t pid);
 
 // The start alone, which is what names a process together with its pid.
 std::optional<uint64_t> ReadProcessStart(uint32_t pid);
+// True when no process has the pid, or the one that has it runs no more and is only held by a handle.
+bool ProcessHasEnded(uint32_t pid);
 // Path of the program; empty when it cannot be told.
 std::string ReadProcessExecutable(uint32_t pid);
 

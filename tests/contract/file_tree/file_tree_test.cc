@@ -1,19 +1,15 @@
-// The contract of platform/api/file_tree.h on the native implementation: what is beside content.
+// The contract of platform/api/file_tree.h on the native implementation.
 
 #include "platform/api/file_tree.h"
 
-#include <absl/cleanup/cleanup.h>
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/xattr.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <fstream>
+#include <set>
 
 #include "common/crypto/digest.h"
+#include "platform/api/file_names.h"
+#include "tests/support/native.h"
 #include "tests/support/temp_folder.h"
 
 namespace cordon::platform {
@@ -26,75 +22,54 @@ bool KeepGoing() {
   return true;
 }
 
-class FileTreeTest : public ::testing::Test {
+class FileTree : public ::testing::Test {
  protected:
-  FileTreeTest() { std::ofstream(path_) << "content"; }
-
-  FileAttributes Attributes() const {
-    const auto by_path = ReadAttributes(path_);
-    const auto file = OpenForReading(path_);
-    EXPECT_TRUE(file.ok()) << file.status();
-    const auto by_file = ReadAttributes(*file);
-    EXPECT_TRUE(by_path.ok()) << by_path.status();
-    EXPECT_EQ(*by_path, *by_file);
-    return *by_path;
-  }
-  bool Set(const char* name, const std::string& value) const {
-    return setxattr(path_.c_str(), name, value.data(), value.size(), 0) == 0;
+  FileTree() { Write(path_, "content"); }
+  static void Write(const fs::path& path, const std::string& text) {
+    std::ofstream(path, std::ios::binary) << text;
   }
 
   TempFolder folder_;
   const fs::path path_ = folder_ / "file";
 };
 
-TEST_F(FileTreeTest, AttributesHaveADigestThatChangesWithThem) {
-  EXPECT_EQ(Attributes(), FileAttributes());
-  if (!Set("user.origin", "clinic")) GTEST_SKIP() << "no extended attributes on this file system";
-  const FileAttributes first = Attributes();
-  EXPECT_EQ(first.sha256.size(), 32U);
-  EXPECT_EQ(first.capabilities, "");
-  ASSERT_TRUE(Set("user.origin", "clinic2"));
-  EXPECT_NE(Attributes().sha256, first.sha256);
-  ASSERT_TRUE(Set("user.origin", "clinic"));
-  EXPECT_EQ(Attributes(), first);
-  ASSERT_EQ(removexattr(path_.c_str(), "user.origin"), 0);
-  EXPECT_EQ(Attributes(), FileAttributes());
+TEST_F(FileTree, MetadataIsTheFilesOwn) {
+  const auto file = ReadFileMetadata(path_);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->type, FileType::kFile);
+  EXPECT_EQ(file->size, 7U);
+  EXPECT_NE(file->inode, 0U);
+  EXPECT_GT(file->mtime_unix_nanos, 1'600'000'000LL * 1'000'000'000);
+  EXPECT_EQ(ReadFileMetadata(folder_.Path())->type, FileType::kDirectory);
+  EXPECT_TRUE(absl::IsNotFound(ReadFileMetadata(folder_ / "none").status()));
+  EXPECT_TRUE(absl::IsNotFound(ReadFileMetadata(folder_ / "none/file").status()));
 }
 
-TEST_F(FileTreeTest, CapabilitiesAreToldAsGetcapDoes) {
-  const std::string cap_net_raw("\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
-  if (!Set("security.capability", cap_net_raw)) GTEST_SKIP() << "capabilities cannot be set here";
-  EXPECT_EQ(Attributes().capabilities, "cap_net_raw=ep");
-}
-
-TEST_F(FileTreeTest, AccessListsAreAttributes) {
-  // Version 2; user::rw-, user 1000:rwx, group::r--, mask::rwx, other::---
-  const std::string list(
-      "\x02\0\0\0"
-      "\x01\0\x06\0\xff\xff\xff\xff"
-      "\x02\0\x07\0\xe8\x03\0\0"
-      "\x04\0\x04\0\xff\xff\xff\xff"
-      "\x10\0\x07\0\xff\xff\xff\xff"
-      "\x20\0\0\0\xff\xff\xff\xff",
-      44);
-  if (!Set("system.posix_acl_access", list)) GTEST_SKIP() << "no access lists on this file system";
-  EXPECT_EQ(Attributes().sha256.size(), 32U);
-}
-
-TEST_F(FileTreeTest, HardLinksAreCountedAndALinkHasItsOwnAttributes) {
+TEST_F(FileTree, HardLinksAreCountedAndAreOneFile) {
   EXPECT_EQ(ReadFileMetadata(path_)->links, 1U);
   fs::create_hard_link(path_, folder_ / "second");
   EXPECT_EQ(ReadFileMetadata(path_)->links, 2U);
-  fs::create_symlink("file", folder_ / "link");
-  (void)Set("user.origin", "clinic");
-  EXPECT_EQ(*ReadAttributes(fs::path(folder_ / "link")), FileAttributes());
+  EXPECT_EQ(ReadFileMetadata(path_)->inode, ReadFileMetadata(folder_ / "second")->inode);
 }
 
-TEST_F(FileTreeTest, DigestsAreOfTheOpenFileWhateverItsNameMeansNow) {
+TEST_F(FileTree, AttributesAreTheSameByPathAndByFileAndFromReadToRead) {
+  const auto by_path = ReadAttributes(path_);
+  ASSERT_TRUE(by_path.ok()) << by_path.status();
   const auto file = OpenForReading(path_);
-  ASSERT_TRUE(file.ok());
-  fs::remove(path_);
-  std::ofstream(path_) << "another";
+  ASSERT_TRUE(file.ok()) << file.status();
+  const auto by_file = ReadAttributes(*file);
+  ASSERT_TRUE(by_file.ok()) << by_file.status();
+  EXPECT_EQ(*by_path, *by_file);
+  Write(path_, "other content");
+  EXPECT_EQ(*ReadAttributes(path_), *by_path) << "content is no attribute";
+  EXPECT_TRUE(absl::IsNotFound(ReadAttributes(folder_ / "none").status()));
+}
+
+TEST_F(FileTree, DigestsAreOfTheOpenFileWhateverItsNameMeansNow) {
+  const auto file = OpenForReading(path_);
+  ASSERT_TRUE(file.ok()) << file.status();
+  fs::rename(path_, folder_ / "moved");  // who reads a file keeps nobody from moving it
+  Write(path_, "another");
   for (int i = 0; i < 2; ++i) {  // from the beginning, each time
     const auto digests = HashOpenFile(*file, {.md5 = true}, KeepGoing);
     ASSERT_TRUE(digests.ok()) << digests.status();
@@ -106,53 +81,74 @@ TEST_F(FileTreeTest, DigestsAreOfTheOpenFileWhateverItsNameMeansNow) {
   EXPECT_TRUE(absl::IsOutOfRange(HashOpenFile(*file, {.max_bytes = 6}, KeepGoing).status()));
 }
 
-TEST_F(FileTreeTest, NoLinkOnTheWayIsFollowed) {
-  fs::create_directories(folder_ / "real/inner");
-  std::ofstream(folder_ / "real/file") << "content";
-  fs::create_directory_symlink("real", folder_ / "link");
-  for (const bool by_link : {false, true}) {
-    const fs::path at = folder_ / (by_link ? "link" : "real");
-    const std::pair<const char*, absl::Status> done[] = {
-        {"metadata", ReadFileMetadata(at / "file").status()},
-        {"open", OpenForReading(at / "file").status()},
-        {"hash", HashFile(at / "file", 100, KeepGoing).status()},
-        {"attributes", ReadAttributes(at / "file").status()},
-        {"folder", ReadFolder(at / "inner", [](const FolderEntry&) { return true; })}};
-    for (const auto& [what, status] : done) EXPECT_EQ(status.ok(), !by_link) << what << ": " << status;
-  }
-  EXPECT_TRUE(absl::IsFailedPrecondition(ReadFileMetadata(folder_ / "link/file").status()));
-  const auto link = ReadFileMetadata(folder_ / "link");
-  ASSERT_TRUE(link.ok()) << link.status();
-  EXPECT_EQ(link->type, FileType::kSymlink);
-  EXPECT_EQ(link->link_target, "real");
-  EXPECT_TRUE(ReadAttributes(fs::path(folder_ / "link")).ok());
-  EXPECT_TRUE(ReadAttributes(fs::path("/")).ok());
-  EXPECT_EQ(ReadFileMetadata("/")->type, FileType::kDirectory);
+TEST_F(FileTree, AFileThatIsReadCanBeRemoved) {
+  const auto file = OpenForReading(path_);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_TRUE(fs::remove(path_));
+  EXPECT_EQ(HashOpenFile(*file, {}, KeepGoing)->sha256, Sha256("content"));
 }
 
-TEST_F(FileTreeTest, TimesThatNoCountOfNanosecondsHasAreTheNearestOne) {
-  if (geteuid() != 0) GTEST_SKIP() << "mounting needs root";
-  ASSERT_EQ(mount("cordon-test", folder_.Path().c_str(), "tmpfs", 0, "size=1m"), 0);
-  const absl::Cleanup unmount = [&] { umount2(folder_.Path().c_str(), MNT_DETACH); };
-  std::ofstream(path_) << "content";
-  for (const int64_t seconds : {int64_t{18'446'744'074}, -(int64_t{1} << 40), int64_t{1'000}}) {
-    const timespec times[2] = {{.tv_sec = seconds, .tv_nsec = 0}, {.tv_sec = seconds, .tv_nsec = 0}};
-    ASSERT_EQ(utimensat(AT_FDCWD, path_.c_str(), times, 0), 0);
-    struct stat info{};
-    ASSERT_EQ(stat(path_.c_str(), &info), 0);
-    ASSERT_EQ(info.st_mtim.tv_sec, seconds) << "this file system has no such times";
-    const double nanos = static_cast<double>(ReadFileMetadata(path_)->mtime_unix_nanos);
-    EXPECT_NEAR(nanos, std::clamp(static_cast<double>(seconds) * 1e9, -9.22e18, 9.22e18), 1e16) << seconds;
-  }
+TEST_F(FileTree, HashesWhatIsThereAndCountsIt) {
+  const std::string large(600'000, 'x');  // more than two pieces
+  Write(path_, large);
+  uint64_t counted = 0;
+  int pieces = 0;
+  const auto file = HashFile(path_, 1'000'000, KeepGoing, [&](uint64_t bytes) {
+    counted += bytes;
+    ++pieces;
+  });
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->sha256, Sha256(large));
+  EXPECT_EQ(file->metadata.size, large.size());
+  EXPECT_EQ(file->metadata.inode, ReadFileMetadata(path_)->inode);
+  EXPECT_EQ(counted, large.size());
+  EXPECT_GE(pieces, 3);
 }
 
-TEST_F(FileTreeTest, OnlyRegularFilesAreOpenedAndNoLinkIsFollowed) {
-  fs::create_symlink("file", folder_ / "link");
-  ASSERT_EQ(mkfifo((folder_ / "fifo").c_str(), 0600), 0);
-  for (const char* name : {"link", "fifo", "."}) {
-    EXPECT_TRUE(absl::IsFailedPrecondition(OpenForReading(folder_ / name).status())) << name;
-  }
+TEST_F(FileTree, RefusesWhatIsNoFileOrTooLongOrStopped) {
+  EXPECT_TRUE(absl::IsOutOfRange(HashFile(path_, 6, KeepGoing).status()));
+  EXPECT_TRUE(absl::IsCancelled(HashFile(path_, 9, [] { return false; }).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(HashFile(folder_.Path(), 9, KeepGoing).status()));
+  EXPECT_TRUE(absl::IsNotFound(HashFile(folder_ / "none", 9, KeepGoing).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(OpenForReading(folder_.Path()).status()));
   EXPECT_TRUE(absl::IsNotFound(OpenForReading(folder_ / "none").status()));
+}
+
+TEST_F(FileTree, ReadsTheHeadOfAFile) {
+  const auto file = OpenForReading(path_);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(*ReadFileHead(*file, 3), "con");
+  EXPECT_EQ(*ReadFileHead(*file, 100), "content");
+}
+
+TEST_F(FileTree, ListsAFolderOnceEachUntilItIsToldToStop) {
+  const std::string foreign = "\u00e4\u4e2d\U0001f600";
+  fs::create_directory(folder_ / "sub");
+  Write(folder_.Path() / PathOfBytes(foreign), "1");
+  std::multiset<std::string> names;
+  ASSERT_TRUE(ReadFolder(folder_.Path(), [&](const FolderEntry& entry) {
+                EXPECT_TRUE(entry.status.ok()) << entry.status;
+                EXPECT_EQ(entry.metadata.type, entry.name == "sub" ? FileType::kDirectory : FileType::kFile);
+                names.insert(entry.name);
+                return true;
+              }).ok());
+  EXPECT_EQ(names, (std::multiset<std::string>{"file", "sub", foreign}));
+  int visited = 0;
+  ASSERT_TRUE(ReadFolder(folder_.Path(), [&](const FolderEntry&) { return ++visited < 2; }).ok());
+  EXPECT_EQ(visited, 2);
+  EXPECT_TRUE(ReadFolder(folder_ / "sub", [](const FolderEntry&) {
+                ADD_FAILURE() << "an empty folder has no entry";
+                return true;
+              }).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(ReadFolder(path_, [](const FolderEntry&) { return true; })));
+  EXPECT_TRUE(absl::IsNotFound(ReadFolder(folder_ / "none", [](const FolderEntry&) { return true; })));
+}
+
+TEST_F(FileTree, NamesTheFileSystem) {
+  const auto filesystem = ReadFilesystem(folder_.Path());
+  ASSERT_TRUE(filesystem.ok()) << filesystem.status();
+  EXPECT_EQ(filesystem->kind, FilesystemKind::kLocal);
+  EXPECT_FALSE(filesystem->name.empty());
 }
 
 }  // namespace

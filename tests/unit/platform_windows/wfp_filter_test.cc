@@ -7,6 +7,7 @@
 #include <set>
 
 #include "common/base/status.h"
+#include "tests/fakes/fake_filter_engine.h"
 #include "tests/support/policies.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/platform_windows/lists.h"
@@ -21,101 +22,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
-// What an engine keeps beyond a session, and what was asked of it.
-struct World {
-  std::vector<HeldFilter> held;
-  bool sublayer = false;
-  bool sublayer_right = true;    // as Cordon makes it
-  bool sublayer_used = false;    // by somebody's filter in a layer that is not listed
-  std::set<FilterKey> unlisted;  // filters in such layers
-  std::vector<std::string> calls;
-  std::string fail_at;  // the call that fails from now on
-  int fail_after = 0;   // so many of it work first
-  bool abort_fails = false;
-  int opened = 0;
-
-  absl::Status Call(const std::string& name) {
-    calls.push_back(name);
-    if (name != fail_at || fail_after-- > 0) return absl::OkStatus();
-    return absl::InternalError("error 5");
-  }
-  int Count(const std::string& name) const { return static_cast<int>(std::ranges::count(calls, name)); }
-};
-
-// Records, and keeps what is committed; a transaction that does not commit leaves nothing.
-class RecordingEngine final : public FilterEngine {
- public:
-  explicit RecordingEngine(World* world) : world_(*world) {}
-
-  absl::Status Begin() override {
-    pending_ = world_.held;
-    pending_sublayer_ = world_.sublayer;
-    pending_right_ = world_.sublayer_right;
-    pending_unlisted_ = world_.unlisted;
-    return world_.Call("begin");
-  }
-  absl::Status Commit() override {
-    CORDON_RETURN_IF_ERROR(world_.Call("commit"));
-    world_.held = pending_;
-    world_.sublayer = pending_sublayer_;
-    world_.sublayer_right = pending_right_;
-    world_.unlisted = pending_unlisted_;
-    return absl::OkStatus();
-  }
-  absl::Status Abort() override {
-    CORDON_RETURN_IF_ERROR(world_.Call("abort"));
-    return world_.abort_fails ? absl::InternalError("error 6") : absl::OkStatus();
-  }
-  absl::Status AddSublayer() override {
-    if (!pending_sublayer_) pending_right_ = true;  // one that stands is left as it is
-    pending_sublayer_ = true;
-    return world_.Call("add sublayer");
-  }
-  absl::Status DeleteSublayer() override {
-    CORDON_RETURN_IF_ERROR(world_.Call("delete sublayer"));
-    if (world_.sublayer_used || std::ranges::any_of(pending_, &HeldFilter::of_cordon))
-      return absl::FailedPreconditionError("in use");
-    pending_sublayer_ = false;
-    return absl::OkStatus();
-  }
-  absl::Status AddFilter(const Filter& filter, const FilterKey& key) override {
-    CORDON_RETURN_IF_ERROR(world_.Call("add filter"));
-    if (Held(key)) return absl::AlreadyExistsError("there is one of that key");
-    pending_.push_back({.key = key, .filter = filter, .of_cordon = true, .sublayer_weight = 0xffff});
-    return absl::OkStatus();
-  }
-  absl::Status DeleteFilter(const FilterKey& key) override {
-    CORDON_RETURN_IF_ERROR(world_.Call("delete filter"));
-    if (!Held(key)) return absl::UnavailableError("there is no filter of that key");
-    std::erase_if(pending_, [&](const HeldFilter& each) { return each.key == key; });
-    pending_unlisted_.erase(key);
-    return absl::OkStatus();
-  }
-  absl::StatusOr<std::vector<HeldFilter>> ListFilters() override {
-    CORDON_RETURN_IF_ERROR(world_.Call("list"));
-    return world_.held;
-  }
-  absl::StatusOr<bool> HasSublayer() override { return world_.sublayer && world_.sublayer_right; }
-  absl::StatusOr<std::string> ProgramOf(const std::string& path) override {
-    CORDON_RETURN_IF_ERROR(world_.Call("program"));
-    if (path == "gone.exe") return absl::NotFoundError("no such file");
-    if (path == "locked.exe") return absl::PermissionDeniedError("access is denied (5)");
-    return "\\device\\" + path;
-  }
-  absl::Status Subscribe(std::function<void()>) override { return world_.Call("subscribe"); }
-
- private:
-  bool Held(const FilterKey& key) const {
-    return std::ranges::find(pending_, key, &HeldFilter::key) != pending_.end() ||
-           pending_unlisted_.contains(key);
-  }
-
-  World& world_;
-  std::vector<HeldFilter> pending_;
-  bool pending_sublayer_ = false;
-  bool pending_right_ = false;
-  std::set<FilterKey> pending_unlisted_;
-};
+using World = ::cordon::testing::FilterWorld;
 
 class WfpFilterTest : public ::testing::Test {
  protected:
@@ -124,7 +31,7 @@ class WfpFilterTest : public ::testing::Test {
         [this]() -> absl::StatusOr<std::unique_ptr<FilterEngine>> {
           CORDON_RETURN_IF_ERROR(world_.Call("open"));
           ++world_.opened;
-          return std::make_unique<RecordingEngine>(&world_);
+          return std::make_unique<cordon::testing::FakeFilterEngine>(&world_);
         },
         {.executable = "cordon-agent.exe", .service_sid = kAgentService});
   }
@@ -305,7 +212,7 @@ TEST_F(WfpFilterTest, ISO7_AProgramThatCannotBeNamedShutsItsOwnRulesAlone) {
 TEST_F(WfpFilterTest, TheAgentItselfMustBeNamed) {
   const auto filter = MakeWfpFilter(
       [this]() -> absl::StatusOr<std::unique_ptr<FilterEngine>> {
-        return std::make_unique<RecordingEngine>(&world_);
+        return std::make_unique<cordon::testing::FakeFilterEngine>(&world_);
       },
       {.executable = "locked.exe", .service_sid = kAgentService});
   EXPECT_THAT(std::string(Message(filter->Apply(ClinicPolicy(Level::kEssential)))),
@@ -395,6 +302,21 @@ TEST_F(WfpFilterTest, NamesNeedRulesThatStand) {
             absl::StatusCode::kFailedPrecondition);
   ASSERT_THAT(filter->Apply(ClinicPolicy(Level::kEssential)), IsOk());
   EXPECT_THAT(filter->UpdateNames(ClinicPolicy(Level::kEssential)), IsOk());
+}
+
+// What somebody took away is for Apply, and for the event that names it (ISO-6).
+TEST_F(WfpFilterTest, NamesPutNothingElseRight) {
+  const auto filter = Make();
+  const FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  ASSERT_THAT(filter->Apply(policy), IsOk());
+  const auto block = std::ranges::find(world_.held, Action::kBlock,
+                                       [](const HeldFilter& each) { return each.filter.action; });
+  ASSERT_NE(block, world_.held.end());
+  world_.held.erase(block);
+  const size_t held = world_.held.size();
+  EXPECT_EQ(filter->UpdateNames(policy).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(world_.held.size(), held);
+  EXPECT_FALSE(filter->ReadBack(policy)->matches);
 }
 
 TEST(SidOfAgent, IsTheServicesWhereTheTokenHasItAndElseTheSystems) {

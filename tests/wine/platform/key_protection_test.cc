@@ -22,12 +22,6 @@ TEST(WindowsKeys, AreSealedAndOpenedOnTheSameMachine) {
   EXPECT_EQ(*opened, kKey);
 }
 
-TEST(WindowsKeys, OneThatWasWrittenUnsealedIsTakenAsItIs) {
-  const auto opened = OpenKey(kKey);
-  ASSERT_TRUE(opened.ok()) << opened.status();
-  EXPECT_EQ(*opened, kKey);
-}
-
 TEST(WindowsKeys, WhatIsCutOrAnothersIsDataLoss) {
   const auto sealed = SealKey(kKey);
   ASSERT_TRUE(sealed.ok()) << sealed.status();

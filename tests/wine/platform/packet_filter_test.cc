@@ -47,7 +47,7 @@ TEST(WfpStructures, WhatGoesInComesOut) {
 }
 
 TEST(WindowsPacketFilter, WithoutWfpNothingIsClaimed) {
-  if (!testing::UnderWine()) GTEST_SKIP() << "WFP is here; scripts/windows-verify.ps1 tests it";
+  if (!testing::UnderWine()) GTEST_SKIP() << "Windows: WFP is here, see PacketFilterContract";
   const auto filter = MakePacketFilter();
   const absl::Status applied = filter->Apply(ClinicPolicy(Level::kEssential));
   EXPECT_EQ(applied.code(), absl::StatusCode::kUnimplemented);

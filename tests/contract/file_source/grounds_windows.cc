@@ -1,0 +1,16 @@
+#include "tests/contract/file_source/ground.h"
+
+namespace cordon::testing {
+
+std::vector<Ground> FileGrounds() {
+  return {{.name = "DirectoryChanges",
+           .source = "directory-changes",
+           .make = [] { return platform::MakeFileSource(); },
+           .prepare = [](const auto&) { return nullptr; }}};
+}
+
+std::string WhyNoFileSource() {
+  return {};
+}
+
+}  // namespace cordon::testing
