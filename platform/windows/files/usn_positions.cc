@@ -9,6 +9,7 @@ namespace cordon::platform {
 namespace {
 
 constexpr std::string_view kHead = "cordon-usn-positions 1\n";
+constexpr std::string_view kEnd = "end\n";
 constexpr size_t kMostVolumes = 64;
 constexpr size_t kMostNameBytes = 128;
 
@@ -37,13 +38,15 @@ std::string FormatUsnPositions(const UsnPositions& positions) {
   for (const auto& [name, position] : positions) {
     StrAppend(&text, name, "\t", position.journal, "\t", position.next_usn, "\t", position.unix_nanos, "\n");
   }
-  return text;
+  return text.append(kEnd);
 }
 
 absl::StatusOr<UsnPositions> ParseUsnPositions(std::string_view text) {
   const absl::Status refused = absl::InvalidArgumentError("no positions of volumes' journals");
-  if (text.size() > kMostUsnPositionBytes || !text.starts_with(kHead)) return refused;
+  if (text.size() > kMostUsnPositionBytes || !text.starts_with(kHead) || !text.ends_with(kEnd))
+    return refused;
   text.remove_prefix(kHead.size());
+  text.remove_suffix(kEnd.size());
   UsnPositions positions;
   while (!text.empty()) {
     UsnPosition position;

@@ -17,7 +17,9 @@ struct RegistryEntry {
   uint64_t size = 0;   // of a value's data
   std::string sha256;  // over it; empty: of a key, or longer than is read
   std::string text;    // the data as RegistryText has it
-  friend bool operator==(const RegistryEntry&, const RegistryEntry&) = default;
+  friend bool operator==(const RegistryEntry& a, const RegistryEntry& b) {  // the text is the data's
+    return a.is_key == b.is_key && a.size == b.size && a.sha256 == b.sha256;
+  }
 };
 
 using RegistrySnapshot = std::map<std::string, RegistryEntry>;  // by path (registry_path.h)

@@ -1,5 +1,7 @@
 #include "platform/windows/registry/registry_path.h"
 
+#include <cstdint>
+
 #include "common/base/strings.h"
 #include "platform/windows/files/name_bytes.h"
 
@@ -9,20 +11,14 @@ namespace {
 constexpr std::string_view kDefault = "(Default)";
 
 std::string Escaped(std::u16string_view name) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string escaped;
   for (const char c : BytesOfUnits(name)) {
-    switch (c) {
-      case '/':
-        escaped += "%2F";
-        break;
-      case '\\':
-        escaped += "%5C";
-        break;
-      case '%':
-        escaped += "%25";
-        break;
-      default:
-        escaped.push_back(c);
+    const auto byte = static_cast<uint8_t>(c);
+    if (byte < ' ' || c == '/' || c == '\\' || c == '%') {
+      escaped += {'%', kDigits[byte >> 4], kDigits[byte & 0xf]};
+    } else {
+      escaped.push_back(c);
     }
   }
   return escaped;

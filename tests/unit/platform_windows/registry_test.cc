@@ -7,6 +7,7 @@
 #include "common/crypto/digest.h"
 #include "platform/windows/registry/autostart.h"
 #include "platform/windows/registry/registry_changes.h"
+#include "platform/windows/registry/registry_memory.h"
 #include "platform/windows/registry/registry_path.h"
 
 namespace cordon::platform {
@@ -94,6 +95,30 @@ TEST(RegistryChanges, ALongTextThatDiffersBehindTheCutIsAChange) {
   const RegistrySnapshot before = {{"v", EntryOfValue(kSz, Units(text + u"1"))}};
   const RegistrySnapshot after = {{"v", EntryOfValue(kSz, Units(text + u"2"))}};
   EXPECT_EQ(CompareSnapshots(before, after, true).size(), 1U);
+}
+
+TEST(RegistryMemory, ComesBackWithoutItsTexts) {
+  RegistryMemory memory;
+  memory["registry:HKLM/Run/"]["registry:HKLM/Run/a"] = EntryOfValue(kSz, Units(u"text"));
+  memory["registry:HKLM/Run/"]["registry:HKLM/Run/long"].size = 5'000'000;
+  memory["registry:HKLM/Services/"]["registry:HKLM/Services/s/"].is_key = true;
+  memory["registry:HKU/S-1-5/Run/"];
+  const auto parsed = ParseRegistryMemory(FormatRegistryMemory(memory));
+  ASSERT_TRUE(parsed.ok());
+  EXPECT_EQ(*parsed, memory);
+  EXPECT_EQ(parsed->at("registry:HKLM/Run/").at("registry:HKLM/Run/a").text, "");
+}
+
+TEST(RegistryMemory, AUT6_OtherTextIsRefused) {
+  const std::string good =
+      FormatRegistryMemory({{"registry:HKLM/Run/", {{"registry:HKLM/Run/a", EntryOfValue(kSz, {})}}}});
+  ASSERT_TRUE(ParseRegistryMemory(good).ok());
+  for (size_t length = 0; length < good.size(); ++length)
+    EXPECT_FALSE(ParseRegistryMemory(good.substr(0, length)).ok()) << length;
+  for (const char* lines : {"path\t1\t-\n", "key\n\t1\t-\n", "key\npath\t-1\t-\n", "key\npath\t1\tabc\n",
+                            "key\npath\t1\tabcd\n", "key\nkey\n", "key\npath\t1\t-\npath\t1\t-\n", "\n"}) {
+    EXPECT_FALSE(ParseRegistryMemory(StrCat("cordon-registry 1\n", lines, "end\n")).ok()) << lines;
+  }
 }
 
 TEST(Autostart, WatchesWhatStartsPrograms) {
