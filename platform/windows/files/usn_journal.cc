@@ -57,7 +57,7 @@ class Volume final : public UsnVolume {
                         kPageBytes, &got, nullptr) == 0) {
       const DWORD error = GetLastError();
       const absl::Status failed = WindowsError(error, what);
-      return error == ERROR_JOURNAL_ENTRY_DELETED ? absl::OutOfRangeError(Message(failed)) : failed;
+      return error == ERROR_JOURNAL_ENTRY_DELETED ? absl::OutOfRangeError(StrCat(Message(failed))) : failed;
     }
     page.resize(got);
     return page;
@@ -90,7 +90,7 @@ class Volume final : public UsnVolume {
     const DWORD error = GetLastError();
     const absl::Status failed = WindowsError(error, what);
     return error == ERROR_INVALID_PARAMETER || error == ERROR_DELETE_PENDING
-               ? absl::NotFoundError(Message(failed))
+               ? absl::NotFoundError(StrCat(Message(failed)))
                : failed;
   }
 

@@ -22,7 +22,8 @@ std::string_view Bytes(std::span<const uint8_t> data) {
 // Nobody makes sure that there is a zero at the end, that there is but one, or that the length is even.
 std::string TextOfUnits(std::span<const uint8_t> data, bool several) {
   std::u16string units(std::min(data.size(), 4 * kMostTextBytes) / sizeof(char16_t), u'\0');
-  std::memcpy(units.data(), data.data(), units.size() * sizeof(char16_t));
+  for (size_t at = 0; at < units.size(); ++at)
+    units[at] = static_cast<char16_t>(data[2 * at] | (data[2 * at + 1] << 8));
   if (!several) units.resize(std::min(units.find(u'\0'), units.size()));
   while (units.ends_with(u'\0')) units.pop_back();
   std::string text;

@@ -69,7 +69,10 @@ void RegistryPart::LookAt(const Place& place, int64_t now, const RegistryMemory&
   const std::string key = RegistryKeyPath(place.hive, watch_.key);
   const auto remembered = before.find(key);
   const bool first = !last_.contains(key);
-  if (first && last_.size() >= kMostHivesKept) return;
+  if (first && last_.size() >= kMostHivesKept) {
+    cut_ = true;
+    return;
+  }
   RegistrySnapshot& last = last_[key];
   if (first && remembered != before.end()) last = remembered->second;
   if (!first || remembered != before.end()) {

@@ -37,8 +37,9 @@ class RegistrySource final : public FileSource {
     catch_up_ = watch.catch_up;
     stop_ = Handle(CreateEventW(nullptr, TRUE, FALSE, nullptr));
     std::promise<void> looked;
-    std::future<void> first_look = looked.get_future();
-    thread_ = std::thread([this, &looked] { Run(looked); });  // what it asks for ends with the thread
+    const std::future<void> first_look = looked.get_future();
+    // What it asks the system for ends with the thread.
+    thread_ = std::thread([this, looked = std::move(looked)]() mutable { Run(looked); });
     first_look.wait();
     return absl::OkStatus();
   }
@@ -66,8 +67,8 @@ class RegistrySource final : public FileSource {
   void Remember() {
     const absl::StatusOr<std::string> text = ReadFileBounded(file_, kMostRegistryMemoryBytes);
     if (absl::IsNotFound(text.status())) return;
-    absl::StatusOr<RegistryMemory> memory = text.status();
-    if (text.ok()) memory = ParseRegistryMemory(*text);
+    absl::StatusOr<RegistryMemory> memory =
+        text.ok() ? ParseRegistryMemory(*text) : absl::StatusOr<RegistryMemory>(text.status());
     damaged_ = !memory.ok();
     if (damaged_)
       spdlog::warn("registry: what was kept of the last look is damaged: {}", Message(memory.status()));
