@@ -16,7 +16,8 @@ using UsnPositions = std::map<std::string, UsnPosition>;  // by the volume's nam
 
 inline constexpr size_t kMostUsnPositionBytes = 16 * 1024;
 
-// A line for the format, then one per volume: name, journal, USN and time, with tabs between them; and an end.
+// A line for the format, then one per volume: name, journal, USN and time, with tabs between them; and an
+// end.
 std::string FormatUsnPositions(const UsnPositions& positions);
 
 // INVALID_ARGUMENT for anything that FormatUsnPositions does not write.
