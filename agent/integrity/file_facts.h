@@ -21,11 +21,14 @@ struct FoundFile {
 };
 
 struct FileFact {
-  v1::FileChanged change;      // without the process
+  v1::FileChanged change;      // without the process, but why it cannot be told
   int64_t boottime_nanos = 0;  // when it happened
   Content content = Content::kTooShort;
   std::string parent_guid;  // of the process, once that is known
 };
+
+// What stands in the registry, with secrets in its text masked.
+FoundFile FoundInRegistry(const platform::RegistryState& registry);
 
 // In the order in which they happened as far as can be told. Every deed is told: a file that was created and
 // deleted again within the settling time gives both facts; writing that belongs to a creation is folded into

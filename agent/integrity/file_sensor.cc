@@ -58,8 +58,12 @@ absl::Status FileSensor::Watch(const v1::Policy& policy) {
   CORDON_ASSIGN_OR_RETURN(WatchPolicy read, ReadPolicy(policy));
   read.excluded.push_back(config_.state_folder);
   read = WithTruePaths(std::move(read));
-  const platform::FileWatch watch{
-      .roots = read.roots, .excluded = read.excluded, .sensitive = read.sensitive, .canary = canary_};
+  const platform::FileWatch watch{.roots = read.roots,
+                                  .excluded = read.excluded,
+                                  .sensitive = read.sensitive,
+                                  .canary = canary_,
+                                  .memory = config_.state_folder,
+                                  .catch_up = source_ == nullptr};
   std::unique_ptr<platform::FileSource> source = make_source_();
   CORDON_RETURN_IF_ERROR(
       source->Start(watch, [this](std::span<platform::RawFileEvent> events) { pipeline_->Take(events); }));

@@ -64,7 +64,7 @@ void FileSensor::Pipeline::Take(std::span<platform::RawFileEvent> events) {
       continue;
     }
     std::unique_lock lock(mutex_);
-    last_event_boottime_ = event.boottime_nanos;
+    if (!event.while_away) last_event_boottime_ = event.boottime_nanos;
     const bool old_excluded = event.old_path.empty() || IsExcluded(event.old_path);
     if (IsExcluded(event.path) && old_excluded) continue;
     Settler& settler = event.kind == platform::RawFileEvent::kRead ? reads_ : settler_;
@@ -183,6 +183,7 @@ void FileSensor::Pipeline::Tell(const SettledPath& settled) {
 }
 
 FoundFile FileSensor::Pipeline::Look(const SettledPath& settled) const {
+  if (settled.registry != nullptr) return FoundInRegistry(*settled.registry);
   FoundFile found;
   const absl::StatusOr<platform::FileMetadata> metadata = platform::ReadFileMetadata(settled.path);
   if (!metadata.ok()) {
@@ -219,12 +220,7 @@ void FileSensor::Pipeline::ReadContent(const std::filesystem::path& path, FoundF
 
 bool FileSensor::Pipeline::NameProcess(FileFact& fact) const {
   v1::FileChanged& change = fact.change;
-  if (change.pid() == 0) {
-    change.set_process_unknown_reason(
-        "the kernel did not tell (other pid namespace, found in a new folder, or by the walk after lost "
-        "events)");
-    return true;
-  }
+  if (change.pid() == 0) return true;  // it says why
   std::optional<ProcessRef> process = processes_.Find(change.pid(), fact.boottime_nanos);
   if (!process.has_value()) return false;
   change.set_process_guid(process->guid);
@@ -262,7 +258,7 @@ void FileSensor::Pipeline::Emit(FileFact fact) {
 void FileSensor::Pipeline::TellOverflow(const platform::RawFileEvent& overflow) {
   lost_ += std::max<uint64_t>(overflow.lost_count, 1);
   v1::Gap gap;
-  gap.set_cause(v1::Gap::CAUSE_KERNEL_BUFFER_FULL);
+  gap.set_cause(overflow.while_away ? v1::Gap::CAUSE_AGENT_NOT_RUNNING : v1::Gap::CAUSE_KERNEL_BUFFER_FULL);
   gap.set_event_class(v1::EVENT_CLASS_FILE);
   gap.set_count(overflow.lost_count);
   gap.set_count_unknown(overflow.lost_count == 0);
@@ -276,7 +272,8 @@ void FileSensor::Pipeline::TellOverflow(const platform::RawFileEvent& overflow) 
     gap.set_detail(
         overflow.lost_reads
             ? "reads of sensitive files were lost"
-            : StrCat("file events were lost below ", where,
+            : StrCat("file events were lost below ", where, overflow.lost_because.empty() ? "" : ": ",
+                     overflow.lost_because,
                      "; what is there and changed since then is told after it, deletions are not"));
   }
   gap.set_first_time_unix_nanos(WallTime(since));

@@ -26,7 +26,9 @@ void Fold(const RawFileEvent& event, std::vector<FileDeed>& deeds) {
     const bool same_process = deed.pid == event.pid || event.pid == 0;
     if (!same_process || !SameDeed(deed.kind, event.kind) || deed.old_path != event.old_path) continue;
     ++deed.raw_events;
+    if (event.while_away && !deed.while_away) return;
     deed.boottime_nanos = event.boottime_nanos;
+    deed.while_away = event.while_away;
     return;
   }
   const bool closed = event.kind == RawFileEvent::kClosedWrite;
@@ -34,7 +36,8 @@ void Fold(const RawFileEvent& event, std::vector<FileDeed>& deeds) {
                    .pid = event.pid,
                    .boottime_nanos = event.boottime_nanos,
                    .raw_events = 1,
-                   .old_path = event.old_path});
+                   .old_path = event.old_path,
+                   .while_away = event.while_away});
 }
 
 // Half a rename is what it looks like from inside the watched folders: something is gone, or new.
@@ -78,6 +81,7 @@ Settler::Pending& Settler::PendingAt(const RawFileEvent& event, int64_t now) {
     schedule_.emplace(now, at->first);
   }
   pending.settled.is_directory = event.is_directory;
+  pending.settled.registry = event.registry;
   return pending;
 }
 

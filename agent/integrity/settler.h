@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,7 @@ struct FileDeed {
   int64_t boottime_nanos = 0;      // of the last raw event
   uint32_t raw_events = 0;         // folded into this deed
   std::filesystem::path old_path;  // kRenamed
+  bool while_away = false;         // all of them: before the agent watched
 };
 
 // A settled path.
@@ -37,6 +39,7 @@ struct SettledPath {
   bool is_directory = false;
   std::vector<FileDeed> deeds;
   bool only_read = false;
+  std::shared_ptr<const platform::RegistryState> registry{};  // what stood there last; none: it is a file
   // Set when the file left this path by a rename before it settled: what is here now, if anything, came after
   // it.
   std::filesystem::path moved_to;

@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "agent/event/secret_mask.h"
 #include "agent/process/container_id.h"
-#include "agent/process/secret_mask.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
 

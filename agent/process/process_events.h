@@ -1,7 +1,7 @@
 #pragma once
 
-// Facts and what is known of their processes, as events. Pure; arguments are masked (secret_mask.h) here, so
-// that no secret leaves this module.
+// Facts and what is known of their processes, as events. Pure; arguments are masked
+// (agent/event/secret_mask.h) here, so that no secret leaves this module.
 
 #include <string>
 

@@ -41,7 +41,7 @@ namespace cordon::agent {
 // What the agent's own code does to prove the sensor (canaries: a tracer of its own child, and what that
 // child does before it starts a program) is recorded as seen and not told.
 //
-// Arguments are masked (secret_mask.h) before anything leaves this class.
+// Arguments are masked (agent/event/secret_mask.h) before anything leaves this class.
 class ProcessTracker final : public ProcessDirectory {
  public:
   static constexpr size_t kMostHeld = 4'096;  // of starts and ends that may be folded

@@ -103,6 +103,8 @@ std::string Describe(const v1::FileChanged& changed) {
   if (changed.has_state() && changed.state().type() == v1::FileState::TYPE_FILE) {
     StrAppend(&text, " (", FormatBytes(changed.state().size()), ")");
   }
+  if (changed.state().type() == v1::FileState::TYPE_REGISTRY_VALUE)
+    StrAppend(&text, " = ", changed.state().link_target());
   if (!changed.executable().empty()) {
     StrAppend(&text, "  by ", changed.executable(), " pid ", changed.pid());
   } else {

@@ -22,6 +22,7 @@ int FileType(v1::FileState::Type type) {
     case v1::FileState::TYPE_SYMLINK:
       return 7;
     case v1::FileState::TYPE_OTHER:
+    case v1::FileState::TYPE_REGISTRY_VALUE:
       return kOther;
     default:
       return 0;
@@ -35,6 +36,7 @@ object File(std::string_view path, const v1::FileState* state) {
   file["size"] = state->size();
   file["modified_time"] = Millis(state->mtime_unix_nanos());
   if (state->type() == v1::FileState::TYPE_OTHER) file["type"] = "Other";
+  if (state->type() == v1::FileState::TYPE_REGISTRY_VALUE) file["type"] = "Registry value";
   if (!state->sha256().empty()) {
     file["hashes"] =
         array{object{{"algorithm_id", 3}, {"algorithm", "SHA-256"}, {"value", HexEncode(state->sha256())}}};

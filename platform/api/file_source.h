@@ -10,9 +10,19 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace cordon::platform {
+
+// What stands in Windows' registry: whoever takes the event cannot look there later.
+struct RegistryState {
+  bool exists = true;
+  bool is_key = false;  // else a value
+  uint64_t size = 0;    // of the value's data, bytes
+  std::string sha256;   // over them; 32 bytes
+  std::string text;     // the data as text, UTF-8, shortened; may hold secrets
+};
 
 struct RawFileEvent {
   enum Kind : uint8_t {
@@ -38,6 +48,12 @@ struct RawFileEvent {
   bool lost_reads = false;     // kOverflow: of kRead, and of nothing else
   // kOverflow: what was lost happened after this; 0 = cannot be told.
   int64_t lost_since_boottime_nanos = 0;
+  std::string_view lost_because;  // kOverflow: the end of a sentence, static; empty: more came than was kept
+  // It happened before the source was started and is told from what the system keeps; for kOverflow: was not
+  // kept. Such times may lie before the boot: less than 0.
+  bool while_away = false;
+  // An entry of the registry: `path` is "registry:HKLM/SOFTWARE/…", a key's with a slash at its end.
+  std::shared_ptr<const RegistryState> registry{};
 };
 
 struct FileSourceInfo {
@@ -54,6 +70,10 @@ struct FileWatch {
   // A folder that is watched in addition, although it may lie below `excluded`, and whose events are given
   // even when the calling process itself causes them: the sensor's own proof. Empty = none. Must exist.
   std::filesystem::path canary;
+  // A folder where a source may keep, in files of its own, how far it has told. Empty = nothing is kept.
+  std::filesystem::path memory{};
+  // Tell first what happened since a source last ran with this `memory`, as far as the system knows it.
+  bool catch_up = false;
 };
 
 // What is watched on a clinic's machine of this system unless a policy says otherwise: programs, settings,
@@ -68,11 +88,13 @@ class FileSource {
  public:
   virtual ~FileSource() = default;
 
-  // Starts threads that call `deliver` with batches in kernel order, reads and changes each from one thread.
+  // Starts threads that call `deliver` with batches in kernel order, reads, changes of files and changes of
+  // the registry each from one thread. What happened before may come after what happens now.
   // Events of the calling process itself are left out. A root that cannot be watched is an error that names
   // it, unless it does not exist.
   virtual absl::Status Start(const FileWatch& watch,
                              std::function<void(std::span<RawFileEvent>)> deliver) = 0;
+  // What was told until then counts as safe: `memory` is brought up to date.
   virtual void Stop() = 0;
   virtual FileSourceInfo Info() const = 0;
 };

@@ -1,35 +1,37 @@
-// File changes by ReadDirectoryChangesW: one watch over each root with all that is below it.
+// File changes by ReadDirectoryChangesW, and by the volumes' journals what changed before.
+
+#include "platform/windows/files/directory_source.h"
 
 #include <algorithm>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "common/base/status.h"
-#include "platform/api/file_source.h"
 #include "platform/api/file_tree.h"
+#include "platform/api/files.h"
 #include "platform/api/system.h"
-#include "platform/windows/files/notify_decode.h"
+#include "platform/windows/files/directory_watch.h"
+#include "platform/windows/files/usn_journal.h"
+#include "platform/windows/system/boot.h"
 #include "platform/windows/system/handle.h"
 #include "platform/windows/system/text.h"
 
 namespace cordon::platform {
 namespace {
 
-// The kernel's own buffer has the size of the first read; larger ones come out of non-paged memory.
-constexpr DWORD kBufferBytes = 64 * 1024;
-constexpr DWORD kFilter = FILE_NOTIFY_CHANGE_FILE_NAME | FILE_NOTIFY_CHANGE_DIR_NAME |
-                          FILE_NOTIFY_CHANGE_ATTRIBUTES | FILE_NOTIFY_CHANGE_SIZE |
-                          FILE_NOTIFY_CHANGE_LAST_WRITE | FILE_NOTIFY_CHANGE_SECURITY;
 constexpr DWORD kRetryMillis = 2'000;  // for roots that do not exist yet
 constexpr int kLastRounds = 64;        // of reads once a stop was asked for
+constexpr wchar_t kPositionsFile[] = L"journal-positions";
+constexpr DWORD kKeepMillis = 60'000;  // the places in the journals
 constexpr size_t kMostRoots = MAXIMUM_WAIT_OBJECTS - 1;
 
 bool IsBelowOrAt(const std::filesystem::path& path, const std::filesystem::path& prefix) {
   // Names do not differ by capitals here.
-  const std::wstring& text = path.native();
-  const std::wstring& start = prefix.native();
+  const std::wstring_view text = path.native();
+  std::wstring_view start = prefix.native();
+  if (start.ends_with(L'\\')) start.remove_suffix(1);  // "C:\"
   if (start.empty() || text.size() < start.size()) return false;
   const bool same = CompareStringOrdinal(text.data(), static_cast<int>(start.size()), start.data(),
                                          static_cast<int>(start.size()), TRUE) == CSTR_EQUAL;
@@ -46,103 +48,31 @@ bool MayHaveContent(const std::filesystem::path& folder) {
   return found || (!read.ok() && !absl::IsNotFound(read));
 }
 
-// One root. The reading thread's own.
-class Root {
- public:
-  explicit Root(std::filesystem::path path)
-      : path_(std::move(path)),
-        event_(CreateEventW(nullptr, TRUE, FALSE, nullptr)),
-        buffer_(kBufferBytes / 4) {}
-  Root(const Root&) = delete;
-  Root& operator=(const Root&) = delete;
-  ~Root() { Close(); }
-
-  const std::filesystem::path& Path() const { return path_; }
-  HANDLE Event() const { return event_.Get(); }
-  bool Watched() const { return folder_.Valid(); }
-
-  absl::Status Open() {
-    const std::string what = StrCat("cannot watch ", Shown(path_));
-    folder_ = Handle(CreateFileW(LongPath(path_).c_str(), FILE_LIST_DIRECTORY,
-                                 FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
-                                 OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OVERLAPPED, nullptr));
-    if (!folder_.Valid()) {
-      const absl::Status failed = LastError(what);
-      folder_ = Handle();
-      return failed;
-    }
-    return Ask();
-  }
-
-  absl::Status Ask() {
-    const std::string what = StrCat("cannot watch ", Shown(path_));
-    ResetEvent(event_.Get());
-    wanted_ = {};
-    wanted_.hEvent = event_.Get();
-    pending_ = ReadDirectoryChangesW(folder_.Get(), buffer_.data(), kBufferBytes, TRUE, kFilter, nullptr,
-                                     &wanted_, nullptr) != 0;
-    if (pending_) return absl::OkStatus();
-    const absl::Status failed = LastError(what);
-    Close();
-    return failed;
-  }
-
-  // What has come; `lost` when the kernel's buffer ran over, or the folder is gone.
-  std::vector<NotifyRecord> Take(bool* lost) {
-    DWORD got = 0;
-    pending_ = false;
-    if (GetOverlappedResult(folder_.Get(), &wanted_, &got, FALSE) == 0 || got == 0) {
-      *lost = true;
-      return {};
-    }
-    bool whole = false;
-    std::vector<NotifyRecord> records =
-        DecodeNotifications({reinterpret_cast<const uint8_t*>(buffer_.data()), got}, &whole);
-    *lost = !whole;
-    return records;
-  }
-
-  void Close() {
-    if (pending_) {
-      CancelIoEx(folder_.Get(), &wanted_);
-      DWORD got = 0;
-      GetOverlappedResult(folder_.Get(), &wanted_, &got,
-                          TRUE);  // the kernel writes into the buffer until then
-      pending_ = false;
-    }
-    folder_ = Handle();
-  }
-
- private:
-  const std::filesystem::path path_;
-  Handle folder_;
-  Handle event_;
-  OVERLAPPED wanted_{};
-  std::vector<uint32_t> buffer_;  // aligned as the records need it
-  bool pending_ = false;
-};
-
 class DirectorySource final : public FileSource {
  public:
   ~DirectorySource() override { Stop(); }
 
   absl::Status Start(const FileWatch& watch, std::function<void(std::span<RawFileEvent>)> deliver) override {
     watch_ = watch;
+    for (std::filesystem::path& path : watch_.roots) path.make_preferred();  // as the system tells them
+    for (std::filesystem::path& path : watch_.excluded) path.make_preferred();
+    watch_.canary.make_preferred();
     deliver_ = std::move(deliver);
     roots_.clear();
-    std::vector<std::filesystem::path> paths = watch.roots;
-    if (!watch.canary.empty()) paths.push_back(watch.canary);
+    std::vector<std::filesystem::path> paths = watch_.roots;
+    if (!watch_.canary.empty()) paths.push_back(watch_.canary);
     if (paths.size() > kMostRoots)
       return absl::InvalidArgumentError(StrCat("at most ", kMostRoots - 1, " folders can be watched"));
-    for (std::filesystem::path& path : paths) {
+    for (const std::filesystem::path& path : paths) {
       if (!path.is_absolute())
         return absl::InvalidArgumentError(StrCat("a folder to watch must be absolute: ", Shown(path)));
-      auto root = std::make_unique<Root>(path.make_preferred());
+      auto root = std::make_unique<DirectoryWatch>(path);
       const absl::Status opened = root->Open();
       if (!opened.ok() && !absl::IsNotFound(opened)) return opened;
       roots_.push_back(std::move(root));
     }
     last_read_ = clock_->BootNanos();
+    BeginJournals();
     stop_ = Handle(CreateEventW(nullptr, TRUE, FALSE, nullptr));
     thread_ = std::thread([this] { Read(); });
     return absl::OkStatus();
@@ -156,40 +86,60 @@ class DirectorySource final : public FileSource {
   }
 
   FileSourceInfo Info() const override {
-    return {.name = "directory-changes",
-            .limitations = {
-                "Who changed a file is not known.",
-                "Changes while the agent does not run are found by a scan alone.",
-                "When more happens at once than the kernel keeps, the folder is looked through anew."}};
+    FileSourceInfo info{
+        .name = "directory-changes",
+        .limitations = {
+            "Who changed a file is not known.",
+            "When more happens at once than the kernel keeps, the folder is looked through anew."}};
+    if (!journals_.has_value()) return info;
+    for (std::string& limitation : journals_->Limitations())
+      info.limitations.push_back(std::move(limitation));
+    return info;
   }
 
  private:
   void Read() {
     while (true) {
       std::vector<HANDLE> events = {stop_.Get()};
-      std::vector<Root*> watched;
       for (const auto& root : roots_) {
-        if (!root->Watched() && Reopen(*root)) Overflow(*root);  // what was in it when it came was not seen
-        if (!root->Watched()) continue;
-        events.push_back(root->Event());
-        watched.push_back(root.get());
+        if (!root->Watched() && root->Open().ok())
+          Overflow(*root);  // what was in it when it came was not seen
+        if (root->Watched()) events.push_back(root->Event());
       }
-      const DWORD timeout = !batch_.empty() ? 0 : watched.size() == roots_.size() ? INFINITE : kRetryMillis;
       const DWORD woken =
-          WaitForMultipleObjects(static_cast<DWORD>(events.size()), events.data(), FALSE, timeout);
-      if (woken == WAIT_OBJECT_0) return Finish(watched);
+          WaitForMultipleObjects(static_cast<DWORD>(events.size()), events.data(), FALSE, Patience());
       if (woken == WAIT_FAILED) return GiveUp();
-      // More may be ready than the one that woke us.
-      for (Root* const root : watched)
-        if (WaitForSingleObject(root->Event(), 0) == WAIT_OBJECT_0) Serve(*root);
-      if (!batch_.empty()) deliver_(batch_);
-      batch_.clear();
+      if (woken == WAIT_OBJECT_0) return End();
+      ServeAll();
+      Deliver();
+      if (journals_.has_value()) TellJournals();
+      Deliver();
     }
   }
 
-  // TEL-1: what happened before the stop is told still, and when somebody never ceases, that there was more.
-  void Finish(const std::vector<Root*>& watched) {
-    for (Root* const root : watched) {
+  DWORD Patience() const {
+    if (!batch_.empty() || (journals_.has_value() && journals_->CatchingUp())) return 0;
+    const auto watched = [](const auto& root) { return root->Watched(); };
+    if (!std::ranges::all_of(roots_, watched)) return kRetryMillis;
+    return journals_.has_value() ? kKeepMillis : INFINITE;
+  }
+
+  // More may be ready than the one that woke us.
+  void ServeAll() {
+    for (const auto& root : roots_)
+      if (root->Watched() && WaitForSingleObject(root->Event(), 0) == WAIT_OBJECT_0) Serve(*root);
+  }
+
+  void Deliver() {
+    if (!batch_.empty()) deliver_(batch_);
+    batch_.clear();
+  }
+
+  // TEL-1: what has come by now is told still, and when somebody never ceases, that there was more. What comes later is behind
+  // the place in the journal that is kept.
+  void End() {
+    if (journals_.has_value()) journals_->Look(clock_->WallNanos());
+    for (const auto& root : roots_) {
       int rounds = 0;
       while (root->Watched() && WaitForSingleObject(root->Event(), 0) == WAIT_OBJECT_0) {
         if (++rounds > kLastRounds) {
@@ -199,20 +149,76 @@ class DirectorySource final : public FileSource {
         Serve(*root);
       }
     }
-    if (!batch_.empty()) deliver_(batch_);
-    batch_.clear();
+    Deliver();
+    if (journals_.has_value()) journals_->Keep();
   }
 
   // Nothing more will be seen, and whoever listens is told.
   void GiveUp() {
     for (const auto& root : roots_) Overflow(*root);
-    deliver_(batch_);
-    batch_.clear();
+    Deliver();
   }
 
-  static bool Reopen(Root& root) { return root.Open().ok(); }
+  // After the watches stand, so that nothing lies between.
+  void BeginJournals() {
+    journals_.reset();
+    if (watch_.memory.empty()) return;
+    const std::filesystem::path file = watch_.memory / kPositionsFile;
+    journals_.emplace(OpenUsnVolumes(watch_.roots), [file](const std::string& positions) {
+      return WriteFileDurably(file, positions, FileAccess::kOwnerOnly);
+    });
+    std::optional<UsnJournals::Saved> saved;
+    const absl::StatusOr<FileMetadata> metadata = ReadFileMetadata(file);
+    if (!absl::IsNotFound(metadata.status())) {
+      saved.emplace();  // one that cannot be read is a damaged one
+      saved->text = ReadFileBounded(file, kMostUsnPositionBytes).value_or("");
+      if (metadata.ok()) saved->unix_nanos = metadata->mtime_unix_nanos;
+    }
+    last_look_ = clock_->BootNanos();
+    journals_->Begin(saved, watch_.catch_up, clock_->WallNanos());
+  }
 
-  void Serve(Root& root) {
+  // A piece of what happened before; from time to time the place in the journals is kept.
+  void TellJournals() {
+    const int64_t now = clock_->BootNanos();
+    if (journals_->CatchingUp()) {
+      UsnJournals::Step step = journals_->Next();
+      for (UsnTold& told : step.told) TellBefore(std::move(told));
+      for (const UsnJournals::Lost& lost : step.lost) TellLostBefore(lost);
+    } else if (now - last_look_ >= kKeepMillis * kNanosPerMilli) {
+      journals_->Keep();
+      journals_->Look(clock_->WallNanos());
+      last_look_ = now;
+    }
+  }
+
+  void TellBefore(UsnTold told) {
+    RawFileEvent event{.kind = told.kind,
+                       .is_directory = told.is_directory,
+                       .path = std::wstring(told.path.begin(), told.path.end()),
+                       .old_path = std::wstring(told.old_path.begin(), told.old_path.end()),
+                       .boottime_nanos = BootNanosOfFileTime(told.file_time),
+                       .while_away = true};
+    const auto counts = [this](const std::filesystem::path& path) {
+      const auto holds = [&](const std::filesystem::path& root) { return IsBelowOrAt(path, root); };
+      return std::ranges::any_of(watch_.roots, holds) && std::ranges::none_of(watch_.excluded, holds);
+    };
+    if (counts(event.path) || counts(event.old_path)) batch_.push_back(std::move(event));
+  }
+
+  // TEL-1
+  void TellLostBefore(const UsnJournals::Lost& lost) {
+    const int64_t now = clock_->BootNanos();
+    batch_.push_back({.kind = RawFileEvent::kOverflow,
+                      .path = std::wstring(lost.mounted_at.begin(), lost.mounted_at.end()),
+                      .boottime_nanos = now,
+                      .lost_count = lost.changes,
+                      .lost_since_boottime_nanos = now - (clock_->WallNanos() - lost.since_unix_nanos),
+                      .lost_because = lost.why,
+                      .while_away = true});
+  }
+
+  void Serve(DirectoryWatch& root) {
     bool lost = false;
     const std::vector<NotifyRecord> records = root.Take(&lost);
     const bool watched = root.Ask().ok();  // at once: the kernel keeps what comes meanwhile
@@ -226,11 +232,11 @@ class DirectorySource final : public FileSource {
     last_read_ = clock_->BootNanos();
   }
 
-  std::filesystem::path Full(const Root& root, const NotifyRecord& record) const {
+  std::filesystem::path Full(const DirectoryWatch& root, const NotifyRecord& record) const {
     return root.Path() / std::wstring(record.name.begin(), record.name.end());
   }
 
-  void Translate(const Root& root, const NotifyRecord& record, const NotifyRecord* renamed_to) {
+  void Translate(const DirectoryWatch& root, const NotifyRecord& record, const NotifyRecord* renamed_to) {
     RawFileEvent event{.path = Full(root, record), .boottime_nanos = clock_->BootNanos()};
     switch (record.action) {
       case NotifyRecord::kAdded:
@@ -265,7 +271,7 @@ class DirectorySource final : public FileSource {
     batch_.push_back(std::move(event));
   }
 
-  bool Counts(const Root& root, const std::filesystem::path& path) const {
+  bool Counts(const DirectoryWatch& root, const std::filesystem::path& path) const {
     if (path.empty()) return false;
     if (!watch_.canary.empty() && IsBelowOrAt(path, watch_.canary))
       return IsBelowOrAt(root.Path(), watch_.canary);
@@ -274,7 +280,7 @@ class DirectorySource final : public FileSource {
   }
 
   // TEL-1
-  void Overflow(const Root& root) {
+  void Overflow(const DirectoryWatch& root) {
     batch_.push_back({.kind = RawFileEvent::kOverflow,
                       .path = root.Path(),
                       .boottime_nanos = clock_->BootNanos(),
@@ -284,16 +290,18 @@ class DirectorySource final : public FileSource {
   const std::unique_ptr<Clock> clock_ = MakeSystemClock();
   FileWatch watch_;
   std::function<void(std::span<RawFileEvent>)> deliver_;
-  std::vector<std::unique_ptr<Root>> roots_;
+  std::vector<std::unique_ptr<DirectoryWatch>> roots_;
   std::vector<RawFileEvent> batch_;
   int64_t last_read_ = 0;
+  std::optional<UsnJournals> journals_;  // none: nothing is kept
+  int64_t last_look_ = 0;
   Handle stop_;
   std::thread thread_;
 };
 
 }  // namespace
 
-std::unique_ptr<FileSource> MakeFileSource() {
+std::unique_ptr<FileSource> MakeDirectorySource() {
   return std::make_unique<DirectorySource>();
 }
 

@@ -78,6 +78,39 @@ TEST_F(WindowsFileSource, CapitalsMakeNoDifferenceToWhatIsExcluded) {
   for (const RawFileEvent& event : log_.Events()) EXPECT_NE(event.path, root_ / "Excluded" / "hidden");
 }
 
+TEST_F(WindowsFileSource, TellsWhatChangedWhileNoneRan) {
+  CORDON_SKIP_UNDER_WINE("FSCTL_QUERY_USN_JOURNAL");
+  fs::create_directory(folder_ / "memory");
+  const FileWatch watch{
+      .roots = {root_}, .excluded = {}, .canary = {}, .memory = folder_ / "memory", .catch_up = true};
+  Start(watch);
+  Write(root_ / "seen", "1");
+  ASSERT_TRUE(Told(Kind::kCreated, root_ / "seen"));
+  source_->Stop();
+  Write(root_ / "missed", "2");
+  source_ = MakeFileSource();
+  Start(watch);
+  EXPECT_TRUE(log_.WaitFor([&](const RawFileEvent& event) {
+    return event.kind == Kind::kCreated && event.path == root_ / "missed" && event.while_away;
+  }));
+  for (const RawFileEvent& event : log_.Events())
+    EXPECT_FALSE(event.while_away && event.path == root_ / "seen");
+}
+
+// Where there is no journal (wine) the source says so and works on.
+TEST_F(WindowsFileSource, WithoutAJournalItSaysThatScansAloneFindWhatChangedBefore) {
+  if (!cordon::testing::UnderWine()) GTEST_SKIP() << "there is a journal here";
+  fs::create_directory(folder_ / "memory");
+  Start({.roots = {root_}, .excluded = {}, .canary = {}, .memory = folder_ / "memory", .catch_up = true});
+  bool said = false;
+  for (const std::string& limitation : source_->Info().limitations)
+    said = said || limitation.find("found by a scan alone") != std::string::npos;
+  EXPECT_TRUE(said);
+  Write(root_ / "a", "1");
+  EXPECT_TRUE(Told(Kind::kCreated, root_ / "a"));
+  for (const RawFileEvent& event : log_.Events()) EXPECT_NE(event.kind, Kind::kOverflow);
+}
+
 TEST_F(WindowsFileSource, ARootThatIsAFileIsAnErrorThatNamesIt) {
   Write(root_ / "file", "x");
   const absl::Status status =

@@ -98,6 +98,17 @@ TEST(EventText, NamesWhoChangedAFile) {
   EXPECT_EQ(DescribeEvent(event), "file renamed: /etc/a -> /etc/b  by /bin/mv pid 7");
 }
 
+TEST(EventText, TellsWhatStandsInTheRegistry) {
+  v1::Event event;
+  v1::FileChanged& changed = *event.mutable_file_changed();
+  changed.set_change(v1::FileChanged::CHANGE_CREATED);
+  changed.set_path("registry:HKLM/SOFTWARE/Run/Updater");
+  changed.mutable_state()->set_type(v1::FileState::TYPE_REGISTRY_VALUE);
+  changed.mutable_state()->set_link_target("C:\\u.exe /quiet");
+  EXPECT_EQ(DescribeEvent(event),
+            "file created: registry:HKLM/SOFTWARE/Run/Updater = C:\\u.exe /quiet  by an unknown process");
+}
+
 TEST(EventText, TellsGapsInPlainWords) {
   v1::Event event;
   v1::Gap& gap = *event.mutable_gap();

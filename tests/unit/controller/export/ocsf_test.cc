@@ -290,6 +290,20 @@ TEST(Ocsf, ARenameHasBothNamesAndTheHash) {
   EXPECT_EQ(line.at("file_result").at("hashes").at(0).at("value").as_string().subview(0, 4), "abab");
 }
 
+TEST(Ocsf, AnEntryOfTheRegistryIsAFileOfAnotherType) {
+  const object line = ToOcsf(Stored([](v1::Event& event) {
+                               v1::FileChanged& changed = *event.mutable_file_changed();
+                               changed.set_change(v1::FileChanged::CHANGE_CREATED);
+                               changed.set_path("registry:HKLM/SOFTWARE/Run/Updater");
+                               changed.mutable_state()->set_type(v1::FileState::TYPE_REGISTRY_VALUE);
+                             }),
+                             "1.0");
+  EXPECT_THAT(Validator(line).Complaints(), IsEmpty());
+  EXPECT_EQ(line.at("file").at("name"), "Updater");
+  EXPECT_EQ(line.at("file").at("type_id"), 99);
+  EXPECT_EQ(line.at("file").at("type"), "Registry value");
+}
+
 TEST(Ocsf, IsolationSaysWhetherItHolds) {
   const auto line = [](v1::Level level, v1::Containment containment) {
     return ToOcsf(Stored([&](v1::Event& event) {

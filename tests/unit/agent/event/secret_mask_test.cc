@@ -1,4 +1,4 @@
-#include "agent/process/secret_mask.h"
+#include "agent/event/secret_mask.h"
 
 #include <gtest/gtest.h>
 
