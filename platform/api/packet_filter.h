@@ -54,9 +54,8 @@ struct ProgramIdentity {
   friend bool operator==(const ProgramIdentity&, const ProgramIdentity&) = default;
 };
 
-// While it is set, whatever any program of this host sends to port 53 reaches the guard on this port of
-// loopback and nothing else; only the agent's own sockets reach the resolvers. Where the filter can turn
-// nothing (Windows), other addresses' port 53 is shut, and the system's client is told (dns_client.h).
+// While it is set, whatever programs of this host send to port 53 reaches the guard on this port of loopback, or
+// nothing (Windows: dns_client.h turns them there); only the agent's own sockets reach the resolvers.
 struct DnsRedirect {
   uint16_t guard_port = 0;
   std::vector<Endpoint> resolvers;
