@@ -2,9 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 
-#include "common/crypto/digest.h"
+#include "common/base/strings.h"
 #include "platform/windows/keys/envelope.h"
 #include "platform/windows/keys/sealing.h"
 #include "tests/support/status_matchers.h"
