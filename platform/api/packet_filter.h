@@ -54,7 +54,7 @@ struct ProgramIdentity {
   friend bool operator==(const ProgramIdentity&, const ProgramIdentity&) = default;
 };
 
-// While it is set, whatever programs of this host send to port 53 reaches the guard on this port of loopback, or
+// While it is set, what programs of this host send to port 53 reaches the guard on this port of loopback, or
 // nothing (Windows: dns_client.h turns them there); only the agent's own sockets reach the resolvers.
 struct DnsRedirect {
   uint16_t guard_port = 0;
