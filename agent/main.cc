@@ -90,7 +90,7 @@ int main(int argc, char** argv) {
   if (show->parsed()) return agent::ShowNoticeCommand(uid);
   if (scan->parsed()) return agent::RunScannerChild();
   if (install->parsed()) return agent::InstallCommand();
-  if (stop->parsed()) return agent::StopCommand();
+  if (stop->parsed()) return agent::StopCommand(agent::LoadConfig(flags, std::getenv));
   if (uninstall->parsed()) return agent::UninstallCommand();
   const absl::StatusOr<agent::AgentConfig> config = agent::LoadConfig(flags, std::getenv);
   if (!config.ok()) return Fail(kBadUsage, config.status());

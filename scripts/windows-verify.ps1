@@ -8,6 +8,8 @@
   Address of another machine in the same network that answers ping and SMB (port 445).
 .PARAMETER Internet
   Address and port that is reachable while the host is not isolated.
+.PARAMETER Name
+  Host name of the profile with which you will isolate at essential, for the checks of names; without it they are left out.
 .PARAMETER AfterReboot
   Only the checks of a host that was isolated at controller-only and then restarted. Run it at once after the restart: the service
   starts two minutes late, and only until then is it seen that the filters stand without it.
@@ -17,6 +19,7 @@
 param(
   [Parameter(Mandatory = $true)][string]$Peer,
   [string]$Internet = '1.1.1.1:443',
+  [string]$Name = '',
   [string]$Agent = "$env:ProgramFiles\Cordon\cordon-agent.exe",
   [switch]$AfterReboot
 )
@@ -45,6 +48,8 @@ function Filters {
   Remove-Item $file
   return $document.SelectNodes("//item[displayData/name[starts-with(.,'Cordon: ')]]")
 }
+
+function NamesRule { Get-DnsClientNrptRule | Where-Object { $_.DisplayName -eq 'Cordon' } }
 
 function Status { return (& $Agent status -o json | ConvertFrom-Json) }
 
@@ -114,6 +119,12 @@ Check 'what changes while the agent is stopped is told after its start' {
   Remove-Item "$env:PUBLIC\Documents\cordon-verify-away.txt"
   'to be looked at by hand: cordonctl events has cordon-verify-away.txt and registry:HKLM/.../RunOnce/!cordon-verify, both as from while the agent did not run'
 }
+Check 'the host key is sealed by the TPM where there is one' {
+  $key = [System.Text.Encoding]::ASCII.GetString([System.IO.File]::ReadAllBytes("$env:ProgramData\Cordon\State\host.key"))
+  $tpm = (Get-Tpm).TpmReady
+  if (-not $tpm -and $key.StartsWith('cordon key sealed by DPAPI')) { return 'this machine has no TPM that is ready; DPAPI seals' }
+  $tpm -and $key.StartsWith('cordon key sealed by the TPM')
+}
 Check 'DEP and ASLR hold for the process' {
   $mitigations = Get-ProcessMitigation -Id (Get-CimInstance Win32_Service -Filter "Name='CordonAgent'").ProcessId
   $mitigations.Dep.Enable -eq 'ON' -and $mitigations.Aslr.HighEntropy -eq 'ON'
@@ -171,9 +182,46 @@ Check 'boot-time filters are among them' {
 Write-Host 'INFO  ISO-5 across a reboot: restart now with a ping from the peer running; it must not be answered at any moment. Then run'
 Write-Host '      this script with -AfterReboot at once, and once more without it from the start.'
 
+if ($Name) {
+  Write-Host '== Names'
+  Read-Host "Isolate this host now at essential with a profile that allows $Name, then press Enter" | Out-Null
+  Start-Sleep 3
+  Check 'the DNS client has one rule of Cordon, and follows it' {
+    @(NamesRule).Count -eq 1 -and (Get-DnsClientNrptPolicy -Effective | Where-Object { $_.NameServers -contains '127.67.79.53' })
+  }
+  Check 'the guard listens on its address, and alone' {
+    $at = Get-NetUDPEndpoint -LocalAddress 127.67.79.53 -LocalPort 53
+    $other = [System.Net.Sockets.Socket]::new('InterNetwork', 'Dgram', 'Udp')
+    $other.SetSocketOption('Socket', 'ReuseAddress', $true)
+    $shared = try { $other.Bind([System.Net.IPEndPoint]::new([System.Net.IPAddress]::Parse('127.67.79.53'), 53)); $true } catch { $false } finally { $other.Dispose() }
+    @($at).Count -eq 1 -and -not $shared
+  }
+  Check 'a listed name resolves' { @([System.Net.Dns]::GetHostAddresses($Name)).Count -gt 0 }
+  Check 'another name is refused at once' {
+    $watch = [System.Diagnostics.Stopwatch]::StartNew()
+    try { [void][System.Net.Dns]::GetHostAddresses('example.org'); $false } catch { $watch.Elapsed.TotalSeconds -lt 5 }
+  }
+  Check 'a DNS server that a program asks itself does not answer' {
+    try { [void](Resolve-DnsName example.com -Server $internetHost -DnsOnly -ErrorAction Stop); $false } catch { $true }
+  }
+  Check 'a rule that somebody deletes comes back' {
+    NamesRule | Remove-DnsClientNrptRule -Force; Start-Sleep 15
+    @(NamesRule).Count -eq 1 -and @([System.Net.Dns]::GetHostAddresses($Name)).Count -gt 0
+  }
+  Check 'ISO-5 the rule outlives a killed agent, and the next one answers' {
+    Stop-Process -Id (Get-CimInstance Win32_Service -Filter "Name='CordonAgent'").ProcessId -Force
+    $stood = @(NamesRule).Count -eq 1
+    Start-Sleep 20; Clear-DnsClientCache
+    $stood -and @([System.Net.Dns]::GetHostAddresses($Name)).Count -gt 0
+  }
+}
+
 Write-Host '== Release'
 Read-Host 'Release this host now (cordonctl release ...), then press Enter' | Out-Null
 Check 'no filter of Cordon is left' { (Filters).Count -eq 0 }
+Check 'no rule for names is left, and other names resolve again' {
+  @(NamesRule).Count -eq 0 -and @([System.Net.Dns]::GetHostAddresses('example.org')).Count -gt 0
+}
 Check 'the internet is reachable again' { Connects $internetHost $internetPort }
 Check 'the peer answers SMB again' { Connects $Peer 445 }
 

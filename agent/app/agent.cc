@@ -76,6 +76,7 @@ absl::Status Agent::Construct() {
 
 absl::Status Agent::OpenStores() {
   CORDON_ASSIGN_OR_RETURN(host_, LoadHostState(config_.state_dir));
+  spdlog::info("this host's key is protected by {}", host_.key_protection);
   trust_.emplace(config_.state_dir, host_.trust);
   Notice(trust_->InForce().status());
   witness_.emplace(config_.state_dir);
@@ -110,7 +111,8 @@ void Agent::RestoreIsolation(EventSink& events) {
   connections_ = platform::MakeConnectionTable();
   escape_probe_ = MakeEscapeProbe();
   program_marks_ = platform::MakeProgramMarks();
-  names_ = MakeHostNames(loop_, *clock_, *connections_, config_, host_.controllers);
+  dns_client_ = platform::MakeDnsClient();
+  names_ = MakeHostNames(loop_, *clock_, *connections_, config_, host_.controllers, dns_client_.get());
   bypasses_ = platform::MakeBypassScanner();
   link_watcher_ = platform::MakeLinkWatcher();
   leaks_ = platform::MakeLeakCounter();

@@ -46,6 +46,7 @@
 #include "common/base/clock.h"
 #include "platform/api/bypass_scanner.h"
 #include "platform/api/connections.h"
+#include "platform/api/dns_client.h"
 #include "platform/api/dns_observer.h"
 #include "platform/api/files.h"
 #include "platform/api/flow_source.h"
@@ -138,6 +139,7 @@ class Agent {
   std::unique_ptr<platform::LeakCounter> leaks_;
   ReceiptBox receipts_;
   std::unique_ptr<HostReceiptSigner> signer_;
+  std::unique_ptr<platform::DnsClient> dns_client_;
   std::unique_ptr<Names> names_;
   std::unique_ptr<platform::LinkWatcher> link_watcher_;
   std::unique_ptr<Isolation> isolation_;

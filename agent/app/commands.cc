@@ -17,6 +17,7 @@
 #include "agent/link/local_server.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
+#include "platform/api/dns_client.h"
 #include "platform/api/files.h"
 #include "platform/api/places.h"
 #include "platform/api/service.h"
@@ -166,9 +167,15 @@ int StartCommand(const AgentConfig& config) {
   return started.ok() ? 0 : Fail(started);
 }
 
-int StopCommand() {
+int StopCommand(const absl::StatusOr<AgentConfig>& config) {
   const absl::Status stopped = platform::StopInstalledService();
-  return stopped.ok() || absl::IsNotFound(stopped) ? 0 : Fail(stopped);
+  if (!stopped.ok() && !absl::IsNotFound(stopped)) return Fail(stopped);
+  // What an agent that was killed may have left. An isolated host keeps it for the next agent.
+  const bool free = config.ok() && CheckNotIsolated(*config).ok();
+  const auto client = free ? platform::MakeDnsClient() : nullptr;
+  const absl::Status turned = client == nullptr ? absl::OkStatus() : client->TurnBack();
+  if (!turned.ok()) fmt::print(stderr, "cordon-agent: {}\n", Message(turned));
+  return 0;
 }
 
 int UninstallCommand() {

@@ -34,7 +34,7 @@ int RunCommand(const AgentConfig& config);
 // Elsewhere packages do that.
 int InstallCommand();
 int StartCommand(const AgentConfig& config);
-int StopCommand();
+int StopCommand(const absl::StatusOr<AgentConfig>& config);  // stops also with settings that cannot be read
 int UninstallCommand();
 // Before the package goes; `check` only looks (removal.h).
 int RemoveCommand(const AgentConfig& config, bool check, bool release);

@@ -35,7 +35,7 @@ std::set<boost::asio::ip::address> OwnAddresses() {
 
 std::unique_ptr<Names> MakeHostNames(boost::asio::io_context& loop, const Clock& clock,
                                      platform::ConnectionTable& connections, const AgentConfig& config,
-                                     const std::vector<HostPort>& controllers) {
+                                     const std::vector<HostPort>& controllers, platform::DnsClient* client) {
   std::vector<std::string> names;
   for (const HostPort& controller : controllers) names.push_back(controller.host);
   return MakeNameService({.loop = loop,
@@ -44,7 +44,8 @@ std::unique_ptr<Names> MakeHostNames(boost::asio::io_context& loop, const Clock&
                           .resolvers = [settings = config.dns_resolvers] { return Resolvers(settings); },
                           .own_addresses = OwnAddresses,
                           .port_file = config.state_dir / kGuardPortFile,
-                          .other_names = std::move(names)});
+                          .other_names = std::move(names),
+                          .client = client});
 }
 
 }  // namespace cordon::agent

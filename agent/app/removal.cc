@@ -26,6 +26,7 @@
 #include "common/base/status.h"
 #include "common/wire/json.h"
 #include "platform/api/connections.h"
+#include "platform/api/dns_client.h"
 #include "platform/api/files.h"
 #include "platform/api/leak_counter.h"
 #include "platform/api/packet_filter.h"
@@ -95,6 +96,10 @@ class Removal {
     std::string what = released ? "the host was isolated and has been released" : "the host was not isolated";
     const absl::Status removed = CanaryFiles(config_.state_dir / kCanaryList).Remove();
     if (!removed.ok()) StrAppend(&what, "; canary files that stay: ", Message(removed));
+    if (const auto client = platform::MakeDnsClient(); client != nullptr) {
+      const absl::Status turned = client->TurnBack();
+      if (!turned.ok()) StrAppend(&what, "; ", Message(turned));
+    }
     EmitLifecycle(events, *clock_, v1::AgentLifecycle::STATE_REMOVED, what, facts_.boot_id);
     if (!recorded.ok()) return StrCat(what, "; this could not be recorded: ", Message(recorded));
     CORDON_RETURN_IF_ERROR(Annotate(batcher_->Flush(kFlushPatience), "what was done is not recorded"));

@@ -30,12 +30,16 @@ absl::StatusOr<std::string> ReadPart(const std::filesystem::path& path, size_t m
   return bytes;
 }
 
-absl::StatusOr<HostCredentials> LoadCredentials(const std::filesystem::path& state_dir) {
+absl::StatusOr<HostCredentials> LoadCredentials(const std::filesystem::path& state_dir,
+                                                std::string* key_protection) {
   const std::filesystem::path certificate_path = state_dir / kHostCertificateFile;
   HostCredentials credentials;
   CORDON_ASSIGN_OR_RETURN(const std::string sealed, ReadPart(state_dir / kHostKeyFile, kMaxKeyBytes));
   absl::StatusOr<std::string> key_pem = platform::OpenKey(sealed);
+  if (absl::IsUnavailable(key_pem.status()))
+    return Annotate(key_pem.status(), StrCat((state_dir / kHostKeyFile).string(), " cannot be opened now"));
   if (!key_pem.ok()) return Damaged(state_dir / kHostKeyFile, Message(key_pem.status()));
+  *key_protection = platform::WhatProtects(sealed);
   credentials.key_pem = *std::move(key_pem);
   CORDON_ASSIGN_OR_RETURN(credentials.certificate_pem, ReadPart(certificate_path, kMaxKeyBytes));
   const absl::StatusOr<KeyPtr> key = PrivateKeyFromPem(credentials.key_pem);
@@ -104,7 +108,7 @@ absl::StatusOr<HostState> LoadHostState(const std::filesystem::path& state_dir) 
                                                 "); run: cordon-agent enroll FILE"));
   }
   HostState state;
-  CORDON_ASSIGN_OR_RETURN(state.credentials, LoadCredentials(state_dir));
+  CORDON_ASSIGN_OR_RETURN(state.credentials, LoadCredentials(state_dir, &state.key_protection));
   CORDON_ASSIGN_OR_RETURN(const CertificateInfo info, ReadCertificate(state.credentials.certificate_pem));
   if (info.identity.kind != IdentityKind::kHost) {
     return Damaged(state_dir / kHostCertificateFile, "it is not a host's certificate");

@@ -47,6 +47,7 @@ struct HostCredentials {
 struct HostState {
   HostIdentity identity;
   HostCredentials credentials;
+  std::string key_protection;         // what protects the key's file (key_protection.h)
   std::vector<HostPort> controllers;  // 1 to 8, in the order of the enrolment file
   std::string enrollment_ca_pem;      // of the enrolment file
   std::string ca_pem;           // the only trust anchors now: the above, or those of the bundle in force
@@ -57,7 +58,8 @@ struct HostState {
 bool IsEnrolled(const std::filesystem::path& state_dir);
 
 // Finishes or undoes an interrupted replacement of the files first. FAILED_PRECONDITION when the host is not
-// enrolled; DATA_LOSS, naming the file, when one is missing or damaged.
+// enrolled; DATA_LOSS, naming the file, when one is missing or damaged; UNAVAILABLE when what has sealed the
+// key does not answer now.
 absl::StatusOr<HostState> LoadHostState(const std::filesystem::path& state_dir);
 
 // Replaces key and certificate together (AUT-1: renewal).

@@ -35,7 +35,7 @@ absl::StatusOr<UnlockKey> LoadOrMakeUnlockKey(const std::filesystem::path& state
   if (absl::IsNotFound(bytes.status())) return Make(path);
   if (!bytes.ok() && !absl::IsOutOfRange(bytes.status())) return bytes.status();
   absl::StatusOr<UnlockKey> unlock = bytes.ok() ? Parse(*bytes) : bytes.status();
-  if (unlock.ok()) return unlock;
+  if (unlock.ok() || absl::IsUnavailable(unlock.status())) return unlock;  // not damaged: sealed
   std::filesystem::path aside = path;
   aside += ".damaged";
   std::error_code error;

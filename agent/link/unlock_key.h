@@ -20,6 +20,7 @@ struct UnlockKey {
 
 // The key of `state_dir`. A host that enrolled before there were unlock keys makes it now; a damaged one is
 // set aside for a new one. Operators can answer with a new key once a controller has heard of it.
+// UNAVAILABLE: what has sealed it does not answer now.
 absl::StatusOr<UnlockKey> LoadOrMakeUnlockKey(const std::filesystem::path& state_dir);
 
 }  // namespace cordon::agent

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/udp.hpp>
@@ -15,7 +16,9 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/network.h"
 #include "common/base/status.h"
+#include "platform/api/held_port.h"
 
 namespace cordon::agent {
 namespace {
@@ -125,8 +128,8 @@ struct GuardServer::Impl : std::enable_shared_from_this<GuardServer::Impl> {
       datagrams.set_option(boost::asio::ip::v6_only(true), error);
       acceptor.set_option(boost::asio::ip::v6_only(true), error);
     }
-    // Connections of an earlier agent may still be dying on this port.
-    acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    for (const auto socket : {datagrams.native_handle(), acceptor.native_handle()})
+      CORDON_RETURN_IF_ERROR(platform::HoldPortAlone(static_cast<int>(socket)));
     datagrams.bind({address, wanted}, error);
     if (address.is_v6() && error == boost::system::errc::address_not_available)
       return absl::UnimplementedError(error.message());  // IPv6 is switched off
@@ -136,6 +139,7 @@ struct GuardServer::Impl : std::enable_shared_from_this<GuardServer::Impl> {
     if (!error) acceptor.listen(static_cast<int>(kMaxClients), error);
     if (error) return absl::UnavailableError(error.message());
     port = got;
+    addresses.push_back(address);
     auto held = std::make_shared<Datagrams>(std::move(datagrams));
     sockets.push_back(held);
     acceptors.push_back(std::make_shared<tcp::acceptor>(std::move(acceptor)));
@@ -186,6 +190,7 @@ struct GuardServer::Impl : std::enable_shared_from_this<GuardServer::Impl> {
     for (const auto& acceptor : acceptors) acceptor->close(ignored);
     sockets.clear();
     acceptors.clear();
+    addresses.clear();
     for (const auto& client : std::exchange(clients, {})) client->Close();
     port = 0;
   }
@@ -193,6 +198,7 @@ struct GuardServer::Impl : std::enable_shared_from_this<GuardServer::Impl> {
   boost::asio::io_context& loop;
   const Handler handler;
   uint16_t port = 0;
+  std::vector<boost::asio::ip::address> addresses;  // that are listened on
   std::vector<std::shared_ptr<Datagrams>> sockets;
   std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
   std::set<std::shared_ptr<TcpClient>> clients;
@@ -212,6 +218,25 @@ absl::StatusOr<uint16_t> GuardServer::Open(uint16_t preferred) {
   if (!bound.ok()) bound = impl_->Bind(0);
   if (!bound.ok()) return Annotate(bound, "the DNS guard finds no port on the loopback addresses");
   return impl_->port;
+}
+
+absl::StatusOr<std::vector<boost::asio::ip::address>> GuardServer::OpenAt(
+    const std::vector<boost::asio::ip::address>& addresses, uint16_t port) {
+  std::vector<boost::asio::ip::address> open;
+  std::string problems;
+  for (const auto& address : addresses) {
+    const bool listens = std::ranges::find(impl_->addresses, address) != impl_->addresses.end();
+    const absl::Status bound = listens ? absl::OkStatus() : impl_->BindTo(address, port);
+    if (bound.ok()) {
+      open.push_back(address);
+    } else {
+      StrAppend(&problems, problems.empty() ? "" : "; ", FormatEndpoint({address, port}), ": ",
+                Message(bound));
+    }
+  }
+  if (!open.empty()) return open;
+  return absl::UnavailableError(
+      StrCat("the DNS guard cannot listen (", problems, "); end the program that holds the port"));
 }
 
 void GuardServer::Close() {

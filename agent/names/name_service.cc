@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "agent/names/answer_cache.h"
+#include "agent/names/client_turn.h"
 #include "agent/names/guard_rules.h"
 #include "agent/names/guard_server.h"
 #include "agent/names/lookups.h"
@@ -24,6 +25,7 @@ namespace {
 using boost::asio::ip::address;
 using platform::Level;
 
+constexpr uint16_t kDnsPort = 53;
 constexpr uint32_t kRestoredSeconds = 60;  // until the names have been looked up anew
 constexpr uint32_t kStaleSeconds = 300;    // while no resolver answers, what was open stays so
 constexpr uint32_t kStaleTtlSeconds = 30;  // what clients are told then
@@ -37,9 +39,11 @@ class NameService final : public Names {
   explicit NameService(NameServiceParts parts)
       : parts_(std::move(parts)),
         upstream_(parts_.loop),
-        server_(parts_.loop, [this](std::string query, bool datagram, GuardServer::Reply reply) {
-          OnQuery(query, datagram, std::move(reply));
-        }) {}
+        server_(parts_.loop,
+                [this](std::string query, bool datagram, GuardServer::Reply reply) {
+                  OnQuery(query, datagram, std::move(reply));
+                }),
+        client_(parts_.client, server_) {}
 
   void Begin(const v1::IsolationState& state) override;
   void Settle() override;
@@ -95,6 +99,7 @@ class NameService final : public Names {
   uint64_t generation_ = 0;  // answers to questions of an earlier list count for nothing
   Upstream upstream_;
   GuardServer server_;
+  ClientTurn client_;
 };
 
 void NameService::Begin(const v1::IsolationState& state) {
@@ -118,7 +123,8 @@ void NameService::Begin(const v1::IsolationState& state) {
   own_addresses_ = parts_.own_addresses();
   if (!ReadResolvers() && resolvers_.empty()) {
     for (const std::string& text : state.resolvers()) {
-      if (const auto parsed = ParseNetwork(text); parsed.ok()) resolvers_.push_back({parsed->address, 53});
+      if (const auto parsed = ParseNetwork(text); parsed.ok())
+        resolvers_.push_back({parsed->address, kDnsPort});
     }
   }
   looked_for_resolvers_ = now;
@@ -126,6 +132,7 @@ void NameService::Begin(const v1::IsolationState& state) {
 }
 
 void NameService::OpenGuard() {
+  if (client_.Exists()) return client_.Listen();
   uint16_t preferred = 0;
   const auto text = platform::ReadFileBounded(parts_.port_file, kMaxPortFile);
   if (text.ok()) std::from_chars(text->data(), text->data() + text->size(), preferred);
@@ -154,6 +161,7 @@ bool NameService::ReadResolvers() {
 
 void NameService::Settle() {
   if (!WantsGuard()) server_.Close();
+  client_.Settle(WantsGuard(), parts_.clock.BootNanos());
   if (!WantsLookups()) return;
   lookups_.AllDue();
   LookUp();
@@ -171,12 +179,16 @@ void NameService::Record(v1::IsolationState* state) const {
 }
 
 std::optional<platform::DnsRedirect> NameService::Redirect() const {
-  if (!WantsGuard() || server_.Port() == 0) return std::nullopt;
+  if (!WantsGuard()) return std::nullopt;
+  // Without its port the agent still looks the exact names up, for programs that remember an address.
+  if (client_.Exists())
+    return platform::DnsRedirect{.guard_port = parts_.client->GuardPort(), .resolvers = resolvers_};
+  if (server_.Port() == 0) return std::nullopt;
   return platform::DnsRedirect{.guard_port = server_.Port(), .resolvers = resolvers_};
 }
 
 std::vector<std::string> NameService::Notes() const {
-  std::vector<std::string> notes;
+  std::vector<std::string> notes = client_.Notes();
   if (!WantsLookups()) return notes;
   if (!guard_problem_.empty()) notes.push_back(guard_problem_);
   if (resolvers_.empty()) {
@@ -327,8 +339,9 @@ void NameService::CloseWhatLapsed() {
 }
 
 void NameService::Tick() {
-  if (!WantsLookups()) return;
   const int64_t now = parts_.clock.BootNanos();
+  client_.Tick(WantsGuard(), now);
+  if (!WantsLookups()) return;
   if (now - looked_for_resolvers_ >= kLookForResolversEvery) {
     looked_for_resolvers_ = now;
     own_addresses_ = parts_.own_addresses();

@@ -11,6 +11,7 @@
 #include "agent/names/names.h"
 #include "common/base/clock.h"
 #include "platform/api/connections.h"
+#include "platform/api/dns_client.h"
 
 namespace cordon::agent {
 
@@ -23,6 +24,8 @@ struct NameServiceParts {
   std::function<std::set<boost::asio::ip::address>()> own_addresses;
   std::filesystem::path port_file;       // where the guard's port is remembered
   std::vector<std::string> other_names;  // that may be asked for and open nothing: the controllers'
+  // Turned to the guard while it listens; nullptr where the packet filter does that.
+  platform::DnsClient* client = nullptr;
 };
 
 std::unique_ptr<Names> MakeNameService(NameServiceParts parts);

@@ -54,8 +54,8 @@ struct ProgramIdentity {
   friend bool operator==(const ProgramIdentity&, const ProgramIdentity&) = default;
 };
 
-// While it is set, whatever any program of this host sends to port 53 reaches the guard on this port of
-// loopback and nothing else; only the agent's own sockets reach the resolvers.
+// While it is set, what programs of this host send to port 53 reaches the guard on this port of loopback, or
+// nothing (Windows: dns_client.h turns them there); only the agent's own sockets reach the resolvers.
 struct DnsRedirect {
   uint16_t guard_port = 0;
   std::vector<Endpoint> resolvers;

@@ -1,1 +1,1 @@
-list(APPEND _sources resolvers/resolv_conf.cc)
+list(APPEND _sources resolvers/dns_client.cc resolvers/resolv_conf.cc)

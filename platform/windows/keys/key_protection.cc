@@ -1,6 +1,10 @@
 #include "platform/api/key_protection.h"
 
+#include <spdlog/spdlog.h>
+
 #include "common/base/status.h"
+#include "platform/windows/keys/envelope.h"
+#include "platform/windows/keys/sealing.h"
 #include "platform/windows/system/handle.h"
 #include "platform/windows/system/text.h"
 // clang-format off
@@ -11,8 +15,6 @@
 namespace cordon::platform {
 namespace {
 
-// A key in PEM begins otherwise.
-constexpr std::string_view kSealed = "cordon key sealed by DPAPI\n";
 // Another program's call to open it does not open it by chance; it is no secret.
 constexpr std::string_view kPurpose = "cordon-agent-key-v1";
 
@@ -29,9 +31,7 @@ std::string TakeBytes(const DATA_BLOB& blob) {
   return bytes;
 }
 
-}  // namespace
-
-absl::StatusOr<std::string> SealKey(std::string_view key) {
+absl::StatusOr<std::string> SealByDpapi(std::string_view key) {
   DATA_BLOB in = BlobOf(key);
   DATA_BLOB purpose = BlobOf(kPurpose);
   DATA_BLOB out{};
@@ -39,12 +39,11 @@ absl::StatusOr<std::string> SealKey(std::string_view key) {
   if (CryptProtectData(&in, nullptr, &purpose, nullptr, nullptr,
                        CRYPTPROTECT_LOCAL_MACHINE | CRYPTPROTECT_UI_FORBIDDEN, &out) == 0)
     return LastError("cannot seal a key for this machine");
-  return StrCat(kSealed, TakeBytes(out));
+  return TakeBytes(out);
 }
 
-absl::StatusOr<std::string> OpenKey(std::string_view bytes) {
-  if (!bytes.starts_with(kSealed)) return std::string(bytes);
-  DATA_BLOB in = BlobOf(bytes.substr(kSealed.size()));
+absl::StatusOr<std::string> OpenByDpapi(std::string_view blob) {
+  DATA_BLOB in = BlobOf(blob);
   DATA_BLOB purpose = BlobOf(kPurpose);
   DATA_BLOB out{};
   if (CryptUnprotectData(&in, nullptr, &purpose, nullptr, nullptr, CRYPTPROTECT_UI_FORBIDDEN, &out) == 0) {
@@ -52,6 +51,35 @@ absl::StatusOr<std::string> OpenKey(std::string_view bytes) {
     return absl::DataLossError(StrCat(Message(failed)));
   }
   return TakeBytes(out);
+}
+
+keys::DpapiCalls Dpapi() {
+  return {.seal = SealByDpapi, .open = OpenByDpapi};
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> SealKey(std::string_view key) {
+  std::string notice;
+  absl::StatusOr<std::string> sealed = keys::Seal(keys::MakeNcryptCalls(), Dpapi(), key, &notice);
+  if (!notice.empty()) spdlog::info("{}", notice);
+  return sealed;
+}
+
+absl::StatusOr<std::string> OpenKey(std::string_view bytes) {
+  return keys::Open(keys::MakeNcryptCalls(), Dpapi(), bytes);
+}
+
+std::string_view WhatProtects(std::string_view bytes) {
+  switch (keys::WhatSealed(bytes)) {
+    case keys::SealedBy::kTpm:
+      return "the TPM of this machine";
+    case keys::SealedBy::kDpapi:
+      return "DPAPI for this machine, and not by its TPM";
+    case keys::SealedBy::kNothing:
+      break;
+  }
+  return "nothing but the rights of its file";
 }
 
 }  // namespace cordon::platform

@@ -1,6 +1,7 @@
 #include <array>
 
 #include "common/base/status.h"
+#include "platform/api/dns_client.h"
 #include "platform/api/service.h"
 #include "platform/windows/system/agent_folder.h"
 #include "platform/windows/system/handle.h"
@@ -188,7 +189,7 @@ absl::Status UninstallService() {
   const ScHandle service(OpenServiceW(manager.Get(), kServiceName, DELETE));
   if (!service.Valid()) return LastError("cannot open the service");
   if (DeleteService(service.Get()) == 0) return LastError("cannot remove the service");
-  return absl::OkStatus();
+  return MakeDnsClient()->TurnBack();  // nobody would any more
 }
 
 }  // namespace cordon::platform

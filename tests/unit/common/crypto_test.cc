@@ -2,6 +2,7 @@
 
 #include "common/base/hex.h"
 #include "common/base/uuid.h"
+#include "common/crypto/aead.h"
 #include "common/crypto/digest.h"
 #include "common/crypto/ed25519.h"
 #include "common/crypto/key.h"
@@ -26,6 +27,40 @@ TEST(Sha256Stream, IsTheSameInParts) {
   EXPECT_EQ(stream.Finish(), Sha256("abc"));
   stream.UpdateU32(0x61626364);
   EXPECT_EQ(stream.Finish(), Sha256("abcd"));
+}
+
+// Test case 16 of "The Galois/Counter Mode of Operation (GCM)", McGrew and Viega.
+TEST(Aead, MatchesThePublishedCase) {
+  const std::string key =
+      HexDecode("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308").value();
+  const std::string nonce = HexDecode("cafebabefacedbaddecaf888").value();
+  const std::string known = HexDecode("feedfacedeadbeeffeedfacedeadbeefabaddad2").value();
+  const std::string text = HexDecode(
+                               "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+                               "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39")
+                               .value();
+  const auto sealed = SealAead(key, nonce, known, text);
+  ASSERT_TRUE(sealed.ok()) << sealed.status();
+  EXPECT_EQ(HexEncode(*sealed),
+            "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
+            "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662"
+            "76fc6ece0f4e1768cddf8853bb2d551b");
+  EXPECT_EQ(OpenAead(key, nonce, known, *sealed).value(), text);
+}
+
+TEST(Aead, OpensNothingThatIsNotExactlyTheSame) {
+  const std::string key(kAeadKeyBytes, 'k');
+  const std::string nonce(kAeadNonceBytes, 'n');
+  const std::string sealed = SealAead(key, nonce, "known", "").value();
+  EXPECT_EQ(sealed.size(), kAeadTagBytes);
+  EXPECT_EQ(OpenAead(key, nonce, "known", sealed).value(), "");
+  EXPECT_TRUE(absl::IsDataLoss(OpenAead(key, nonce, "knowN", sealed).status()));
+  EXPECT_TRUE(absl::IsDataLoss(OpenAead(key, std::string(kAeadNonceBytes, 'm'), "known", sealed).status()));
+  EXPECT_TRUE(absl::IsDataLoss(OpenAead(std::string(kAeadKeyBytes, 'l'), nonce, "known", sealed).status()));
+  EXPECT_TRUE(absl::IsDataLoss(OpenAead(key, nonce, "known", sealed.substr(1)).status()));
+  EXPECT_TRUE(absl::IsDataLoss(OpenAead("short", nonce, "known", sealed).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(SealAead("short", nonce, "known", "text").status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(SealAead(key, "short", "known", "text").status()));
 }
 
 TEST(Ed25519, AcceptsOnlyTheExactBytesDomainAndKey) {

@@ -316,5 +316,22 @@ TEST(WfpNames, PortFiftyThreeIsForTheAgentAndTheResolvers) {
   EXPECT_FALSE(Judge(sublayers, Phase::kEngineRuns, packet).passes);
 }
 
+// Windows' DNS client runs in svchost.exe, and its rule names loopback addresses of the guard.
+TEST(WfpNames, TheSystemsClientReachesTheGuardOnLoopbackAndNoOtherServer) {
+  FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  policy.dns = DnsRedirect{.guard_port = 53, .resolvers = {At("10.2.0.53", 53)}};
+  const std::vector<Sublayer> sublayers = {OurSublayer(policy)};
+  for (const char* guard : {"127.67.79.53", "::1"}) {
+    for (const FlowDirection direction : {FlowDirection::kOut, FlowDirection::kIn}) {
+      Packet packet = direction == FlowDirection::kOut ? Datagram(direction, guard, 50000, guard, 53)
+                                                       : Datagram(direction, guard, 53, guard, 50000);
+      packet.program = R"(\device\harddiskvolume3\windows\system32\svchost.exe)";
+      EXPECT_FALSE(Judge(sublayers, Phase::kEngineRuns, packet).passes) << guard;
+      packet.loopback = true;
+      EXPECT_TRUE(Judge(sublayers, Phase::kEngineRuns, packet).passes) << guard;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace cordon::platform::wfp
