@@ -128,8 +128,8 @@ struct GuardServer::Impl : std::enable_shared_from_this<GuardServer::Impl> {
       datagrams.set_option(boost::asio::ip::v6_only(true), error);
       acceptor.set_option(boost::asio::ip::v6_only(true), error);
     }
-    for (const auto socket : {datagrams.native_handle(), acceptor.native_handle()})
-      CORDON_RETURN_IF_ERROR(platform::HoldPortAlone(static_cast<int>(socket)));
+    CORDON_RETURN_IF_ERROR(platform::HoldPortAlone(static_cast<int>(datagrams.native_handle())));
+    CORDON_RETURN_IF_ERROR(platform::HoldPortAlone(static_cast<int>(acceptor.native_handle())));
     datagrams.bind({address, wanted}, error);
     if (address.is_v6() && error == boost::system::errc::address_not_available)
       return absl::UnimplementedError(error.message());  // IPv6 is switched off
