@@ -39,10 +39,20 @@ void StandStill(int /*signal*/) {
   while (holding) nanosleep(&kMillisecond, nullptr);
 }
 
+// A sanitizer's own thread blocks every signal.
+bool TakesTheSignal(const std::filesystem::path& thread) {
+  std::ifstream status(thread / "status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("SigBlk:"))
+      return (std::stoull(line.substr(7), nullptr, 16) >> (SIGUSR1 - 1) & 1) == 0;
+  }
+  return false;
+}
+
 std::set<pid_t> Threads() {
   std::set<pid_t> threads;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
-    threads.insert(std::stoi(entry.path().filename().string()));
+    if (TakesTheSignal(entry.path())) threads.insert(std::stoi(entry.path().filename().string()));
   }
   return threads;
 }
