@@ -54,7 +54,8 @@ class DirectorySource final : public FileSource {
 
   absl::Status Start(const FileWatch& watch, std::function<void(std::span<RawFileEvent>)> deliver) override {
     watch_ = watch;
-    for (std::filesystem::path& path : watch_.roots) path.make_preferred();  // as the system tells them
+    // Settings are spelled with slashes too; what is compared is text.
+    for (std::filesystem::path& path : watch_.roots) path.make_preferred();
     for (std::filesystem::path& path : watch_.excluded) path.make_preferred();
     watch_.canary.make_preferred();
     deliver_ = std::move(deliver);
