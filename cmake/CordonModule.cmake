@@ -28,6 +28,10 @@ function(cordon_program TARGET)
   add_executable(${TARGET} ${ARG_SOURCES})
   target_link_libraries(${TARGET} PRIVATE ${_modules} ${ARG_LIBRARIES} cordon_warnings cordon_hardening)
   set_target_properties(${TARGET} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  if(CORDON_PROGRAM_LINKER)
+    set_target_properties(${TARGET} PROPERTIES CXX_LINKER_LAUNCHER ${CORDON_PROGRAM_LINKER}
+                          LINK_DEPENDS "${CORDON_PROGRAM_LINKER};${PROJECT_SOURCE_DIR}/scripts/lib/coff_sections.py")
+  endif()
 endfunction()
 
 # cordon_test(NAME LABEL unit SOURCES a_test.cc … MODULES … [LIBRARIES …] [SERIAL] [TIMEOUT seconds])
