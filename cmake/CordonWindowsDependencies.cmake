@@ -16,6 +16,11 @@ set_target_properties(PkgConfig::ZSTD PROPERTIES IMPORTED_LOCATION ${_lib}/libzs
 add_library(PkgConfig::LDNS STATIC IMPORTED)
 set_target_properties(PkgConfig::LDNS PROPERTIES IMPORTED_LOCATION ${_lib}/libldns.a
                       INTERFACE_INCLUDE_DIRECTORIES ${_include} INTERFACE_LINK_LIBRARIES "OpenSSL::Crypto;ws2_32;iphlpapi")
+if(EXISTS ${_lib}/libyara.a)  # where its source could be had
+  add_library(PkgConfig::LIBYARA STATIC IMPORTED)
+  set_target_properties(PkgConfig::LIBYARA PROPERTIES IMPORTED_LOCATION ${_lib}/libyara.a
+                        INTERFACE_INCLUDE_DIRECTORIES ${_include} INTERFACE_LINK_LIBRARIES "OpenSSL::Crypto;ssp")
+endif()
 
 # What the headers of Asio and UUID call; their CMake files do not say so.
 set_property(TARGET Boost::headers APPEND PROPERTY INTERFACE_LINK_LIBRARIES mswsock ws2_32 bcrypt)

@@ -130,6 +130,17 @@ Check 'DEP and ASLR hold for the process' {
   $mitigations.Dep.Enable -eq 'ON' -and $mitigations.Aslr.HighEntropy -eq 'ON'
 }
 
+Write-Host '== Rules on files'
+Read-Host 'Scan this host with any rule now (cordonctl scan indicators ... --yara RULES --path C:\Windows), then press Enter while it runs' | Out-Null
+Check 'AUT-6 the process that searches files starts with its token, and can make no code and no processes' {
+  $child = Get-CimInstance Win32_Process -Filter "Name='cordon-agent.exe' and CommandLine like '%scan-files%'" | Select-Object -First 1
+  if (-not $child) { return $false }
+  $held = Get-ProcessMitigation -Id $child.ProcessId
+  $held.DynamicCode.BlockDynamicCode -eq 'ON' -and $held.ChildProcess.DisallowChildProcessCreation -eq 'ON' -and
+    $held.BinarySignature.MicrosoftSignedOnly -eq 'ON' -and $held.ImageLoad.BlockRemoteImageLoads -eq 'ON'
+}
+Check 'AUT-6 it opens nothing' { 'run windows_platform_test.exe --gtest_filter=WindowsSandbox*.* with sandbox_probe.exe beside it' }
+
 Write-Host '== Before isolation (positive controls: each of these must pass)'
 Check 'the internet is reachable' { Connects $internetHost $internetPort }
 Check 'the peer answers SMB' { Connects $Peer 445 }

@@ -52,7 +52,7 @@ absl::StatusOr<std::unique_ptr<SandboxedChild>> StartSandboxedChild(const Sandbo
 // --- the child's side ---
 
 struct SandboxLimits {
-  uint64_t memory_bytes = 0;  // of address space, files that are looked at included
+  uint64_t memory_bytes = 0;  // address space; on Windows what it may write to. The file included
   uint64_t file_bytes = 0;    // a longer one is not looked at: its request has no content
 };
 

@@ -112,6 +112,32 @@ build_libzstd() {
   by_cmake "$WORK/build/cmake" -DZSTD_BUILD_SHARED=OFF -DZSTD_BUILD_STATIC=ON -DZSTD_BUILD_PROGRAMS=OFF -DZSTD_BUILD_TESTS=OFF
 }
 
+build_yara() {
+  unpack
+  # Its own configure wants autoconf and, for the hashes, Windows' CryptoAPI, which the scanning process may not reach. No search
+  # in processes. It reads hostile files: guarded, and its assertions stay in.
+  cat >"$WORK/CMakeLists.txt" <<'CMAKE'
+cmake_minimum_required(VERSION 3.25)
+project(yara C)
+set(folders libyara libyara/tlshc libyara/modules/pe/authenticode-parser)
+foreach(module console dotnet elf hash math pe string tests time)
+  list(APPEND folders libyara/modules/${module})
+endforeach()
+foreach(folder IN LISTS folders)
+  file(GLOB found ${folder}/*.c)
+  list(APPEND sources ${found})
+endforeach()
+add_library(yara STATIC ${sources} libyara/proc/none.c)
+target_include_directories(yara PRIVATE . libyara libyara/include ${CORDON_WINDOWS_PREFIX}/include)
+target_compile_definitions(yara PRIVATE USE_NO_PROC HAVE_LIBCRYPTO HAVE_STDBOOL_H=1 HAVE__MKGMTIME=1 HASH_MODULE DOTNET_MODULE
+                           BUCKETS_128=1 CHECKSUM_1B=1)
+target_compile_options(yara PRIVATE -UNDEBUG -fstack-protector-strong -D_FORTIFY_SOURCE=2)
+install(TARGETS yara ARCHIVE DESTINATION lib)
+install(DIRECTORY libyara/include/ DESTINATION include)
+CMAKE
+  by_cmake "$WORK"
+}
+
 build_fmtlib() {
   unpack
   by_cmake "$WORK" -DFMT_TEST=OFF -DFMT_DOC=OFF

@@ -16,8 +16,10 @@ absl::Status LimitThisProcess() {
   const Handle job(CreateJobObjectW(nullptr, nullptr));
   if (!job.Valid()) return LastError("cannot make a job object");
   JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};
+  // Breakaway: for the children of sandbox/spawn.cc, which have limits of their own.
   limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_JOB_MEMORY | JOB_OBJECT_LIMIT_ACTIVE_PROCESS |
-                                            JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION;
+                                            JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION |
+                                            JOB_OBJECT_LIMIT_BREAKAWAY_OK;
   limits.BasicLimitInformation.ActiveProcessLimit = kMostProcesses;
   limits.JobMemoryLimit = kMostMemory;
   if (SetInformationJobObject(job.Get(), JobObjectExtendedLimitInformation, &limits, sizeof(limits)) == 0)

@@ -24,6 +24,13 @@ inline bool UnderWine() {
 #define CORDON_SKIP_UNDER_WINE(api) \
   if (::cordon::testing::UnderWine()) GTEST_SKIP() << "wine lacks " << (api)
 
+// What was built into the folder of this test's program.
+inline std::filesystem::path BesideThisProgram(const std::string& name) {
+  std::wstring path(MAX_PATH, L'\0');
+  path.resize(GetModuleFileNameW(nullptr, path.data(), MAX_PATH));
+  return std::filesystem::path(path).parent_path() / name;
+}
+
 // A folder of its own for a test, gone afterwards.
 class WindowsFolder {
  public:
