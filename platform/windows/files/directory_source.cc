@@ -136,8 +136,8 @@ class DirectorySource final : public FileSource {
     batch_.clear();
   }
 
-  // TEL-1: what has come by now is told still, and when somebody never ceases, that there was more. What comes later is behind
-  // the place in the journal that is kept.
+  // TEL-1: what has come by now is told still, and when somebody never ceases, that there was more. What
+  // comes later is behind the place in the journal that is kept.
   void End() {
     if (journals_.has_value()) journals_->Look(clock_->WallNanos());
     for (const auto& root : roots_) {
