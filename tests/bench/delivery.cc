@@ -5,6 +5,7 @@
 //   {"what":…,"events":…,"seconds":…,"per_second":…}   {"what":…,"bytes":…,"ms":…}
 //   {"what":…,"count":…,"ns_each":…}
 #include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
@@ -164,6 +165,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "usage: delivery [SECONDS]\n");
     return 2;
   }
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("bench"));  // the figures alone are on the output
   spdlog::set_level(spdlog::level::warn);
   try {
     const std::vector<v1::Batch> batches = Agent(rounds);

@@ -9,6 +9,7 @@
 //   pump
 // The way "none" is the control: the pump under rules that do not change.
 #include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -134,6 +135,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "usage: isolate [CHANGES]\n");
     return 2;
   }
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("bench"));  // the figures alone are on the output
   spdlog::set_level(spdlog::level::warn);
   try {
     Run(changes);
