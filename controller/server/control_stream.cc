@@ -147,17 +147,17 @@ bool ControlStream::SendWelcome() {
   const std::lock_guard lock(push_mutex_);
   welcomed_ = true;
   bool sent = SendMessage(welcome);
-  for (grpc::ByteBuffer& message : std::exchange(early_, {})) sent = sent && Send(std::move(message));
+  for (const grpc::ByteBuffer& message : std::exchange(early_, {})) sent = sent && Send(message);
   return sent;
 }
 
 bool ControlStream::Push(std::shared_ptr<const ControlMessage> message) {
   const std::lock_guard lock(push_mutex_);
-  std::optional<grpc::ByteBuffer> bytes =
+  const std::optional<grpc::ByteBuffer> bytes =
       message->IsOrder() ? WithProof(message) : ControlMessage::Buffer(message);
   if (!bytes.has_value()) return false;
-  if (welcomed_) return Send(*std::move(bytes));
-  early_.push_back(*std::move(bytes));
+  if (welcomed_) return Send(*bytes);  // a reference to the bytes, not the bytes
+  early_.push_back(*bytes);
   return true;
 }
 
