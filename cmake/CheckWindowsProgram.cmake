@@ -3,7 +3,7 @@
 cmake_minimum_required(VERSION 3.25)
 set(_most_bytes 14500000)
 # Windows' own, each of them older than Windows 10.
-set(_libraries advapi32 bcrypt bcryptprimitives crypt32 dbghelp fwpuclnt iphlpapi kernel32 mswsock msvcrt ntdll ole32 oleaut32 psapi rpcrt4
+set(_libraries advapi32 bcrypt bcryptprimitives crypt32 dbghelp fwpuclnt iphlpapi kernel32 mswsock msvcrt ncrypt ntdll ole32 oleaut32 psapi rpcrt4
     shell32 user32 userenv ws2_32 wtsapi32)
 set(_errors "")
 
