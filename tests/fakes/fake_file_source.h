@@ -79,4 +79,19 @@ class FakeFileSource final : public platform::FileSource {
   int64_t now_ = 1;
 };
 
+// Lends what takes its source over a fake that the test keeps.
+class LentFileSource final : public platform::FileSource {
+ public:
+  explicit LentFileSource(FakeFileSource& fake) : fake_(fake) {}
+  absl::Status Start(const platform::FileWatch& watch,
+                     std::function<void(std::span<platform::RawFileEvent>)> deliver) override {
+    return fake_.Start(watch, std::move(deliver));
+  }
+  void Stop() override { fake_.Stop(); }
+  platform::FileSourceInfo Info() const override { return fake_.Info(); }
+
+ private:
+  FakeFileSource& fake_;
+};
+
 }  // namespace cordon::testing

@@ -25,11 +25,6 @@ class BootedHost : public PackageTest {
     if (HasFailure() && system_) printf("%s\n", Shell("journalctl --no-pager -n 200").output.c_str());
   }
 
-  bool Connected() {
-    return Eventually(
-        [&] { return Shell("cordon-agent status").output.contains("\ncontroller    connected"); },
-        std::chrono::seconds(60));
-  }
   std::string Property(const std::string& unit, const std::string& name) const {
     const std::string value = Shell(StrCat("systemctl show -P ", name, " ", unit)).output;
     return value.substr(0, value.find('\n'));

@@ -49,14 +49,17 @@ class PackageTest : public ::testing::Test {
   CommandResult Run(std::vector<std::string> args) const { return system_->Run(std::move(args)); }
   CommandResult Shell(const std::string& script) const { return system_->Shell(script); }
 
+  bool Connected() const {
+    return Eventually(
+        [&] { return Shell("cordon-agent status").output.contains("\ncontroller    connected"); },
+        std::chrono::seconds(60));
+  }
+
   // As the units do.
   void StartServices() {
     keeper_ = system_->Start({"/usr/libexec/cordon/cordon-keeper"});
     agent_ = system_->Start({"/usr/bin/cordon-agent", "run"});
-    ASSERT_TRUE(
-        Eventually([&] { return Shell("cordon-agent status").output.contains("\ncontroller    connected"); },
-                   std::chrono::seconds(60)))
-        << agent_->Errors() << keeper_->Errors();
+    ASSERT_TRUE(Connected()) << agent_->Errors() << keeper_->Errors();
   }
   void StopServices() {
     for (Subprocess* service : {agent_.get(), keeper_.get()}) {

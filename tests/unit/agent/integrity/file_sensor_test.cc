@@ -22,23 +22,9 @@ namespace {
 
 using cordon::testing::FakeFileSource;
 using cordon::testing::FakeProcessDirectory;
+using cordon::testing::LentFileSource;
 using cordon::testing::RecordingSink;
 using cordon::testing::TempFolder;
-
-// Lends the sensor a fake that the test keeps.
-class LentSource final : public platform::FileSource {
- public:
-  explicit LentSource(FakeFileSource& fake) : fake_(fake) {}
-  absl::Status Start(const platform::FileWatch& watch,
-                     std::function<void(std::span<platform::RawFileEvent>)> deliver) override {
-    return fake_.Start(watch, std::move(deliver));
-  }
-  void Stop() override { fake_.Stop(); }
-  platform::FileSourceInfo Info() const override { return fake_.Info(); }
-
- private:
-  FakeFileSource& fake_;
-};
 
 class FileSensorTest : public ::testing::Test {
  protected:
@@ -74,7 +60,7 @@ class FileSensorTest : public ::testing::Test {
        .max_hash_bytes = 1000,
        .process_wait = std::chrono::milliseconds(300),
        .proof_wait = std::chrono::milliseconds(300)},
-      [this] { return std::make_unique<LentSource>(sources_made_++ == 0 ? source_ : next_source_); },
+      [this] { return std::make_unique<LentFileSource>(sources_made_++ == 0 ? source_ : next_source_); },
       *clock_,
       processes_,
       sink_,
@@ -249,7 +235,7 @@ TEST_F(FileSensorTest, TheProofIsKnownWhenTheStateLiesBehindALink) {
       {.state_folder = links / "state",
        .settle = {.quiet_nanos = 20 * kNanosPerMilli},
        .proof_wait = std::chrono::seconds(10)},
-      [&] { return std::make_unique<LentSource>(source); }, *clock_, processes_, sink_);
+      [&] { return std::make_unique<LentFileSource>(source); }, *clock_, processes_, sink_);
   ASSERT_TRUE(sensor.Start(policy_).ok());
   const std::filesystem::path canary = state_.Path() / "canary";
   EXPECT_EQ(source.Watch().canary, canary);
@@ -438,7 +424,7 @@ TEST_F(FileSensorTest, TwoNamesThatChangePlacesForEverAreHeldBackWithTheRest) {
   source.SetNow(clock_->BootNanos());
   FileSensor sensor(
       {.state_folder = state.Path(), .settle = {.quiet_nanos = 20 * kNanosPerMilli, .max_paths = 50}},
-      [&] { return std::make_unique<LentSource>(source); }, *clock_, processes_, held);
+      [&] { return std::make_unique<LentFileSource>(source); }, *clock_, processes_, held);
   ASSERT_TRUE(sensor.Start(policy_).ok());
   std::atomic<int> taken = 0;
   std::thread renamer([&] {

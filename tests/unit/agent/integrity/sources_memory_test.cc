@@ -18,24 +18,10 @@ namespace {
 
 using cordon::testing::FakeFileSource;
 using cordon::testing::FakeProcessDirectory;
+using cordon::testing::LentFileSource;
 using cordon::testing::RecordingSink;
 using cordon::testing::TempFolder;
 using platform::RawFileEvent;
-
-// Lends the sensor a fake that the test keeps.
-class LentSource final : public platform::FileSource {
- public:
-  explicit LentSource(FakeFileSource& fake) : fake_(fake) {}
-  absl::Status Start(const platform::FileWatch& watch,
-                     std::function<void(std::span<RawFileEvent>)> deliver) override {
-    return fake_.Start(watch, std::move(deliver));
-  }
-  void Stop() override { fake_.Stop(); }
-  platform::FileSourceInfo Info() const override { return fake_.Info(); }
-
- private:
-  FakeFileSource& fake_;
-};
 
 class SourcesMemory : public ::testing::Test {
  protected:
@@ -64,7 +50,7 @@ class SourcesMemory : public ::testing::Test {
   int sources_made_ = 0;
   FileSensor sensor_{
       {.state_folder = state_.Path(), .settle = {.quiet_nanos = 20 * kNanosPerMilli}},
-      [this] { return std::make_unique<LentSource>(sources_made_++ == 0 ? source_ : next_source_); },
+      [this] { return std::make_unique<LentFileSource>(sources_made_++ == 0 ? source_ : next_source_); },
       *clock_,
       processes_,
       sink_};
