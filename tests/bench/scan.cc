@@ -146,20 +146,21 @@ class Scanner {
 
   void Run(v1::IntegrityCheck::Mode mode) {
     const std::string id = Start(mode, true);
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return last_.order_id() == id && !last_.report().empty(); });
+    AwaitEnd(id, {});
+    const std::lock_guard lock(mutex_);
     if (last_.state() != v1::ScanProgress::STATE_DONE) throw std::runtime_error(last_.message());
   }
 
-  // A first pass with the usual manners, from before `work` until it has returned. Throws when it has ended
-  // before: it says nothing then.
+  // First passes with the usual manners, one after the other, from before `work` until it has returned.
   void Beside(const std::function<void()>& work) {
-    const std::string id = Start(v1::IntegrityCheck::MODE_CREATE, false);
+    std::string id = Start(v1::IntegrityCheck::MODE_CREATE, false);
+    std::jthread next([&](const std::stop_token& stop) {
+      while (AwaitEnd(id, stop)) id = Start(v1::IntegrityCheck::MODE_CREATE, false);
+    });
     work();
-    if (const absl::Status cancelled = runner_->Cancel(id); !cancelled.ok())
-      throw std::runtime_error("the scan has ended before the work: take a larger tree or fewer seconds");
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return last_.order_id() == id && !last_.report().empty(); });
+    next.request_stop();
+    next.join();
+    if (runner_->Cancel(id).ok()) AwaitEnd(id, {});
   }
 
  private:
@@ -175,6 +176,12 @@ class Scanner {
     return id;
   }
 
+  // False when it was asked to stop before.
+  bool AwaitEnd(const std::string& id, const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait(lock, stop, [&] { return last_.order_id() == id && !last_.report().empty(); });
+  }
+
   void Heard(const v1::ScanProgress& progress) {
     const std::lock_guard lock(mutex_);
     last_ = progress;
@@ -186,7 +193,7 @@ class Scanner {
   std::unique_ptr<Clock> clock_ = platform::MakeSystemClock();
   testing::RecordingSink sink_;
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable_any changed_;
   v1::ScanProgress last_;
   int jobs_ = 0;
   std::unique_ptr<agent::ScanRunner> runner_;
