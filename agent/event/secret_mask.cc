@@ -70,8 +70,18 @@ constexpr std::array kKnownForms = {
 bool IsWordCharacter(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
 }
+bool IsSeparator(char c) {
+  return c == '=' || c == ':';
+}
 bool IsBlank(char c) {
   return c == ' ' || c == '\t' || c == '\n';
+}
+
+// As std::string_view::find_first_of, which calls memchr for each character of the text: arguments of
+// programs come by the thousand in a second.
+size_t FindIf(std::string_view text, size_t from, bool (*is)(char)) {
+  while (from < text.size() && !is(text[from])) ++from;
+  return from < text.size() ? from : std::string_view::npos;
 }
 
 std::string Normalised(std::string_view name) {
@@ -123,7 +133,7 @@ void MaskPart(std::string* word, size_t from, Part part) {
 // "--password=X", "/password:X", "DB_PASSWORD=X", "Authorization: Bearer X": all of the word after the
 // separator.
 bool MaskAssignment(std::string* word) {
-  const size_t separator = word->find_first_of("=:");
+  const size_t separator = FindIf(*word, 0, IsSeparator);
   if (separator == std::string::npos || separator + 1 == word->size()) return false;
   const size_t begin = std::min(word->find_first_not_of("-/"), separator);
   const std::string_view name = std::string_view(*word).substr(begin, separator - begin);
@@ -138,7 +148,7 @@ bool MaskAssignment(std::string* word) {
 
 // "…?token=X&…", {"password":"X"}.
 void MaskInnerAssignments(std::string* word) {
-  for (size_t at = 0; (at = word->find_first_of("=:", at)) != std::string::npos; ++at) {
+  for (size_t at = 0; (at = FindIf(*word, at, IsSeparator)) != std::string::npos; ++at) {
     size_t end = at;
     while (end > 0 && ((*word)[end - 1] == '"' || (*word)[end - 1] == '\'' || IsBlank((*word)[end - 1])))
       --end;
@@ -170,15 +180,26 @@ void MaskUrls(std::string* word) {
   }
 }
 
-void MaskKnownForms(std::string* word) {
+constexpr size_t ShortestOf(const KnownForm& form) {
+  return form.beginning.size() + form.following;
+}
+constexpr size_t kShortestKey = ShortestOf(std::ranges::min(kKnownForms, {}, ShortestOf));
+
+// The end of the key that begins there; `at` when none does.
+size_t EndOfKnownForm(std::string_view word, size_t at) {
   for (const KnownForm& form : kKnownForms) {
-    for (size_t at = 0; (at = word->find(form.beginning, at)) != std::string::npos; ++at) {
-      if (at > 0 && IsWordCharacter((*word)[at - 1])) continue;
-      size_t end = at + form.beginning.size();
-      while (end < word->size() && (IsWordCharacter((*word)[end]) || (*word)[end] == '.')) ++end;
-      if (end - at < form.beginning.size() + form.following) continue;
-      word->replace(at, end - at, kMasked);
-    }
+    if (!word.substr(at).starts_with(form.beginning)) continue;
+    size_t end = at + form.beginning.size();
+    while (end < word.size() && (IsWordCharacter(word[end]) || word[end] == '.')) ++end;
+    if (end - at >= ShortestOf(form)) return end;
+  }
+  return at;
+}
+
+void MaskKnownForms(std::string* word) {
+  for (size_t at = 0; at + kShortestKey <= word->size(); ++at) {
+    if (at > 0 && IsWordCharacter((*word)[at - 1])) continue;
+    if (const size_t end = EndOfKnownForm(*word, at); end > at) word->replace(at, end - at, kMasked);
   }
 }
 
@@ -208,7 +229,7 @@ void MaskWords(const std::vector<std::string*>& words, int depth);
 // not a password with blanks in it.
 void MaskWord(std::string* word, int depth, bool is_command) {
   if (!is_command && MaskAssignment(word)) return;
-  if (depth < kNesting && word->find_first_of(" \t\n") != std::string::npos) {
+  if (depth < kNesting && FindIf(*word, 0, IsBlank) != std::string::npos) {
     std::string_view inner = *word;
     std::string quote;
     if (inner.size() >= 2 && (inner.front() == '"' || inner.front() == '\'') &&
@@ -269,8 +290,9 @@ void MaskWords(const std::vector<std::string*>& words, int depth) {
       continue;
     }
     next.reset();
+    const std::string_view name = ProgramName(*word);
     for (const ShortOption& option : kShortOptions) {
-      if (ProgramName(*word) == option.program) program = option.program;
+      if (name == option.program) program = option.program;
     }
     next = ShortOptionOf(program, word);
     if (next.has_value()) continue;

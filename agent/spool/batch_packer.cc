@@ -15,11 +15,6 @@ namespace {
 // Half of what a batch may hold: room for what the events' framing adds.
 constexpr size_t kAimBytes = kMaxUnpackedBytes / 2;
 
-// No event is older than 1970, whatever a clock says: offsets then fit in their field.
-int64_t TimeOf(const TimedEvent& timed) {
-  return std::max<int64_t>(0, timed.time_unix_nanos);
-}
-
 class Packer {
  public:
   void Pack(v1::EventClass event_class, std::span<const TimedEvent> events) {
@@ -43,7 +38,7 @@ class Packer {
     size_t bytes = 0;
     size_t count = 0;
     while (count < events.size() && count < kMaxBatchEvents) {
-      bytes += events[count].event.ByteSizeLong();
+      bytes += events[count].bytes.size();
       if (count > 0 && bytes > kAimBytes) break;
       ++count;
     }
@@ -51,17 +46,10 @@ class Packer {
   }
 
   void PackOrSplit(v1::EventClass event_class, std::span<const TimedEvent> events) {
-    const auto [first, last] = std::ranges::minmax(events, {}, TimeOf);
-    v1::EventList list;
-    list.set_base_time_unix_nanos(TimeOf(first));
-    for (const TimedEvent& timed : events) {
-      v1::Event& event = *list.add_events();
-      event = timed.event;
-      event.set_time_offset_nanos(TimeOf(timed) - TimeOf(first));
-    }
-    absl::StatusOr<std::string> payload = EncodeEvents(list);
+    const auto [first, last] = std::ranges::minmax(events, {}, &TimedEvent::time_unix_nanos);
+    absl::StatusOr<std::string> payload = EncodeEvents(first.time_unix_nanos, events);
     if (payload.ok()) {
-      Add(event_class, events.size(), TimeOf(first), TimeOf(last), *std::move(payload));
+      Add(event_class, events.size(), first.time_unix_nanos, last.time_unix_nanos, *std::move(payload));
     } else if (events.size() > 1) {
       PackOrSplit(event_class, events.first(events.size() / 2));
       PackOrSplit(event_class, events.subspan(events.size() / 2));
@@ -82,16 +70,15 @@ class Packer {
   }
 
   void NoteTooLarge(v1::EventClass event_class, const TimedEvent& timed) {
-    TimedEvent& note = too_large_.emplace_back();
-    note.time_unix_nanos = timed.time_unix_nanos;
-    v1::Gap& gap = *note.event.mutable_gap();
+    v1::Event event;
+    v1::Gap& gap = *event.mutable_gap();
     gap.set_cause(v1::Gap::CAUSE_SPOOL_FULL);
     gap.set_event_class(event_class);
     gap.set_count(1);
     gap.set_first_time_unix_nanos(timed.time_unix_nanos);
     gap.set_last_time_unix_nanos(timed.time_unix_nanos);
-    gap.set_detail(
-        StrCat("an event of ", FormatBytes(timed.event.ByteSizeLong()), " is larger than a batch may be"));
+    gap.set_detail(StrCat("an event of ", FormatBytes(timed.bytes.size()), " is larger than a batch may be"));
+    too_large_.push_back(Serialise(timed.time_unix_nanos, event));
   }
 
   std::vector<v1::Batch> batches_;

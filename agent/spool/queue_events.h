@@ -18,9 +18,9 @@ inline uint64_t LastSequence(const v1::Batch& batch) {
 
 inline EventGroup ControlGroup(int64_t now, v1::Gap gap) {
   EventGroup group{.event_class = v1::EVENT_CLASS_CONTROL, .events = {}};
-  TimedEvent& timed = group.events.emplace_back();
-  timed.time_unix_nanos = now;
-  *timed.event.mutable_gap() = std::move(gap);
+  v1::Event event;
+  *event.mutable_gap() = std::move(gap);
+  group.events.push_back(Serialise(now, event));
   return group;
 }
 

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "common/base/clock.h"
+#include "common/wire/batch_codec.h"
 #include "cordon/v1/event.pb.h"
 #include "cordon/v1/gateway.pb.h"
 #include "cordon/v1/health.pb.h"
@@ -35,11 +36,6 @@ struct SpoolSettings {
   uint64_t limit_bytes = 512ULL * 1024 * 1024;                   // payloads and headers
   int64_t limit_age_nanos = 14LL * 24 * 3600 * kNanosPerSecond;  // by when a batch was written
   uint64_t limit_stubs = 100'000;  // headers without payload; beyond it they are folded into gap events
-};
-
-struct TimedEvent {
-  int64_t time_unix_nanos = 0;
-  v1::Event event;
 };
 
 // Events of one class, in the order in which they get their numbers.

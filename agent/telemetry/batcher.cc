@@ -44,7 +44,7 @@ class Batcher::Core {
   ~Core() { EndThread(); }
 
   void Emit(v1::EventClass event_class, TimedEvent timed) {
-    const size_t bytes = timed.event.ByteSizeLong() + kEventOverhead;
+    const size_t bytes = timed.bytes.size() + kEventOverhead;
     std::unique_lock lock(mutex_);
     if (!WaitForRoom(lock, event_class, bytes)) {
       buffer_.CountLoss(event_class, timed.time_unix_nanos);
@@ -234,7 +234,7 @@ Batcher::Batcher(Spool& spool, const Clock& clock, BatcherSettings settings,
 Batcher::~Batcher() = default;
 
 void Batcher::Emit(v1::EventClass event_class, int64_t time_unix_nanos, v1::Event event) {
-  core_->Emit(event_class, {.time_unix_nanos = time_unix_nanos, .event = std::move(event)});
+  core_->Emit(event_class, Serialise(time_unix_nanos, event));
 }
 
 absl::Status Batcher::Flush(std::chrono::milliseconds timeout) {

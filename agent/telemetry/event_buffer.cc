@@ -14,8 +14,8 @@ bool EventBuffer::HasRoom(v1::EventClass event_class, size_t event_bytes) const 
                                 : bytes_ + event_bytes <= limits_.bytes;
 }
 
-void EventBuffer::Add(v1::EventClass event_class, TimedEvent timed, size_t event_bytes) {
-  Of(event_class).events.push_back(std::move(timed));
+void EventBuffer::Add(v1::EventClass event_class, TimedEvent event, size_t event_bytes) {
+  Of(event_class).events.push_back(std::move(event));
   (IsControl(event_class) ? control_bytes_ : bytes_) += event_bytes;
 }
 
@@ -48,9 +48,9 @@ std::vector<EventGroup> EventBuffer::Take(int64_t now_unix_nanos) {
   std::vector<TimedEvent>& control = Of(v1::EVENT_CLASS_CONTROL).events;
   for (ClassBuffer& one : classes_) {
     if (one.loss.count() == 0) continue;
-    TimedEvent& timed = control.emplace_back();
-    timed.time_unix_nanos = now_unix_nanos;
-    *timed.event.mutable_gap() = std::exchange(one.loss, {});
+    v1::Event gap;
+    *gap.mutable_gap() = std::exchange(one.loss, {});
+    control.push_back(Serialise(now_unix_nanos, gap));
   }
   std::vector<EventGroup> groups;
   for (size_t i = 0; i < classes_.size(); ++i) {

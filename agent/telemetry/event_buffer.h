@@ -21,7 +21,7 @@ class EventBuffer {
   explicit EventBuffer(Limits limits) : limits_(limits) {}
 
   bool HasRoom(v1::EventClass event_class, size_t event_bytes) const;
-  void Add(v1::EventClass event_class, TimedEvent timed, size_t event_bytes);
+  void Add(v1::EventClass event_class, TimedEvent event, size_t event_bytes);
   void CountLoss(v1::EventClass event_class, int64_t time_unix_nanos);
 
   bool Empty() const;

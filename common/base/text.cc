@@ -161,6 +161,8 @@ bool StartsWithEscape(std::string_view text) {
 }  // namespace
 
 std::string EscapeToUtf8(std::string_view bytes) {
+  const auto needs_a_look = [](char c) { return c == '\\' || static_cast<unsigned char>(c) >= 0x80; };
+  if (std::ranges::none_of(bytes, needs_a_look)) return std::string(bytes);  // nearly always
   std::string out;
   out.reserve(bytes.size());
   while (!bytes.empty()) {

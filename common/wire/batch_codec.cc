@@ -1,5 +1,8 @@
 #include "common/wire/batch_codec.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/wire_format_lite.h>
 #include <zstd.h>
 
 #include <algorithm>
@@ -62,17 +65,50 @@ absl::StatusOr<std::string> Unpack(std::string_view payload) {
   return bytes;
 }
 
+absl::Status CheckEventSize(size_t index, size_t bytes) {
+  if (bytes <= kMaxEventBytes) return absl::OkStatus();
+  return Bad(StrCat("event ", index + 1, " has ", bytes, " bytes, more than ", kMaxEventBytes));
+}
+
+// A serialised EventList. Protobuf allows a message's fields in any order, so an event's offset is put behind
+// what was serialised of it before.
+absl::StatusOr<std::string> SerialiseList(int64_t base_time_unix_nanos, std::span<const TimedEvent> events) {
+  using google::protobuf::internal::WireFormatLite;
+  constexpr uint32_t kEventTag =
+      WireFormatLite::MakeTag(v1::EventList::kEventsFieldNumber, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+  v1::EventList head;
+  head.set_base_time_unix_nanos(base_time_unix_nanos);
+  std::string bytes = head.SerializeAsString();
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream out(&stream);
+  v1::Event offset;
+  for (size_t i = 0; i < events.size(); ++i) {
+    offset.set_time_offset_nanos(events[i].time_unix_nanos - base_time_unix_nanos);
+    const size_t size = events[i].bytes.size() + offset.ByteSizeLong();
+    CORDON_RETURN_IF_ERROR(CheckEventSize(i, size));
+    out.WriteTag(kEventTag);
+    out.WriteVarint32(static_cast<uint32_t>(size));
+    out.WriteString(events[i].bytes);
+    offset.SerializeWithCachedSizes(&out);
+  }
+  out.Trim();
+  return bytes;
+}
+
 }  // namespace
 
-absl::StatusOr<std::string> EncodeEvents(const v1::EventList& events) {
-  if (events.events().empty() || events.events_size() > static_cast<int>(kMaxBatchEvents)) {
-    return Bad(StrCat(events.events_size(), " events; 1 to ", kMaxBatchEvents, " are allowed"));
+TimedEvent Serialise(int64_t time_unix_nanos, const v1::Event& event) {
+  // No event is older than 1970, whatever a clock says: offsets then fit in their field.
+  return {.time_unix_nanos = std::max<int64_t>(0, time_unix_nanos), .bytes = event.SerializeAsString()};
+}
+
+absl::StatusOr<std::string> EncodeEvents(int64_t base_time_unix_nanos, std::span<const TimedEvent> events) {
+  if (events.empty() || events.size() > kMaxBatchEvents) {
+    return Bad(StrCat(events.size(), " events; 1 to ", kMaxBatchEvents, " are allowed"));
   }
-  CORDON_RETURN_IF_ERROR(CheckEventSizes(events));
-  const size_t size = events.ByteSizeLong();
-  if (size > kMaxUnpackedBytes)
+  CORDON_ASSIGN_OR_RETURN(const std::string bytes, SerialiseList(base_time_unix_nanos, events));
+  if (bytes.size() > kMaxUnpackedBytes)
     return Bad(StrCat("more than ", kMaxUnpackedBytes, " bytes before compression"));
-  const std::string bytes = events.SerializeAsString();
   std::string payload(ZSTD_compressBound(bytes.size()), '\0');
   const size_t packed =
       ZSTD_compress2(Compressor(), payload.data(), payload.size(), bytes.data(), bytes.size());
@@ -92,10 +128,7 @@ size_t UnpackedSize(std::string_view payload) {
 
 absl::Status CheckEventSizes(const v1::EventList& events) {
   for (int i = 0; i < events.events_size(); ++i) {
-    const size_t bytes = events.events(i).ByteSizeLong();
-    if (bytes > kMaxEventBytes) {
-      return Bad(StrCat("event ", i + 1, " has ", bytes, " bytes, more than ", kMaxEventBytes));
-    }
+    CORDON_RETURN_IF_ERROR(CheckEventSize(static_cast<size_t>(i), events.events(i).ByteSizeLong()));
   }
   return absl::OkStatus();
 }

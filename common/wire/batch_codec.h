@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,9 +21,19 @@ inline constexpr size_t kMaxUnpackedBytes = 8 * 1024 * 1024;
 // and whoever reads its events holds each of them several times over.
 inline constexpr size_t kMaxEventBytes = 1280 * 1024;
 
-// INVALID_ARGUMENT when the list is empty, has too many events or is too large, packed or unpacked, or one of
-// its events is: the caller then splits it. Thread-safe.
-absl::StatusOr<std::string> EncodeEvents(const v1::EventList& events);
+// An event that waits for its batch: when it happened by the host's wall clock, and the serialised v1::Event
+// without its offset. Serialised at once, because an event in pieces costs a dozen allocations, which one
+// thread would make and another one give back.
+struct TimedEvent {
+  int64_t time_unix_nanos = 0;  // not negative
+  std::string bytes;
+};
+TimedEvent Serialise(int64_t time_unix_nanos, const v1::Event& event);
+
+// The payload that holds these events, their times as offsets to `base_time_unix_nanos`. INVALID_ARGUMENT
+// when there is none, when there are too many or they are too large, packed or unpacked, or one of them is:
+// the caller then splits them. Thread-safe.
+absl::StatusOr<std::string> EncodeEvents(int64_t base_time_unix_nanos, std::span<const TimedEvent> events);
 
 // What the payload says that it unpacks to, without unpacking it: 0 when it says nothing, and never more than
 // a batch may have.

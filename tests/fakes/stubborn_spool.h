@@ -17,7 +17,7 @@ class StubbornSpool final : public agent::Spool {
     changed_.wait(lock, [&] { return !held_; });
     if (full_) return absl::ResourceExhaustedError("the disk is full");
     for (const agent::EventGroup& group : groups) {
-      for (const agent::TimedEvent& timed : group.events) events_.push_back(timed.event);
+      for (const TimedEvent& timed : group.events) events_.emplace_back().ParseFromString(timed.bytes);
     }
     ++writes_;
     changed_.notify_all();

@@ -23,13 +23,14 @@ inline std::vector<agent::EventGroup> FiveBusySeconds(std::mt19937& random, int6
     return bytes;
   };
   const auto below = [&](int64_t end) { return static_cast<int64_t>(random() % static_cast<uint64_t>(end)); };
-  std::vector<agent::TimedEvent> processes;
-  std::vector<agent::TimedEvent> files;
+  std::vector<TimedEvent> processes;
+  std::vector<TimedEvent> files;
   const std::string parent = guid();
   for (int i = 0; i < 25; ++i) {
     const char* const program = kPrograms[random() % kPrograms.size()];
-    agent::TimedEvent start{.time_unix_nanos = now + i * 200'000'000LL + below(100'000'000), .event = {}};
-    v1::ProcessStarted& started = *start.event.mutable_process_started();
+    const int64_t began = now + i * 200'000'000LL + below(100'000'000);
+    v1::Event start;
+    v1::ProcessStarted& started = *start.mutable_process_started();
     started.set_process_guid(guid());
     started.set_parent_guid(parent);
     started.set_pid(static_cast<uint32_t>(below(4'000'000)));
@@ -43,17 +44,18 @@ inline std::vector<agent::EventGroup> FiveBusySeconds(std::mt19937& random, int6
     started.set_uid(1000);
     started.set_cgroup("/user.slice/user-1000.slice/session-2.scope");
     started.set_start_boottime_nanos(now + i);
-    agent::TimedEvent end{.time_unix_nanos = start.time_unix_nanos + below(100'000'000), .event = {}};
-    end.event.mutable_process_ended()->set_process_guid(started.process_guid());
-    agent::TimedEvent change{.time_unix_nanos = end.time_unix_nanos, .event = {}};
-    v1::FileChanged& changed = *change.event.mutable_file_changed();
+    const int64_t ended = began + below(100'000'000);
+    v1::Event end;
+    end.mutable_process_ended()->set_process_guid(started.process_guid());
+    v1::Event change;
+    v1::FileChanged& changed = *change.mutable_file_changed();
     changed.set_path(StrCat("/srv/practice/documents/client-", random() % 100'000, ".pdf"));
     changed.set_process_guid(started.process_guid());
     changed.mutable_state()->set_sha256(guid() + guid());
     changed.mutable_state()->set_size(random());
-    if (i % 3 == 0) files.push_back(std::move(change));
-    processes.push_back(std::move(start));
-    processes.push_back(std::move(end));
+    if (i % 3 == 0) files.push_back(Serialise(ended, change));
+    processes.push_back(Serialise(began, start));
+    processes.push_back(Serialise(ended, end));
   }
   return {Group(v1::EVENT_CLASS_PROCESS, std::move(processes)),
           Group(v1::EVENT_CLASS_FILE, std::move(files))};

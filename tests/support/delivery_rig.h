@@ -221,7 +221,7 @@ class DeliveryRig {
   bool connected_ = false;
   uint32_t last_pid_ = 0;
   std::vector<uint32_t> waiting_;
-  std::vector<agent::TimedEvent> events_;
+  std::vector<TimedEvent> events_;
   std::set<uint32_t> accepted_;
   std::set<uint32_t> unsure_;
 };

@@ -17,16 +17,16 @@ namespace cordon::testing {
 inline constexpr const char* kSpoolHost = "6f1c2f8e-52a4-4c2f-9d58-0a1a3f5b7c9d";
 
 // A process event that can be told from others by its pid.
-inline agent::TimedEvent ProcessEvent(uint32_t pid, int64_t time = 1'700'000'000 * kNanosPerSecond) {
-  agent::TimedEvent timed;
-  timed.time_unix_nanos = time;
-  timed.event.mutable_process_started()->set_pid(pid);
-  return timed;
+inline TimedEvent ProcessEvent(uint32_t pid, int64_t time = 1'700'000'000 * kNanosPerSecond,
+                               const std::string& executable = "") {
+  v1::Event event;
+  event.mutable_process_started()->set_pid(pid);
+  event.mutable_process_started()->set_executable(executable);
+  return Serialise(time, event);
 }
 
 // One that does not compress.
-inline agent::TimedEvent BulkyEvent(uint32_t pid, size_t bytes) {
-  agent::TimedEvent timed = ProcessEvent(pid);
+inline TimedEvent BulkyEvent(uint32_t pid, size_t bytes) {
   uint64_t noise = pid * 0x9e3779b97f4a7c15ULL + 1;
   std::string text;
   while (text.size() < bytes) {
@@ -35,11 +35,10 @@ inline agent::TimedEvent BulkyEvent(uint32_t pid, size_t bytes) {
     noise ^= noise << 17;
     text.push_back(static_cast<char>('!' + noise % 90));
   }
-  timed.event.mutable_process_started()->set_executable(text);
-  return timed;
+  return ProcessEvent(pid, 1'700'000'000 * kNanosPerSecond, text);
 }
 
-inline agent::EventGroup Group(v1::EventClass event_class, std::vector<agent::TimedEvent> events) {
+inline agent::EventGroup Group(v1::EventClass event_class, std::vector<TimedEvent> events) {
   return {.event_class = event_class, .events = std::move(events)};
 }
 

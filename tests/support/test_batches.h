@@ -11,6 +11,7 @@
 #include "common/wire/batch_codec.h"
 #include "common/wire/batch_hash.h"
 #include "cordon/v1/event.pb.h"
+#include "tests/support/encode_list.h"
 #include "tests/support/test_fleet.h"
 
 namespace cordon::testing {
@@ -29,7 +30,7 @@ inline void Fill(const std::vector<v1::Event>& events, int64_t base_time, v1::Ba
   list.set_base_time_unix_nanos(base_time);
   for (const v1::Event& event : events) *list.add_events() = event;
   batch->set_event_count(static_cast<uint32_t>(events.size()));
-  batch->set_payload(Must(EncodeEvents(list)));
+  batch->set_payload(Must(EncodeList(list)));
   batch->set_payload_sha256(Sha256(batch->payload()));
 }
 

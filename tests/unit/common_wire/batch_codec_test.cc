@@ -6,9 +6,12 @@
 #include "common/base/status.h"
 #include "common/base/strings.h"
 #include "common/crypto/digest.h"
+#include "tests/support/encode_list.h"
 
 namespace cordon {
 namespace {
+
+using testing::EncodeList;
 
 // What a busy shell makes: each process is forked, started and ended.
 v1::EventList ProcessStorm(int processes) {
@@ -44,47 +47,56 @@ std::string Zstd(const std::string& bytes) {
 
 TEST(BatchCodec, GivesBackWhatWentIn) {
   const v1::EventList list = ProcessStorm(300);
-  const absl::StatusOr<std::string> payload = EncodeEvents(list);
+  const absl::StatusOr<std::string> payload = EncodeList(list);
   ASSERT_TRUE(payload.ok()) << payload.status();
   const absl::StatusOr<v1::EventList> decoded = DecodeEvents(*payload, 300);
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(decoded->SerializeAsString(), list.SerializeAsString());
 }
 
+TEST(BatchCodec, TakesAClockThatIsWrong) {
+  const TimedEvent before_all = Serialise(INT64_MIN, v1::Event());
+  const TimedEvent after_all = Serialise(INT64_MAX, v1::Event());
+  const v1::EventList list =
+      *DecodeEvents(*EncodeEvents(before_all.time_unix_nanos, std::vector{before_all, after_all}), 2);
+  EXPECT_EQ(list.base_time_unix_nanos(), 0);
+  EXPECT_EQ(list.events(1).time_offset_nanos(), INT64_MAX);
+}
+
 TEST(BatchCodec, KeepsAProcessEventBelowFortyBytes) {
-  const std::string payload = *EncodeEvents(ProcessStorm(1'000));
+  const std::string payload = *EncodeList(ProcessStorm(1'000));
   RecordProperty("bytes_per_event", static_cast<int>(payload.size() / 1'000));
   EXPECT_LE(payload.size(), 40'000U);
 }
 
 TEST(BatchCodec, RefusesAnEmptyOrTooLongList) {
-  EXPECT_FALSE(EncodeEvents(v1::EventList()).ok());
+  EXPECT_FALSE(EncodeList(v1::EventList()).ok());
   v1::EventList list;
   for (uint32_t i = 0; i <= kMaxBatchEvents; ++i) list.add_events();
-  EXPECT_FALSE(EncodeEvents(list).ok());
+  EXPECT_FALSE(EncodeList(list).ok());
   list.mutable_events()->RemoveLast();
-  EXPECT_TRUE(EncodeEvents(list).ok());
+  EXPECT_TRUE(EncodeList(list).ok());
 }
 
 // So that no host stores what no controller would take.
 TEST(BatchCodec, AUT6_RefusesAnEventThatIsTooLong) {
   v1::EventList list = ProcessStorm(2);
   list.mutable_events(1)->mutable_process_started()->set_cwd(std::string(1024 * 1024, 'x'));
-  EXPECT_TRUE(EncodeEvents(list).ok());
+  EXPECT_TRUE(EncodeList(list).ok());
   list.mutable_events(1)->mutable_process_started()->set_cwd(std::string(kMaxEventBytes, 'x'));
-  EXPECT_NE(Message(EncodeEvents(list).status()).find("event 2"), std::string_view::npos);
+  EXPECT_NE(Message(EncodeList(list).status()).find("event 2"), std::string_view::npos);
 }
 
 TEST(BatchCodec, SaysWhatAPayloadUnpacksTo) {
   const v1::EventList list = ProcessStorm(300);
-  EXPECT_EQ(UnpackedSize(*EncodeEvents(list)), list.ByteSizeLong());
+  EXPECT_EQ(UnpackedSize(*EncodeList(list)), list.ByteSizeLong());
   EXPECT_EQ(UnpackedSize(Zstd(std::string(2 * kMaxUnpackedBytes, 'x'))), kMaxUnpackedBytes);
   EXPECT_EQ(UnpackedSize("no zstd"), 0U);
   EXPECT_EQ(UnpackedSize(""), 0U);
 }
 
 TEST(BatchCodec, RefusesACountThatIsNotTheContents) {
-  const std::string payload = *EncodeEvents(ProcessStorm(3));
+  const std::string payload = *EncodeList(ProcessStorm(3));
   EXPECT_TRUE(DecodeEvents(payload, 3).ok());
   EXPECT_FALSE(DecodeEvents(payload, 2).ok());
   EXPECT_FALSE(DecodeEvents(payload, 0).ok());
@@ -92,7 +104,7 @@ TEST(BatchCodec, RefusesACountThatIsNotTheContents) {
 }
 
 TEST(BatchCodec, RefusesEveryTruncation) {
-  const std::string payload = *EncodeEvents(ProcessStorm(3));
+  const std::string payload = *EncodeList(ProcessStorm(3));
   for (size_t size = 0; size < payload.size(); ++size) {
     EXPECT_FALSE(DecodeEvents(std::string_view(payload).substr(0, size), 3).ok()) << size;
   }
