@@ -70,97 +70,94 @@ std::vector<v1::Batch> Agent(int rounds) {
       }
     }
   }
-  std::vector<std::vector<v1::Event>> parsed;
-  for (const agent::EventGroup& group : groups) {
-    for (const TimedEvent& timed : group.events) parsed.emplace_back... {
-        agent::BatcherSettings settings;
-        settings.longest_block = std::chrono::seconds(30);  // hold the sensors back rather than count
-        agent::Batcher batcher(*box, *clock, settings, [] {});
-        TellRate("agent: sensors to disk", events.size(), SecondsOf([&] {
-                   for (Emitted& one : events) batcher.Emit(one.event_class, one.time, std::move(one.event));
-                   Must(batcher.Flush(std::chrono::minutes(1)));
-                 }));
-        if (batcher.QueueFullLosses() > 0)
-          throw std::runtime_error("events were lost: this measures nothing");
-      }
-    box.Crash();
-    TellTime("agent: open after a kill", std::filesystem::file_size(box.Settings().file),
-             SecondsOf([&] { box.Start(); }));
-    return box.All();
+  {
+    agent::BatcherSettings settings;
+    settings.longest_block = std::chrono::seconds(30);  // hold the sensors back rather than count
+    agent::Batcher batcher(*box, *clock, settings, [] {});
+    TellRate("agent: sensors to disk", events.size(), SecondsOf([&] {
+               for (Emitted& one : events) batcher.Emit(one.event_class, one.time, std::move(one.event));
+               Must(batcher.Flush(std::chrono::minutes(1)));
+             }));
+    if (batcher.QueueFullLosses() > 0) throw std::runtime_error("events were lost: this measures nothing");
   }
+  box.Crash();
+  TellTime("agent: open after a kill", std::filesystem::file_size(box.Settings().file),
+           SecondsOf([&] { box.Start(); }));
+  return box.All();
+}
 
-  // From batches in memory to the commit, in groups as the server makes them: of 16 hosts, one batch each.
-  void Controller(const std::vector<v1::Batch>& batches) {
-    constexpr size_t kHosts = 16;
-    StoreBox box;
-    controller::NewEnrollment enrollment = box.Enrolment(kHosts);
-    Must(box->CreateEnrollment(enrollment, Note()));
-    std::vector<std::string> host_ids;
-    for (size_t i = 0; i < kHosts; ++i) {
-      host_ids.push_back(Must(box->EnrollHost(enrollment.enrollment_id, enrollment.token,
-                                              StoreBox::HostNamed("host-" + std::to_string(i))))
-                             .host_id);
+// From batches in memory to the commit, in groups as the server makes them: of 16 hosts, one batch each.
+void Controller(const std::vector<v1::Batch>& batches) {
+  constexpr size_t kHosts = 16;
+  StoreBox box;
+  controller::NewEnrollment enrollment = box.Enrolment(kHosts);
+  Must(box->CreateEnrollment(enrollment, Note()));
+  std::vector<std::string> host_ids;
+  for (size_t i = 0; i < kHosts; ++i) {
+    host_ids.push_back(Must(box->EnrollHost(enrollment.enrollment_id, enrollment.token,
+                                            StoreBox::HostNamed("host-" + std::to_string(i))))
+                           .host_id);
+  }
+  std::vector<std::vector<controller::HostBatch>> groups;
+  std::vector<v1::Batch> before(kHosts);
+  uint64_t events = 0;
+  uint64_t bytes = 0;
+  for (const v1::Batch& batch : batches) {
+    std::vector<controller::HostBatch>& group = groups.emplace_back();
+    for (size_t i = 0; i < kHosts; ++i) {  // the same payloads, on each host's own chain
+      v1::Batch own = batch;
+      own.set_previous_hash(before[i].event_count() == 0 ? FirstPreviousHash()
+                                                         : BatchHash(host_ids[i], before[i]));
+      before[i] = own;
+      events += own.event_count();
+      bytes += own.ByteSizeLong();
+      group.push_back({host_ids[i], std::move(own)});
     }
-    std::vector<std::vector<controller::HostBatch>> groups;
-    std::vector<v1::Batch> before(kHosts);
-    uint64_t events = 0;
-    uint64_t bytes = 0;
+  }
+  TellRate("controller: batches to commit", events, SecondsOf([&] {
+             for (const auto& group : groups) {
+               for (const auto& result : Must(box->CommitBatches(group)).batches) {
+                 if (result.verdict != controller::BatchResult::Verdict::kCommitted)
+                   throw std::runtime_error(result.reason);
+               }
+             }
+           }));
+  fmt::print(R"({{"what":"wire","bytes":{},"events":{},"bytes_per_event":{:.1f}}})"
+             "\n",
+             bytes, events, static_cast<double>(bytes) / static_cast<double>(events));
+  box.Crash();
+  TellTime("controller: open after a kill", std::filesystem::file_size(box.File()),
+           SecondsOf([&] { box.Start(); }));
+}
+
+void Crypto(const std::vector<v1::Batch>& batches) {
+  uint64_t events = 0;
+  const double chain = SecondsOf([&] {
     for (const v1::Batch& batch : batches) {
-      std::vector<controller::HostBatch>& group = groups.emplace_back();
-      for (size_t i = 0; i < kHosts; ++i) {  // the same payloads, on each host's own chain
-        v1::Batch own = batch;
-        own.set_previous_hash(before[i].event_count() == 0 ? FirstPreviousHash()
-                                                           : BatchHash(host_ids[i], before[i]));
-        before[i] = own;
-        events += own.event_count();
-        bytes += own.ByteSizeLong();
-        group.push_back({host_ids[i], std::move(own)});
-      }
+      Sha256(batch.payload());
+      BatchHash(kSpoolHost, batch);
+      events += batch.event_count();
     }
-    TellRate("controller: batches to commit", events, SecondsOf([&] {
-               for (const auto& group : groups) {
-                 for (const auto& result : Must(box->CommitBatches(group)).batches) {
-                   if (result.verdict != controller::BatchResult::Verdict::kCommitted)
-                     throw std::runtime_error(result.reason);
-                 }
-               }
-             }));
-    fmt::print(R"({{"what":"wire","bytes":{},"events":{},"bytes_per_event":{:.1f}}})"
-               "\n",
-               bytes, events, static_cast<double>(bytes) / static_cast<double>(events));
-    box.Crash();
-    TellTime("controller: open after a kill", std::filesystem::file_size(box.File()),
-             SecondsOf([&] { box.Start(); }));
-  }
-
-  void Crypto(const std::vector<v1::Batch>& batches) {
-    uint64_t events = 0;
-    const double chain = SecondsOf([&] {
-      for (const v1::Batch& batch : batches) {
-        Sha256(batch.payload());
-        BatchHash(kSpoolHost, batch);
-        events += batch.event_count();
-      }
-    });
-    TellEach("chain: per event", events, chain);
-    constexpr int kOrders = 2'000;
-    const TestFleet fleet;
-    const std::string order = IsolateOrder(fleet.FleetId()).SerializeAsString();
-    v1::SignedOrder signed_order;
-    signed_order.set_order(order);
-    TellEach("order: sign", kOrders, SecondsOf([&] {
-               for (int i = 0; i < kOrders; ++i) {
-                 signed_order.clear_signatures();
-                 *signed_order.add_signatures() =
-                     Must(SignOrder(order, fleet.OperatorId(), fleet.OperatorKey()));
-               }
-             }));
-    v1::TrustBundle bundle;
-    bundle.ParseFromString(fleet.Trust().bundle());
-    TellEach("order: verify", kOrders, SecondsOf([&] {
-               for (int i = 0; i < kOrders; ++i) Must(VerifyOrder(signed_order, bundle));
-             }));
-  }
+  });
+  TellEach("chain: per event", events, chain);
+  constexpr int kOrders = 2'000;
+  const TestFleet fleet;
+  const std::string order = IsolateOrder(fleet.FleetId()).SerializeAsString();
+  v1::SignedOrder signed_order;
+  signed_order.set_order(order);
+  TellEach("order: sign", kOrders, SecondsOf([&] {
+             for (int i = 0; i < kOrders; ++i) {
+               signed_order.clear_signatures();
+               *signed_order.add_signatures() =
+                   Must(SignOrder(order, fleet.OperatorId(), fleet.OperatorKey()));
+             }
+           }));
+  v1::TrustBundle bundle;
+  bundle.ParseFromString(fleet.Trust().bundle());
+  TellEach("order: verify", kOrders, SecondsOf([&] {
+             for (int i = 0; i < kOrders; ++i) Must(VerifyOrder(signed_order, bundle));
+           }));
+}
 
 }  // namespace
 
