@@ -67,10 +67,10 @@ platform::FileMetadata MetadataOf(const v1::BaselineEntry& entry) {
           .link_target = {}};
 }
 
-v1::BaselineEntry ToEntry(FileRecord record) {
+void Fill(std::string_view name, FileRecord record, v1::BaselineEntry* filled) {
   platform::FileMetadata& metadata = record.metadata;
-  v1::BaselineEntry entry;
-  entry.set_name(KeyOf(record.path).name);
+  v1::BaselineEntry& entry = *filled;
+  entry.set_name(std::string(name));
   entry.set_type(static_cast<uint32_t>(metadata.type));
   entry.set_size(metadata.size);
   entry.set_mode(metadata.mode);
@@ -84,7 +84,19 @@ v1::BaselineEntry ToEntry(FileRecord record) {
   entry.set_link_target(std::move(metadata.link_target));
   entry.set_attributes_sha256(std::move(record.attributes.sha256));
   entry.set_capabilities(std::move(record.attributes.capabilities));
+}
+
+v1::BaselineEntry ToEntry(const FileRecord& record) {
+  v1::BaselineEntry entry;
+  Fill(KeyOf(record.path).name, record, &entry);
   return entry;
+}
+
+// Their places change, not they.
+void SortByName(v1::BaselineFolder* folder) {
+  auto& entries = *folder->mutable_entries();
+  std::sort(entries.pointer_begin(), entries.pointer_end(),
+            [](const v1::BaselineEntry* a, const v1::BaselineEntry* b) { return a->name() < b->name(); });
 }
 
 absl::Status Damaged(std::string_view folder) {
@@ -145,16 +157,18 @@ absl::Status Baseline::Row::Put(Statement& put) const {
 }
 
 absl::Status Baseline::Add(const std::string& folder, std::vector<FileRecord> records) {
-  v1::BaselineFolder entries;
+  adding_.Clear();
   for (FileRecord& record : records) {
     if (record.path == folder) {
       fresh_roots_.push_back(std::move(record));
-    } else {
-      *entries.add_entries() = ToEntry(std::move(record));
+      continue;
     }
+    const std::string path = std::move(record.path);
+    const std::string_view name = std::string_view(path).substr(path.rfind('/') + 1);
+    Fill(name, std::move(record), adding_.add_entries());
   }
-  std::ranges::sort(*entries.mutable_entries(), {}, &v1::BaselineEntry::name);
-  fresh_.push_back(MakeRow(folder, entries));
+  SortByName(&adding_);
+  fresh_.push_back(MakeRow(folder, adding_));
   fresh_bytes_ += fresh_.back().entries.size();
   return fresh_bytes_ < kBytesPerTransaction ? absl::OkStatus() : FlushFresh();
 }
@@ -181,14 +195,15 @@ absl::Status Baseline::FlushFresh() {
 // The folder that a root lies in may have a baseline too, with another record of it.
 absl::Status Baseline::PatchParent(const std::string& root, const v1::BaselineEntry& record) {
   const Key key = KeyOf(root);
-  CORDON_ASSIGN_OR_RETURN(std::optional<v1::BaselineFolder> parent, Entries(key.folder));
-  if (!parent.has_value()) return absl::OkStatus();
-  auto& entries = *parent->mutable_entries();
+  v1::BaselineFolder parent;
+  CORDON_ASSIGN_OR_RETURN(const bool known, Entries(key.folder, &parent));
+  if (!known) return absl::OkStatus();
+  auto& entries = *parent.mutable_entries();
   entries.erase(std::ranges::remove(entries, key.name, &v1::BaselineEntry::name).begin(), entries.end());
   if (record.type() != 0) *entries.Add() = record;
-  std::ranges::sort(entries, {}, &v1::BaselineEntry::name);
+  SortByName(&parent);
   CORDON_ASSIGN_OR_RETURN(Statement put, database_.Prepare(kPut));
-  return MakeRow(key.folder, *parent).Put(put);
+  return MakeRow(key.folder, parent).Put(put);
 }
 
 absl::Status Baseline::TakeRoot(const std::string& root, int64_t time_unix_nanos) {
@@ -227,8 +242,7 @@ absl::Status Baseline::Replace(const std::vector<std::string>& roots, int64_t ti
   });
 }
 
-absl::StatusOr<std::optional<Baseline::Row>> Baseline::FirstRow(const std::string& from,
-                                                                const std::string& before) {
+absl::StatusOr<bool> Baseline::FindFirstRow(const std::string& from, const std::string& before) {
   if (!first_row_.has_value()) {  // asked for every folder
     CORDON_ASSIGN_OR_RETURN(
         first_row_,
@@ -236,7 +250,12 @@ absl::StatusOr<std::optional<Baseline::Row>> Baseline::FirstRow(const std::strin
             "SELECT path, files, entries FROM folder WHERE path >= ? AND path < ? ORDER BY path LIMIT 1"));
   }
   first_row_->Reset();
-  CORDON_ASSIGN_OR_RETURN(const bool there, first_row_->BindBlob(1, from).BindBlob(2, before).Step());
+  return first_row_->BindBlob(1, from).BindBlob(2, before).Step();
+}
+
+absl::StatusOr<std::optional<Baseline::Row>> Baseline::FirstRow(const std::string& from,
+                                                                const std::string& before) {
+  CORDON_ASSIGN_OR_RETURN(const bool there, FindFirstRow(from, before));
   if (!there) return std::nullopt;
   Row row{.folder = std::string(first_row_->Bytes(0)),
           .entries = std::string(first_row_->Bytes(2)),
@@ -245,12 +264,14 @@ absl::StatusOr<std::optional<Baseline::Row>> Baseline::FirstRow(const std::strin
   return row;
 }
 
-absl::StatusOr<std::optional<v1::BaselineFolder>> Baseline::Entries(const std::string& folder) {
-  CORDON_ASSIGN_OR_RETURN(const std::optional<Row> row, FirstRow(folder, folder + '\0'));
-  if (!row.has_value()) return std::nullopt;
-  v1::BaselineFolder entries;
-  if (!entries.ParseFromString(row->entries)) return Damaged(folder);
-  return entries;
+absl::StatusOr<bool> Baseline::Entries(const std::string& folder, v1::BaselineFolder* entries) {
+  CORDON_ASSIGN_OR_RETURN(const bool there, FindFirstRow(folder, folder + '\0'));
+  if (!there) return false;
+  const std::string_view bytes = first_row_->Bytes(2);
+  const bool whole = entries->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+  first_row_->Reset();
+  if (!whole) return Damaged(folder);
+  return true;
 }
 
 absl::StatusOr<std::optional<FileRecord>> Baseline::Find(const std::string& path) {
@@ -263,16 +284,18 @@ absl::StatusOr<std::optional<FileRecord>> Baseline::Find(const std::string& path
     if (root.Bytes(0).empty()) return std::nullopt;
     return ToRecord(key.folder, std::move(entry));
   }
-  CORDON_ASSIGN_OR_RETURN(std::optional<v1::BaselineFolder> folder, Entries(key.folder));
-  if (!folder.has_value()) return std::nullopt;
-  const auto found = std::ranges::find(*folder->mutable_entries(), key.name, &v1::BaselineEntry::name);
-  if (found == folder->mutable_entries()->end()) return std::nullopt;
+  v1::BaselineFolder folder;
+  CORDON_ASSIGN_OR_RETURN(const bool known, Entries(key.folder, &folder));
+  if (!known) return std::nullopt;
+  const auto found = std::ranges::find(*folder.mutable_entries(), key.name, &v1::BaselineEntry::name);
+  if (found == folder.mutable_entries()->end()) return std::nullopt;
   return ToRecord(key.folder, std::move(*found));
 }
 
-absl::StatusOr<v1::BaselineFolder> Baseline::Children(const std::string& folder) {
-  CORDON_ASSIGN_OR_RETURN(std::optional<v1::BaselineFolder> entries, Entries(folder));
-  return std::move(entries).value_or(v1::BaselineFolder());
+absl::Status Baseline::Children(const std::string& folder, v1::BaselineFolder* entries) {
+  CORDON_ASSIGN_OR_RETURN(const bool there, Entries(folder, entries));
+  if (!there) entries->Clear();
+  return absl::OkStatus();
 }
 
 // No statement stays open while `visit` runs: what it writes, after another connection wrote, would be

@@ -40,8 +40,9 @@ class Baseline {
 
   // --- checking ---
   absl::StatusOr<std::optional<FileRecord>> Find(const std::string& path);
-  // What is recorded of the entries of a folder, by their names; empty: nothing.
-  absl::StatusOr<v1::BaselineFolder> Children(const std::string& folder);
+  // What is recorded of the entries of a folder, by their names, in place of what `entries` had; empty:
+  // nothing.
+  absl::Status Children(const std::string& folder, v1::BaselineFolder* entries);
   // All that is recorded below `folder`, in the order of their folders. `visit` may write to the database,
   // and so may others in between. `keep_going` is asked now and then: the rest is left out when it says no.
   absl::Status ForEachBelow(
@@ -64,13 +65,17 @@ class Baseline {
   static Row MakeRow(std::string folder, const v1::BaselineFolder& entries);
   // The first row of these keys.
   absl::StatusOr<std::optional<Row>> FirstRow(const std::string& from, const std::string& before);
-  absl::StatusOr<std::optional<v1::BaselineFolder>> Entries(const std::string& folder);
+  // Steps the statement to the first row of these keys; its caller resets it.
+  absl::StatusOr<bool> FindFirstRow(const std::string& from, const std::string& before);
+  // False: there is no such row.
+  absl::StatusOr<bool> Entries(const std::string& folder, v1::BaselineFolder* entries);
   absl::Status TakeRoot(const std::string& root, int64_t time_unix_nanos);
   absl::Status MoveFresh();
   absl::Status PatchParent(const std::string& root, const v1::BaselineEntry& record);
 
   Database& database_;
   std::optional<Statement> first_row_;
+  v1::BaselineFolder adding_;  // its memory is used again for the next folder
   std::vector<Row> fresh_;
   std::vector<FileRecord> fresh_roots_;  // their own records
   uint64_t fresh_bytes_ = 0;             // of entries in fresh_

@@ -100,14 +100,13 @@ void ContentPool::Run(RuleScanner* scanner) {
   }
 }
 
-absl::StatusOr<ContentPool::Content> ContentPool::Read(const Job& job, RuleScanner* scanner) {
+absl::StatusOr<ContentPool::Content> ContentPool::Read(Job& job, RuleScanner* scanner) {
   CORDON_ASSIGN_OR_RETURN(const platform::OpenFile file, Open(job));
   CORDON_ASSIGN_OR_RETURN(platform::Digests digests,
                           platform::HashOpenFile(file, {.md5 = options_.md5}, keep_going_,
                                                  [this](uint64_t bytes) { bytes_read_ += bytes; }));
-  Content content{
-      .file = {.path = job.path, .metadata = file.Metadata(), .sha256 = std::move(digests.sha256)},
-      .md5 = std::move(digests.md5)};
+  Content content{.file = {.metadata = file.Metadata(), .sha256 = std::move(digests.sha256)},
+                  .md5 = std::move(digests.md5)};
   // Whoever owns a file can give it more attributes than can be listed: that must not hide its content.
   absl::StatusOr<platform::FileAttributes> attributes = platform::ReadAttributes(file);
   if (attributes.ok()) {
@@ -115,9 +114,9 @@ absl::StatusOr<ContentPool::Content> ContentPool::Read(const Job& job, RuleScann
   } else {
     content.attributes = attributes.status();
   }
-  if (scanner == nullptr) return content;
-  content.rules = scanner->Search(file, wanted_);
+  if (scanner != nullptr) content.rules = scanner->Search(file, wanted_);
   if (absl::IsCancelled(content.rules.status())) return content.rules.status();
+  content.file.path = std::move(job.path);
   return content;
 }
 

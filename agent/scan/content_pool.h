@@ -28,7 +28,7 @@ namespace cordon::agent {
 class ContentPool {
  public:
   struct Job {
-    std::string path = {};
+    std::string path = {};                 // of one that was read: moved to its content
     platform::FileMetadata metadata = {};  // as the walk saw it
     // Processes that all execute one file: that file is read, whatever `path` names now.
     std::vector<platform::RunningProgram> running = {};
@@ -69,8 +69,8 @@ class ContentPool {
 
  private:
   void Run(RuleScanner* scanner);
-  bool WorthTaking() const;  // under mutex_
-  absl::StatusOr<Content> Read(const Job& job, RuleScanner* scanner);
+  bool WorthTaking() const;                                      // under mutex_
+  absl::StatusOr<Content> Read(Job& job, RuleScanner* scanner);  // moves its path, unless it fails
 
   const Options options_;
   const std::function<bool()> keep_going_;

@@ -14,6 +14,7 @@ namespace {
 
 const std::string* FirstMatch(const std::unordered_set<std::string>& plain,
                               const std::vector<std::string>& patterns, std::string_view text) {
+  if (plain.empty() && patterns.empty()) return nullptr;  // asked for every file
   if (const auto found = plain.find(std::string(text)); found != plain.end()) return &*found;
   const auto found = std::ranges::find_if(
       patterns, [&](const std::string& pattern) { return MatchesPattern(pattern, text); });

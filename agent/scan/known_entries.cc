@@ -1,12 +1,20 @@
 #include "agent/scan/known_entries.h"
 
 #include <algorithm>
-#include <utility>
-
+#include <functional>
 namespace cordon::agent {
 
-KnownEntries::KnownEntries(v1::BaselineFolder recorded)
-    : recorded_(std::move(recorded)), taken_(static_cast<size_t>(recorded_.entries_size())) {}
+absl::Status KnownEntries::Load(Baseline& baseline, const std::string& folder) {
+  const absl::Status read = baseline.Children(folder, &recorded_);
+  if (!read.ok()) recorded_.Clear();
+  taken_.assign(static_cast<size_t>(recorded_.entries_size()), false);
+  return read;
+}
+
+void KnownEntries::Clear() {
+  recorded_.Clear();
+  taken_.clear();
+}
 
 const v1::BaselineEntry* KnownEntries::Take(std::string_view name) {
   const auto& entries = recorded_.entries();

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <absl/status/status.h>
+
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "agent/scan/baseline.h"
 #include "cordon/v1/baseline.pb.h"
 
 namespace cordon::agent {
@@ -10,16 +14,16 @@ namespace cordon::agent {
 // What a baseline has of a folder, while the folder is listed.
 class KnownEntries {
  public:
-  KnownEntries() = default;
-  // In the order of their names, as the baseline keeps them.
-  explicit KnownEntries(v1::BaselineFolder recorded);
+  // In place of what was there before, whose memory is used again: a check does it for every folder.
+  absl::Status Load(Baseline& baseline, const std::string& folder);
+  void Clear();
 
-  // Null: it is not known. Lives as long as this.
+  // Null: it is not known. Valid until the next Load or Clear.
   const v1::BaselineEntry* Take(std::string_view name);
   std::vector<const v1::BaselineEntry*> NotTaken() const;
 
  private:
-  v1::BaselineFolder recorded_;
+  v1::BaselineFolder recorded_;  // in the order of their names, as the baseline keeps them
   std::vector<bool> taken_;
 };
 

@@ -165,17 +165,16 @@ absl::Status ScanJob::WalkRoot(const ScanRoot& root) {
 absl::Status ScanJob::WalkFolder(const FolderPtr& folder) {
   const bool done = IsDone(folder->path);
   if (!done) ledger_.Begin(folder);
-  KnownEntries known;
+  known_.Clear();
   if (mode_ == ScanRoot::Baseline::kCheck && !done) {
-    CORDON_ASSIGN_OR_RETURN(v1::BaselineFolder recorded, baseline_.Children(folder->path));
-    known = KnownEntries(std::move(recorded));
+    CORDON_RETURN_IF_ERROR(known_.Load(baseline_, folder->path));
   }
   absl::Status inner;
   const size_t first = folders_.size();
   const std::string prefix = folder->path.ends_with('/') ? folder->path : folder->path + "/";
   const absl::Status read =
       platform::ReadFolder(platform::PathOfBytes(folder->path), [&](platform::FolderEntry entry) {
-        const v1::BaselineEntry* recorded = known.Take(entry.name);
+        const v1::BaselineEntry* recorded = known_.Take(entry.name);
         entry.name.insert(0, prefix);
         if (!done) {
           inner = VisitEntry(std::move(entry), folder, recorded);
@@ -192,7 +191,7 @@ absl::Status ScanJob::WalkFolder(const FolderPtr& folder) {
   // What could not be listed is not gone.
   const bool listed = read.ok() || absl::IsNotFound(read);
   if (!listed) ledger_.NotScanned(folder->path, Message(read), *folder);
-  for (const v1::BaselineEntry* gone : listed ? known.NotTaken() : std::vector<const v1::BaselineEntry*>()) {
+  for (const v1::BaselineEntry* gone : listed ? known_.NotTaken() : std::vector<const v1::BaselineEntry*>()) {
     CORDON_RETURN_IF_ERROR(TellRemoved(ToRecord(folder->path, *gone), *folder));
     if (Stopped()) return absl::OkStatus();  // not all of it may be told
   }

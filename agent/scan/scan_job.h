@@ -85,6 +85,7 @@ class ScanJob {
   const std::atomic<StopReason>& stop_;
   ScanLedger ledger_;
   const std::unique_ptr<Manners> manners_;  // null: none
+  KnownEntries known_;                      // of the folder that is walked now
   ContentPool pool_;
 
   ScanRoot::Baseline mode_ = ScanRoot::Baseline::kNone;  // of the root that is walked now

@@ -17,6 +17,21 @@ void Require(bool ok) {
   if (!ok) throw std::bad_alloc();
 }
 
+// Found once: what EVP_sha256() gives is looked up anew, under locks, each time that a digest begins.
+const EVP_MD* Fetch(const char* name) {
+  const EVP_MD* const found = EVP_MD_fetch(nullptr, name, nullptr);
+  Require(found != nullptr);
+  return found;
+}
+const EVP_MD* Sha256Kind() {
+  static const EVP_MD* const kind = Fetch("SHA256");
+  return kind;
+}
+const EVP_MD* Md5Kind() {
+  static const EVP_MD* const kind = Fetch("MD5");
+  return kind;
+}
+
 }  // namespace
 
 struct DigestContext {
@@ -39,7 +54,7 @@ struct DigestContext {
   OpenSslPtr<EVP_MD_CTX, EVP_MD_CTX_free> md;
 };
 
-Sha256Stream::Sha256Stream() : context_(std::make_unique<DigestContext>(EVP_sha256())) {}
+Sha256Stream::Sha256Stream() : context_(std::make_unique<DigestContext>(Sha256Kind())) {}
 
 Sha256Stream::~Sha256Stream() = default;
 
@@ -62,7 +77,7 @@ std::string Sha256Stream::Finish() {
   return context_->Finish();
 }
 
-Md5Stream::Md5Stream() : context_(std::make_unique<DigestContext>(EVP_md5())) {}
+Md5Stream::Md5Stream() : context_(std::make_unique<DigestContext>(Md5Kind())) {}
 
 Md5Stream::~Md5Stream() = default;
 

@@ -66,7 +66,7 @@ class OpenFile {
 };
 
 // FAILED_PRECONDITION when it is no regular file; else as ReadFileMetadata.
-absl::StatusOr<OpenFile> OpenForReading(const std::filesystem::path& path);
+absl::StatusOr<OpenFile> OpenForReading(std::filesystem::path path);
 
 // What a system keeps beside a file's content and metadata: extended attributes, access control lists,
 // capabilities.

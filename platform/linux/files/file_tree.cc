@@ -140,22 +140,22 @@ OpenFile::~OpenFile() {
   if (handle_ != kNone) close(static_cast<int>(handle_));
 }
 
-absl::StatusOr<OpenFile> OpenForReading(const std::filesystem::path& path) {
+absl::StatusOr<OpenFile> OpenForReading(std::filesystem::path path) {
   const int fd = OpenQuietly(path);
   if (fd < 0 && errno == ELOOP) {
     return LinkOnTheWay(path);
   }
   if (fd < 0) return Failed("cannot open", path);
-  return TakeOpenFile(Fd(fd), path);
+  return TakeOpenFile(Fd(fd), std::move(path));
 }
 
-absl::StatusOr<OpenFile> TakeOpenFile(Fd fd, const std::filesystem::path& path) {
+absl::StatusOr<OpenFile> TakeOpenFile(Fd fd, std::filesystem::path path) {
   struct stat info{};
   if (fstat(fd.Get(), &info) != 0) return Failed("cannot stat", path);
   if (!S_ISREG(info.st_mode)) {
     return absl::FailedPreconditionError(StrCat(Printable(path.string()), " is no regular file"));
   }
-  return OpenFile(fd.Release(), path, ToMetadata(info));
+  return OpenFile(fd.Release(), std::move(path), ToMetadata(info));
 }
 
 absl::StatusOr<Digests> HashOpenFile(const OpenFile& file, const HashOptions& options,

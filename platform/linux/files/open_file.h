@@ -6,6 +6,6 @@
 namespace cordon::platform {
 
 // For those who open a file in another way than by its path. FAILED_PRECONDITION when it is no regular file.
-absl::StatusOr<OpenFile> TakeOpenFile(Fd fd, const std::filesystem::path& path);
+absl::StatusOr<OpenFile> TakeOpenFile(Fd fd, std::filesystem::path path);
 
 }  // namespace cordon::platform

@@ -125,7 +125,7 @@ OpenFile::~OpenFile() {
   if (handle_ != kNone) CloseHandle(reinterpret_cast<HANDLE>(handle_));
 }
 
-absl::StatusOr<OpenFile> OpenForReading(const std::filesystem::path& path) {
+absl::StatusOr<OpenFile> OpenForReading(std::filesystem::path path) {
   Handle file = OpenAsItIs(path, GENERIC_READ);
   if (!file.Valid()) return LastError(On("cannot open", path));
   if (GetFileType(file.Get()) != FILE_TYPE_DISK)
@@ -135,7 +135,7 @@ absl::StatusOr<OpenFile> OpenForReading(const std::filesystem::path& path) {
     return absl::FailedPreconditionError(StrCat(Printable(Shown(path)), " is a symbolic link"));
   if (metadata.type != FileType::kFile)
     return absl::FailedPreconditionError(StrCat(Printable(Shown(path)), " is no regular file"));
-  return OpenFile(reinterpret_cast<OpenFile::Handle>(file.Release()), path, std::move(metadata));
+  return OpenFile(reinterpret_cast<OpenFile::Handle>(file.Release()), std::move(path), std::move(metadata));
 }
 
 absl::StatusOr<Digests> HashOpenFile(const OpenFile& file, const HashOptions& options,
