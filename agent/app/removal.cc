@@ -16,7 +16,7 @@
 #include "agent/integrity/canary_files.h"
 #include "agent/isolation/isolation.h"
 #include "agent/isolation/isolation_lock.h"
-#include "agent/isolation/state.h"
+#include "agent/isolation/state_file.h"
 #include "agent/link/link.h"
 #include "agent/link/unlock_key.h"
 #include "agent/names/kept_names.h"
@@ -201,10 +201,8 @@ absl::Status Isolated(const std::string& how) {
 }  // namespace
 
 absl::Status CheckNotIsolated(const AgentConfig& config) {
-  const absl::StatusOr<std::string> bytes =
-      platform::ReadFileBounded(config.state_dir / kStateFile, kMaxStateBytes);
-  if (!absl::IsNotFound(bytes.status())) {
-    const absl::StatusOr<v1::IsolationState> state = bytes.ok() ? DecodeState(*bytes) : bytes.status();
+  const absl::StatusOr<v1::IsolationState> state = LoadState(config.state_dir / kStateFile);
+  if (!absl::IsNotFound(state.status())) {
     if (!state.ok()) return Isolated(StrCat("its state cannot be read: ", Message(state.status())));
     if (state->level() > v1::LEVEL_OBSERVE) return Isolated(WordOf(state->level()));
   }

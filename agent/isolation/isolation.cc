@@ -13,6 +13,7 @@
 #include "agent/isolation/receipt.h"
 #include "agent/isolation/recovery.h"
 #include "agent/isolation/state.h"
+#include "agent/isolation/state_file.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "platform/api/files.h"
@@ -60,8 +61,7 @@ v1::Receipt Isolation::Impl::ReceiptOf(const absl::StatusOr<FilterReadback>& rea
 }
 
 absl::Status Isolation::Impl::Save(const v1::IsolationState& state) {
-  const absl::Status saved =
-      platform::WriteFileDurably(options_.state_file, EncodeState(state), platform::FileAccess::kOwnerOnly);
+  const absl::Status saved = SaveState(options_.state_file, state);
   if (saved.ok()) return saved;
   // Whatever the system calls it, it is no fault of the order: FAILED, and sent again.
   return absl::AbortedError(

@@ -3,7 +3,7 @@
 #include "agent/isolation/isolation_impl.h"
 #include "agent/isolation/policy.h"
 #include "agent/isolation/recovery.h"
-#include "agent/isolation/state.h"
+#include "agent/isolation/state_file.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "platform/api/files.h"
@@ -63,19 +63,18 @@ absl::Status Isolation::Impl::Restore() {
 absl::Status Isolation::Impl::RestoreState() {
   if (options_.hold && controllers_.empty())
     controllers_ = KnownControllers(options_.state_file.parent_path());
-  const absl::StatusOr<std::string> bytes = platform::ReadFileBounded(options_.state_file, kMaxStateBytes);
-  if (absl::IsNotFound(bytes.status())) {
+  absl::StatusOr<v1::IsolationState> state = LoadState(options_.state_file);
+  if (absl::IsNotFound(state.status())) {
     const auto readback = parts_.filter->ReadBack(Policy());
     if (!readback.ok()) return LeaveAlone(readback.status());
     if (readback->absent) return options_.hold ? HoldFreshHost() : absl::OkStatus();
     return SetAside(absl::DataLossError(
         "rules of Cordon stand in the kernel, but there is no isolation state that asks for them"));
   }
-  if (!bytes.ok() && !absl::IsOutOfRange(bytes.status())) {
-    state_ = ClosedState(options_.state_file.parent_path(), Message(bytes.status()), *parts_.clock);
+  if (!state.ok() && !absl::IsDataLoss(state.status())) {
+    state_ = ClosedState(options_.state_file.parent_path(), Message(state.status()), *parts_.clock);
     return TakeClosedSide(/*unlocked=*/false);
   }
-  absl::StatusOr<v1::IsolationState> state = bytes.ok() ? DecodeState(*bytes) : bytes.status();
   absl::StatusOr<FilterPolicy> ordered = FilterPolicy{};
   if (state.ok() && state->has_action()) ordered = PolicyOf(state->action());
   if (!state.ok()) return SetAside(state.status());

@@ -3,27 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/crypto/sealed.h"
-
 namespace cordon::agent {
-namespace {
-
-constexpr std::string_view kMagic = "cordon-isolation-state-v1\n";
-
-}  // namespace
-
-std::string EncodeState(const v1::IsolationState& state) {
-  return Seal(kMagic, state.SerializeAsString());
-}
-
-absl::StatusOr<v1::IsolationState> DecodeState(std::string_view bytes) {
-  const absl::StatusOr<std::string> body = Unseal(kMagic, bytes);
-  v1::IsolationState state;
-  if (!body.ok() || !state.ParseFromString(*body))
-    return absl::DataLossError("the isolation state is cut, altered or of another kind");
-  return state;
-}
-
 void StartLease(v1::IsolationState* state, std::string_view boot_id, const Clock& clock) {
   const auto& length = state->action().lease().length();
   state->set_lease_length_nanos(

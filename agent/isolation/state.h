@@ -1,9 +1,6 @@
 #pragma once
 
-// isolation.state: what the host is ordered to be, on disk before it is in the kernel (ISO-9).
-//   "cordon-isolation-state-v1\n" || SHA-256 of what follows (32 bytes) || a serialised v1.IsolationState
-
-#include <absl/status/statusor.h>
+// What the host is ordered to be, on disk before it is in the kernel (ISO-9): state_file.h.
 
 #include <cstdint>
 #include <string>
@@ -13,13 +10,6 @@
 #include "cordon/v1/local.pb.h"
 
 namespace cordon::agent {
-
-inline constexpr size_t kMaxStateBytes = size_t{8} * 1024 * 1024;
-
-std::string EncodeState(const v1::IsolationState& state);
-
-// DATA_LOSS when the bytes are cut, altered or of another kind.
-absl::StatusOr<v1::IsolationState> DecodeState(std::string_view bytes);
 
 // Starts the lease that `state.action` has, or none.
 void StartLease(v1::IsolationState* state, std::string_view boot_id, const Clock& clock);

@@ -4,6 +4,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -16,6 +17,15 @@ enum class FileAccess { kOwnerOnly, kEveryoneReads };
 // Replaces `path` by `bytes` so that after a power cut it holds either the old or the new content, whole:
 // write beside it, sync, rename, sync the folder. The file never has wider access than asked, at no moment.
 absl::Status WriteFileDurably(const std::filesystem::path& path, std::string_view bytes, FileAccess access);
+
+enum class Flush { kNow, kLater };
+
+// Writes over a part of a file that is there, in place; nothing else of it changes, its length neither
+// (OUT_OF_RANGE when it would), and no link is followed. With Flush::kNow it is on the disk when this
+// returns, for much less than WriteFileDurably takes where a file system keeps a journal. After a power cut
+// meanwhile the part may hold any mixture of old and new.
+absl::Status Overwrite(const std::filesystem::path& path, uint64_t offset, std::string_view bytes,
+                       Flush flush);
 
 // The whole file. NOT_FOUND, PERMISSION_DENIED, or OUT_OF_RANGE when it is longer than max_bytes.
 absl::StatusOr<std::string> ReadFileBounded(const std::filesystem::path& path, size_t max_bytes);

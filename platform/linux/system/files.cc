@@ -86,6 +86,21 @@ absl::Status WriteFileDurably(const std::filesystem::path& path, std::string_vie
   return SyncFolder(folder);
 }
 
+absl::Status Overwrite(const std::filesystem::path& path, uint64_t offset, std::string_view bytes,
+                       Flush flush) {
+  const Fd fd(open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat info{};
+  if (!fd.Valid() || fstat(fd.Get(), &info) != 0) return Failed("cannot open", path);
+  const auto size = static_cast<uint64_t>(info.st_size);
+  if (offset > size || bytes.size() > size - offset) {
+    return absl::OutOfRangeError(StrCat(path.string(), " ends before what is to be written"));
+  }
+  if (lseek(fd.Get(), static_cast<off_t>(offset), SEEK_SET) < 0) return Failed("cannot write", path);
+  CORDON_RETURN_IF_ERROR(WriteAll(fd.Get(), bytes, path));
+  if (flush == Flush::kNow && fdatasync(fd.Get()) != 0) return Failed("cannot sync", path);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::string> ReadFileBounded(const std::filesystem::path& path, size_t max_bytes) {
   const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.Valid()) return Failed("cannot open", path);

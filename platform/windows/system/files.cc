@@ -116,6 +116,25 @@ absl::Status WriteFileDurably(const std::filesystem::path& path, std::string_vie
   return status;
 }
 
+absl::Status Overwrite(const std::filesystem::path& path, uint64_t offset, std::string_view bytes,
+                       Flush flush) {
+  const std::string what = On("cannot write", path);
+  const Handle file(CreateFileW(LongPath(path).c_str(), GENERIC_WRITE, kShareAll, nullptr, OPEN_EXISTING,
+                                FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OPEN_REPARSE_POINT, nullptr));
+  if (!file.Valid()) return LastError(what);
+  LARGE_INTEGER size{};
+  if (GetFileSizeEx(file.Get(), &size) == 0) return LastError(what);
+  const auto length = static_cast<uint64_t>(size.QuadPart);
+  if (offset > length || bytes.size() > length - offset) {
+    return absl::OutOfRangeError(StrCat(Shown(path), " ends before what is to be written"));
+  }
+  const LARGE_INTEGER at{.QuadPart = static_cast<LONGLONG>(offset)};
+  if (SetFilePointerEx(file.Get(), at, nullptr, FILE_BEGIN) == 0) return LastError(what);
+  CORDON_RETURN_IF_ERROR(WriteAll(file.Get(), bytes, what));
+  if (flush == Flush::kNow && FlushFileBuffers(file.Get()) == 0) return LastError(what);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::string> ReadFileBounded(const std::filesystem::path& path, size_t max_bytes) {
   const std::string what = On("cannot read", path);
   const Handle file(CreateFileW(LongPath(path).c_str(), GENERIC_READ, kShareAll, nullptr, OPEN_EXISTING,

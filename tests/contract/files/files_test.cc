@@ -46,6 +46,25 @@ TEST(Files, AFailedWriteKeepsTheOldContentAndNamesTheFile) {
   EXPECT_EQ(FilesIn(folder.Path()), 1);
 }
 
+TEST(Files, OverwritingChangesAPartInPlace) {
+  const TempFolder folder;
+  ASSERT_TRUE(WriteFileDurably(folder / "x", "0123456789", FileAccess::kOwnerOnly).ok());
+  fs::create_hard_link(folder / "x", folder / "same");
+  ASSERT_TRUE(Overwrite(folder / "x", 2, "ab", Flush::kNow).ok());
+  ASSERT_TRUE(Overwrite(folder / "x", 9, "z", Flush::kLater).ok());
+  EXPECT_EQ(*ReadFileBounded(folder / "same", 100), "01ab45678z");
+}
+
+TEST(Files, OverwritingMakesNoFileAndNoneLonger) {
+  const TempFolder folder;
+  EXPECT_TRUE(absl::IsNotFound(Overwrite(folder / "none", 0, "a", Flush::kNow)));
+  ASSERT_TRUE(WriteFileDurably(folder / "x", "0123", FileAccess::kOwnerOnly).ok());
+  EXPECT_TRUE(absl::IsOutOfRange(Overwrite(folder / "x", 3, "ab", Flush::kNow)));
+  EXPECT_TRUE(absl::IsOutOfRange(Overwrite(folder / "x", UINT64_MAX, "ab", Flush::kNow)));
+  EXPECT_EQ(*ReadFileBounded(folder / "x", 100), "0123");
+  EXPECT_EQ(FilesIn(folder.Path()), 1);
+}
+
 TEST(Files, OwnerOnlyMeansNobodyElse) {
   CORDON_SKIP_UNDER_WINE("SetNamedSecurityInfo keeps no access control list, but a Unix mode");
   const TempFolder folder;

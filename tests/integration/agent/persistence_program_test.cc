@@ -12,7 +12,7 @@
 
 #include "agent/isolation/policy.h"
 #include "agent/isolation/recovery.h"
-#include "agent/isolation/state.h"
+#include "agent/isolation/state_file.h"
 #include "platform/api/files.h"
 #include "platform/api/packet_filter.h"
 #include "tests/integration/agent/agent_program.h"
@@ -28,8 +28,8 @@ class PersistenceProgramTest : public AgentProgram {
   void SetUp() override { ASSERT_EQ(Enroll().status, 0); }
 
   v1::IsolationState Saved() const {
-    const auto bytes = platform::ReadFileBounded(State() / "isolation.state", agent::kMaxStateBytes);
-    return bytes.ok() ? agent::DecodeState(*bytes).value() : v1::IsolationState();
+    const auto state = agent::LoadState(State() / "isolation.state");
+    return absl::IsNotFound(state.status()) ? v1::IsolationState() : state.value();
   }
 
   // Whether the kernel holds exactly what the saved state asks for.

@@ -11,6 +11,7 @@
 #include "agent/isolation/policy.h"
 #include "agent/isolation/recovery.h"
 #include "agent/isolation/state.h"
+#include "agent/isolation/state_file.h"
 #include "cordon/v1/gateway.pb.h"
 #include "platform/api/system.h"
 #include "platform/linux/system/agent_mark.h"
@@ -36,13 +37,9 @@ class KeeperTest : public ::testing::Test {
     state.set_level(action.level());
     agent::StartLease(&state, platform::ReadSystemFacts().boot_id, *platform::MakeSystemClock());
     state.set_lease_elapsed_nanos(lease_elapsed_nanos);
-    std::ofstream(folder_ / "isolation.state") << agent::EncodeState(state);
+    ASSERT_TRUE(agent::SaveState(folder_ / "isolation.state", state).ok());
   }
-  v1::IsolationState Saved() const {
-    return agent::DecodeState(
-               platform::ReadFileBounded(folder_ / "isolation.state", agent::kMaxStateBytes).value())
-        .value();
-  }
+  v1::IsolationState Saved() const { return agent::LoadState(folder_ / "isolation.state").value(); }
 
   std::vector<std::string> Command(std::vector<std::string> args) const {
     args.insert(args.begin(), {Fleet::Program("cordon-keeper"), "--state", folder_.Path().string()});

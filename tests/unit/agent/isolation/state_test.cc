@@ -17,29 +17,6 @@ v1::IsolationState Leased(const Clock& clock, int64_t seconds) {
   return state;
 }
 
-TEST(IsolationState, SurvivesItsFile) {
-  v1::IsolationState state;
-  state.set_order_id("an order");
-  state.set_sequence(7);
-  *state.mutable_action() = testing::Isolate(v1::LEVEL_DARK);
-  const auto read = DecodeState(EncodeState(state));
-  ASSERT_TRUE(read.ok()) << read.status();
-  EXPECT_EQ(read->SerializeAsString(), state.SerializeAsString());
-}
-
-TEST(IsolationState, EveryCutAndEveryAlteredByteIsNoticed) {
-  v1::IsolationState state;
-  state.set_order_id("an order");
-  const std::string bytes = EncodeState(state);
-  for (size_t at = 0; at < bytes.size(); ++at) {
-    EXPECT_FALSE(DecodeState(bytes.substr(0, at)).ok()) << at;
-    std::string altered = bytes;
-    altered[at] = static_cast<char>(altered[at] ^ 0x20);
-    EXPECT_FALSE(DecodeState(altered).ok()) << at;
-  }
-  EXPECT_FALSE(DecodeState(bytes + "x").ok());
-}
-
 TEST(Lease, CountsOnTheBootTimeClockAlone) {
   testing::FakeClock clock;
   v1::IsolationState state = Leased(clock, 7200);
