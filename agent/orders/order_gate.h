@@ -2,6 +2,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <array>
 #include <functional>
 #include <optional>
 #include <string>
@@ -28,7 +29,8 @@ namespace cordon::agent {
 // Changes of trust are taken whatever the log is: one of them gives another log its key.
 // A change of trust is on disk before it counts, and judges every order after it.
 // Each refusal has its own sentence, and changes nothing. An outcome leaves twice: by `on_outcome` at once,
-// and as an event of class CONTROL. On the agent loop only.
+// and as an event of class CONTROL; and again at each start, for a crash may have come before either was
+// safe. On the agent loop only.
 class OrderGate {
  public:
   struct Parts {
@@ -59,7 +61,9 @@ class OrderGate {
   void OnScanRefused(const std::string& order_id, std::string_view why);
 
   // Once, when the handler is ready: gives effect to orders that were on disk when a crash came before their
-  // effect. A scan that had begun is left to ScanRunner::ResumeInterrupted, which is to be called after this.
+  // effect, and tells again what became of the newest order of each lane: a controller takes the same word
+  // twice, but without any it takes the order for expired. A scan that had begun is left to
+  // ScanRunner::ResumeInterrupted, which is to be called after this; one of which nothing is left has failed.
   void Resume();
 
   // The policy to begin with; nothing: the host's defaults.
@@ -77,7 +81,7 @@ class OrderGate {
   void HandleVerified(const v1::Order& order, const v1::SignedOrder& signed_order);
   void HandleIsolation(const v1::Order& order);
   void HandleTrust(const v1::Order& order, const v1::SignedOrder& signed_order);
-  // Says that the change of trust has its effect, and remembers that it was said.
+  // Says that the newest change of trust has its effect.
   void TellTrustInForce();
   void HandleRecorded(const v1::Order& order, const v1::SignedOrder& signed_order);
   // `record` is on disk, without an outcome: gives the order its effect and records what became of it.
@@ -85,13 +89,23 @@ class OrderGate {
   v1::OrderOutcome Run(const v1::Order& order);
   v1::OrderOutcome RunPolicy(const v1::Order& order);
   void RecordScan(v1::OrderOutcome outcome);
+  absl::Status WriteScanOutcome(const v1::OrderOutcome& outcome);
+  // Parts of Resume, in order_gate_resume.cc.
+  void ResumeIsolation();
+  std::string ResumeScanJob();  // the order that it told of; empty: none
+  void ResumeLane(std::string_view lane, const std::string& scan_told);
 
   v1::OrderOutcome MakeOutcome(const std::string& order_id, v1::OrderOutcome::State state,
                                std::string_view message) const;
+  v1::OrderOutcome MakeDone(const std::string& order_id, const v1::Receipt& receipt) const;
   void Tell(const v1::OrderOutcome& outcome);
   void TellByEvent(const v1::OrderOutcome& outcome);
   // No effect: the answer, and an event within kRefusalEventsPerHour.
   void Refuse(const std::string& order_id, v1::OrderOutcome::State state, std::string_view message);
+
+  static constexpr std::array kRecordedLanes = {kScanLane, kPolicyLane};
+  // Beside the lanes: the scan that runs or ran last, whatever came in its lane since.
+  static constexpr std::string_view kScanJob = "scan-job";
 
   const HostTraits host_;
   TrustChain& trust_;
