@@ -406,6 +406,10 @@ TEST(StoreFile, OfAnOlderVersionGetsItsTrustHistory) {
                     "ALTER TABLE orders DROP COLUMN signatures_needed; DROP INDEX orders_released; "
                     "ALTER TABLE orders DROP COLUMN released; DROP TABLE trust_history; "
                     "ALTER TABLE enrollments DROP COLUMN trust_version; DROP TABLE baselines; "
+                    "DROP TABLE event_marks; DROP TABLE event_age; DROP INDEX batches_payload; DROP INDEX "
+                    "hosts_enrolled_key; "
+                    "ALTER TABLE hosts DROP COLUMN enrolled_key; "
+                    "ALTER TABLE hosts DROP COLUMN enrolled_again; "
                     "PRAGMA user_version=4"));
   box.Start();
   EXPECT_EQ(Must(box->GetOrder(order.order_id())).proposal, v1::PROPOSAL_STATE_UNSPECIFIED);
