@@ -31,8 +31,7 @@ Outcome::State StateOf(const absl::Status& status) {
   }
 }
 
-// Of an isolation, which the controller sends again unless it is refused: a full disk or too little memory
-// passes.
+// Of an isolation, which is tried again unless it is refused: a full disk or too little memory passes.
 Outcome::State StateOfIsolation(const absl::Status& status) {
   const bool passes = absl::IsResourceExhausted(status) || absl::IsNotFound(status);
   return passes ? Outcome::STATE_FAILED : StateOf(status);
@@ -114,7 +113,7 @@ void OrderGate::Judge(const v1::SignedOrder& signed_order, const absl::Status& w
 
 void OrderGate::HandleVerified(const v1::Order& order, const v1::SignedOrder& signed_order) {
   if (LaneOf(order) == kIsolationLane) {
-    HandleIsolation(order);
+    HandleIsolation(order, signed_order);
   } else if (order.has_trust()) {
     HandleTrust(order, signed_order);
   } else {
@@ -122,7 +121,7 @@ void OrderGate::HandleVerified(const v1::Order& order, const v1::SignedOrder& si
   }
 }
 
-void OrderGate::HandleIsolation(const v1::Order& order) {
+void OrderGate::HandleIsolation(const v1::Order& order, const v1::SignedOrder& signed_order) {
   const v1::LaneState lane = parts_.handler.IsolationLane();
   const LaneAnswer answer = CompareWithLane(order, lane.sequence(), lane.order_id());
   if (answer == LaneAnswer::kOlder) {
@@ -134,9 +133,11 @@ void OrderGate::HandleIsolation(const v1::Order& order) {
       order.has_isolate() ? parts_.handler.Isolate(order.isolate(), order.order_id(), order.sequence())
                           : parts_.handler.Release(order.release(), order.order_id(), order.sequence());
   if (!receipt.ok()) {
-    Tell(MakeOutcome(order.order_id(), StateOfIsolation(receipt.status()), Message(receipt.status())));
-    return;
+    const Outcome::State state = StateOfIsolation(receipt.status());
+    if (state == Outcome::STATE_FAILED) return FailForNow(order, signed_order, Message(receipt.status()));
+    return Tell(MakeOutcome(order.order_id(), state, Message(receipt.status())));
   }
+  retries_.erase(std::string(kIsolationLane));
   const Outcome outcome = MakeDone(order.order_id(), *receipt);
   // The same order again has had its event.
   answer == LaneAnswer::kSame ? parts_.on_outcome(outcome) : Tell(outcome);
@@ -150,10 +151,10 @@ void OrderGate::HandleTrust(const v1::Order& order, const v1::SignedOrder& signe
     return;
   }
   if (const absl::Status accepted = trust_.Accept(order, signed_order); !accepted.ok()) {
-    Tell(MakeOutcome(order.order_id(), Outcome::STATE_FAILED,
-                     StrCat(Message(accepted), "; the trust bundle before it stays in force")));
-    return;
+    return FailForNow(order, signed_order,
+                      StrCat(Message(accepted), "; the trust bundle before it stays in force"));
   }
+  retries_.erase(std::string(kTrustLane));
   TellTrustInForce();
   if (parts_.on_trust) parts_.on_trust();
 }

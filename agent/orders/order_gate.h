@@ -4,6 +4,7 @@
 
 #include <array>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -55,6 +56,10 @@ class OrderGate {
   // what became of it; an older one is SUPERSEDED.
   void Handle(const v1::SignedOrder& signed_order, const v1::AuditProof& audit);
 
+  // Tries orders again that failed for what may pass: a full disk, too little memory. Later and later, until
+  // it succeeds, the order's time passes or another one takes its place. To be called about every second.
+  void Tick();
+
   // Progress of a scan that an order began; final states become the order's outcome.
   void OnScanProgress(v1::ScanProgress progress);
   // The scan's rules are bad: it did nothing.
@@ -79,8 +84,11 @@ class OrderGate {
   absl::Status Witness(const v1::AuditProof& audit);
   void Judge(const v1::SignedOrder& signed_order, const absl::Status& witnessed);
   void HandleVerified(const v1::Order& order, const v1::SignedOrder& signed_order);
-  void HandleIsolation(const v1::Order& order);
+  void HandleIsolation(const v1::Order& order, const v1::SignedOrder& signed_order);
   void HandleTrust(const v1::Order& order, const v1::SignedOrder& signed_order);
+  // FAILED: says so once, and Tick tries it again.
+  void FailForNow(const v1::Order& order, const v1::SignedOrder& signed_order, std::string_view message);
+  v1::LaneState LaneOfRetry(std::string_view lane);
   // Says that the newest change of trust has its effect.
   void TellTrustInForce();
   void HandleRecorded(const v1::Order& order, const v1::SignedOrder& signed_order);
@@ -111,6 +119,13 @@ class OrderGate {
   TrustChain& trust_;
   AuditWitness& witness_;
   const Parts parts_;
+  // The last failure of a lane, unless something came since.
+  struct Retry {
+    v1::SignedOrder order;
+    int64_t due_boot_nanos = 0;
+    int64_t delay_nanos = 0;
+  };
+  std::map<std::string, Retry, std::less<>> retries_;
   int64_t refusal_hour_began_boot_nanos_;
   int refusals_told_ = 0;
   uint64_t refusals_untold_ = 0;

@@ -82,11 +82,13 @@ absl::Status ApplyOutcome(Database& database, int64_t now, const OrderOutcome& s
   OrderOutcome outcome = said;
   {
     CORDON_ASSIGN_OR_RETURN(
-        Statement query, database.Prepare("SELECT state FROM outcomes WHERE order_id = ? AND host_id = ?"));
+        Statement query,
+        database.Prepare("SELECT state, lane FROM outcomes WHERE order_id = ? AND host_id = ?"));
     CORDON_ASSIGN_OR_RETURN(const bool found,
                             query.BindText(1, outcome.order_id()).BindText(2, outcome.host_id()).Step());
     if (!found) return absl::OkStatus();  // never meant for this host (AUT-2)
-    if (!MayBecome(static_cast<OrderOutcome::State>(query.Int(0)), outcome.state())) return absl::OkStatus();
+    if (!MayBecome(query.Bytes(1), static_cast<OrderOutcome::State>(query.Int(0)), outcome.state()))
+      return absl::OkStatus();
   }
   CORDON_RETURN_IF_ERROR(JudgeBaseline(database, now, &outcome));
   CORDON_ASSIGN_OR_RETURN(

@@ -119,6 +119,7 @@ class Victim final : public agent::OrderHandler {
   agent::OrderGate& Gate() { return *gate_; }
   agent::TrustChain& Chain() { return *trust_; }
   std::filesystem::path Folder() const { return folder_.Path(); }
+  FakePacketFilter& Filter() { return filter_; }
   agent::LaneStore& Lanes() { return *lanes_; }
   const std::vector<std::string>& Effects() const { return effects_; }
   // As when baseline.db is set aside.

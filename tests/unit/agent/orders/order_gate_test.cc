@@ -142,5 +142,72 @@ TEST_F(OrderGateTest, APausedScanOfWhichNothingIsLeftHasFailed) {
   ExpectTold(scan, Outcome::STATE_FAILED, "lost the scan's place");
 }
 
+// What fails for what may pass is tried again while the agent runs.
+class FailedOrder : public OrderGateTest {
+ protected:
+  // Seconds pass; what is told of the order meanwhile.
+  std::vector<Outcome::State> Wait(const v1::Order& order, int seconds) {
+    answers_.clear();
+    for (int i = 0; i < seconds; ++i) {
+      victim_.Time().Advance(kNanosPerSecond);
+      victim_.Gate().Tick();
+    }
+    std::vector<Outcome::State> states;
+    for (const Outcome& outcome : answers_)
+      if (outcome.order_id() == order.order_id()) states.push_back(outcome.state());
+    return states;
+  }
+};
+
+TEST_F(FailedOrder, AnIsolationIsTriedAgainLaterAndLaterAndToldWhenItIsDone) {
+  const v1::Order order = make_.Isolate(v1::LEVEL_ESSENTIAL);
+  victim_.Filter().FailApply(absl::InternalError("no memory"));
+  Hear(order);
+  EXPECT_EQ(victim_.Answer().state(), Outcome::STATE_FAILED);
+  const size_t attempts = Wait(order, 600).size();
+  EXPECT_GE(attempts, 5U);
+  EXPECT_LE(attempts, 20U) << "later and later";
+  const size_t events = victim_.Events().Events().size();
+  Wait(order, 120);
+  EXPECT_EQ(victim_.Events().Events().size(), events) << "it is an event once";
+  victim_.Filter().FailApply(absl::OkStatus());
+  EXPECT_THAT(Wait(order, 61), Contains(Outcome::STATE_DONE));
+  EXPECT_EQ(victim_.Standing().level, v1::LEVEL_ESSENTIAL);
+  EXPECT_TRUE(Wait(order, 120).empty()) << "and no more";
+}
+
+TEST_F(FailedOrder, AnIsolationIsNotTriedAgainWhenANewerOneCame) {
+  const v1::Order order = make_.Isolate(v1::LEVEL_DARK);
+  victim_.Filter().FailApply(absl::InternalError("no memory"));
+  Hear(order);
+  victim_.Filter().FailApply(absl::OkStatus());
+  Hear(make_.Isolate(v1::LEVEL_ESSENTIAL));
+  EXPECT_TRUE(Wait(order, 120).empty());
+  EXPECT_EQ(victim_.Standing().level, v1::LEVEL_ESSENTIAL);
+}
+
+TEST_F(FailedOrder, AnIsolationIsNotTriedAgainAfterItsTime) {
+  const v1::Order order = make_.Isolate(v1::LEVEL_ESSENTIAL);
+  victim_.Filter().FailApply(absl::InternalError("no memory"));
+  Hear(order);
+  victim_.Time().Advance(TestFleet::kHour);
+  victim_.Filter().FailApply(absl::OkStatus());
+  EXPECT_TRUE(Wait(order, 120).empty());
+  EXPECT_EQ(victim_.Standing().level, 1);
+}
+
+TEST_F(FailedOrder, AChangeOfTrustIsTriedAgain) {
+  const v1::Order order = make_.ChangeTrust(people_.Next({&people_.alex, &people_.sam}));
+  // Its file cannot be replaced while a folder has its name.
+  const auto file = victim_.Folder() / agent::kTrustOrderFile;
+  std::filesystem::create_directories(file / "in the way");
+  Hear(order);
+  EXPECT_EQ(victim_.Answer().state(), Outcome::STATE_FAILED) << victim_.Answer().message();
+  EXPECT_EQ(victim_.Standing().trust_version, 1U);
+  std::filesystem::remove_all(file);
+  EXPECT_THAT(Wait(order, 10), Contains(Outcome::STATE_DONE));
+  EXPECT_EQ(victim_.Standing().trust_version, 2U);
+}
+
 }  // namespace
 }  // namespace cordon::testing

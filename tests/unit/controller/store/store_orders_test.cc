@@ -215,6 +215,21 @@ TEST(StoreOutcomes, ChangeWhatMayChangeAndAreReturned) {
   EXPECT_THAT(Must(f.box->RecordOutcomes({})), IsEmpty());
 }
 
+// A host tries again by itself what failed, and a host that is contained must not stand as failed.
+TEST(StoreOutcomes, AnIsolationThatFailedIsDoneWhenTheHostSaysSoLater) {
+  Fixture f;
+  const v1::Order isolate = f.box.Isolate({f.a}, 10);
+  const v1::Order scan = f.box.Scan({f.a}, 11);
+  for (const v1::Order& order : {isolate, scan}) {
+    ASSERT_THAT(f.box.Submit(order), IsOk());
+    EXPECT_THAT(f.Record(order, f.a, OrderOutcome::STATE_FAILED), SizeIs(1));
+  }
+  EXPECT_THAT(f.Record(isolate, f.a, OrderOutcome::STATE_DONE), SizeIs(1));
+  EXPECT_EQ(f.StateOf(isolate, f.a), OrderOutcome::STATE_DONE);
+  EXPECT_EQ(f.box.Audit().back().action(), "order.done");
+  EXPECT_THAT(f.Record(scan, f.a, OrderOutcome::STATE_DONE), IsEmpty());
+}
+
 TEST(StoreOutcomes, AUT2_OfAnOrderThatNeverMeantTheHostAreNothing) {
   Fixture f;
   const v1::Order order = f.box.Scan({f.a}, 10);
