@@ -3,6 +3,8 @@
 #include <grpcpp/impl/codegen/proto_utils.h>
 #include <spdlog/spdlog.h>
 
+#include <memory>
+#include <set>
 #include <utility>
 
 #include "common/base/status.h"
@@ -81,10 +83,24 @@ void ControlStream::Begin() {
     parts_.sessions.Close(HostId(), this);  // it ended meanwhile, perhaps before the session stood
     return;
   }
-  // Orders are looked up after the session stands: one that is submitted meanwhile is sent twice rather than
-  // never, and the host gives the second one no effect (ISO-9).
-  SendPendingOrders(parts_, HostId(), request_.hello(), *this);
+  CatchUp();
   Read();
+}
+
+// Orders are looked up after the session stands: one that is submitted meanwhile is sent twice rather than
+// never, and the host gives the second one no effect (ISO-9).
+void ControlStream::CatchUp() {
+  std::set<std::shared_ptr<const ControlMessage>> sent;
+  SendPendingOrders(parts_, HostId(), request_.hello(), *this, [&](const auto& order) {
+    const std::lock_guard lock(push_mutex_);
+    sent.insert(order);
+    return SendOrder(order);
+  });
+  const std::lock_guard lock(push_mutex_);
+  caught_up_ = true;
+  for (const auto& order : std::exchange(early_orders_, {})) {
+    if (!sent.contains(order)) SendOrder(order);
+  }
 }
 
 bool ControlStream::LearnWhatTheHostHasSeen() {
@@ -147,18 +163,26 @@ bool ControlStream::SendWelcome() {
   const std::lock_guard lock(push_mutex_);
   welcomed_ = true;
   bool sent = SendMessage(welcome);
-  for (const grpc::ByteBuffer& message : std::exchange(early_, {})) sent = sent && Send(message);
+  for (const auto& message : std::exchange(early_, {})) sent = sent && Send(ControlMessage::Buffer(message));
   return sent;
 }
 
 bool ControlStream::Push(std::shared_ptr<const ControlMessage> message) {
   const std::lock_guard lock(push_mutex_);
-  const std::optional<grpc::ByteBuffer> bytes =
-      message->IsOrder() ? WithProof(message) : ControlMessage::Buffer(message);
-  if (!bytes.has_value()) return false;
-  if (welcomed_) return Send(*bytes);  // a reference to the bytes, not the bytes
-  early_.push_back(*bytes);
+  if (message->IsOrder()) {
+    if (caught_up_) return SendOrder(message);
+    if (Ended()) return false;
+    early_orders_.push_back(std::move(message));
+    return true;
+  }
+  if (welcomed_) return Send(ControlMessage::Buffer(message));  // a reference to the bytes, not the bytes
+  early_.push_back(std::move(message));
   return true;
+}
+
+bool ControlStream::SendOrder(const std::shared_ptr<const ControlMessage>& order) {
+  const std::optional<grpc::ByteBuffer> bytes = WithProof(order);
+  return bytes.has_value() && Send(*bytes);
 }
 
 void ControlStream::Handle() {

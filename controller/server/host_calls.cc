@@ -123,7 +123,7 @@ absl::Status Greet(ServerParts& parts, const std::string& host_id, const std::st
 }
 
 void SendPendingOrders(ServerParts& parts, const std::string& host_id, const v1::Hello& hello,
-                       SessionLink& session) {
+                       SessionLink& session, const SendOrderCallback& send) {
   const std::vector<v1::LaneState> lanes(hello.lanes().begin(), hello.lanes().end());
   const absl::StatusOr<std::vector<OrderRecord>> orders = parts.store.OrdersFor(host_id, lanes);
   if (!orders.ok()) {
@@ -137,8 +137,7 @@ void SendPendingOrders(ServerParts& parts, const std::string& host_id, const v1:
       MarkPast(parts, host_id, order.order_id);
       continue;
     }
-    if (session.Push(parts.orders.Of(order.order_id, order.signed_order)))
-      delivered.push_back(order.order_id);
+    if (send(parts.orders.Of(order.order_id, order.signed_order))) delivered.push_back(order.order_id);
   }
   MarkDelivered(parts, host_id, delivered);
 }

@@ -6,6 +6,9 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "common/crypto/x509.h"
@@ -27,9 +30,11 @@ absl::StatusOr<HostRecord> AdmitHost(ServerParts& parts, const std::string& host
 absl::Status Greet(ServerParts& parts, const std::string& host_id, const std::string& certificate_pem,
                    const v1::Hello& hello);
 
-// Sends what the host should have and has not, and marks it delivered.
+// Sends what the host should have and has not, and marks it delivered. `session` is dropped when that cannot
+// be read; `send` is false when it has ended.
+using SendOrderCallback = std::function<bool(const std::shared_ptr<const ControlMessage>& order)>;
 void SendPendingOrders(ServerParts& parts, const std::string& host_id, const v1::Hello& hello,
-                       SessionLink& session);
+                       SessionLink& session, const SendOrderCallback& send);
 
 // Two runs of one identity: an agent that restarted, or a clone (design.md §8).
 void ReportSecondSession(ServerParts& parts, const std::string& host_id, bool cloned);

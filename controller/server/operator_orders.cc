@@ -82,6 +82,7 @@ void SendToHosts(ServerParts& parts, const std::string& order_id, const Submitte
 absl::Status SubmitOrder(ServerParts& parts, const Identity& caller, const v1::SubmitOrderRequest& request,
                          v1::SubmitOrderResponse* response) {
   CORDON_ASSIGN_OR_RETURN(const v1::Order order, CheckSubmitted(parts, request.order()));
+  const std::lock_guard in_turn(parts.release_mutex);
   CORDON_ASSIGN_OR_RETURN(const SubmittedOrder submitted,
                           parts.store.SubmitOrder(request.order(), order, caller.id,
                                                   {ActorName(caller), "order.submit", order.order_id(),

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -313,6 +314,59 @@ TEST(ServerControl, AUT6_AReportOutOfBoundsEndsTheStreamAndChangesNothing) {
   for (const v1::OrderOutcome& outcome : Must(c.box.Store().OutcomesOf(order.order_id()))) {
     EXPECT_LE(outcome.state(), v1::OrderOutcome::STATE_DELIVERED);
   }
+}
+
+// An order may be signed by whom only the change of trust before it names: whoever gets it first refuses it
+// for good. Operators submit in one after the other, hosts come back at any moment between.
+TEST(ServerControl, AUT3_AnOrderNeverOvertakesTheChangeOfTrustBeforeIt) {
+  constexpr uint64_t kChanges = 60;
+  ServerBox box;
+  const TestHost host = box.AddHost();
+  std::atomic<bool> done = false;
+  std::atomic<int> overtaken = 0;
+  std::atomic<int> orders_seen = 0;
+  std::thread operators([&] {
+    v1::TrustBundle bundle;
+    bundle.ParseFromString(box.Fleet().Trust().bundle());
+    uint64_t sequence = static_cast<uint64_t>(WallNowNanos() / 1'000);
+    for (uint64_t version = 2; version < 2 + kChanges; ++version) {
+      v1::SubmitOrderResponse submitted;
+      v1::Order change = box.IsolateHosts({});
+      bundle.set_version(version);
+      change.mutable_target()->set_all(true);
+      change.set_sequence(++sequence);
+      change.mutable_trust()->mutable_bundle()->set_bundle(bundle.SerializeAsString());
+      Must(box.Submit(box.Signed(change), &submitted));
+      v1::Order isolate = box.IsolateHosts({host.id});
+      isolate.set_sequence(++sequence);
+      isolate.set_reason(std::to_string(version));
+      Must(box.Submit(box.Signed(isolate), &submitted));
+    }
+    done = true;
+  });
+  while (!done) {
+    const auto control = host.Control();
+    control->Send(HelloOf("reception-1"));
+    uint64_t version = 1;
+    for (int i = 0; i < 12; ++i) {
+      control->Send(Beat(1));  // so that there is always something to read
+      const auto message = control->Read();
+      if (!message.has_value()) break;
+      v1::Order order;
+      if (!message->has_order() || !order.ParseFromString(message->order().order())) continue;
+      v1::TrustBundle bundle;
+      if (order.has_trust()) {
+        bundle.ParseFromString(order.trust().bundle().bundle());
+        version = std::max(version, bundle.version());
+      } else {
+        ++orders_seen;
+        overtaken += std::stoull(order.reason()) > version ? 1 : 0;
+      }
+    }
+  }
+  operators.join();
+  EXPECT_EQ(overtaken, 0) << "of " << orders_seen;
+  EXPECT_GT(orders_seen, 0);
 }
 
 TEST(ServerControl, AStoppingControllerSaysSo) {
