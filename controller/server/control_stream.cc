@@ -67,12 +67,24 @@ void ControlStream::OnReadDone(bool ok) {
 }
 
 void ControlStream::Begin() {
-  const absl::Status greeted = Greet(parts_, HostId(), certificate_pem_, request_.hello());
-  if (!greeted.ok()) {
-    spdlog::warn("refused the Control stream of host {}: {}", HostId(), Printable(Message(greeted)));
-    EndNow(ToGrpcStatus(greeted));
+  if (Ended()) return;  // it hung up while it waited for its turn
+  absl::StatusOr<std::optional<ReportToRecord>> news =
+      Greet(parts_, HostId(), certificate_pem_, request_.hello());
+  if (!news.ok()) {
+    spdlog::warn("refused the Control stream of host {}: {}", HostId(), Printable(Message(news.status())));
+    EndNow(ToGrpcStatus(news.status()));
     return;
   }
+  if (!news->has_value()) return Welcome();
+  (*news)->done = [self = shared_from_this()](const absl::Status& stored) {
+    if (!stored.ok()) return self->EndNow(ToGrpcStatus(stored));
+    self->parts_.workers.Post([self] { self->Welcome(); });
+  };
+  parts_.reports.Add(**std::move(news));
+}
+
+void ControlStream::Welcome() {
+  if (Ended()) return;
   greeted_ = true;
   if (!LearnWhatTheHostHasSeen()) return;
   // Before Welcome: who was welcomed has the session, and who comes after takes it over.

@@ -39,6 +39,7 @@ class ControlStream final
 
   void Read();
   void Begin();                    // in a worker, with Hello
+  void Welcome();                  // in a worker, when what the host says of itself is stored
   bool LearnWhatTheHostHasSeen();  // false: the session has ended
   void EndWithoutAudit(const absl::Status& status);
   bool SendWelcome();

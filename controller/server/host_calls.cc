@@ -107,19 +107,23 @@ absl::StatusOr<HostRecord> AdmitHost(ServerParts& parts, const std::string& host
   return host;
 }
 
-absl::Status Greet(ServerParts& parts, const std::string& host_id, const std::string& certificate_pem,
-                   const v1::Hello& hello) {
+absl::StatusOr<std::optional<ReportToRecord>> Greet(ServerParts& parts, const std::string& host_id,
+                                                    const std::string& certificate_pem,
+                                                    const v1::Hello& hello) {
   CORDON_RETURN_IF_ERROR(CheckHello(hello));
   CORDON_ASSIGN_OR_RETURN(const HostRecord host, AdmitHost(parts, host_id));
-  // Written only when something has changed: after an outage thousands come back at once.
-  if (host.facts.SerializeAsString() != hello.facts().SerializeAsString() ||
-      host.certificate_pem != certificate_pem) {
-    CORDON_RETURN_IF_ERROR(parts.store.UpdateFacts(host_id, hello.facts(), certificate_pem));
-  }
   if (hello.has_receipt()) {
     parts.reports.Add({{host_id, hello.receipt()}, {}, [](const absl::Status& /*logged by the queue*/) {}});
   }
-  return absl::OkStatus();
+  // Written only when something has changed, and in one transaction with others': after an outage thousands
+  // come back at once.
+  if (host.facts.SerializeAsString() == hello.facts().SerializeAsString() &&
+      host.certificate_pem == certificate_pem) {
+    return std::nullopt;
+  }
+  ReportToRecord news;
+  news.facts = {host_id, hello.facts(), certificate_pem};
+  return news;
 }
 
 void SendPendingOrders(ServerParts& parts, const std::string& host_id, const v1::Hello& hello,

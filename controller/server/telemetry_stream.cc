@@ -22,6 +22,7 @@ void TelemetryStream::Start() {
 }
 
 void TelemetryStream::SendPosition() {
+  if (Ended()) return;  // it hung up while it waited for its turn
   absl::StatusOr<v1::TelemetryPosition> position = TelemetryPositionOf(parts_, HostId());
   if (!position.ok()) {
     EndNow(ToGrpcStatus(position.status()));

@@ -15,7 +15,7 @@ WatchOrderStream::WatchOrderStream(grpc::CallbackServerContext& context, ServerP
 
 void WatchOrderStream::Start() {
   parts_.outcomes.Subscribe(order_id_, shared_from_this());  // first: what changes while we load is merged
-  parts_.workers.Post([self = shared_from_this()] { self->Load(); });
+  parts_.operators.Post([self = shared_from_this()] { self->Load(); });
 }
 
 void WatchOrderStream::Load() {

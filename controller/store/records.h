@@ -72,6 +72,13 @@ struct HostSeen {
   int64_t last_seen_unix_nanos = 0;
 };
 
+// What a host said of itself in its Hello, and the certificate that it showed.
+struct HostNews {
+  std::string host_id;
+  v1::HostFacts facts;
+  std::string certificate_pem;
+};
+
 struct HostReceipt {
   std::string host_id;
   v1::Receipt receipt;

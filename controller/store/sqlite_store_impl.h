@@ -34,8 +34,7 @@ class SqliteStore final : public Store {
   absl::StatusOr<HostPage> ListHosts(const v1::Target* target, uint32_t page_size,
                                      std::string_view page_token) override;
   absl::Status TouchHosts(std::span<const HostSeen> seen) override;
-  absl::Status UpdateFacts(std::string_view host_id, const v1::HostFacts& facts,
-                           std::string_view certificate_pem) override;
+  absl::Status UpdateFacts(std::span<const HostNews> hosts) override;
   absl::Status RecordReceipts(std::span<const HostReceipt> receipts) override;
   absl::Status RenewCertificate(std::string_view host_id, const CertificateRecord& certificate,
                                 const AuditNote& note) override;

@@ -47,9 +47,8 @@ class Store {
   // hosts that are not known are passed over.
   virtual absl::Status TouchHosts(std::span<const HostSeen> seen) = 0;
 
-  // What a host said in its Hello, and the certificate that it showed. NOT_FOUND.
-  virtual absl::Status UpdateFacts(std::string_view host_id, const v1::HostFacts& facts,
-                                   std::string_view certificate_pem) = 0;
+  // In one transaction; hosts that are not known are passed over.
+  virtual absl::Status UpdateFacts(std::span<const HostNews> hosts) = 0;
 
   // Keeps each receipt, whatever its time is: it is what the host says now (ISO-7). One transaction.
   virtual absl::Status RecordReceipts(std::span<const HostReceipt> receipts) = 0;

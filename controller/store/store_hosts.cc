@@ -126,17 +126,19 @@ absl::Status SqliteStore::TouchHosts(std::span<const HostSeen> seen) {
   });
 }
 
-absl::Status SqliteStore::UpdateFacts(std::string_view host_id, const v1::HostFacts& facts,
-                                      std::string_view certificate_pem) {
+absl::Status SqliteStore::UpdateFacts(std::span<const HostNews> hosts) {
   return Write([&](Database& database) -> absl::Status {
     CORDON_ASSIGN_OR_RETURN(
         Statement update,
         database.Prepare("UPDATE hosts SET name = ?, facts = ?, certificate = ? WHERE host_id = ?"));
-    update.BindText(1, facts.host_name())
-        .BindBlob(2, facts.SerializeAsString())
-        .BindBlob(3, certificate_pem)
-        .BindText(4, host_id);
-    return UpdateOne(database, update, host_id);
+    for (const HostNews& host : hosts) {
+      CORDON_RETURN_IF_ERROR(update.BindText(1, host.facts.host_name())
+                                 .BindBlob(2, host.facts.SerializeAsString())
+                                 .BindBlob(3, host.certificate_pem)
+                                 .BindText(4, host.host_id)
+                                 .Run());
+    }
+    return absl::OkStatus();
   });
 }
 

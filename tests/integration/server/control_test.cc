@@ -369,6 +369,36 @@ TEST(ServerControl, AUT3_AnOrderNeverOvertakesTheChangeOfTrustBeforeIt) {
   EXPECT_GT(orders_seen, 0);
 }
 
+// Ten thousand hosts come back after a power cut: all threads for hosts wait for the store.
+TEST(ServerControl, HostsThatWaitForTheStoreKeepNoOperatorWaiting) {
+  ServerBox box({.workers = 1});
+  const v1::EnrollmentFile file = box.MakeEnrollment();
+  const KeyPtr key = Must(NewTlsKey());
+  const v1::EnrollRequest request = ServerBox::EnrollRequestFor(file, *key);
+  const auto stub = box.Gateway(box.BootstrapTls(file));
+  Database other = Must(Database::Open(box.StoreFile(), Database::Durability::kFull));
+  std::atomic<bool> enrolled = false;
+  std::thread host;
+  Must(other.Transaction([&]() -> absl::Status {  // the store cannot be written now
+    host = std::thread([&] {
+      v1::EnrollResponse response;
+      Must(Call([&](auto* context) { return stub->Enroll(context, request, &response); }));
+      enrolled = true;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    v1::GetFleetResponse fleet;
+    EXPECT_THAT(Call([&](auto* context) {
+                  context->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+                  return box.Operator().GetFleet(context, v1::GetFleetRequest(), &fleet);
+                }),
+                IsOk());
+    EXPECT_FALSE(enrolled) << "the host did not wait: nothing was tested";
+    return absl::OkStatus();
+  }));
+  host.join();
+  EXPECT_TRUE(enrolled);
+}
+
 TEST(ServerControl, AStoppingControllerSaysSo) {
   Connected c;
   c.box.Server().Stop();
