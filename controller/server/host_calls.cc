@@ -44,12 +44,13 @@ bool IsPast(const OrderRecord& record, uint64_t trust_version) {
          bundle.ParseFromString(order.trust().bundle().bundle()) && bundle.version() <= trust_version;
 }
 
-void MarkPast(ServerParts& parts, const std::string& host_id, const std::string& order_id) {
+void MarkSuperseded(ServerParts& parts, const std::string& host_id, const std::string& order_id,
+                    const std::string& why) {
   v1::OrderOutcome outcome;
   outcome.set_order_id(order_id);
   outcome.set_host_id(host_id);
   outcome.set_state(v1::OrderOutcome::STATE_SUPERSEDED);
-  outcome.set_message("the host has this trust bundle, or a newer one, from its enrolment");
+  outcome.set_message(why);
   outcome.set_time_unix_nanos(parts.clock.WallNanos());
   parts.reports.Add({{}, std::move(outcome), [](const absl::Status& /*logged by the queue*/) {}});
 }
@@ -138,12 +139,18 @@ void SendPendingOrders(ServerParts& parts, const std::string& host_id, const v1:
   std::vector<std::string> delivered;
   for (const OrderRecord& order : *orders) {
     if (IsPast(order, hello.trust_version())) {
-      MarkPast(parts, host_id, order.order_id);
+      MarkSuperseded(parts, host_id, order.order_id,
+                     "the host has this trust bundle, or a newer one, from its enrolment");
       continue;
     }
     if (send(parts.orders.Of(order.order_id, order.signed_order))) delivered.push_back(order.order_id);
   }
   MarkDelivered(parts, host_id, delivered);
+  const absl::StatusOr<std::vector<std::string>> overtaken = parts.store.OvertakenScans(host_id, lanes);
+  if (!overtaken.ok()) return;  // the next session says it
+  for (const std::string& order_id : *overtaken) {
+    MarkSuperseded(parts, host_id, order_id, "the host had a newer order of the lane when this one came");
+  }
 }
 
 void ServerParts::NameMisbehaviour(const std::string& host_id, const std::string& what) {

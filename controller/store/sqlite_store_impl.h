@@ -55,6 +55,8 @@ class SqliteStore final : public Store {
   absl::Status WithdrawOrder(std::string_view order_id, const AuditNote& note) override;
   absl::StatusOr<std::vector<OrderRecord>> OrdersFor(std::string_view host_id,
                                                      std::span<const v1::LaneState> lanes) override;
+  absl::StatusOr<std::vector<std::string>> OvertakenScans(std::string_view host_id,
+                                                          std::span<const v1::LaneState> lanes) override;
   absl::StatusOr<std::vector<v1::OrderOutcome>> RecordOutcomes(
       std::span<const v1::OrderOutcome> outcomes) override;
   absl::StatusOr<std::vector<v1::OrderOutcome>> ExpireOrders() override;

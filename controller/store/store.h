@@ -113,6 +113,11 @@ class Store {
   virtual absl::StatusOr<std::vector<OrderRecord>> OrdersFor(std::string_view host_id,
                                                              std::span<const v1::LaneState> lanes) = 0;
 
+  // Scans that the host was never sent, and would take for old: they were released after a newer one that it
+  // has (a late approval, while it was offline). By what the host says it has applied.
+  virtual absl::StatusOr<std::vector<std::string>> OvertakenScans(std::string_view host_id,
+                                                                  std::span<const v1::LaneState> lanes) = 0;
+
   // Applies each outcome that its order's present state allows (MayBecome, outcome.h) in one transaction and
   // returns those that changed something. One for an order that was never meant for the host is passed over
   // (AUT-2: host_id comes from the certificate). A receipt in it is recorded too.

@@ -160,6 +160,24 @@ absl::StatusOr<std::vector<OrderRecord>> SqliteStore::OrdersFor(std::string_view
   return InTurn(std::move(orders));
 }
 
+absl::StatusOr<std::vector<std::string>> SqliteStore::OvertakenScans(std::string_view host_id,
+                                                                     std::span<const v1::LaneState> lanes) {
+  std::vector<std::string> overtaken;
+  const uint64_t applied = AppliedSequence(lanes, kScanLane);
+  CORDON_RETURN_IF_ERROR(Read([&](Database& database) -> absl::Status {
+    CORDON_ASSIGN_OR_RETURN(Statement query,
+                            database.Prepare("SELECT order_id FROM outcomes WHERE host_id = ? AND lane = ? "
+                                             "AND sequence < ? AND state = 1"));
+    query.BindText(1, host_id).BindText(2, kScanLane).BindUnsigned(3, applied);
+    while (true) {
+      CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
+      if (!row) return absl::OkStatus();
+      overtaken.emplace_back(query.Bytes(0));
+    }
+  }));
+  return overtaken;
+}
+
 absl::StatusOr<std::vector<OrderOutcome>> SqliteStore::RecordOutcomes(
     std::span<const OrderOutcome> outcomes) {
   std::vector<OrderOutcome> changed;

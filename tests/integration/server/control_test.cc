@@ -369,6 +369,40 @@ TEST(ServerControl, AUT3_AnOrderNeverOvertakesTheChangeOfTrustBeforeIt) {
   EXPECT_GT(orders_seen, 0);
 }
 
+// A late approval: the host has a newer scan by then, and would take this one for old.
+TEST(ServerControl, AScanThatTheHostWouldTakeForOldIsNotLeftWaiting) {
+  ServerBox box;
+  const TestHost host = box.AddHost();
+  const auto submit_scan = [&](uint64_t sequence) {
+    v1::Order order = box.IsolateHosts({host.id});
+    order.mutable_scan()->mutable_spec()->mutable_integrity();
+    order.set_sequence(sequence);
+    v1::SubmitOrderResponse submitted;
+    Must(box.Submit(box.Signed(order), &submitted));
+    return order.order_id();
+  };
+  const auto state_of = [&](const std::string& order_id) {
+    return Must(box.Store().OutcomesOf(order_id)).at(0).state();
+  };
+  const auto now = static_cast<uint64_t>(WallNowNanos() / 1'000);
+  const std::string late = submit_scan(now - 10);
+  const std::string next = submit_scan(now + 10);
+  v1::ControlRequest hello = HelloOf("reception-1");
+  v1::LaneState& lane = *hello.mutable_hello()->add_lanes();
+  lane.set_lane("scan");
+  lane.set_sequence(now);
+  lane.set_order_id(NewUuid());
+  const auto control = host.Control();
+  ASSERT_TRUE(control->Send(hello));
+  ASSERT_TRUE(control->Read()->has_welcome());
+  const auto order = control->Read();
+  ASSERT_TRUE(order.has_value() && order->has_order());
+  for (int i = 0; i < 500 && state_of(late) == v1::OrderOutcome::STATE_PENDING; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(state_of(late), v1::OrderOutcome::STATE_SUPERSEDED);
+  EXPECT_LE(state_of(next), v1::OrderOutcome::STATE_DELIVERED) << "the positive control";
+}
+
 // Ten thousand hosts come back after a power cut: all threads for hosts wait for the store.
 TEST(ServerControl, HostsThatWaitForTheStoreKeepNoOperatorWaiting) {
   ServerBox box({.workers = 1});

@@ -171,6 +171,20 @@ TEST(StoreOrders, ScansStandBesideEachOtherAndBesideIsolation) {
   EXPECT_THAT(f.Due(f.a), ElementsAre(isolate.order_id(), second.order_id()));
 }
 
+TEST(StoreOrders, AScanThatWasReleasedAfterANewerOneIsNamedAsOvertaken) {
+  Fixture f;
+  const v1::Order newer = f.box.Scan({f.a}, 20);
+  const v1::Order late = f.box.Scan({f.a}, 10);
+  for (const v1::Order& order : {newer, late}) ASSERT_THAT(f.box.Submit(order), IsOk());
+  const std::vector<v1::LaneState> none;
+  EXPECT_THAT(Must(f.box->OvertakenScans(f.a, none)), IsEmpty());
+  const std::vector<v1::LaneState> applied = {Applied("scan", 20)};
+  EXPECT_THAT(Must(f.box->OvertakenScans(f.a, applied)), ElementsAre(late.order_id()));
+  // Of one that was sent the host may yet say what it did.
+  f.Record(late, f.a, OrderOutcome::STATE_DELIVERED);
+  EXPECT_THAT(Must(f.box->OvertakenScans(f.a, applied)), IsEmpty());
+}
+
 TEST(StoreOrders, AHostIsSentOnlyWhatItHasNotApplied) {
   Fixture f;
   const v1::Order isolate = f.box.Isolate({f.a}, 10);
