@@ -13,6 +13,7 @@
 #include "agent/event/event_sink.h"
 #include "agent/orders/audit_witness.h"
 #include "agent/orders/lane_store.h"
+#include "agent/orders/order_checks.h"
 #include "agent/orders/order_handler.h"
 #include "agent/orders/trust_chain.h"
 #include "common/base/clock.h"
@@ -66,9 +67,10 @@ class OrderGate {
   void OnScanRefused(const std::string& order_id, std::string_view why);
 
   // Once, when the handler is ready: gives effect to orders that were on disk when a crash came before their
-  // effect, and tells again what became of the newest order of each lane: a controller takes the same word
-  // twice, but without any it takes the order for expired. A scan that had begun is left to
-  // ScanRunner::ResumeInterrupted, which is to be called after this; one of which nothing is left has failed.
+  // effect, unless their time has passed meanwhile, and tells again what became of the newest order of each
+  // lane: a controller takes the same word twice, but without any it takes the order for expired. A scan that
+  // had begun is left to ScanRunner::ResumeInterrupted, which is to be called after this; one of which
+  // nothing is left has failed.
   void Resume();
 
   // The policy to begin with; nothing: the host's defaults.
@@ -102,6 +104,7 @@ class OrderGate {
   void ResumeIsolation();
   std::string ResumeScanJob();  // the order that it told of; empty: none
   void ResumeLane(std::string_view lane, const std::string& scan_told);
+  void RefuseRecorded(std::string_view lane, LaneRecord record, const Refusal& refusal);
 
   v1::OrderOutcome MakeOutcome(const std::string& order_id, v1::OrderOutcome::State state,
                                std::string_view message) const;

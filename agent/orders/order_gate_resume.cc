@@ -1,8 +1,11 @@
 // What a start makes of the orders that are on disk.
 
+#include <utility>
+
 #include "agent/orders/order_checks.h"
 #include "agent/orders/order_gate.h"
 #include "common/base/status.h"
+#include "common/base/text.h"
 
 namespace cordon::agent {
 
@@ -36,6 +39,8 @@ std::string OrderGate::ResumeScanJob() {
   } else if ((*record)->sequence == 0) {
     // A crash may have come before this was told, or before the host forgot the scan.
     RecordScan((*record)->outcome);
+  } else {
+    return "";  // of the lane, which ResumeLane tells of
   }
   return order_id;
 }
@@ -53,11 +58,30 @@ void OrderGate::ResumeLane(std::string_view lane, const std::string& scan_told) 
     return;
   }
   const absl::StatusOr<v1::Order> order = Verify((*record)->order);
-  if (order.ok()) {
-    Execute(*order, **record);
-  } else {
-    Refuse((*record)->order_id, Outcome::STATE_REFUSED, Message(order.status()));
+  if (!order.ok()) {
+    RefuseRecorded(lane, **record, {Outcome::STATE_REFUSED, std::string(Message(order.status()))});
+    return;
   }
+  // What had begun in its time goes on.
+  const bool begun = order->has_scan() && parts_.handler.FindScan(order->order_id()).ok();
+  const auto refusal = CheckForHost(*order, host_, parts_.clock.WallNanos(), kClockSlackNanos);
+  if (refusal.has_value() && !begun) {
+    RefuseRecorded(lane, **record, *refusal);
+  } else {
+    Execute(*order, **record);
+  }
+}
+
+// For good: the next start must not judge it again.
+void OrderGate::RefuseRecorded(std::string_view lane, LaneRecord record, const Refusal& refusal) {
+  record.outcome = MakeOutcome(record.order_id, refusal.state,
+                               StrCat("a crash came before its effect, and at the next start it had none: ",
+                                      Printable(refusal.message)));
+  if (const absl::Status written = parts_.lanes.Write(lane, record); !written.ok()) {
+    record.outcome.set_message(
+        StrCat(record.outcome.message(), "; the outcome cannot be recorded: ", Message(written)));
+  }
+  Tell(record.outcome);
 }
 
 }  // namespace cordon::agent

@@ -142,6 +142,61 @@ TEST_F(OrderGateTest, APausedScanOfWhichNothingIsLeftHasFailed) {
   ExpectTold(scan, Outcome::STATE_FAILED, "lost the scan's place");
 }
 
+// Accepted and on disk; the crash came before its effect.
+class CutOffOrder : public OrderGateTest {
+ protected:
+  void CutOff(const v1::Order& order) {
+    agent::LaneRecord record{
+        .sequence = order.sequence(), .order_id = order.order_id(), .outcome = {}, .order = {}};
+    record.order = SignedBy(order, {&people_.alex, &people_.sam});
+    ASSERT_THAT(victim_.Lanes().Write(LaneOf(order), record), IsOk());
+  }
+  size_t Scans() const { return victim_.Effects().size(); }
+};
+
+TEST_F(CutOffOrder, HasItsEffectAtTheNextStartInItsTime) {
+  const v1::Order scan = Scan();
+  CutOff(scan);
+  Restart();
+  ExpectTold(scan, Outcome::STATE_RUNNING);
+  EXPECT_EQ(Scans(), 1U);
+}
+
+TEST_F(CutOffOrder, HasNoneWhenItsTimeHasPassedAndIsRefusedOnce) {
+  const v1::Order scan = Scan();
+  CutOff(scan);
+  victim_.Time().Advance(2 * TestFleet::kHour);
+  for (int start = 0; start < 2; ++start) {
+    Restart();
+    ExpectTold(scan, Outcome::STATE_EXPIRED, "the order expired at");
+    EXPECT_EQ(Scans(), 0U);
+  }
+  EXPECT_EQ(Must(victim_.Lanes().Read(kScanLane))->outcome.state(), Outcome::STATE_EXPIRED);
+}
+
+// The crash came between the scan's first step and the record that it runs.
+TEST_F(CutOffOrder, GoesOnWhenItHadBegunInItsTime) {
+  const v1::Order scan = Scan();
+  CutOff(scan);
+  ASSERT_THAT(victim_.Scan(scan.order_id(), {}), IsOk());
+  victim_.Time().Advance(2 * TestFleet::kHour);
+  Restart();
+  ExpectTold(scan, Outcome::STATE_RUNNING);
+}
+
+TEST_F(CutOffOrder, IsRefusedForGoodWhenItsOperatorsAreGone) {
+  const v1::Order scan = Scan();
+  CutOff(scan);
+  agent::LaneRecord record = *Must(victim_.Lanes().Read(kScanLane));
+  record.order.clear_signatures();
+  AddSignature(people_.mallory, &record.order);
+  ASSERT_THAT(victim_.Lanes().Write(kScanLane, record), IsOk());
+  Restart();
+  ExpectTold(scan, Outcome::STATE_REFUSED, "is not in the trust bundle");
+  EXPECT_EQ(Must(victim_.Lanes().Read(kScanLane))->outcome.state(), Outcome::STATE_REFUSED);
+  EXPECT_EQ(Scans(), 0U);
+}
+
 // What fails for what may pass is tried again while the agent runs.
 class FailedOrder : public OrderGateTest {
  protected:
