@@ -63,15 +63,24 @@ absl::Status Enroll(ServerParts& parts, const Identity& caller, const v1::Enroll
   if (caller.id != request.enrollment_id()) {
     return absl::PermissionDeniedError("the bootstrap certificate is of another enrolment");
   }
-  // AUT-6: before anything is signed. EnrollHost judges again, with the use that it takes.
-  CORDON_RETURN_IF_ERROR(parts.store.CheckEnrollment(request.enrollment_id(), request.token()));
+  const absl::StatusOr<std::string> key_sha256 = KeySha256OfCsr(request.csr_der());
+  NewHost host{{}, request.facts(), {}, key_sha256.value_or("")};
+  // AUT-6: before anything is signed or said of the request. EnrollHost judges again, with the use that it
+  // takes.
+  CORDON_ASSIGN_OR_RETURN(
+      host.host_id, parts.store.CheckEnrollment(request.enrollment_id(), request.token(), host.key_sha256));
+  CORDON_RETURN_IF_ERROR(key_sha256.status());
   CORDON_ASSIGN_OR_RETURN(const Fleet fleet, parts.store.GetFleet());
-  NewHost host{NewUuid(), request.facts(), {}};
-  CORDON_ASSIGN_OR_RETURN(const IssuedCertificate issued,
-                          parts.pki.IssueHost(request.csr_der(), host.host_id));
-  host.certificate = RecordOf(issued);
-  CORDON_ASSIGN_OR_RETURN(const HostRecord enrolled,
-                          parts.store.EnrollHost(request.enrollment_id(), request.token(), host));
+  if (host.host_id.empty()) host.host_id = NewUuid();
+  IssuedCertificate issued;
+  HostRecord enrolled;
+  while (true) {  // at most twice: the same key may have enrolled meanwhile, and keeps that host
+    CORDON_ASSIGN_OR_RETURN(issued, parts.pki.IssueHost(request.csr_der(), host.host_id));
+    host.certificate = RecordOf(issued);
+    CORDON_ASSIGN_OR_RETURN(enrolled, parts.store.EnrollHost(request.enrollment_id(), request.token(), host));
+    if (enrolled.host_id == host.host_id) break;
+    host.host_id = enrolled.host_id;
+  }
   spdlog::info("host {} ({}) enrolled at site {}", enrolled.host_id, Printable(enrolled.facts.host_name()),
                enrolled.site);
   response->set_host_id(enrolled.host_id);

@@ -55,6 +55,7 @@ struct NewHost {
   std::string host_id;  // UUID made by the controller
   v1::HostFacts facts;
   CertificateRecord certificate;
+  std::string key_sha256 = {};  // of the public key in its request, which it has proven to have
 };
 
 struct NewEnrollment {

@@ -44,7 +44,8 @@ class SqliteStore final : public Store {
   absl::Status CreateEnrollment(const NewEnrollment& enrollment, const AuditNote& note) override;
   absl::StatusOr<std::vector<v1::Enrollment>> ListEnrollments() override;
   absl::Status RevokeEnrollment(std::string_view enrollment_id, const AuditNote& note) override;
-  absl::Status CheckEnrollment(std::string_view enrollment_id, std::string_view token) override;
+  absl::StatusOr<std::string> CheckEnrollment(std::string_view enrollment_id, std::string_view token,
+                                              std::string_view key_sha256) override;
   absl::StatusOr<HostRecord> EnrollHost(std::string_view enrollment_id, std::string_view token,
                                         const NewHost& host) override;
 
@@ -117,6 +118,8 @@ absl::Status AppendOutcomeEntries(Database& database, int64_t now, std::span<con
 // Adds the entries that the tree lacks: those of a store that was made before there was one. DATA_LOSS: the
 // tree knows of entries that the log has not.
 absl::Status CompleteAuditTree(Database& database);
+// NOT_FOUND.
+absl::StatusOr<HostRecord> FindHost(Database& database, std::string_view host_id);
 // Keeps a record of a certificate given out.
 absl::Status RecordCertificate(Database& database, std::string_view identity,
                                const CertificateRecord& certificate);

@@ -69,12 +69,18 @@ class Store {
   // NOT_FOUND. Twice is once.
   virtual absl::Status RevokeEnrollment(std::string_view enrollment_id, const AuditNote& note) = 0;
 
-  // Whether EnrollHost would take this enrolment and token now; the same refusals. Counts nothing.
-  virtual absl::Status CheckEnrollment(std::string_view enrollment_id, std::string_view token) = 0;
+  // Whether EnrollHost would take this enrolment, token and key now; the same refusals. Counts nothing. The
+  // host that the key has enrolled with it already, empty for a new one.
+  virtual absl::StatusOr<std::string> CheckEnrollment(std::string_view enrollment_id, std::string_view token,
+                                                      std::string_view key_sha256) = 0;
 
   // Counts one use of the enrolment and makes the host, or does neither; two callers never share a use. The
   // host takes the enrolment's site and labels, and the unexpired orders that name those. PERMISSION_DENIED
   // says whether the enrolment is unknown, its token wrong, revoked, expired or used up.
+  //
+  // A key that has enrolled with it already, and whose host has never had a session (its answer was lost), is
+  // that host again, and takes no further use; where `host` has another id, nothing has changed, and the
+  // certificate is to be issued for the id that is returned (AUT-1).
   virtual absl::StatusOr<HostRecord> EnrollHost(std::string_view enrollment_id, std::string_view token,
                                                 const NewHost& host) = 0;
 

@@ -71,13 +71,17 @@ absl::Status CancelOpenOrders(Database& database, std::string_view host_id, int6
 
 }  // namespace
 
+absl::StatusOr<HostRecord> FindHost(Database& database, std::string_view host_id) {
+  CORDON_ASSIGN_OR_RETURN(Statement query, database.Prepare(StrCat(kSelectHost, "WHERE h.host_id = ?")));
+  CORDON_ASSIGN_OR_RETURN(const bool found, query.BindText(1, host_id).Step());
+  if (!found) return NoSuchHost(host_id);
+  return HostFrom(query);
+}
+
 absl::StatusOr<HostRecord> SqliteStore::GetHost(std::string_view host_id) {
   HostRecord host;
   CORDON_RETURN_IF_ERROR(Read([&](Database& database) -> absl::Status {
-    CORDON_ASSIGN_OR_RETURN(Statement query, database.Prepare(StrCat(kSelectHost, "WHERE h.host_id = ?")));
-    CORDON_ASSIGN_OR_RETURN(const bool found, query.BindText(1, host_id).Step());
-    if (!found) return NoSuchHost(host_id);
-    CORDON_ASSIGN_OR_RETURN(host, HostFrom(query));
+    CORDON_ASSIGN_OR_RETURN(host, FindHost(database, host_id));
     return absl::OkStatus();
   }));
   return host;
