@@ -99,6 +99,16 @@ struct OrderRecord {
   uint32_t signatures_needed = 0;  // by the trust bundle in force; of one that is no open proposal, then
 };
 
+struct OrderPage {
+  std::vector<v1::OrderSummary> orders;  // newest first
+  std::string next_page_token;           // empty: that was all
+};
+
+struct OutcomePage {
+  std::vector<v1::OrderOutcome> outcomes;  // by host_id
+  std::string next_page_token;             // empty: that was all
+};
+
 struct SubmittedOrder {
   v1::SignedOrder signed_order;  // as hosts get it
   // OPEN: it waits for signatures, and no host has an outcome of it.

@@ -63,7 +63,9 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<v1::OrderOutcome>> ExpireOrders() override;
   absl::StatusOr<OrderRecord> GetOrder(std::string_view order_id) override;
   absl::StatusOr<std::vector<v1::OrderOutcome>> OutcomesOf(std::string_view order_id) override;
-  absl::StatusOr<std::vector<v1::OrderSummary>> ListOrders(uint32_t limit) override;
+  absl::StatusOr<OutcomePage> OutcomePageOf(std::string_view order_id, std::string_view page_token) override;
+  absl::StatusOr<v1::OrderSummary> SummaryOf(std::string_view order_id) override;
+  absl::StatusOr<OrderPage> ListOrders(uint32_t limit, std::string_view page_token) override;
   absl::StatusOr<uint64_t> NewestOrderSequence() override;
 
   absl::StatusOr<std::vector<v1::SignedOrder>> TrustHistory(uint64_t after_version) override;

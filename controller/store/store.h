@@ -138,8 +138,14 @@ class Store {
   virtual absl::StatusOr<OrderRecord> GetOrder(std::string_view order_id) = 0;
   // By host_id; NOT_FOUND when there is no such order.
   virtual absl::StatusOr<std::vector<v1::OrderOutcome>> OutcomesOf(std::string_view order_id) = 0;
-  // Newest first, with counts per state; limit 1 to 1,000.
-  virtual absl::StatusOr<std::vector<v1::OrderSummary>> ListOrders(uint32_t limit) = 0;
+  // The same, as much as makes a message of 8 MiB. INVALID_ARGUMENT: the page token is not one of ours.
+  virtual absl::StatusOr<OutcomePage> OutcomePageOf(std::string_view order_id,
+                                                    std::string_view page_token) = 0;
+  // The order as it is listed: with counts per state. NOT_FOUND.
+  virtual absl::StatusOr<v1::OrderSummary> SummaryOf(std::string_view order_id) = 0;
+  // Newest first, with counts per state; limit 1 to 1,000, fewer where they would make more than 8 MiB: an
+  // order can have 4 MiB (AUT-6). INVALID_ARGUMENT: the page token is not one of ours.
+  virtual absl::StatusOr<OrderPage> ListOrders(uint32_t limit, std::string_view page_token) = 0;
   virtual absl::StatusOr<uint64_t> NewestOrderSequence() = 0;  // 0 = none
 
   // -- Trust (AUT-3)
