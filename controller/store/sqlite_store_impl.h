@@ -80,6 +80,8 @@ class SqliteStore final : public Store {
   absl::StatusOr<int64_t> EventsAfter(int64_t position, const EventQuery& query,
                                       const EventCallback& callback) override;
 
+  absl::StatusOr<bool> AgeOutEvents(int64_t keep_nanos, int64_t up_to_position) override;
+
   absl::Status AppendAudit(const AuditNote& note) override;
   absl::Status ReadAudit(uint64_t from_index,
                          const std::function<bool(v1::AuditEntry&& entry)>& callback) override;

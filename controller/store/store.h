@@ -195,6 +195,13 @@ class Store {
   virtual absl::StatusOr<int64_t> EventsAfter(int64_t position, const EventQuery& query,
                                               const EventCallback& callback) = 0;
 
+  // Takes out the events of batches that were committed more than `keep_nanos` ago by this clock, whatever
+  // their hosts' clocks said, up to `up_to_position`: some of them, in one small transaction. True: there are
+  // more. Headers stay, so that chains are whole and repeats are dropped (TEL-2, TEL-3); so do gaps, and
+  // events of class CONTROL: what became of orders and levels. To be called about every hour; time counts
+  // from the first call on.
+  virtual absl::StatusOr<bool> AgeOutEvents(int64_t keep_nanos, int64_t up_to_position) = 0;
+
   // -- Audit
   // ------------------------------------------------------------------------------------------------- For
   // what has no other fact in the store.
