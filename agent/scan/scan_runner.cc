@@ -22,6 +22,7 @@
 #include "common/base/text.h"
 #include "common/crypto/digest.h"
 #include "common/sqlite/database.h"
+#include "common/wire/order.h"
 #include "platform/api/file_names.h"
 
 namespace cordon::agent {
@@ -67,6 +68,7 @@ class ScanRunner::Core {
 
   absl::Status Start(const std::string& order_id, const v1::ScanSpec& spec) {
     CORDON_RETURN_IF_ERROR(CheckScanSpec(spec));
+    CORDON_RETURN_IF_ERROR(CheckPaths(spec));
     const std::lock_guard lock(mutex_);
     if (stopping_) return absl::FailedPreconditionError("the agent is stopping");
     if (running_ && order_id_ == order_id) return absl::OkStatus();
