@@ -31,10 +31,13 @@ class OrderActions final : public OrderHandler {
     return isolation_.Release(order_id, sequence);
   }
   v1::LaneState IsolationLane() override { return isolation_.Lane(); }
+  v1::Receipt IsolationReceipt() override { return isolation_.ReadReceipt(); }
 
   absl::Status Scan(const std::string& order_id, const v1::ScanSpec& spec) override {
     return scans_.Start(order_id, spec);
   }
+  absl::Status FindScan(const std::string& scan_order_id) override { return scans_.Find(scan_order_id); }
+  void EndScan(const std::string& scan_order_id) override { scans_.Forget(scan_order_id); }
   absl::Status CancelScan(const std::string& scan_order_id) override { return scans_.Cancel(scan_order_id); }
   absl::Status PauseScan(const std::string& scan_order_id) override { return scans_.Pause(scan_order_id); }
   absl::Status ResumeScan(const std::string& scan_order_id) override { return scans_.Resume(scan_order_id); }

@@ -1,5 +1,7 @@
 #include "agent/link/host_state.h"
 
+#include <spdlog/spdlog.h>
+
 #include <utility>
 
 #include "agent/link/file_set.h"
@@ -70,14 +72,21 @@ absl::Status FillFromEnrollment(const std::filesystem::path& path, const v1::Enr
 }
 
 // The certificate must be of the CA that the enrolment file pinned, or of one that the operators put beside
-// or in the place of it (AUT-1); the old one's stays good enough until it is renewed. Its time is not judged:
-// an agent whose certificate has lapsed still isolates, and says so.
+// or in the place of it (AUT-1); the old one's stays good enough until it is renewed. At a second change it
+// may be of one between, of which nothing is kept here: then the controller judges it. Its time is not
+// judged: an agent whose certificate has lapsed still isolates, and says so.
 absl::Status CheckIssuer(const std::filesystem::path& path, const HostState& state) {
   absl::Status issued;
   for (const std::string& authorities : {state.enrollment_ca_pem, state.ca_pem}) {
     issued = CheckCertificate(state.credentials.certificate_pem, authorities,
                               state.credentials.not_before_unix_nanos);
     if (issued.ok()) return issued;
+  }
+  if (state.ca_pem != state.enrollment_ca_pem) {
+    spdlog::warn(
+        "{}: of neither the CA of the enrolment nor one in force ({}); it is used until it is renewed",
+        path.string(), Message(issued));
+    return absl::OkStatus();
   }
   return Damaged(path, Message(issued));
 }

@@ -23,9 +23,8 @@ struct LaneRecord {
   v1::SignedOrder order;     // so that an effect that a crash cut off can be given again
 };
 
-// Lanes "scan" and "policy", the policy in force, and what was said of the newest change of trust (which
-// itself is in TrustChain's file: it must outlive a damaged agent.db). Every write survives a power cut
-// before it returns. Not thread-safe: the agent loop's.
+// Lanes "scan" and "policy", the policy in force, and what became of the newest scan. Every write survives a
+// power cut before it returns. Not thread-safe: the agent loop's.
 class LaneStore {
  public:
   // Opens agent.db with a connection of its own; open the spool first.

@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <array>
 #include <utility>
 
 #include "agent/orders/order_checks.h"
@@ -16,7 +15,6 @@ namespace {
 
 using Outcome = v1::OrderOutcome;
 
-constexpr std::array kRecordedLanes = {kScanLane, kPolicyLane};
 constexpr int64_t kHour = 3600 * kNanosPerSecond;
 
 // REFUSED: nothing has changed, and trying the same again would not help. FAILED: it should have worked.
@@ -33,17 +31,10 @@ Outcome::State StateOf(const absl::Status& status) {
   }
 }
 
-// Of an isolation, which the controller sends again unless it is refused: a full disk or too little memory
-// passes.
+// Of an isolation, which is tried again unless it is refused: a full disk or too little memory passes.
 Outcome::State StateOfIsolation(const absl::Status& status) {
   const bool passes = absl::IsResourceExhausted(status) || absl::IsNotFound(status);
   return passes ? Outcome::STATE_FAILED : StateOf(status);
-}
-
-std::string JoinReasons(const v1::Receipt& receipt) {
-  std::string text;
-  for (const std::string& reason : receipt.reasons()) StrAppend(&text, text.empty() ? "" : "; ", reason);
-  return text;
 }
 
 std::string TrustText(uint64_t version) {
@@ -122,7 +113,7 @@ void OrderGate::Judge(const v1::SignedOrder& signed_order, const absl::Status& w
 
 void OrderGate::HandleVerified(const v1::Order& order, const v1::SignedOrder& signed_order) {
   if (LaneOf(order) == kIsolationLane) {
-    HandleIsolation(order);
+    HandleIsolation(order, signed_order);
   } else if (order.has_trust()) {
     HandleTrust(order, signed_order);
   } else {
@@ -130,7 +121,7 @@ void OrderGate::HandleVerified(const v1::Order& order, const v1::SignedOrder& si
   }
 }
 
-void OrderGate::HandleIsolation(const v1::Order& order) {
+void OrderGate::HandleIsolation(const v1::Order& order, const v1::SignedOrder& signed_order) {
   const v1::LaneState lane = parts_.handler.IsolationLane();
   const LaneAnswer answer = CompareWithLane(order, lane.sequence(), lane.order_id());
   if (answer == LaneAnswer::kOlder) {
@@ -142,11 +133,12 @@ void OrderGate::HandleIsolation(const v1::Order& order) {
       order.has_isolate() ? parts_.handler.Isolate(order.isolate(), order.order_id(), order.sequence())
                           : parts_.handler.Release(order.release(), order.order_id(), order.sequence());
   if (!receipt.ok()) {
-    Tell(MakeOutcome(order.order_id(), StateOfIsolation(receipt.status()), Message(receipt.status())));
-    return;
+    const Outcome::State state = StateOfIsolation(receipt.status());
+    if (state == Outcome::STATE_FAILED) return FailForNow(order, signed_order, Message(receipt.status()));
+    return Tell(MakeOutcome(order.order_id(), state, Message(receipt.status())));
   }
-  Outcome outcome = MakeOutcome(order.order_id(), Outcome::STATE_DONE, JoinReasons(*receipt));
-  *outcome.mutable_receipt() = *receipt;
+  retries_.erase(std::string(kIsolationLane));
+  const Outcome outcome = MakeDone(order.order_id(), *receipt);
   // The same order again has had its event.
   answer == LaneAnswer::kSame ? parts_.on_outcome(outcome) : Tell(outcome);
 }
@@ -159,25 +151,16 @@ void OrderGate::HandleTrust(const v1::Order& order, const v1::SignedOrder& signe
     return;
   }
   if (const absl::Status accepted = trust_.Accept(order, signed_order); !accepted.ok()) {
-    Tell(MakeOutcome(order.order_id(), Outcome::STATE_FAILED,
-                     StrCat(Message(accepted), "; the trust bundle before it stays in force")));
-    return;
+    return FailForNow(order, signed_order,
+                      StrCat(Message(accepted), "; the trust bundle before it stays in force"));
   }
+  retries_.erase(std::string(kTrustLane));
   TellTrustInForce();
   if (parts_.on_trust) parts_.on_trust();
 }
 
 void OrderGate::TellTrustInForce() {
-  Outcome outcome = MakeOutcome(trust_.Lane().order_id(), Outcome::STATE_DONE, TrustText(trust_.Version()));
-  Tell(outcome);
-  const LaneRecord told{.sequence = trust_.Lane().sequence(),
-                        .order_id = trust_.Lane().order_id(),
-                        .outcome = outcome,
-                        .order = {}};
-  if (const absl::Status written = parts_.lanes.Write(kTrustLane, told); !written.ok()) {
-    // It is in force all the same; the next start says it again.
-    spdlog::warn("the outcome of a change of trust cannot be recorded: {}", Message(written));
-  }
+  Tell(MakeOutcome(trust_.Lane().order_id(), Outcome::STATE_DONE, TrustText(trust_.Version())));
 }
 
 void OrderGate::HandleRecorded(const v1::Order& order, const v1::SignedOrder& signed_order) {
@@ -219,7 +202,11 @@ void OrderGate::HandleRecorded(const v1::Order& order, const v1::SignedOrder& si
 
 void OrderGate::Execute(const v1::Order& order, LaneRecord record) {
   record.outcome = Run(order);
-  if (const absl::Status written = parts_.lanes.Write(LaneOf(order), record); !written.ok()) {
+  absl::Status written = parts_.lanes.Write(LaneOf(order), record);
+  if (written.ok() && record.outcome.state() == Outcome::STATE_RUNNING) {
+    written = WriteScanOutcome(record.outcome);
+  }
+  if (!written.ok()) {
     record.outcome.set_message(StrCat(record.outcome.message(), record.outcome.message().empty() ? "" : "; ",
                                       "the outcome cannot be recorded: ", Message(written)));
   }
@@ -278,40 +265,23 @@ void OrderGate::OnScanRefused(const std::string& order_id, std::string_view why)
 }
 
 void OrderGate::RecordScan(Outcome outcome) {
-  absl::StatusOr<std::optional<LaneRecord>> record = parts_.lanes.Read(kScanLane);
-  absl::Status recorded = record.status();
-  if (record.ok() && record->has_value() && (*record)->order_id == outcome.order_id()) {
-    (*record)->outcome = outcome;
-    recorded = parts_.lanes.Write(kScanLane, **record);
-  }
-  if (!recorded.ok()) {
+  if (const absl::Status recorded = WriteScanOutcome(outcome); !recorded.ok()) {
     outcome.set_message(StrCat(outcome.message(), outcome.message().empty() ? "" : "; ",
                                "cannot be recorded: ", Message(recorded)));
   }
   Tell(outcome);
+  // Also of one that cannot be recorded: the host must be free for the next scan.
+  parts_.handler.EndScan(outcome.order_id());
 }
 
-void OrderGate::Resume() {
-  if (!trust_.Lane().order_id().empty()) {  // a crash may have come before it was said
-    const absl::StatusOr<std::optional<LaneRecord>> told = parts_.lanes.Read(kTrustLane);
-    if (!told.ok() || !told->has_value() || (*told)->order_id != trust_.Lane().order_id()) TellTrustInForce();
-  }
-  for (const std::string_view lane : kRecordedLanes) {
-    const absl::StatusOr<std::optional<LaneRecord>> record = parts_.lanes.Read(lane);
-    if (!record.ok()) {
-      // Without an order it is no message of Control's, which would end with it.
-      TellByEvent(MakeOutcome("", Outcome::STATE_FAILED, Message(record.status())));
-      continue;
-    }
-    if (!record->has_value() || (*record)->order_id.empty()) continue;
-    if ((*record)->outcome.state() != Outcome::STATE_UNSPECIFIED) continue;
-    const absl::StatusOr<v1::Order> order = Verify((*record)->order);
-    if (order.ok()) {
-      Execute(*order, **record);
-    } else {
-      Refuse((*record)->order_id, Outcome::STATE_REFUSED, Message(order.status()));
-    }
-  }
+// The lane has forgotten the scan when another order of it came since, a pause say; its own record has not.
+absl::Status OrderGate::WriteScanOutcome(const Outcome& outcome) {
+  CORDON_RETURN_IF_ERROR(parts_.lanes.Write(
+      kScanJob, {.sequence = 0, .order_id = outcome.order_id(), .outcome = outcome, .order = {}}));
+  CORDON_ASSIGN_OR_RETURN(std::optional<LaneRecord> record, parts_.lanes.Read(kScanLane));
+  if (!record.has_value() || record->order_id != outcome.order_id()) return absl::OkStatus();
+  record->outcome = outcome;
+  return parts_.lanes.Write(kScanLane, *record);
 }
 
 std::vector<v1::LaneState> OrderGate::Lanes() {
@@ -340,6 +310,15 @@ Outcome OrderGate::MakeOutcome(const std::string& order_id, Outcome::State state
   outcome.set_state(state);
   outcome.set_message(std::string(message));
   outcome.set_time_unix_nanos(parts_.clock.WallNanos());
+  return outcome;
+}
+
+Outcome OrderGate::MakeDone(const std::string& order_id, const v1::Receipt& receipt) const {
+  std::string reasons;
+  for (const std::string& reason : receipt.reasons())
+    StrAppend(&reasons, reasons.empty() ? "" : "; ", reason);
+  Outcome outcome = MakeOutcome(order_id, Outcome::STATE_DONE, reasons);
+  *outcome.mutable_receipt() = receipt;
   return outcome;
 }
 

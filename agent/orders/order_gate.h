@@ -2,7 +2,9 @@
 
 #include <absl/status/statusor.h>
 
+#include <array>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +13,7 @@
 #include "agent/event/event_sink.h"
 #include "agent/orders/audit_witness.h"
 #include "agent/orders/lane_store.h"
+#include "agent/orders/order_checks.h"
 #include "agent/orders/order_handler.h"
 #include "agent/orders/trust_chain.h"
 #include "common/base/clock.h"
@@ -28,7 +31,8 @@ namespace cordon::agent {
 // Changes of trust are taken whatever the log is: one of them gives another log its key.
 // A change of trust is on disk before it counts, and judges every order after it.
 // Each refusal has its own sentence, and changes nothing. An outcome leaves twice: by `on_outcome` at once,
-// and as an event of class CONTROL. On the agent loop only.
+// and as an event of class CONTROL; and again at each start, for a crash may have come before either was
+// safe. On the agent loop only.
 class OrderGate {
  public:
   struct Parts {
@@ -53,13 +57,20 @@ class OrderGate {
   // what became of it; an older one is SUPERSEDED.
   void Handle(const v1::SignedOrder& signed_order, const v1::AuditProof& audit);
 
+  // Tries orders again that failed for what may pass: a full disk, too little memory. Later and later, until
+  // it succeeds, the order's time passes or another one takes its place. To be called about every second.
+  void Tick();
+
   // Progress of a scan that an order began; final states become the order's outcome.
   void OnScanProgress(v1::ScanProgress progress);
   // The scan's rules are bad: it did nothing.
   void OnScanRefused(const std::string& order_id, std::string_view why);
 
   // Once, when the handler is ready: gives effect to orders that were on disk when a crash came before their
-  // effect. A scan that had begun is left to ScanRunner::ResumeInterrupted, which is to be called after this.
+  // effect, unless their time has passed meanwhile, and tells again what became of the newest order of each
+  // lane: a controller takes the same word twice, but without any it takes the order for expired. A scan that
+  // had begun is left to ScanRunner::ResumeInterrupted, which is to be called after this; one of which
+  // nothing is left has failed.
   void Resume();
 
   // The policy to begin with; nothing: the host's defaults.
@@ -75,9 +86,12 @@ class OrderGate {
   absl::Status Witness(const v1::AuditProof& audit);
   void Judge(const v1::SignedOrder& signed_order, const absl::Status& witnessed);
   void HandleVerified(const v1::Order& order, const v1::SignedOrder& signed_order);
-  void HandleIsolation(const v1::Order& order);
+  void HandleIsolation(const v1::Order& order, const v1::SignedOrder& signed_order);
   void HandleTrust(const v1::Order& order, const v1::SignedOrder& signed_order);
-  // Says that the change of trust has its effect, and remembers that it was said.
+  // FAILED: says so once, and Tick tries it again.
+  void FailForNow(const v1::Order& order, const v1::SignedOrder& signed_order, std::string_view message);
+  v1::LaneState LaneOfRetry(std::string_view lane);
+  // Says that the newest change of trust has its effect.
   void TellTrustInForce();
   void HandleRecorded(const v1::Order& order, const v1::SignedOrder& signed_order);
   // `record` is on disk, without an outcome: gives the order its effect and records what became of it.
@@ -85,18 +99,36 @@ class OrderGate {
   v1::OrderOutcome Run(const v1::Order& order);
   v1::OrderOutcome RunPolicy(const v1::Order& order);
   void RecordScan(v1::OrderOutcome outcome);
+  absl::Status WriteScanOutcome(const v1::OrderOutcome& outcome);
+  // Parts of Resume, in order_gate_resume.cc.
+  void ResumeIsolation();
+  std::string ResumeScanJob();  // the order that it told of; empty: none
+  void ResumeLane(std::string_view lane, const std::string& scan_told);
+  void RefuseRecorded(std::string_view lane, LaneRecord record, const Refusal& refusal);
 
   v1::OrderOutcome MakeOutcome(const std::string& order_id, v1::OrderOutcome::State state,
                                std::string_view message) const;
+  v1::OrderOutcome MakeDone(const std::string& order_id, const v1::Receipt& receipt) const;
   void Tell(const v1::OrderOutcome& outcome);
   void TellByEvent(const v1::OrderOutcome& outcome);
   // No effect: the answer, and an event within kRefusalEventsPerHour.
   void Refuse(const std::string& order_id, v1::OrderOutcome::State state, std::string_view message);
 
+  static constexpr std::array kRecordedLanes = {kScanLane, kPolicyLane};
+  // Beside the lanes: the scan that runs or ran last, whatever came in its lane since.
+  static constexpr std::string_view kScanJob = "scan-job";
+
   const HostTraits host_;
   TrustChain& trust_;
   AuditWitness& witness_;
   const Parts parts_;
+  // The last failure of a lane, unless something came since.
+  struct Retry {
+    v1::SignedOrder order;
+    int64_t due_boot_nanos = 0;
+    int64_t delay_nanos = 0;
+  };
+  std::map<std::string, Retry, std::less<>> retries_;
   int64_t refusal_hour_began_boot_nanos_;
   int refusals_told_ = 0;
   uint64_t refusals_untold_ = 0;

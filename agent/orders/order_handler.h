@@ -25,9 +25,15 @@ class OrderHandler {
                                               uint64_t sequence) = 0;
   // The newest order of the isolation lane; sequence 0 before the first.
   virtual v1::LaneState IsolationLane() = 0;
+  // What is enforced, read back now.
+  virtual v1::Receipt IsolationReceipt() = 0;
 
   // Begins it; its progress comes to OrderGate::OnScanProgress, and a refusal of its rules to OnScanRefused.
   virtual absl::Status Scan(const std::string& order_id, const v1::ScanSpec& spec) = 0;
+  // Whether the scan is on disk, so that it goes on after a restart: NOT_FOUND or DATA_LOSS when it is not.
+  virtual absl::Status FindScan(const std::string& scan_order_id) = 0;
+  // Its end is recorded: the host forgets it. Any other: nothing.
+  virtual void EndScan(const std::string& scan_order_id) = 0;
   // NOT_FOUND when no such scan runs.
   virtual absl::Status CancelScan(const std::string& scan_order_id) = 0;
   // A paused scan keeps its place, also through a restart. Twice is once. NOT_FOUND when there is no such

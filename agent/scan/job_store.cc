@@ -9,6 +9,10 @@ constexpr std::string_view kClear =
     "DELETE FROM job; DELETE FROM job_root; DELETE FROM told; DELETE FROM fresh_folder; DELETE FROM "
     "fresh_root";
 
+// In the column "paused"; 0: neither.
+constexpr int64_t kPaused = 1;
+constexpr int64_t kCancelled = 2;
+
 }  // namespace
 
 absl::Status JobStore::Begin(const SavedJob& job) {
@@ -37,7 +41,8 @@ absl::StatusOr<std::optional<SavedJob>> JobStore::Load() {
   SavedJob job;
   job.order_id = std::string(find.Bytes(0));
   if (!find.IsNull(2)) job.baseline_before_sha256 = std::string(find.Bytes(2));
-  job.paused = find.Int(3) != 0;
+  job.paused = find.Int(3) == kPaused;
+  job.cancelled = find.Int(3) == kCancelled;
   if (!find.IsNull(4)) job.cursor = std::string(find.Bytes(4));
   if (!job.spec.ParseFromString(std::string(find.Bytes(1))) ||
       !job.progress.ParseFromString(std::string(find.Bytes(5)))) {
@@ -61,7 +66,12 @@ absl::StatusOr<std::vector<ScanRoot>> JobStore::LoadRoots() {
 
 absl::Status JobStore::SetPaused(bool paused) {
   CORDON_ASSIGN_OR_RETURN(Statement update, database_.Prepare("UPDATE job SET paused = ?"));
-  return update.Bind(1, paused ? 1 : 0).Run();
+  return update.Bind(1, paused ? kPaused : 0).Run();
+}
+
+absl::Status JobStore::SetCancelled() {
+  CORDON_ASSIGN_OR_RETURN(Statement update, database_.Prepare("UPDATE job SET paused = ?"));
+  return update.Bind(1, kCancelled).Run();
 }
 
 absl::Status JobStore::SetBaselineBefore(const std::string& sha256) {

@@ -27,6 +27,7 @@ struct SavedJob {
   // Of what was recorded of the roots when the job began; nothing: not looked at yet, empty: nothing was.
   std::optional<std::string> baseline_before_sha256 = {};
   bool paused = false;
+  bool cancelled = false;  // it is only to be told, and forgotten
   // All folders up to this one in the order of the walk are done, and the running programs; empty text: only
   // those; nothing: not even those.
   std::optional<std::string> cursor = {};
@@ -42,6 +43,7 @@ class JobStore {
   absl::Status Begin(const SavedJob& job);
   absl::StatusOr<std::optional<SavedJob>> Load();
   absl::Status SetPaused(bool paused);
+  absl::Status SetCancelled();
   absl::Status SetBaselineBefore(const std::string& sha256);
   absl::Status End();
 

@@ -322,7 +322,8 @@ absl::Status ScanJob::Finish() {
     if (root.baseline != ScanRoot::Baseline::kNone) recorded.push_back(root.path);
   }
   if (recorded.empty()) return absl::OkStatus();
-  if (created.empty() && job_.baseline_before_sha256.has_value()) {  // a check changes nothing
+  // A check changes nothing. One that goes on may have been a baseline that was all made when a crash came.
+  if (created.empty() && job_.baseline_before_sha256.has_value() && !job_.cursor.has_value()) {
     ledger_.Progress().set_baseline_sha256(*job_.baseline_before_sha256);
     return absl::OkStatus();
   }

@@ -22,6 +22,7 @@
 #include "common/base/text.h"
 #include "common/crypto/digest.h"
 #include "common/sqlite/database.h"
+#include "common/wire/order.h"
 #include "platform/api/file_names.h"
 
 namespace cordon::agent {
@@ -67,6 +68,7 @@ class ScanRunner::Core {
 
   absl::Status Start(const std::string& order_id, const v1::ScanSpec& spec) {
     CORDON_RETURN_IF_ERROR(CheckScanSpec(spec));
+    CORDON_RETURN_IF_ERROR(CheckPaths(spec));
     const std::lock_guard lock(mutex_);
     if (stopping_) return absl::FailedPreconditionError("the agent is stopping");
     if (running_ && order_id_ == order_id) return absl::OkStatus();
@@ -76,6 +78,9 @@ class ScanRunner::Core {
     CORDON_ASSIGN_OR_RETURN(const std::optional<SavedJob> other, jobs_.Load());
     // The agent was killed before it recorded that it runs; ResumeInterrupted goes on with it.
     if (other.has_value() && other->order_id == order_id) return absl::OkStatus();
+    if (other.has_value() && other->order_id == ended_) {
+      return absl::ResourceExhaustedError(StrCat("the scan of order ", ended_, " is just ending"));
+    }
     if (other.has_value()) {
       return absl::ResourceExhaustedError(
           StrCat("the scan of order ", other->order_id, " is paused: resume or cancel it first"));
@@ -91,21 +96,36 @@ class ScanRunner::Core {
 
   absl::Status Cancel(const std::string& order_id) {
     std::unique_lock lock(mutex_);
-    if (running_ && order_id_ == order_id) {
+    CORDON_ASSIGN_OR_RETURN(const SavedJob job, FindJob(order_id));
+    CORDON_RETURN_IF_ERROR(jobs_.SetCancelled());
+    if (running_) {
       stop_ = StopReason::kCancel;
       return absl::OkStatus();
     }
-    CORDON_ASSIGN_OR_RETURN(const SavedJob job, Find(order_id));
-    CORDON_RETURN_IF_ERROR(jobs_.End());
+    ended_ = order_id;
     lock.unlock();
-    TellEnd(job, ProgressOf(job, v1::ScanProgress::STATE_CANCELLED,
-                            "cancelled while it was paused; no baseline was changed"));
+    TellCancelled(job);
     return absl::OkStatus();
+  }
+
+  absl::Status Find(const std::string& order_id) {
+    const std::lock_guard lock(mutex_);
+    return FindJob(order_id).status();
+  }
+
+  void Forget(const std::string& order_id) {
+    const std::lock_guard lock(mutex_);
+    const absl::StatusOr<std::optional<SavedJob>> job = jobs_.Load();
+    const bool damaged = absl::IsDataLoss(job.status()) && !running_;
+    const bool its = job.ok() && job->has_value() && (*job)->order_id == order_id;
+    if (damaged || its) Warn(jobs_.End());
+    if (ended_ == order_id) ended_.clear();
   }
 
   absl::Status Pause(const std::string& order_id) {
     const std::lock_guard lock(mutex_);
-    CORDON_RETURN_IF_ERROR(Find(order_id).status());
+    CORDON_ASSIGN_OR_RETURN(const SavedJob job, FindJob(order_id));
+    if (job.cancelled) return absl::OkStatus();
     CORDON_RETURN_IF_ERROR(jobs_.SetPaused(true));
     StopReason running = StopReason::kNone;
     if (running_) stop_.compare_exchange_strong(running, StopReason::kPause);
@@ -115,7 +135,8 @@ class ScanRunner::Core {
   absl::Status Resume(const std::string& order_id) {
     const std::lock_guard lock(mutex_);
     if (stopping_) return absl::FailedPreconditionError("the agent is stopping");
-    CORDON_RETURN_IF_ERROR(Find(order_id).status());
+    CORDON_ASSIGN_OR_RETURN(const SavedJob job, FindJob(order_id));
+    if (job.cancelled) return absl::OkStatus();
     CORDON_RETURN_IF_ERROR(jobs_.SetPaused(false));
     return running_ ? absl::OkStatus() : Launch(order_id);  // its thread sees it when it has come to rest
   }
@@ -126,8 +147,10 @@ class ScanRunner::Core {
     const absl::StatusOr<std::optional<SavedJob>> job = jobs_.Load();
     Warn(job.status());
     if (!job.ok() || !job->has_value()) return;
-    if (!(*job)->paused) return Warn(Launch((*job)->order_id));
+    if (!(*job)->paused && !(*job)->cancelled) return Warn(Launch((*job)->order_id));
+    if ((*job)->cancelled) ended_ = (*job)->order_id;
     lock.unlock();
+    if ((*job)->cancelled) return TellCancelled(**job);
     parts_.on_progress(ProgressOf(**job, v1::ScanProgress::STATE_PAUSED, ""));
   }
 
@@ -157,10 +180,10 @@ class ScanRunner::Core {
   }
 
  private:
-  // Under mutex_.
-  absl::StatusOr<SavedJob> Find(const std::string& order_id) {
+  // Under mutex_. Not one that has told its end.
+  absl::StatusOr<SavedJob> FindJob(const std::string& order_id) {
     CORDON_ASSIGN_OR_RETURN(std::optional<SavedJob> job, jobs_.Load());
-    if (!job.has_value() || job->order_id != order_id) {
+    if (!job.has_value() || job->order_id != order_id || order_id == ended_) {
       return absl::NotFoundError(StrCat("no scan of order ", order_id, " is under way"));
     }
     return *std::move(job);
@@ -170,6 +193,7 @@ class ScanRunner::Core {
   absl::Status Launch(const std::string& order_id) {
     if (thread_.joinable()) thread_.join();
     order_id_ = order_id;
+    ended_.clear();
     running_ = true;
     stop_ = StopReason::kNone;
     try {
@@ -189,17 +213,16 @@ class ScanRunner::Core {
 
   bool GoesOn() {
     std::unique_lock lock(mutex_);
-    const absl::StatusOr<SavedJob> job = Find(order_id_);
+    const absl::StatusOr<SavedJob> job = FindJob(order_id_);
     const bool rests = job.ok() && stop_ == StopReason::kPause && !stopping_;
     if (rests && !job->paused) {
       stop_ = StopReason::kNone;
       return true;
     }
     if (job.ok() && stop_ == StopReason::kCancel) {  // it came when the job had just come to rest
-      Warn(jobs_.End());
+      ended_ = order_id_;
       lock.unlock();
-      TellEnd(*job, ProgressOf(*job, v1::ScanProgress::STATE_CANCELLED,
-                               "cancelled while it was paused; no baseline was changed"));
+      TellCancelled(*job);
       lock.lock();
     }
     running_ = false;
@@ -208,7 +231,7 @@ class ScanRunner::Core {
 
   absl::StatusOr<SavedJob> LoadJob() {
     const std::lock_guard lock(mutex_);
-    return Find(order_id_);
+    return FindJob(order_id_);
   }
 
   void RunOnce() {
@@ -216,7 +239,7 @@ class ScanRunner::Core {
     if (!job.ok()) return Warn(job.status());
     absl::StatusOr<std::vector<std::unique_ptr<RuleScanner>>> scanners = MakeScanners(job->spec);
     if (absl::IsInvalidArgument(scanners.status()) && !job->cursor.has_value()) {
-      EndJob();
+      NoteEnd();
       return parts_.on_refused(job->order_id, scanners.status());
     }
     absl::Status ready = scanners.ok() ? NoteBaseline(&*job) : scanners.status();
@@ -294,8 +317,13 @@ class ScanRunner::Core {
       last.clear_not_scanned();
       return parts_.on_progress(last);
     }
+    NoteEnd();
     TellEnd(job, std::move(last));
-    EndJob();
+  }
+
+  void TellCancelled(const SavedJob& job) {
+    TellEnd(job, ProgressOf(job, v1::ScanProgress::STATE_CANCELLED,
+                            "cancelled while it was paused; no baseline was changed"));
   }
 
   void TellEnd(const SavedJob& job, v1::ScanProgress last) {
@@ -303,9 +331,10 @@ class ScanRunner::Core {
     parts_.on_progress(last);
   }
 
-  void EndJob() {
+  // From here on the job is only waiting for Forget.
+  void NoteEnd() {
     const std::lock_guard lock(mutex_);
-    Warn(jobs_.End());
+    ended_ = order_id_;
   }
 
   // Hashes a file of known content, and reads the database.
@@ -334,6 +363,7 @@ class ScanRunner::Core {
   Database orders_;  // survives a power cut at once
   JobStore jobs_;    // in orders_
   std::string order_id_;
+  std::string ended_;  // the job that has told its end and is not forgotten yet
   bool running_ = false;
   bool stopping_ = false;
   std::atomic<StopReason> stop_ = StopReason::kNone;
@@ -372,6 +402,12 @@ absl::Status ScanRunner::Pause(const std::string& order_id) {
 }
 absl::Status ScanRunner::Resume(const std::string& order_id) {
   return core_->Resume(order_id);
+}
+absl::Status ScanRunner::Find(const std::string& order_id) {
+  return core_->Find(order_id);
+}
+void ScanRunner::Forget(const std::string& order_id) {
+  core_->Forget(order_id);
 }
 void ScanRunner::ResumeInterrupted() {
   core_->ResumeInterrupted();

@@ -41,9 +41,9 @@ struct ScanParts {
 
 // Runs scans, one at a time, on threads of its own. Findings go to the sink as they appear (class FINDING);
 // progress at least once a second to the callback, the last one with a final state (DONE, CANCELLED, FAILED),
-// the list of what was not scanned, and the report that is to be signed. A job keeps its place on disk: it
-// goes on after a pause, a crash and a reboot, and tells each finding once, or says that it may be for the
-// second time. Thread-safe.
+// the list of what was not scanned, and the report that is to be signed. A job keeps its place on disk until
+// Forget: it goes on after a pause, a crash and a reboot, and tells each finding once, or says that it may be
+// for the second time. Thread-safe.
 class ScanRunner final : public HealthPart {
  public:
   // Opens the database. A damaged one is set aside, which is told by an AgentLifecycle event, by State() and
@@ -53,7 +53,7 @@ class ScanRunner final : public HealthPart {
 
   // Begins a job and returns; rules are compiled then, and on_refused tells of bad ones. Nothing has changed
   // on an error: INVALID_ARGUMENT names the bad field; FAILED_PRECONDITION for a check without a baseline;
-  // RESOURCE_EXHAUSTED while another job runs or is paused.
+  // RESOURCE_EXHAUSTED while another job runs, is paused or was not forgotten.
   absl::Status Start(const std::string& order_id, const v1::ScanSpec& spec);
 
   // The job ends as CANCELLED within a second, a paused one at once. NOT_FOUND when there is no such job.
@@ -64,6 +64,13 @@ class ScanRunner final : public HealthPart {
   absl::Status Pause(const std::string& order_id);
   // The paused job goes on; one that runs just goes on. NOT_FOUND as for Pause.
   absl::Status Resume(const std::string& order_id);
+
+  // OK for a job that runs or is paused. NOT_FOUND: there is no such job, or it has ended; DATA_LOSS: what
+  // was kept of it is damaged.
+  absl::Status Find(const std::string& order_id);
+  // The job has told its end, or cannot go on, and that is recorded where it outlives a crash. Until then
+  // it would be told again by the next run of the agent. Any other job: nothing.
+  void Forget(const std::string& order_id);
 
   // The job that the agent's end interrupted, if any, goes on, or stays paused. Once, after construction.
   void ResumeInterrupted();

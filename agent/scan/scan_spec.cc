@@ -1,7 +1,6 @@
 #include "agent/scan/scan_spec.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "agent/scan/walk.h"
@@ -39,28 +38,9 @@ std::vector<std::string> Outermost(std::vector<std::string> paths) {
   return kept;
 }
 
-absl::Status CheckIndicators(const v1::IndicatorCheck& check) {
-  if (check.sha256().empty() && check.md5().empty() && check.path_patterns().empty() &&
-      check.yara().empty()) {
-    return absl::InvalidArgumentError("indicators: there is nothing to look for");
-  }
-  std::set<std::string_view> names;
-  for (const v1::RuleFile& file : check.yara()) {
-    if (!names.insert(file.name()).second) {
-      return absl::InvalidArgumentError(
-          StrCat("indicators: two rule files are called ", Printable(file.name())));
-    }
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
-absl::Status CheckScanSpec(const v1::ScanSpec& spec) {
-  if (!spec.has_integrity() && !spec.has_indicators()) {
-    return absl::InvalidArgumentError("spec: the scan asks for nothing");
-  }
-  if (spec.has_indicators()) CORDON_RETURN_IF_ERROR(CheckIndicators(spec.indicators()));
+absl::Status CheckPaths(const v1::ScanSpec& spec) {
   for (const std::string& path : spec.paths()) CORDON_RETURN_IF_ERROR(CheckPath(path));
   return absl::OkStatus();
 }

@@ -12,9 +12,9 @@
 
 namespace cordon::agent {
 
-// INVALID_ARGUMENT names the field that this host cannot carry out. Pure. Bounds of sizes and counts are
-// common/wire/order.h's.
-absl::Status CheckScanSpec(const v1::ScanSpec& spec);
+// INVALID_ARGUMENT names a path that is none on this system. Pure. All else is CheckScanSpec's
+// (common/wire/order.h), so that operators hear of it before hosts do.
+absl::Status CheckPaths(const v1::ScanSpec& spec);
 
 // The roots of a job, outermost ones only, in the order of the walk, with the links on the way to them
 // resolved (below them none is followed), and what is to be done with the baseline

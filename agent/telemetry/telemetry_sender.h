@@ -63,6 +63,7 @@ class TelemetrySender {
   // The next message up; nothing while there is no position, the windows are full, or all is sent.
   absl::StatusOr<std::optional<v1::TelemetryRequest>> Next();
 
+  // For tests: that the window is kept.
   size_t InFlight() const { return backlog_.in_flight.size() + live_.in_flight.size(); }
 
  private:

@@ -19,6 +19,7 @@
 #include "common/base/strings.h"
 #include "common/base/text.h"
 #include "common/base/uuid.h"
+#include "common/crypto/digest.h"
 #include "common/crypto/random.h"
 
 namespace cordon {
@@ -210,8 +211,10 @@ absl::StatusOr<std::string> MakeCsrDer(EVP_PKEY& key) {
   return bytes;
 }
 
-absl::StatusOr<std::string> IssueFromCsr(EVP_PKEY& ca_key, std::string_view ca_pem, std::string_view csr_der,
-                                         const CertificateRequest& request) {
+namespace {
+
+// A request that is signed by its own key.
+absl::StatusOr<RequestPtr> ReadCsr(std::string_view csr_der) {
   if (csr_der.size() > 16 * 1024)
     return absl::InvalidArgumentError("the certificate request is longer than 16 KiB");
   const auto* der = reinterpret_cast<const unsigned char*>(csr_der.data());
@@ -222,7 +225,25 @@ absl::StatusOr<std::string> IssueFromCsr(EVP_PKEY& ca_key, std::string_view ca_p
     ClearOpenSslErrors();
     return absl::InvalidArgumentError("the certificate request is malformed or not signed by its own key");
   }
-  return IssueForKey(ca_key, ca_pem, *key, request);
+  return csr;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> KeySha256OfCsr(std::string_view csr_der) {
+  CORDON_ASSIGN_OR_RETURN(const RequestPtr csr, ReadCsr(csr_der));
+  unsigned char* der = nullptr;
+  const int size = i2d_PUBKEY(X509_REQ_get0_pubkey(csr.get()), &der);
+  if (size <= 0) return OpenSslError("cannot write a public key");
+  std::string hash = Sha256({reinterpret_cast<const char*>(der), static_cast<size_t>(size)});
+  OPENSSL_free(der);
+  return hash;
+}
+
+absl::StatusOr<std::string> IssueFromCsr(EVP_PKEY& ca_key, std::string_view ca_pem, std::string_view csr_der,
+                                         const CertificateRequest& request) {
+  CORDON_ASSIGN_OR_RETURN(const RequestPtr csr, ReadCsr(csr_der));
+  return IssueForKey(ca_key, ca_pem, *X509_REQ_get0_pubkey(csr.get()), request);
 }
 
 absl::StatusOr<std::string> IssueForKey(EVP_PKEY& ca_key, std::string_view ca_pem, EVP_PKEY& key,

@@ -48,6 +48,10 @@ absl::StatusOr<std::string> MakeCaCertificate(EVP_PKEY& key, std::string_view or
 // A PKCS#10 request in DER that proves possession of `key`. Names no subject: the CA decides.
 absl::StatusOr<std::string> MakeCsrDer(EVP_PKEY& key);
 
+// SHA-256 of the public key (SubjectPublicKeyInfo) of `csr_der`, whose self-signature is checked: who asks
+// has the private key. INVALID_ARGUMENT for a bad request.
+absl::StatusOr<std::string> KeySha256OfCsr(std::string_view csr_der);
+
 // A leaf for the public key of `csr_der`, whose self-signature is checked. Only the key is taken from the
 // request (AUT-2). INVALID_ARGUMENT for a bad request, or a key that is not P-256; at most 16 KiB.
 absl::StatusOr<std::string> IssueFromCsr(EVP_PKEY& ca_key, std::string_view ca_pem, std::string_view csr_der,

@@ -38,6 +38,7 @@ class AuditChainCheck {
   std::string hash_;
 };
 
+// A whole log at once, as tests have it; cordonctl takes entry by entry.
 absl::Status VerifyAudit(std::span<const v1::AuditEntry> entries);
 
 }  // namespace cordon

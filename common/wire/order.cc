@@ -1,6 +1,8 @@
 #include "common/wire/order.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "common/base/status.h"
 #include "common/base/strings.h"
@@ -102,11 +104,16 @@ absl::Status CheckLease(const v1::Lease& lease, v1::Level level) {
 }
 
 absl::Status CheckIndicators(const v1::IndicatorCheck& check) {
+  if (check.sha256().empty() && check.md5().empty() && check.path_patterns().empty() && check.yara().empty())
+    return Bad("there is nothing to look for");
   CORDON_RETURN_IF_ERROR(CheckHashes("sha256", check.sha256(), kSha256Bytes));
   CORDON_RETURN_IF_ERROR(CheckHashes("md5", check.md5(), kMd5Bytes));
   CORDON_RETURN_IF_ERROR(CheckPatterns("path_patterns", check.path_patterns(), kMaxPatterns));
   CORDON_RETURN_IF_ERROR(CheckCount("yara", check.yara_size(), kMaxRuleFiles));
+  std::set<std::string_view> names;
   for (const v1::RuleFile& file : check.yara()) {
+    if (!names.insert(file.name()).second)
+      return Bad(StrCat("yara: two rule files are called ", Printable(file.name().substr(0, 200))));
     CORDON_RETURN_IF_ERROR(CheckText("yara.name", file.name(), kMaxPathBytes));
     if (file.name().empty()) return Bad("yara.name: missing");
     if (file.content().size() > kMaxRuleFileBytes) {

@@ -110,6 +110,12 @@ int main(int argc, char** argv) {
                    "How long hosts' certificates are good; they are renewed at half of it (default 30d)")
       ->envname("CORDON_HOST_CERTIFICATES");
   serve
+      ->add_option(
+          "--keep-events", serve_options.keep_events_days,
+          "Days that events are kept; batches' headers, orders and the audit log stay (default 0: for ever)")
+      ->check(CLI::Range(0U, 36'500U))
+      ->envname("CORDON_KEEP_EVENTS");
+  serve
       ->add_option("--host-bytes", serve_options.host_bytes_per_second,
                    "What one host may send: bytes per second (default 8 MiB); more is held back")
       ->check(CLI::Range(64U * 1024U, 1U << 30U));

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <future>
+#include <limits>
 #include <memory>
 
 #include "common/base/hex.h"
@@ -10,6 +11,7 @@
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/crypto/digest.h"
+#include "controller/app/event_ager.h"
 #include "controller/app/init.h"
 #include "controller/export/exporter.h"
 #include "controller/pki/pki.h"
@@ -87,6 +89,13 @@ absl::Status Serve(const ServeOptions& options) {
   CORDON_ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
                           Server::Start(server_options, *store, *pki, *clock));
   CORDON_ASSIGN_OR_RETURN(const std::unique_ptr<Exporter> exporter, StartExport(options, *store, *clock));
+  std::unique_ptr<EventAger> ager;
+  if (options.keep_events_days > 0) {
+    constexpr int64_t kDayNanos = 86'400 * kNanosPerSecond;
+    ager = std::make_unique<EventAger>(*store, options.keep_events_days * kDayNanos, [&exporter] {
+      return exporter != nullptr ? exporter->Position() : std::numeric_limits<int64_t>::max();
+    });
+  }
   spdlog::info("fleet {}: serving on {}", pki->FleetId(), options.listen);
   platform::NotifyServiceReady();
   asked.get_future().wait();

@@ -16,6 +16,7 @@ struct ServeOptions {
   std::string store = "sqlite";           // the only one so far
   std::string export_to;                  // "file:PATH" or "syslog-tls:HOST:PORT"; empty = nowhere
   std::string host_certificates = "30d";  // how long they are good; "1m" to "365d"
+  uint32_t keep_events_days = 0;          // 0 = for ever; at most 36,500
   // What one host may send, in the long run; 0 = the usual, see HostLimits.
   uint32_t host_bytes_per_second = 0;
   uint32_t host_events_per_second = 0;

@@ -167,9 +167,7 @@ absl::StatusOr<ExitCode> ApproveOrder(Tool& tool, const std::string& order_id,
   }
   CORDON_ASSIGN_OR_RETURN(const Client* const client, tool.Controller());
   CORDON_ASSIGN_OR_RETURN(const FollowedTrust* const trust, tool.Trust());
-  v1::GetOrderRequest get;
-  get.set_order_id(order_id);
-  CORDON_ASSIGN_OR_RETURN(const v1::GetOrderResponse found, client->Call(&Client::Stub::GetOrder, get));
+  CORDON_ASSIGN_OR_RETURN(const v1::GetOrderResponse found, client->GetOrder(order_id));
   const v1::SignedOrder& signed_order = found.summary().order();
   CORDON_ASSIGN_OR_RETURN(const v1::Order order,
                           CheckApprovable(found.summary(), order_id, client->Identity().operator_id(),

@@ -120,6 +120,36 @@ absl::StatusOr<std::vector<v1::SignedOrder>> Client::TrustHistory(uint64_t after
   return std::vector<v1::SignedOrder>(response.orders().begin(), response.orders().end());
 }
 
+absl::StatusOr<v1::GetOrderResponse> Client::GetOrder(const std::string& order_id) const {
+  v1::GetOrderRequest request;
+  request.set_order_id(order_id);
+  CORDON_ASSIGN_OR_RETURN(v1::GetOrderResponse found, Call(&Stub::GetOrder, request));
+  for (int page = 0; page < kMaxPages; ++page) {
+    if (found.next_page_token().empty()) return found;
+    request.set_page_token(found.next_page_token());
+    CORDON_ASSIGN_OR_RETURN(v1::GetOrderResponse more, Call(&Stub::GetOrder, request));
+    for (v1::OrderOutcome& outcome : *more.mutable_outcomes()) *found.add_outcomes() = std::move(outcome);
+    found.set_next_page_token(more.next_page_token());
+  }
+  return absl::OutOfRangeError("the controller's list of outcomes does not end");
+}
+
+absl::Status Client::ListOrders(uint32_t limit,
+                                const std::function<void(const v1::OrderSummary&)>& on_order) const {
+  v1::ListOrdersRequest request;
+  request.set_limit(limit);
+  while (true) {
+    CORDON_ASSIGN_OR_RETURN(const v1::ListOrdersResponse page, Call(&Stub::ListOrders, request));
+    for (const v1::OrderSummary& order : page.orders()) {
+      on_order(order);
+      if (--limit == 0) return absl::OkStatus();
+    }
+    if (page.next_page_token().empty() || page.orders().empty()) return absl::OkStatus();
+    request.set_limit(limit);
+    request.set_page_token(page.next_page_token());
+  }
+}
+
 absl::StatusOr<std::vector<v1::Host>> Client::ListHosts() const {
   std::vector<v1::Host> hosts;
   v1::ListHostsRequest request;

@@ -70,6 +70,11 @@ class Client {
   // See TrustHistory in trust_pin.h.
   absl::StatusOr<std::vector<v1::SignedOrder>> TrustHistory(uint64_t after_version) const;
 
+  // An order with all of its outcomes.
+  absl::StatusOr<v1::GetOrderResponse> GetOrder(const std::string& order_id) const;
+  // Calls `on_order` for the newest orders, newest first, up to `limit`.
+  absl::Status ListOrders(uint32_t limit, const std::function<void(const v1::OrderSummary&)>& on_order) const;
+
   // All hosts of the fleet.
   absl::StatusOr<std::vector<v1::Host>> ListHosts() const;
 

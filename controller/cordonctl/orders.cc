@@ -65,21 +65,14 @@ boost::json::object SummaryJson(const v1::OrderSummary& summary) {
 
 absl::StatusOr<ExitCode> List(Tool& tool, uint32_t limit) {
   CORDON_ASSIGN_OR_RETURN(const Client* const client, tool.Controller());
-  v1::ListOrdersRequest request;
-  request.set_limit(limit);
-  CORDON_ASSIGN_OR_RETURN(const v1::ListOrdersResponse response,
-                          client->Call(&Client::Stub::ListOrders, request));
   Table table({"SUBMITTED", "ORDER", "ACTION", "TARGET", "SIGNATURES", "HOSTS", "REASON"});
-  for (const v1::OrderSummary& summary : response.orders()) {
-    if (tool.Json()) {
-      tool.Print(SummaryJson(summary));
-      continue;
-    }
+  CORDON_RETURN_IF_ERROR(client->ListOrders(limit, [&](const v1::OrderSummary& summary) {
+    if (tool.Json()) return tool.Print(SummaryJson(summary));
     const v1::Order order = Inside(summary);
     table.Add({Ago(summary.submitted_unix_nanos(), tool.Now()), order.order_id(), DescribeAction(order),
                DescribeTarget(order.target()), SignaturesInWords(summary), CountsInWords(summary),
                order.reason()});
-  }
+  }));
   if (!tool.Json()) tool.Print(table.Text());
   return ExitCode::kDone;
 }
@@ -130,9 +123,7 @@ std::string SignedByInWords(Tool& tool, const v1::OrderSummary& summary) {
 
 absl::StatusOr<ExitCode> Show(Tool& tool, const std::string& id) {
   CORDON_ASSIGN_OR_RETURN(const Client* const client, tool.Controller());
-  v1::GetOrderRequest request;
-  request.set_order_id(id);
-  CORDON_ASSIGN_OR_RETURN(const v1::GetOrderResponse found, client->Call(&Client::Stub::GetOrder, request));
+  CORDON_ASSIGN_OR_RETURN(const v1::GetOrderResponse found, client->GetOrder(id));
   if (tool.Json()) {
     boost::json::object line = SummaryJson(found.summary());
     boost::json::array& outcomes = line["outcomes"].emplace_array();

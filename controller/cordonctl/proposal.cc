@@ -61,11 +61,9 @@ void ShowProposal(Tool& tool, const v1::SignedOrder& signed_order, const v1::Ord
 absl::StatusOr<v1::GetOrderResponse> AwaitSignatures(const Tool& tool, const Client& client,
                                                      const std::string& order_id, int64_t timeout_nanos) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::nanoseconds(timeout_nanos);
-  v1::GetOrderRequest request;
-  request.set_order_id(order_id);
   bool told = false;
   while (true) {
-    absl::StatusOr<v1::GetOrderResponse> found = client.Call(&Client::Stub::GetOrder, request);
+    absl::StatusOr<v1::GetOrderResponse> found = client.GetOrder(order_id);
     const bool away = absl::IsUnavailable(found.status()) || absl::IsDeadlineExceeded(found.status());
     if (!found.ok() && !away) return found;
     if (found.ok() && found->summary().proposal() != v1::PROPOSAL_STATE_OPEN) return found;

@@ -61,9 +61,7 @@ enum class Steering : uint8_t { kPause, kResume, kCancel };
 absl::StatusOr<ExitCode> Steer(Tool& tool, const OrderOptions& options, const std::string& order_id,
                                Steering steering) {
   CORDON_ASSIGN_OR_RETURN(const Client* const client, tool.Controller());
-  v1::GetOrderRequest request;
-  request.set_order_id(order_id);
-  CORDON_ASSIGN_OR_RETURN(const v1::GetOrderResponse found, client->Call(&Client::Stub::GetOrder, request));
+  CORDON_ASSIGN_OR_RETURN(const v1::GetOrderResponse found, client->GetOrder(order_id));
   v1::Order scan;
   if (!scan.ParseFromString(found.summary().order().order()) || !scan.has_scan()) {
     return absl::FailedPreconditionError(StrCat("order ", Printable(order_id), " is no scan"));

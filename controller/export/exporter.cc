@@ -96,7 +96,7 @@ absl::Status Exporter::BeginAgainIfSetBack() {
   spdlog::warn(
       "export: the store ends at {}, before {} which was exported: it was set back, so the export to {} "
       "begins at the first event again",
-      newest, position_, sink_->Name());
+      newest, position_.load(), sink_->Name());
   position_ = 0;
   return absl::OkStatus();
 }

@@ -2,6 +2,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
@@ -33,6 +34,9 @@ class Exporter {
 
   void Stop();  // idempotent; what was not yet written is written by the next run
 
+  // The sink has all events of batches up to here.
+  int64_t Position() const { return position_; }
+
  private:
   Exporter(Store& store, std::unique_ptr<ExportSink> sink, std::filesystem::path position_file,
            std::string product_version, int64_t position);
@@ -50,7 +54,7 @@ class Exporter {
   const std::unique_ptr<ExportSink> sink_;
   const std::filesystem::path position_file_;
   const std::string product_version_;
-  int64_t position_;
+  std::atomic<int64_t> position_;
   std::vector<std::string> lines_;  // not yet written
   size_t bytes_ = 0;                // of them
   std::mutex mutex_;

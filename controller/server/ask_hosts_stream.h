@@ -51,7 +51,7 @@ class AskHostsStream final
 
   // Call once, after the stream was added to LiveStreams.
   void Start() {
-    parts_.workers.Post([self = this->shared_from_this()] { self->Begin(); });
+    parts_.operators.Post([self = this->shared_from_this()] { self->Begin(); });
   }
 
   void OnAnswer(const std::string& host_id, const Answer& answer) override {

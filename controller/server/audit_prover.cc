@@ -1,6 +1,8 @@
 #include "controller/server/audit_prover.h"
 
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/status.h"
@@ -11,7 +13,7 @@
 namespace cordon::controller {
 namespace {
 
-constexpr size_t kMaxRemembered = 4'096;
+constexpr size_t kMaxRemembered = 1'024;
 
 }  // namespace
 
@@ -40,29 +42,37 @@ absl::StatusOr<v1::SignedCheckpoint> AuditProver::CheckpointAt(uint64_t size, co
   return SignCheckpoint(checkpoint, pki_.AuditLogKey());
 }
 
-absl::Status AuditProver::LookAnew(const std::shared_ptr<const ControlMessage>& order) {
-  order_ = nullptr;
-  by_seen_size_.clear();
+absl::StatusOr<AuditProver::Shown*> AuditProver::ShownBeside(
+    const std::shared_ptr<const ControlMessage>& order, uint64_t seen_size) {
+  const auto known = std::ranges::find(shown_, order, &Shown::order);
+  // A host that has heard of a later order by now needs a later state than this order's.
+  if (known != shown_.end() && seen_size <= known->size) {
+    shown_.splice(shown_.begin(), shown_, known);
+    return &shown_.front();
+  }
+  if (known != shown_.end()) shown_.erase(known);
   CORDON_ASSIGN_OR_RETURN(const AuditHead head, store_.GetAuditHead());
-  CORDON_ASSIGN_OR_RETURN(checkpoint_, CheckpointAt(head.size, head.root));
-  size_ = head.size;
-  order_ = order;
-  return absl::OkStatus();
+  Shown shown{.order = order, .size = head.size, .checkpoint = {}, .by_seen_size = {}};
+  CORDON_ASSIGN_OR_RETURN(shown.checkpoint, CheckpointAt(head.size, head.root));
+  shown_.push_front(std::move(shown));
+  if (shown_.size() > kMaxOrders) shown_.pop_back();
+  return &shown_.front();
 }
 
 absl::StatusOr<v1::AuditProof> AuditProver::ProofBeside(const std::shared_ptr<const ControlMessage>& order,
                                                         uint64_t seen_size) {
   const std::lock_guard lock(mutex_);
-  // A host that has heard of a later order by now needs a later state than this order's.
-  if (order_ != order || seen_size > size_) CORDON_RETURN_IF_ERROR(LookAnew(order));
-  if (const auto known = by_seen_size_.find(seen_size); known != by_seen_size_.end()) return known->second;
+  CORDON_ASSIGN_OR_RETURN(Shown* const shown, ShownBeside(order, seen_size));
+  if (const auto known = shown->by_seen_size.find(seen_size); known != shown->by_seen_size.end())
+    return known->second;
   v1::AuditProof proof;
-  *proof.mutable_checkpoint() = checkpoint_;
+  *proof.mutable_checkpoint() = shown->checkpoint;
   proof.set_from_size(seen_size);
-  CORDON_ASSIGN_OR_RETURN(const std::vector<std::string> hashes, store_.AuditConsistency(seen_size, size_));
+  CORDON_ASSIGN_OR_RETURN(const std::vector<std::string> hashes,
+                          store_.AuditConsistency(seen_size, shown->size));
   for (const std::string& hash : hashes) proof.add_consistency(hash);
-  if (by_seen_size_.size() >= kMaxRemembered) by_seen_size_.clear();
-  return by_seen_size_.emplace(seen_size, std::move(proof)).first->second;
+  if (shown->by_seen_size.size() >= kMaxRemembered) shown->by_seen_size.clear();
+  return shown->by_seen_size.emplace(seen_size, std::move(proof)).first->second;
 }
 
 }  // namespace cordon::controller

@@ -3,7 +3,9 @@
 #include <absl/status/statusor.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -39,18 +41,25 @@ class AuditProver {
   bool Whole() const { return whole_; }
 
  private:
-  absl::Status LookAnew(const std::shared_ptr<const ControlMessage>& order);
+  // An order and the state of the log beside it.
+  struct Shown {
+    std::shared_ptr<const ControlMessage> order;
+    uint64_t size = 0;
+    v1::SignedCheckpoint checkpoint;
+    std::map<uint64_t, v1::AuditProof> by_seen_size;  // most hosts have seen the same
+  };
+  // Hosts that come back have some orders waiting for them, the same ones for most.
+  static constexpr size_t kMaxOrders = 8;
+
+  absl::StatusOr<Shown*> ShownBeside(const std::shared_ptr<const ControlMessage>& order, uint64_t seen_size);
 
   Store& store_;
   const Pki& pki_;
   const Clock& clock_;
   std::atomic<bool> whole_ = true;
 
-  std::mutex mutex_;                             // guards what follows
-  std::shared_ptr<const ControlMessage> order_;  // the last one that was asked about
-  uint64_t size_ = 0;
-  v1::SignedCheckpoint checkpoint_;
-  std::map<uint64_t, v1::AuditProof> by_seen_size_;  // most hosts have seen the same
+  std::mutex mutex_;
+  std::list<Shown> shown_;  // guarded by mutex_; the one that was asked about last is first
 };
 
 }  // namespace cordon::controller

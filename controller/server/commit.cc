@@ -10,7 +10,8 @@ namespace cordon::controller {
 namespace {
 
 absl::Status RecordGroup(Store& store, OutcomeFeed& feed, std::span<const HostReceipt> receipts,
-                         std::span<const v1::OrderOutcome> outcomes) {
+                         std::span<const v1::OrderOutcome> outcomes, std::span<const HostNews> facts) {
+  if (!facts.empty()) CORDON_RETURN_IF_ERROR(store.UpdateFacts(facts));
   if (!receipts.empty()) CORDON_RETURN_IF_ERROR(store.RecordReceipts(receipts));
   if (outcomes.empty()) return absl::OkStatus();
   CORDON_ASSIGN_OR_RETURN(const std::vector<v1::OrderOutcome> changed, store.RecordOutcomes(outcomes));
@@ -40,11 +41,13 @@ void CommitBatchGroup(Store& store, CommitFeed& commits, OutcomeFeed& outcomes,
 void RecordReportGroup(Store& store, OutcomeFeed& outcomes, std::vector<ReportToRecord> group) {
   std::vector<HostReceipt> receipts;
   std::vector<v1::OrderOutcome> reported;
+  std::vector<HostNews> facts;
   for (ReportToRecord& item : group) {
     if (!item.receipt.host_id.empty()) receipts.push_back(std::move(item.receipt));
     if (!item.outcome.order_id().empty()) reported.push_back(std::move(item.outcome));
+    if (!item.facts.host_id.empty()) facts.push_back(std::move(item.facts));
   }
-  const absl::Status recorded = RecordGroup(store, outcomes, receipts, reported);
+  const absl::Status recorded = RecordGroup(store, outcomes, receipts, reported, facts);
   if (!recorded.ok()) spdlog::error("cannot record {} reports of hosts: {}", group.size(), Message(recorded));
   for (const ReportToRecord& item : group) item.done(recorded);
 }

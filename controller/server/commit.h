@@ -19,11 +19,12 @@ struct BatchToCommit {
   std::function<void(const absl::StatusOr<BatchResult>&)> done;  // does not wait
 };
 
-// A receipt or an outcome, as a host reported it on Control. One of the two is set.
+// A receipt, an outcome or facts, as a host reported them on Control. One of them is set.
 struct ReportToRecord {
   HostReceipt receipt;                            // host_id empty: none
   v1::OrderOutcome outcome;                       // order_id empty: none
   std::function<void(const absl::Status&)> done;  // does not wait
+  HostNews facts = {};                            // host_id empty: none
 };
 
 using BatchQueue = GroupQueue<BatchToCommit>;

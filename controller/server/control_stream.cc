@@ -3,6 +3,8 @@
 #include <grpcpp/impl/codegen/proto_utils.h>
 #include <spdlog/spdlog.h>
 
+#include <memory>
+#include <set>
 #include <utility>
 
 #include "common/base/status.h"
@@ -65,12 +67,24 @@ void ControlStream::OnReadDone(bool ok) {
 }
 
 void ControlStream::Begin() {
-  const absl::Status greeted = Greet(parts_, HostId(), certificate_pem_, request_.hello());
-  if (!greeted.ok()) {
-    spdlog::warn("refused the Control stream of host {}: {}", HostId(), Printable(Message(greeted)));
-    EndNow(ToGrpcStatus(greeted));
+  if (Ended()) return;  // it hung up while it waited for its turn
+  absl::StatusOr<std::optional<ReportToRecord>> news =
+      Greet(parts_, HostId(), certificate_pem_, request_.hello());
+  if (!news.ok()) {
+    spdlog::warn("refused the Control stream of host {}: {}", HostId(), Printable(Message(news.status())));
+    EndNow(ToGrpcStatus(news.status()));
     return;
   }
+  if (!news->has_value()) return Welcome();
+  (*news)->done = [self = shared_from_this()](const absl::Status& stored) {
+    if (!stored.ok()) return self->EndNow(ToGrpcStatus(stored));
+    self->parts_.workers.Post([self] { self->Welcome(); });
+  };
+  parts_.reports.Add(**std::move(news));
+}
+
+void ControlStream::Welcome() {
+  if (Ended()) return;
   greeted_ = true;
   if (!LearnWhatTheHostHasSeen()) return;
   // Before Welcome: who was welcomed has the session, and who comes after takes it over.
@@ -81,10 +95,24 @@ void ControlStream::Begin() {
     parts_.sessions.Close(HostId(), this);  // it ended meanwhile, perhaps before the session stood
     return;
   }
-  // Orders are looked up after the session stands: one that is submitted meanwhile is sent twice rather than
-  // never, and the host gives the second one no effect (ISO-9).
-  SendPendingOrders(parts_, HostId(), request_.hello(), *this);
+  CatchUp();
   Read();
+}
+
+// Orders are looked up after the session stands: one that is submitted meanwhile is sent twice rather than
+// never, and the host gives the second one no effect (ISO-9).
+void ControlStream::CatchUp() {
+  std::set<std::shared_ptr<const ControlMessage>> sent;
+  SendPendingOrders(parts_, HostId(), request_.hello(), *this, [&](const auto& order) {
+    const std::lock_guard lock(push_mutex_);
+    sent.insert(order);
+    return SendOrder(order);
+  });
+  const std::lock_guard lock(push_mutex_);
+  caught_up_ = true;
+  for (const auto& order : std::exchange(early_orders_, {})) {
+    if (!sent.contains(order)) SendOrder(order);
+  }
 }
 
 bool ControlStream::LearnWhatTheHostHasSeen() {
@@ -147,18 +175,26 @@ bool ControlStream::SendWelcome() {
   const std::lock_guard lock(push_mutex_);
   welcomed_ = true;
   bool sent = SendMessage(welcome);
-  for (const grpc::ByteBuffer& message : std::exchange(early_, {})) sent = sent && Send(message);
+  for (const auto& message : std::exchange(early_, {})) sent = sent && Send(ControlMessage::Buffer(message));
   return sent;
 }
 
 bool ControlStream::Push(std::shared_ptr<const ControlMessage> message) {
   const std::lock_guard lock(push_mutex_);
-  const std::optional<grpc::ByteBuffer> bytes =
-      message->IsOrder() ? WithProof(message) : ControlMessage::Buffer(message);
-  if (!bytes.has_value()) return false;
-  if (welcomed_) return Send(*bytes);  // a reference to the bytes, not the bytes
-  early_.push_back(*bytes);
+  if (message->IsOrder()) {
+    if (caught_up_) return SendOrder(message);
+    if (Ended()) return false;
+    early_orders_.push_back(std::move(message));
+    return true;
+  }
+  if (welcomed_) return Send(ControlMessage::Buffer(message));  // a reference to the bytes, not the bytes
+  early_.push_back(std::move(message));
   return true;
+}
+
+bool ControlStream::SendOrder(const std::shared_ptr<const ControlMessage>& order) {
+  const std::optional<grpc::ByteBuffer> bytes = WithProof(order);
+  return bytes.has_value() && Send(*bytes);
 }
 
 void ControlStream::Handle() {

@@ -39,12 +39,16 @@ class ControlStream final
 
   void Read();
   void Begin();                    // in a worker, with Hello
+  void Welcome();                  // in a worker, when what the host says of itself is stored
   bool LearnWhatTheHostHasSeen();  // false: the session has ended
   void EndWithoutAudit(const absl::Status& status);
   bool SendWelcome();
   // `order` with what the host needs to witness the log beside it (AUT-3); nothing when the session has
   // ended.
   std::optional<grpc::ByteBuffer> WithProof(const std::shared_ptr<const ControlMessage>& order);
+  bool SendOrder(const std::shared_ptr<const ControlMessage>& order);  // under push_mutex_
+  // The orders that the host missed, then those that came meanwhile: each is judged by the trust before it.
+  void CatchUp();
   bool SendMessage(const v1::ControlResponse& message);
   void Handle();  // a message after Hello
   void HandleProgress();
@@ -62,9 +66,11 @@ class ControlStream final
   int64_t read_after_boot_nanos_ = 0;  // guarded by read_mutex_: the host's budget is spent until then
   bool held_back_ = false;             // the same: a read waits for that
   std::mutex push_mutex_;
-  bool welcomed_ = false;                // guarded by push_mutex_
-  std::vector<grpc::ByteBuffer> early_;  // the same: pushed before Welcome
-  uint64_t audit_size_seen_ = 0;         // the same: entries of the audit log that the host has been shown
+  bool welcomed_ = false;                                     // guarded by push_mutex_
+  std::vector<std::shared_ptr<const ControlMessage>> early_;  // the same: pushed before Welcome
+  bool caught_up_ = false;  // the same: the orders that the host missed have been sent
+  std::vector<std::shared_ptr<const ControlMessage>> early_orders_;  // the same: pushed before that
+  uint64_t audit_size_seen_ = 0;  // the same: entries of the audit log that the host has been shown
   static constexpr size_t kMaxRunning = 64;
   std::set<std::string> running_;  // scans whose start is recorded; touched by one read at a time
 };

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "common/base/status.h"
-#include "common/rpc/status.h"
 #include "controller/server/authorize.h"
+#include "controller/server/start_stream.h"
 
 namespace cordon::controller {
 
@@ -17,12 +17,7 @@ ExportAuditStream::ExportAuditStream(grpc::CallbackServerContext& context, Serve
       from_index_(std::max<uint64_t>(from_index, 1)) {}
 
 void ExportAuditStream::Start() {
-  const bool accepted =
-      parts_.readers.Post([self = shared_from_this()] { self->End(ToGrpcStatus(self->Run())); });
-  if (!accepted) {
-    EndNow({grpc::StatusCode::RESOURCE_EXHAUSTED,
-            "too many event queries and exports at once: end one, or try later"});
-  }
+  RunInReader(parts_.readers, shared_from_this(), [this] { return Run(); });
 }
 
 absl::Status ExportAuditStream::Run() {

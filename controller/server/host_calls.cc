@@ -44,12 +44,13 @@ bool IsPast(const OrderRecord& record, uint64_t trust_version) {
          bundle.ParseFromString(order.trust().bundle().bundle()) && bundle.version() <= trust_version;
 }
 
-void MarkPast(ServerParts& parts, const std::string& host_id, const std::string& order_id) {
+void MarkSuperseded(ServerParts& parts, const std::string& host_id, const std::string& order_id,
+                    const std::string& why) {
   v1::OrderOutcome outcome;
   outcome.set_order_id(order_id);
   outcome.set_host_id(host_id);
   outcome.set_state(v1::OrderOutcome::STATE_SUPERSEDED);
-  outcome.set_message("the host has this trust bundle, or a newer one, from its enrolment");
+  outcome.set_message(why);
   outcome.set_time_unix_nanos(parts.clock.WallNanos());
   parts.reports.Add({{}, std::move(outcome), [](const absl::Status& /*logged by the queue*/) {}});
 }
@@ -62,15 +63,24 @@ absl::Status Enroll(ServerParts& parts, const Identity& caller, const v1::Enroll
   if (caller.id != request.enrollment_id()) {
     return absl::PermissionDeniedError("the bootstrap certificate is of another enrolment");
   }
-  // AUT-6: before anything is signed. EnrollHost judges again, with the use that it takes.
-  CORDON_RETURN_IF_ERROR(parts.store.CheckEnrollment(request.enrollment_id(), request.token()));
+  const absl::StatusOr<std::string> key_sha256 = KeySha256OfCsr(request.csr_der());
+  NewHost host{{}, request.facts(), {}, key_sha256.value_or("")};
+  // AUT-6: before anything is signed or said of the request. EnrollHost judges again, with the use that it
+  // takes.
+  CORDON_ASSIGN_OR_RETURN(
+      host.host_id, parts.store.CheckEnrollment(request.enrollment_id(), request.token(), host.key_sha256));
+  CORDON_RETURN_IF_ERROR(key_sha256.status());
   CORDON_ASSIGN_OR_RETURN(const Fleet fleet, parts.store.GetFleet());
-  NewHost host{NewUuid(), request.facts(), {}};
-  CORDON_ASSIGN_OR_RETURN(const IssuedCertificate issued,
-                          parts.pki.IssueHost(request.csr_der(), host.host_id));
-  host.certificate = RecordOf(issued);
-  CORDON_ASSIGN_OR_RETURN(const HostRecord enrolled,
-                          parts.store.EnrollHost(request.enrollment_id(), request.token(), host));
+  if (host.host_id.empty()) host.host_id = NewUuid();
+  IssuedCertificate issued;
+  HostRecord enrolled;
+  while (true) {  // at most twice: the same key may have enrolled meanwhile, and keeps that host
+    CORDON_ASSIGN_OR_RETURN(issued, parts.pki.IssueHost(request.csr_der(), host.host_id));
+    host.certificate = RecordOf(issued);
+    CORDON_ASSIGN_OR_RETURN(enrolled, parts.store.EnrollHost(request.enrollment_id(), request.token(), host));
+    if (enrolled.host_id == host.host_id) break;
+    host.host_id = enrolled.host_id;
+  }
   spdlog::info("host {} ({}) enrolled at site {}", enrolled.host_id, Printable(enrolled.facts.host_name()),
                enrolled.site);
   response->set_host_id(enrolled.host_id);
@@ -107,23 +117,27 @@ absl::StatusOr<HostRecord> AdmitHost(ServerParts& parts, const std::string& host
   return host;
 }
 
-absl::Status Greet(ServerParts& parts, const std::string& host_id, const std::string& certificate_pem,
-                   const v1::Hello& hello) {
+absl::StatusOr<std::optional<ReportToRecord>> Greet(ServerParts& parts, const std::string& host_id,
+                                                    const std::string& certificate_pem,
+                                                    const v1::Hello& hello) {
   CORDON_RETURN_IF_ERROR(CheckHello(hello));
   CORDON_ASSIGN_OR_RETURN(const HostRecord host, AdmitHost(parts, host_id));
-  // Written only when something has changed: after an outage thousands come back at once.
-  if (host.facts.SerializeAsString() != hello.facts().SerializeAsString() ||
-      host.certificate_pem != certificate_pem) {
-    CORDON_RETURN_IF_ERROR(parts.store.UpdateFacts(host_id, hello.facts(), certificate_pem));
-  }
   if (hello.has_receipt()) {
     parts.reports.Add({{host_id, hello.receipt()}, {}, [](const absl::Status& /*logged by the queue*/) {}});
   }
-  return absl::OkStatus();
+  // Written only when something has changed, and in one transaction with others': after an outage thousands
+  // come back at once.
+  if (host.facts.SerializeAsString() == hello.facts().SerializeAsString() &&
+      host.certificate_pem == certificate_pem) {
+    return std::nullopt;
+  }
+  ReportToRecord news;
+  news.facts = {host_id, hello.facts(), certificate_pem};
+  return news;
 }
 
 void SendPendingOrders(ServerParts& parts, const std::string& host_id, const v1::Hello& hello,
-                       SessionLink& session) {
+                       SessionLink& session, const SendOrderCallback& send) {
   const std::vector<v1::LaneState> lanes(hello.lanes().begin(), hello.lanes().end());
   const absl::StatusOr<std::vector<OrderRecord>> orders = parts.store.OrdersFor(host_id, lanes);
   if (!orders.ok()) {
@@ -134,13 +148,18 @@ void SendPendingOrders(ServerParts& parts, const std::string& host_id, const v1:
   std::vector<std::string> delivered;
   for (const OrderRecord& order : *orders) {
     if (IsPast(order, hello.trust_version())) {
-      MarkPast(parts, host_id, order.order_id);
+      MarkSuperseded(parts, host_id, order.order_id,
+                     "the host has this trust bundle, or a newer one, from its enrolment");
       continue;
     }
-    if (session.Push(parts.orders.Of(order.order_id, order.signed_order)))
-      delivered.push_back(order.order_id);
+    if (send(parts.orders.Of(order.order_id, order.signed_order))) delivered.push_back(order.order_id);
   }
   MarkDelivered(parts, host_id, delivered);
+  const absl::StatusOr<std::vector<std::string>> overtaken = parts.store.OvertakenScans(host_id, lanes);
+  if (!overtaken.ok()) return;  // the next session says it
+  for (const std::string& order_id : *overtaken) {
+    MarkSuperseded(parts, host_id, order_id, "the host had a newer order of the lane when this one came");
+  }
 }
 
 void ServerParts::NameMisbehaviour(const std::string& host_id, const std::string& what) {

@@ -6,6 +6,9 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "common/crypto/x509.h"
@@ -23,13 +26,17 @@ absl::Status Renew(ServerParts& parts, const Identity& caller, const v1::RenewRe
 // PERMISSION_DENIED for a host that is revoked, or that the store does not know.
 absl::StatusOr<HostRecord> AdmitHost(ServerParts& parts, const std::string& host_id);
 
-// A Control stream begins: admits the host and records what it says of itself, and the certificate it showed.
-absl::Status Greet(ServerParts& parts, const std::string& host_id, const std::string& certificate_pem,
-                   const v1::Hello& hello);
+// A Control stream begins: admits the host. What it says of itself, and the certificate that it showed, when
+// that is news and is to be stored.
+absl::StatusOr<std::optional<ReportToRecord>> Greet(ServerParts& parts, const std::string& host_id,
+                                                    const std::string& certificate_pem,
+                                                    const v1::Hello& hello);
 
-// Sends what the host should have and has not, and marks it delivered.
+// Sends what the host should have and has not, and marks it delivered. `session` is dropped when that cannot
+// be read; `send` is false when it has ended.
+using SendOrderCallback = std::function<bool(const std::shared_ptr<const ControlMessage>& order)>;
 void SendPendingOrders(ServerParts& parts, const std::string& host_id, const v1::Hello& hello,
-                       SessionLink& session);
+                       SessionLink& session, const SendOrderCallback& send);
 
 // Two runs of one identity: an agent that restarted, or a clone (design.md §8).
 void ReportSecondSession(ServerParts& parts, const std::string& host_id, bool cloned);

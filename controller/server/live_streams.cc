@@ -40,11 +40,6 @@ void LiveStreams::EndAll(const grpc::Status& status) {
   for (const std::shared_ptr<LiveStream>& stream : Snapshot()) stream->EndNow(status);
 }
 
-size_t LiveStreams::Count() const {
-  const std::lock_guard lock(mutex_);
-  return streams_.size();
-}
-
 std::vector<std::shared_ptr<LiveStream>> LiveStreams::Snapshot() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::shared_ptr<LiveStream>> streams;

@@ -38,7 +38,6 @@ class LiveStreams {
   // Ends every stream of this host. O(n) of the streams: for what is rare.
   void EndOf(const std::string& host_id, const grpc::Status& status);
   void EndAll(const grpc::Status& status);
-  size_t Count() const;
 
  private:
   std::vector<std::shared_ptr<LiveStream>> Snapshot() const;

@@ -82,6 +82,7 @@ void SendToHosts(ServerParts& parts, const std::string& order_id, const Submitte
 absl::Status SubmitOrder(ServerParts& parts, const Identity& caller, const v1::SubmitOrderRequest& request,
                          v1::SubmitOrderResponse* response) {
   CORDON_ASSIGN_OR_RETURN(const v1::Order order, CheckSubmitted(parts, request.order()));
+  const std::lock_guard in_turn(parts.release_mutex);
   CORDON_ASSIGN_OR_RETURN(const SubmittedOrder submitted,
                           parts.store.SubmitOrder(request.order(), order, caller.id,
                                                   {ActorName(caller), "order.submit", order.order_id(),
@@ -105,26 +106,22 @@ absl::Status ListOrders(ServerParts& parts, const v1::ListOrdersRequest& request
   const uint32_t limit = request.limit() == 0 ? kDefaultOrders : request.limit();
   if (limit > kMaxOrders)
     return absl::InvalidArgumentError(StrCat("limit is ", limit, ", not 0 to ", kMaxOrders));
-  CORDON_ASSIGN_OR_RETURN(std::vector<v1::OrderSummary> orders, parts.store.ListOrders(limit));
-  for (v1::OrderSummary& order : orders) *response->add_orders() = std::move(order);
+  CORDON_ASSIGN_OR_RETURN(OrderPage page, parts.store.ListOrders(limit, request.page_token()));
+  for (v1::OrderSummary& order : page.orders) *response->add_orders() = std::move(order);
+  response->set_next_page_token(page.next_page_token);
   return absl::OkStatus();
 }
 
 absl::Status GetOrder(ServerParts& parts, const v1::GetOrderRequest& request,
                       v1::GetOrderResponse* response) {
   if (!IsUuid(request.order_id())) return absl::InvalidArgumentError("order_id is not a UUID");
-  CORDON_ASSIGN_OR_RETURN(OrderRecord order, parts.store.GetOrder(request.order_id()));
-  CORDON_ASSIGN_OR_RETURN(std::vector<v1::OrderOutcome> outcomes, parts.store.OutcomesOf(request.order_id()));
-  v1::OrderSummary& summary = *response->mutable_summary();
-  *summary.mutable_order() = std::move(order.signed_order);
-  summary.set_submitted_by(order.submitted_by);
-  summary.set_submitted_unix_nanos(order.submitted_unix_nanos);
-  summary.set_signatures_needed(order.signatures_needed);
-  summary.set_proposal(order.proposal);
-  for (v1::OrderOutcome& outcome : outcomes) {
-    ++(*summary.mutable_counts())[v1::OrderOutcome::State_Name(outcome.state())];
-    *response->add_outcomes() = std::move(outcome);
+  if (request.page_token().empty()) {
+    CORDON_ASSIGN_OR_RETURN(*response->mutable_summary(), parts.store.SummaryOf(request.order_id()));
   }
+  CORDON_ASSIGN_OR_RETURN(OutcomePage page,
+                          parts.store.OutcomePageOf(request.order_id(), request.page_token()));
+  for (v1::OrderOutcome& outcome : page.outcomes) *response->add_outcomes() = std::move(outcome);
+  response->set_next_page_token(page.next_page_token);
   return absl::OkStatus();
 }
 

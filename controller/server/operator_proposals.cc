@@ -30,6 +30,7 @@ absl::Status CheckApprove(const v1::ApproveOrderRequest& request) {
 absl::Status ApproveOrder(ServerParts& parts, const Identity& caller, const v1::ApproveOrderRequest& request,
                           v1::ApproveOrderResponse* response) {
   CORDON_RETURN_IF_ERROR(CheckApprove(request));
+  const std::lock_guard in_turn(parts.release_mutex);
   CORDON_ASSIGN_OR_RETURN(
       const SubmittedOrder approved,
       parts.store.ApproveOrder(request.order_id(), request.signature(),

@@ -14,14 +14,14 @@ namespace cordon::controller {
 grpc::ServerUnaryReactor* OperatorService::GetFleet(grpc::CallbackServerContext* context,
                                                     const v1::GetFleetRequest* /*request*/,
                                                     v1::GetFleetResponse* response) {
-  return InWorker(parts_.workers, *context,
+  return InWorker(parts_.operators, *context,
                   [this, response](const Identity& /*caller*/) { return GetFleetInfo(parts_, response); });
 }
 
 grpc::ServerUnaryReactor* OperatorService::ListHosts(grpc::CallbackServerContext* context,
                                                      const v1::ListHostsRequest* request,
                                                      v1::ListHostsResponse* response) {
-  return InWorker(parts_.workers, *context, [this, request, response](const Identity& /*caller*/) {
+  return InWorker(parts_.operators, *context, [this, request, response](const Identity& /*caller*/) {
     return controller::ListHosts(parts_, *request, response);
   });
 }
@@ -29,7 +29,7 @@ grpc::ServerUnaryReactor* OperatorService::ListHosts(grpc::CallbackServerContext
 grpc::ServerUnaryReactor* OperatorService::RevokeHost(grpc::CallbackServerContext* context,
                                                       const v1::RevokeHostRequest* request,
                                                       v1::RevokeHostResponse* /*response*/) {
-  return InWorker(parts_.workers, *context, [this, request](const Identity& caller) {
+  return InWorker(parts_.operators, *context, [this, request](const Identity& caller) {
     return controller::RevokeHost(parts_, caller, *request);
   });
 }
@@ -37,7 +37,7 @@ grpc::ServerUnaryReactor* OperatorService::RevokeHost(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* OperatorService::CreateEnrollment(grpc::CallbackServerContext* context,
                                                             const v1::CreateEnrollmentRequest* request,
                                                             v1::CreateEnrollmentResponse* response) {
-  return InWorker(parts_.workers, *context, [this, request, response](const Identity& caller) {
+  return InWorker(parts_.operators, *context, [this, request, response](const Identity& caller) {
     return controller::CreateEnrollment(parts_, caller, *request, response);
   });
 }
@@ -45,7 +45,7 @@ grpc::ServerUnaryReactor* OperatorService::CreateEnrollment(grpc::CallbackServer
 grpc::ServerUnaryReactor* OperatorService::ListEnrollments(grpc::CallbackServerContext* context,
                                                            const v1::ListEnrollmentsRequest* /*request*/,
                                                            v1::ListEnrollmentsResponse* response) {
-  return InWorker(parts_.workers, *context, [this, response](const Identity& /*caller*/) {
+  return InWorker(parts_.operators, *context, [this, response](const Identity& /*caller*/) {
     return controller::ListEnrollments(parts_, response);
   });
 }
@@ -53,7 +53,7 @@ grpc::ServerUnaryReactor* OperatorService::ListEnrollments(grpc::CallbackServerC
 grpc::ServerUnaryReactor* OperatorService::RevokeEnrollment(grpc::CallbackServerContext* context,
                                                             const v1::RevokeEnrollmentRequest* request,
                                                             v1::RevokeEnrollmentResponse* /*response*/) {
-  return InWorker(parts_.workers, *context, [this, request](const Identity& caller) {
+  return InWorker(parts_.operators, *context, [this, request](const Identity& caller) {
     return controller::RevokeEnrollment(parts_, caller, *request);
   });
 }
@@ -61,7 +61,7 @@ grpc::ServerUnaryReactor* OperatorService::RevokeEnrollment(grpc::CallbackServer
 grpc::ServerUnaryReactor* OperatorService::SubmitOrder(grpc::CallbackServerContext* context,
                                                        const v1::SubmitOrderRequest* request,
                                                        v1::SubmitOrderResponse* response) {
-  return InWorker(parts_.workers, *context, [this, request, response](const Identity& caller) {
+  return InWorker(parts_.operators, *context, [this, request, response](const Identity& caller) {
     return controller::SubmitOrder(parts_, caller, *request, response);
   });
 }
@@ -69,7 +69,7 @@ grpc::ServerUnaryReactor* OperatorService::SubmitOrder(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* OperatorService::ApproveOrder(grpc::CallbackServerContext* context,
                                                         const v1::ApproveOrderRequest* request,
                                                         v1::ApproveOrderResponse* response) {
-  return InWorker(parts_.workers, *context, [this, request, response](const Identity& caller) {
+  return InWorker(parts_.operators, *context, [this, request, response](const Identity& caller) {
     return controller::ApproveOrder(parts_, caller, *request, response);
   });
 }
@@ -77,7 +77,7 @@ grpc::ServerUnaryReactor* OperatorService::ApproveOrder(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* OperatorService::WithdrawOrder(grpc::CallbackServerContext* context,
                                                          const v1::WithdrawOrderRequest* request,
                                                          v1::WithdrawOrderResponse* /*response*/) {
-  return InWorker(parts_.workers, *context, [this, request](const Identity& caller) {
+  return InWorker(parts_.operators, *context, [this, request](const Identity& caller) {
     return controller::WithdrawOrder(parts_, caller, *request);
   });
 }
@@ -85,7 +85,7 @@ grpc::ServerUnaryReactor* OperatorService::WithdrawOrder(grpc::CallbackServerCon
 grpc::ServerUnaryReactor* OperatorService::GetTrustHistory(grpc::CallbackServerContext* context,
                                                            const v1::GetTrustHistoryRequest* request,
                                                            v1::GetTrustHistoryResponse* response) {
-  return InWorker(parts_.workers, *context, [this, request, response](const Identity& /*caller*/) {
+  return InWorker(parts_.operators, *context, [this, request, response](const Identity& /*caller*/) {
     return controller::GetTrustHistory(parts_, *request, response);
   });
 }
@@ -93,7 +93,7 @@ grpc::ServerUnaryReactor* OperatorService::GetTrustHistory(grpc::CallbackServerC
 grpc::ServerUnaryReactor* OperatorService::IssueOperatorCertificate(
     grpc::CallbackServerContext* context, const v1::IssueOperatorCertificateRequest* request,
     v1::IssueOperatorCertificateResponse* response) {
-  return InWorker(parts_.workers, *context, [this, request, response](const Identity& caller) {
+  return InWorker(parts_.operators, *context, [this, request, response](const Identity& caller) {
     return controller::IssueOperatorCertificate(parts_, caller, *request, response);
   });
 }
@@ -101,7 +101,7 @@ grpc::ServerUnaryReactor* OperatorService::IssueOperatorCertificate(
 grpc::ServerUnaryReactor* OperatorService::ListOrders(grpc::CallbackServerContext* context,
                                                       const v1::ListOrdersRequest* request,
                                                       v1::ListOrdersResponse* response) {
-  return InWorker(parts_.workers, *context, [this, request, response](const Identity& /*caller*/) {
+  return InWorker(parts_.operators, *context, [this, request, response](const Identity& /*caller*/) {
     return controller::ListOrders(parts_, *request, response);
   });
 }
@@ -109,7 +109,7 @@ grpc::ServerUnaryReactor* OperatorService::ListOrders(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* OperatorService::GetOrder(grpc::CallbackServerContext* context,
                                                     const v1::GetOrderRequest* request,
                                                     v1::GetOrderResponse* response) {
-  return InWorker(parts_.workers, *context, [this, request, response](const Identity& /*caller*/) {
+  return InWorker(parts_.operators, *context, [this, request, response](const Identity& /*caller*/) {
     return controller::GetOrder(parts_, *request, response);
   });
 }

@@ -4,10 +4,10 @@
 
 #include "common/base/status.h"
 #include "common/base/text.h"
-#include "common/rpc/status.h"
 #include "controller/server/authorize.h"
 #include "controller/server/bounds.h"
 #include "controller/server/operator_calls.h"
+#include "controller/server/start_stream.h"
 
 namespace cordon::controller {
 namespace {
@@ -34,12 +34,7 @@ QueryEventsStream::QueryEventsStream(grpc::CallbackServerContext& context, Serve
       request_(std::move(request)) {}
 
 void QueryEventsStream::Start() {
-  const bool accepted =
-      parts_.readers.Post([self = shared_from_this()] { self->End(ToGrpcStatus(self->Run())); });
-  if (!accepted) {
-    EndNow({grpc::StatusCode::RESOURCE_EXHAUSTED,
-            "too many event queries and exports at once: end one, or try later"});
-  }
+  RunInReader(parts_.readers, shared_from_this(), [this] { return Run(); });
 }
 
 absl::Status QueryEventsStream::Run() {

@@ -110,6 +110,7 @@ class Server::Parts {
     housekeeper_->Stop();
     shared_.readers.Stop();
     shared_.workers.Stop();
+    shared_.operators.Stop();
     shared_.batches.Stop();
     shared_.reports.Stop();
     server_.reset();

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <mutex>
+
 #include "common/base/clock.h"
 #include "controller/pki/pki.h"
 #include "controller/server/audit_prover.h"
@@ -36,7 +38,14 @@ struct ServerParts {
   AnswerFeed<v1::RehearsalAnswer> rehearsals;
   InboundProber inbound;
 
-  Workers workers{options.workers};  // short calls of the store
+  // Held while orders are released by the store and pushed: they reach a host in the order of their release,
+  // since each is judged by the change of trust before it (AUT-3).
+  std::mutex release_mutex;
+
+  // Short calls of the store. Operators have threads of their own: ten thousand hosts that come back after a
+  // power cut do not keep an order waiting.
+  Workers workers{options.workers};
+  Workers operators{options.workers};
   Budgets budgets{options.host_limits, [this](const std::string& host_id, const std::string& what) {
                     NameMisbehaviour(host_id, what);
                   }};

@@ -46,16 +46,6 @@ bool Sessions::Close(const std::string& host_id, const SessionLink* link) {
   return true;
 }
 
-void Sessions::Drop(const std::string& host_id, const std::string& reason) {
-  std::shared_ptr<SessionLink> link;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = by_host_.find(host_id);
-    if (found != by_host_.end()) link = found->second.link;
-  }
-  if (link) link->Drop(reason);
-}
-
 void Sessions::Beat(const std::string& host_id, const SessionLink* link, const v1::Heartbeat& beat,
                     int64_t now_unix_nanos) {
   const std::lock_guard lock(mutex_);
@@ -82,11 +72,6 @@ std::vector<std::string> Sessions::Push(std::span<const std::string> host_ids,
   return reached;
 }
 
-bool Sessions::IsConnected(const std::string& host_id) const {
-  const std::lock_guard lock(mutex_);
-  return by_host_.contains(host_id);
-}
-
 std::optional<SessionBeat> Sessions::LastBeat(const std::string& host_id) const {
   const std::lock_guard lock(mutex_);
   const auto found = by_host_.find(host_id);
@@ -99,11 +84,6 @@ std::vector<HostSeen> Sessions::Seen() {
   std::vector<HostSeen> seen = std::exchange(left_, {});
   for (const auto& [host_id, session] : by_host_) seen.push_back({host_id, session.beat.time_unix_nanos});
   return seen;
-}
-
-size_t Sessions::Count() const {
-  const std::lock_guard lock(mutex_);
-  return by_host_.size();
 }
 
 }  // namespace cordon::controller

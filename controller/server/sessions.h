@@ -49,8 +49,6 @@ class Sessions {
               int64_t now_unix_nanos);
   // Forgets the session if it is still this one. True when it was.
   bool Close(const std::string& host_id, const SessionLink* link);
-  // Drops the host's session, if any.
-  void Drop(const std::string& host_id, const std::string& reason);
 
   void Beat(const std::string& host_id, const SessionLink* link, const v1::Heartbeat& beat,
             int64_t now_unix_nanos);
@@ -59,11 +57,10 @@ class Sessions {
   std::vector<std::string> Push(std::span<const std::string> host_ids,
                                 const std::shared_ptr<const ControlMessage>& message);
 
-  bool IsConnected(const std::string& host_id) const;
+  // Nothing: the host is not connected.
   std::optional<SessionBeat> LastBeat(const std::string& host_id) const;
   // When each connected host was last heard; those that left since the last call, too.
   std::vector<HostSeen> Seen();
-  size_t Count() const;
 
  private:
   struct Session {

@@ -33,4 +33,14 @@ Stream* StartStream(grpc::CallbackServerContext& context, ServerParts& parts, Ar
   return stream.get();
 }
 
+// Runs `run` of a stream that answers at length in a reader's thread and ends the stream with what it
+// returns. `stream` keeps it alive.
+template <typename Stream, typename Run>
+void RunInReader(Readers& readers, std::shared_ptr<Stream> stream, Run run) {
+  const bool accepted = readers.Post([stream, run] { stream->End(ToGrpcStatus(run())); });
+  if (accepted) return;
+  stream->EndNow({grpc::StatusCode::RESOURCE_EXHAUSTED,
+                  "too many event queries and exports at once: end one, or try later"});
+}
+
 }  // namespace cordon::controller

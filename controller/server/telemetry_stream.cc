@@ -22,6 +22,7 @@ void TelemetryStream::Start() {
 }
 
 void TelemetryStream::SendPosition() {
+  if (Ended()) return;  // it hung up while it waited for its turn
   absl::StatusOr<v1::TelemetryPosition> position = TelemetryPositionOf(parts_, HostId());
   if (!position.ok()) {
     EndNow(ToGrpcStatus(position.status()));
@@ -35,35 +36,23 @@ void TelemetryStream::SendPosition() {
 }
 
 void TelemetryStream::ReadIfRoom() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (reading_ || half_closed_ || uncommitted_ >= kMaxUncommitted) return;
-    if (parts_.clock.BootNanos() < read_after_boot_nanos_) return;  // OnTick comes back to it
-    reading_ = true;
-  }
+  if (!window_.MayRead(parts_.clock.BootNanos())) return;
   IfOpen([this] { StartRead(&request_); });
 }
 
 void TelemetryStream::OnReadDone(bool ok) {
-  bool finished = false;
+  if (!ok) {
+    if (window_.HalfClosed()) End(grpc::Status::OK);
+    return;
+  }
   const int64_t now = parts_.clock.BootNanos();
   // By what it unpacks to, which is what it costs: some bytes on the wire can stand for 8 MiB (AUT-6).
   const uint64_t bytes = std::max(request_.ByteSizeLong(), UnpackedSize(request_.batch().payload()));
-  const int64_t wait = ok ? parts_.budgets.Spend(HostId(), bytes, request_.batch().event_count(), now) : 0;
-  // Taken before another thread may read into request_.
+  const int64_t wait = parts_.budgets.Spend(HostId(), bytes, request_.batch().event_count(), now);
+  window_.Read(wait > 0 ? now + wait : 0);
   v1::Batch batch = std::move(*request_.mutable_batch());
   const bool opens_segment = request_.opens_segment();
   request_.Clear();
-  {
-    const std::lock_guard lock(mutex_);
-    reading_ = false;
-    half_closed_ = half_closed_ || !ok;
-    finished = half_closed_ && uncommitted_ == 0;
-    if (wait > 0) read_after_boot_nanos_ = now + wait;
-    if (ok) ++uncommitted_;
-  }
-  if (finished) End(grpc::Status::OK);
-  if (!ok) return;
   if (const absl::Status may = CheckChain(batch.chain_id(), now); !may.ok()) {
     EndNow(ToGrpcStatus(may));
     return;
@@ -73,6 +62,7 @@ void TelemetryStream::OnReadDone(bool ok) {
                       [self = shared_from_this(), first_sequence](const absl::StatusOr<BatchResult>& result) {
                         self->OnCommitted(first_sequence, result);
                       }});
+  window_.Queued();
   ReadIfRoom();
 }
 
@@ -85,12 +75,7 @@ absl::Status TelemetryStream::CheckChain(const std::string& chain_id, int64_t no
 }
 
 void TelemetryStream::OnTick(int64_t now_boot_nanos) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (read_after_boot_nanos_ == 0 || now_boot_nanos < read_after_boot_nanos_) return;
-    read_after_boot_nanos_ = 0;
-  }
-  ReadIfRoom();
+  if (window_.Tick(now_boot_nanos)) ReadIfRoom();
 }
 
 void TelemetryStream::OnEnded() {
@@ -113,13 +98,7 @@ void TelemetryStream::OnCommitted(uint64_t first_sequence, const absl::StatusOr<
   response.mutable_acknowledgement()->set_first_sequence(result->stored_from);
   response.mutable_acknowledgement()->set_last_sequence(result->stored_to);
   Send(std::move(response));
-  bool finished = false;
-  {
-    const std::lock_guard lock(mutex_);
-    --uncommitted_;
-    finished = half_closed_ && uncommitted_ == 0;
-  }
-  if (finished) {
+  if (window_.Committed()) {
     End(grpc::Status::OK);
   } else {
     ReadIfRoom();

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "controller/server/batch_window.h"
 #include "controller/server/out_stream.h"
 #include "controller/server/server_parts.h"
 #include "cordon/v1/gateway.pb.h"
@@ -39,11 +39,7 @@ class TelemetryStream final
   v1::TelemetryRequest request_;  // of the one read at a time
   std::string chain_id_;          // the same: of the batch before, or of what is stored
 
-  std::mutex mutex_;
-  int uncommitted_ = 0;
-  int64_t read_after_boot_nanos_ = 0;  // the host's budget is spent until then
-  bool reading_ = false;
-  bool half_closed_ = false;  // the host sends no more; what it sent is still acknowledged
+  BatchWindow window_{kMaxUncommitted};
 };
 
 }  // namespace cordon::controller

@@ -15,13 +15,13 @@ WatchOrderStream::WatchOrderStream(grpc::CallbackServerContext& context, ServerP
 
 void WatchOrderStream::Start() {
   parts_.outcomes.Subscribe(order_id_, shared_from_this());  // first: what changes while we load is merged
-  parts_.workers.Post([self = shared_from_this()] { self->Load(); });
+  parts_.operators.Post([self = shared_from_this()] { self->Load(); });
 }
 
 void WatchOrderStream::Load() {
   // An open proposal has no outcomes, which would look like an order that is done.
-  if (const absl::StatusOr<OrderRecord> order = parts_.store.GetOrder(order_id_);
-      order.ok() && order->proposal == v1::PROPOSAL_STATE_OPEN) {
+  const absl::StatusOr<OrderRecord> order = parts_.store.GetOrder(order_id_);
+  if (order.ok() && order->proposal == v1::PROPOSAL_STATE_OPEN) {
     EndNow(ToGrpcStatus(absl::FailedPreconditionError(
         StrCat("order ", order_id_, " is a proposal that lacks signatures: there is nothing to watch yet"))));
     return;
@@ -33,6 +33,7 @@ void WatchOrderStream::Load() {
   }
   {
     const std::lock_guard lock(mutex_);
+    if (order.ok()) lane_ = order->lane;
     for (const v1::OrderOutcome& outcome : *outcomes) Merge(outcome);
     loaded_ = true;
   }
@@ -53,7 +54,7 @@ void WatchOrderStream::Merge(const v1::OrderOutcome& outcome) {
   v1::OrderOutcome& known = entry->second;
   const bool was_final = !is_new && IsFinal(known.state());
   if (!is_new) {
-    if (!MayBecome(known.state(), outcome.state())) return;
+    if (!MayBecome(lane_, known.state(), outcome.state())) return;
     known = outcome;
   }
   if (IsFinal(outcome.state()) && !was_final) ++finished_;

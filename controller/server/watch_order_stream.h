@@ -40,6 +40,7 @@ class WatchOrderStream final
   const std::string order_id_;
 
   std::mutex mutex_;
+  std::string lane_;  // of the order, when it is loaded
   bool loaded_ = false;
   bool sending_ = false;  // messages are queued; OnDrained comes when they are gone
   std::map<std::string, v1::OrderOutcome> by_host_;

@@ -91,4 +91,17 @@ absl::StatusOr<bool> HadChains(Database& database, std::string_view host_id) {
   return query.BindText(1, host_id).Step();
 }
 
+absl::StatusOr<int64_t> FindInOtherChains(Database& database, std::string_view host_id,
+                                          const v1::Batch& batch, int64_t first_time_unix_nanos) {
+  for (const std::string_view sql : kFindPayload) {
+    CORDON_ASSIGN_OR_RETURN(Statement query, database.Prepare(sql));
+    query.BindText(1, host_id).BindBlob(2, batch.payload_sha256()).Bind(3, batch.event_class());
+    CORDON_ASSIGN_OR_RETURN(const bool found, query.BindText(4, batch.chain_id()).Step());
+    // Two batches with one payload have these in common; what says otherwise has no payload (`dropped`).
+    if (found && query.Int(1) == first_time_unix_nanos && query.Unsigned(2) == batch.event_count())
+      return query.Int(0);
+  }
+  return 0;
+}
+
 }  // namespace cordon::controller

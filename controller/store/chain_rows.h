@@ -4,6 +4,8 @@
 
 #include <absl/status/statusor.h>
 
+#include <array>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -24,5 +26,17 @@ absl::StatusOr<bool> BeginChainRow(Database& database, std::string_view host_id,
 
 // The host had other chains than its present one.
 absl::StatusOr<bool> HadChains(Database& database, std::string_view host_id);
+
+// A stored batch of the host with this payload and class in a chain before and one behind this one, by their
+// names: two searches of an index, whatever the host has stored (AUT-6).
+inline constexpr std::array<std::string_view, 2> kFindPayload = {
+    "SELECT position, first_time, event_count FROM batches WHERE host_id = ? AND payload_sha256 = ? AND "
+    "event_class = ? AND chain_id < ? AND dropped = 0 AND repeats <= 0 LIMIT 1",
+    "SELECT position, first_time, event_count FROM batches WHERE host_id = ? AND payload_sha256 = ? AND "
+    "event_class = ? AND chain_id > ? AND dropped = 0 AND repeats <= 0 LIMIT 1"};
+// The position of a batch that is stored in another chain of the host and has the same events: the same
+// payload and so, but for a header that was altered, the same time and count. 0 = there is none.
+absl::StatusOr<int64_t> FindInOtherChains(Database& database, std::string_view host_id,
+                                          const v1::Batch& batch, int64_t first_time_unix_nanos);
 
 }  // namespace cordon::controller

@@ -1,5 +1,7 @@
 #include "controller/store/outcome.h"
 
+#include "common/wire/order.h"
+
 namespace cordon::controller {
 namespace {
 
@@ -29,10 +31,12 @@ int Stage(OrderOutcome::State state) {
 
 }  // namespace
 
-bool MayBecome(OrderOutcome::State from, OrderOutcome::State to) {
+bool MayBecome(std::string_view lane, OrderOutcome::State from, OrderOutcome::State to) {
   if (Stage(from) == 0 || Stage(to) == 0) return false;
   // Of a change of trust that was refused out of turn, and sent again in turn.
   if (from == OrderOutcome::STATE_REFUSED) return to == OrderOutcome::STATE_DONE;
+  if (from == OrderOutcome::STATE_FAILED && (lane == kIsolationLane || lane == kTrustLane))
+    return to == OrderOutcome::STATE_DONE;
   if (from == OrderOutcome::STATE_RUNNING) return to != from ? Stage(to) > Stage(from) : true;
   return Stage(to) > Stage(from);
 }

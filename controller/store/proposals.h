@@ -6,6 +6,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -19,8 +20,8 @@ namespace cordon::controller {
 absl::StatusOr<bool> Judge(Database& database, const v1::Order& order, const v1::TrustBundle& bundle,
                            SubmittedOrder* result);
 
-// By age.
-absl::StatusOr<std::vector<OrderRecord>> OpenProposals(Database& database);
+// The ids of those that expire up to then, by age: each may have 4 MiB of rules, so they are read one by one.
+absl::StatusOr<std::vector<std::string>> OpenProposals(Database& database, int64_t expiry_unix_nanos);
 
 absl::Status EndProposal(Database& database, std::string_view order_id, v1::ProposalState state, int64_t now,
                          const AuditNote& note);

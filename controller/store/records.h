@@ -55,6 +55,7 @@ struct NewHost {
   std::string host_id;  // UUID made by the controller
   v1::HostFacts facts;
   CertificateRecord certificate;
+  std::string key_sha256 = {};  // of the public key in its request, which it has proven to have
 };
 
 struct NewEnrollment {
@@ -70,6 +71,13 @@ struct NewEnrollment {
 struct HostSeen {
   std::string host_id;
   int64_t last_seen_unix_nanos = 0;
+};
+
+// What a host said of itself in its Hello, and the certificate that it showed.
+struct HostNews {
+  std::string host_id;
+  v1::HostFacts facts;
+  std::string certificate_pem;
 };
 
 struct HostReceipt {
@@ -89,6 +97,16 @@ struct OrderRecord {
   v1::ProposalState proposal = v1::PROPOSAL_STATE_UNSPECIFIED;
   int64_t released = 0;            // rises in the order in which orders went to their hosts; 0 = not yet
   uint32_t signatures_needed = 0;  // by the trust bundle in force; of one that is no open proposal, then
+};
+
+struct OrderPage {
+  std::vector<v1::OrderSummary> orders;  // newest first
+  std::string next_page_token;           // empty: that was all
+};
+
+struct OutcomePage {
+  std::vector<v1::OrderOutcome> outcomes;  // by host_id
+  std::string next_page_token;             // empty: that was all
 };
 
 struct SubmittedOrder {

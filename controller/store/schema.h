@@ -6,7 +6,7 @@
 namespace cordon::controller {
 
 // One element per schema version; only ever appended to.
-inline constexpr std::array<std::string_view, 6> kSchema = {
+inline constexpr std::array<std::string_view, 9> kSchema = {
     R"sql(
 CREATE TABLE fleet(
   one INTEGER PRIMARY KEY CHECK(one = 1),
@@ -162,6 +162,27 @@ CREATE TABLE baselines(
   report BLOB NOT NULL,            -- the ScanReport that says so
   signature BLOB NOT NULL,
   PRIMARY KEY(host_id, roots)) WITHOUT ROWID;
+)sql",
+    // The same payload of the same host in another chain, found in O(log n) whatever a host sends (AUT-6).
+    R"sql(
+CREATE INDEX batches_payload ON batches(host_id, payload_sha256, event_class, chain_id)
+  WHERE dropped = 0 AND repeats <= 0;
+)sql",
+    // Whom a key has enrolled: it gets the same host again when the answer was lost (AUT-1).
+    R"sql(
+ALTER TABLE hosts ADD COLUMN enrolled_key BLOB;                      -- SHA-256 of its public key; NULL: older
+ALTER TABLE hosts ADD COLUMN enrolled_again INTEGER NOT NULL DEFAULT 0;  -- how often it asked once more
+CREATE INDEX hosts_enrolled_key ON hosts(enrollment_id, enrolled_key) WHERE enrolled_key IS NOT NULL;
+)sql",
+    // Events that age out leave their batch's header, with repeats = -1.
+    R"sql(
+CREATE TABLE event_marks(
+  time INTEGER PRIMARY KEY,        -- by the controller's clock, an hour or more apart
+  position INTEGER NOT NULL);      -- the newest batch that was committed by then
+CREATE TABLE event_age(
+  one INTEGER PRIMARY KEY CHECK(one = 1),
+  position INTEGER NOT NULL);      -- what has aged out up to here is out
+INSERT INTO event_age VALUES(1, 0);
 )sql"};
 
 }  // namespace cordon::controller

@@ -34,8 +34,7 @@ class SqliteStore final : public Store {
   absl::StatusOr<HostPage> ListHosts(const v1::Target* target, uint32_t page_size,
                                      std::string_view page_token) override;
   absl::Status TouchHosts(std::span<const HostSeen> seen) override;
-  absl::Status UpdateFacts(std::string_view host_id, const v1::HostFacts& facts,
-                           std::string_view certificate_pem) override;
+  absl::Status UpdateFacts(std::span<const HostNews> hosts) override;
   absl::Status RecordReceipts(std::span<const HostReceipt> receipts) override;
   absl::Status RenewCertificate(std::string_view host_id, const CertificateRecord& certificate,
                                 const AuditNote& note) override;
@@ -45,7 +44,8 @@ class SqliteStore final : public Store {
   absl::Status CreateEnrollment(const NewEnrollment& enrollment, const AuditNote& note) override;
   absl::StatusOr<std::vector<v1::Enrollment>> ListEnrollments() override;
   absl::Status RevokeEnrollment(std::string_view enrollment_id, const AuditNote& note) override;
-  absl::Status CheckEnrollment(std::string_view enrollment_id, std::string_view token) override;
+  absl::StatusOr<std::string> CheckEnrollment(std::string_view enrollment_id, std::string_view token,
+                                              std::string_view key_sha256) override;
   absl::StatusOr<HostRecord> EnrollHost(std::string_view enrollment_id, std::string_view token,
                                         const NewHost& host) override;
 
@@ -56,12 +56,16 @@ class SqliteStore final : public Store {
   absl::Status WithdrawOrder(std::string_view order_id, const AuditNote& note) override;
   absl::StatusOr<std::vector<OrderRecord>> OrdersFor(std::string_view host_id,
                                                      std::span<const v1::LaneState> lanes) override;
+  absl::StatusOr<std::vector<std::string>> OvertakenScans(std::string_view host_id,
+                                                          std::span<const v1::LaneState> lanes) override;
   absl::StatusOr<std::vector<v1::OrderOutcome>> RecordOutcomes(
       std::span<const v1::OrderOutcome> outcomes) override;
   absl::StatusOr<std::vector<v1::OrderOutcome>> ExpireOrders() override;
   absl::StatusOr<OrderRecord> GetOrder(std::string_view order_id) override;
   absl::StatusOr<std::vector<v1::OrderOutcome>> OutcomesOf(std::string_view order_id) override;
-  absl::StatusOr<std::vector<v1::OrderSummary>> ListOrders(uint32_t limit) override;
+  absl::StatusOr<OutcomePage> OutcomePageOf(std::string_view order_id, std::string_view page_token) override;
+  absl::StatusOr<v1::OrderSummary> SummaryOf(std::string_view order_id) override;
+  absl::StatusOr<OrderPage> ListOrders(uint32_t limit, std::string_view page_token) override;
   absl::StatusOr<uint64_t> NewestOrderSequence() override;
 
   absl::StatusOr<std::vector<v1::SignedOrder>> TrustHistory(uint64_t after_version) override;
@@ -75,6 +79,8 @@ class SqliteStore final : public Store {
   absl::StatusOr<int64_t> NewestPosition() override;
   absl::StatusOr<int64_t> EventsAfter(int64_t position, const EventQuery& query,
                                       const EventCallback& callback) override;
+
+  absl::StatusOr<bool> AgeOutEvents(int64_t keep_nanos, int64_t up_to_position) override;
 
   absl::Status AppendAudit(const AuditNote& note) override;
   absl::Status ReadAudit(uint64_t from_index,
@@ -116,6 +122,8 @@ absl::Status AppendOutcomeEntries(Database& database, int64_t now, std::span<con
 // Adds the entries that the tree lacks: those of a store that was made before there was one. DATA_LOSS: the
 // tree knows of entries that the log has not.
 absl::Status CompleteAuditTree(Database& database);
+// NOT_FOUND.
+absl::StatusOr<HostRecord> FindHost(Database& database, std::string_view host_id);
 // Keeps a record of a certificate given out.
 absl::Status RecordCertificate(Database& database, std::string_view identity,
                                const CertificateRecord& certificate);

@@ -47,9 +47,8 @@ class Store {
   // hosts that are not known are passed over.
   virtual absl::Status TouchHosts(std::span<const HostSeen> seen) = 0;
 
-  // What a host said in its Hello, and the certificate that it showed. NOT_FOUND.
-  virtual absl::Status UpdateFacts(std::string_view host_id, const v1::HostFacts& facts,
-                                   std::string_view certificate_pem) = 0;
+  // In one transaction; hosts that are not known are passed over.
+  virtual absl::Status UpdateFacts(std::span<const HostNews> hosts) = 0;
 
   // Keeps each receipt, whatever its time is: it is what the host says now (ISO-7). One transaction.
   virtual absl::Status RecordReceipts(std::span<const HostReceipt> receipts) = 0;
@@ -70,12 +69,18 @@ class Store {
   // NOT_FOUND. Twice is once.
   virtual absl::Status RevokeEnrollment(std::string_view enrollment_id, const AuditNote& note) = 0;
 
-  // Whether EnrollHost would take this enrolment and token now; the same refusals. Counts nothing.
-  virtual absl::Status CheckEnrollment(std::string_view enrollment_id, std::string_view token) = 0;
+  // Whether EnrollHost would take this enrolment, token and key now; the same refusals. Counts nothing. The
+  // host that the key has enrolled with it already, empty for a new one.
+  virtual absl::StatusOr<std::string> CheckEnrollment(std::string_view enrollment_id, std::string_view token,
+                                                      std::string_view key_sha256) = 0;
 
   // Counts one use of the enrolment and makes the host, or does neither; two callers never share a use. The
   // host takes the enrolment's site and labels, and the unexpired orders that name those. PERMISSION_DENIED
   // says whether the enrolment is unknown, its token wrong, revoked, expired or used up.
+  //
+  // A key that has enrolled with it already, and whose host has never had a session (its answer was lost), is
+  // that host again, and takes no further use; where `host` has another id, nothing has changed, and the
+  // certificate is to be issued for the id that is returned (AUT-1).
   virtual absl::StatusOr<HostRecord> EnrollHost(std::string_view enrollment_id, std::string_view token,
                                                 const NewHost& host) = 0;
 
@@ -114,6 +119,11 @@ class Store {
   virtual absl::StatusOr<std::vector<OrderRecord>> OrdersFor(std::string_view host_id,
                                                              std::span<const v1::LaneState> lanes) = 0;
 
+  // Scans that the host was never sent, and would take for old: they were released after a newer one that it
+  // has (a late approval, while it was offline). By what the host says it has applied.
+  virtual absl::StatusOr<std::vector<std::string>> OvertakenScans(std::string_view host_id,
+                                                                  std::span<const v1::LaneState> lanes) = 0;
+
   // Applies each outcome that its order's present state allows (MayBecome, outcome.h) in one transaction and
   // returns those that changed something. One for an order that was never meant for the host is passed over
   // (AUT-2: host_id comes from the certificate). A receipt in it is recorded too.
@@ -128,8 +138,14 @@ class Store {
   virtual absl::StatusOr<OrderRecord> GetOrder(std::string_view order_id) = 0;
   // By host_id; NOT_FOUND when there is no such order.
   virtual absl::StatusOr<std::vector<v1::OrderOutcome>> OutcomesOf(std::string_view order_id) = 0;
-  // Newest first, with counts per state; limit 1 to 1,000.
-  virtual absl::StatusOr<std::vector<v1::OrderSummary>> ListOrders(uint32_t limit) = 0;
+  // The same, as much as makes a message of 8 MiB. INVALID_ARGUMENT: the page token is not one of ours.
+  virtual absl::StatusOr<OutcomePage> OutcomePageOf(std::string_view order_id,
+                                                    std::string_view page_token) = 0;
+  // The order as it is listed: with counts per state. NOT_FOUND.
+  virtual absl::StatusOr<v1::OrderSummary> SummaryOf(std::string_view order_id) = 0;
+  // Newest first, with counts per state; limit 1 to 1,000, fewer where they would make more than 8 MiB: an
+  // order can have 4 MiB (AUT-6). INVALID_ARGUMENT: the page token is not one of ours.
+  virtual absl::StatusOr<OrderPage> ListOrders(uint32_t limit, std::string_view page_token) = 0;
   virtual absl::StatusOr<uint64_t> NewestOrderSequence() = 0;  // 0 = none
 
   // -- Trust (AUT-3)
@@ -178,6 +194,13 @@ class Store {
   // nothing missed.
   virtual absl::StatusOr<int64_t> EventsAfter(int64_t position, const EventQuery& query,
                                               const EventCallback& callback) = 0;
+
+  // Takes out the events of batches that were committed more than `keep_nanos` ago by this clock, whatever
+  // their hosts' clocks said, up to `up_to_position`: some of them, in one small transaction. True: there are
+  // more. Headers stay, so that chains are whole and repeats are dropped (TEL-2, TEL-3); so do gaps, and
+  // events of class CONTROL: what became of orders and levels. To be called about every hour; time counts
+  // from the first call on.
+  virtual absl::StatusOr<bool> AgeOutEvents(int64_t keep_nanos, int64_t up_to_position) = 0;
 
   // -- Audit
   // ------------------------------------------------------------------------------------------------- For

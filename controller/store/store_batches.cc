@@ -42,9 +42,13 @@ class BatchWriter {
                            chain->position, 0, 0};
       }
     }
+    // A host that was set back, or whose acknowledgement was lost with its chain, sends again under new
+    // numbers what is stored under old ones. The same payload from the same host at the same nanosecond is
+    // the same events (TEL-2).
     int64_t repeats = 0;
     if (chain->begun_anew) {
-      CORDON_ASSIGN_OR_RETURN(repeats, FindInOlderChains(item, checked));
+      CORDON_ASSIGN_OR_RETURN(
+          repeats, FindInOtherChains(database_, item.host_id, item.batch, checked.first_time_unix_nanos));
     }
     CORDON_RETURN_IF_ERROR(Insert(item, checked, repeats));
     CORDON_RETURN_IF_ERROR(ApplyControlEvents(item.host_id, checked.control_events, changed));
@@ -110,25 +114,6 @@ class BatchWriter {
                                  " ended at sequence ", old.acknowledged_sequence, " with ", old.ahead.size(),
                                  " segments ahead of it")}));
     return true;
-  }
-
-  // A host that was set back, or whose acknowledgement was lost with its chain, sends again under new numbers
-  // what is stored under old ones. The same payload from the same host at the same nanosecond is the same
-  // events (TEL-2). The position of the stored batch; 0 = there is none.
-  absl::StatusOr<int64_t> FindInOlderChains(const HostBatch& item, const CheckedBatch& checked) {
-    CORDON_ASSIGN_OR_RETURN(
-        Statement query,
-        database_.Prepare("SELECT position, payload_sha256 FROM batches WHERE first_time = ? AND host_id = ? "
-                          "AND event_count = ? AND event_class = ? AND chain_id <> ? AND dropped = 0 "
-                          "AND repeats = 0"));
-    query.Bind(1, checked.first_time_unix_nanos).BindText(2, item.host_id);
-    query.Bind(3, item.batch.event_count()).Bind(4, item.batch.event_class());
-    query.BindText(5, item.batch.chain_id());
-    while (true) {
-      CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
-      if (!row) return 0;
-      if (query.Bytes(1) == item.batch.payload_sha256()) return query.Int(0);
-    }
   }
 
   absl::Status Insert(const HostBatch& item, const CheckedBatch& checked, int64_t repeats) {

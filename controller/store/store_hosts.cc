@@ -71,13 +71,17 @@ absl::Status CancelOpenOrders(Database& database, std::string_view host_id, int6
 
 }  // namespace
 
+absl::StatusOr<HostRecord> FindHost(Database& database, std::string_view host_id) {
+  CORDON_ASSIGN_OR_RETURN(Statement query, database.Prepare(StrCat(kSelectHost, "WHERE h.host_id = ?")));
+  CORDON_ASSIGN_OR_RETURN(const bool found, query.BindText(1, host_id).Step());
+  if (!found) return NoSuchHost(host_id);
+  return HostFrom(query);
+}
+
 absl::StatusOr<HostRecord> SqliteStore::GetHost(std::string_view host_id) {
   HostRecord host;
   CORDON_RETURN_IF_ERROR(Read([&](Database& database) -> absl::Status {
-    CORDON_ASSIGN_OR_RETURN(Statement query, database.Prepare(StrCat(kSelectHost, "WHERE h.host_id = ?")));
-    CORDON_ASSIGN_OR_RETURN(const bool found, query.BindText(1, host_id).Step());
-    if (!found) return NoSuchHost(host_id);
-    CORDON_ASSIGN_OR_RETURN(host, HostFrom(query));
+    CORDON_ASSIGN_OR_RETURN(host, FindHost(database, host_id));
     return absl::OkStatus();
   }));
   return host;
@@ -126,17 +130,19 @@ absl::Status SqliteStore::TouchHosts(std::span<const HostSeen> seen) {
   });
 }
 
-absl::Status SqliteStore::UpdateFacts(std::string_view host_id, const v1::HostFacts& facts,
-                                      std::string_view certificate_pem) {
+absl::Status SqliteStore::UpdateFacts(std::span<const HostNews> hosts) {
   return Write([&](Database& database) -> absl::Status {
     CORDON_ASSIGN_OR_RETURN(
         Statement update,
         database.Prepare("UPDATE hosts SET name = ?, facts = ?, certificate = ? WHERE host_id = ?"));
-    update.BindText(1, facts.host_name())
-        .BindBlob(2, facts.SerializeAsString())
-        .BindBlob(3, certificate_pem)
-        .BindText(4, host_id);
-    return UpdateOne(database, update, host_id);
+    for (const HostNews& host : hosts) {
+      CORDON_RETURN_IF_ERROR(update.BindText(1, host.facts.host_name())
+                                 .BindBlob(2, host.facts.SerializeAsString())
+                                 .BindBlob(3, host.certificate_pem)
+                                 .BindText(4, host.host_id)
+                                 .Run());
+    }
+    return absl::OkStatus();
   });
 }
 

@@ -82,11 +82,13 @@ absl::Status ApplyOutcome(Database& database, int64_t now, const OrderOutcome& s
   OrderOutcome outcome = said;
   {
     CORDON_ASSIGN_OR_RETURN(
-        Statement query, database.Prepare("SELECT state FROM outcomes WHERE order_id = ? AND host_id = ?"));
+        Statement query,
+        database.Prepare("SELECT state, lane FROM outcomes WHERE order_id = ? AND host_id = ?"));
     CORDON_ASSIGN_OR_RETURN(const bool found,
                             query.BindText(1, outcome.order_id()).BindText(2, outcome.host_id()).Step());
     if (!found) return absl::OkStatus();  // never meant for this host (AUT-2)
-    if (!MayBecome(static_cast<OrderOutcome::State>(query.Int(0)), outcome.state())) return absl::OkStatus();
+    if (!MayBecome(query.Bytes(1), static_cast<OrderOutcome::State>(query.Int(0)), outcome.state()))
+      return absl::OkStatus();
   }
   CORDON_RETURN_IF_ERROR(JudgeBaseline(database, now, &outcome));
   CORDON_ASSIGN_OR_RETURN(
@@ -158,6 +160,24 @@ absl::StatusOr<std::vector<OrderRecord>> SqliteStore::OrdersFor(std::string_view
   return InTurn(std::move(orders));
 }
 
+absl::StatusOr<std::vector<std::string>> SqliteStore::OvertakenScans(std::string_view host_id,
+                                                                     std::span<const v1::LaneState> lanes) {
+  std::vector<std::string> overtaken;
+  const uint64_t applied = AppliedSequence(lanes, kScanLane);
+  CORDON_RETURN_IF_ERROR(Read([&](Database& database) -> absl::Status {
+    CORDON_ASSIGN_OR_RETURN(Statement query,
+                            database.Prepare("SELECT order_id FROM outcomes WHERE host_id = ? AND lane = ? "
+                                             "AND sequence < ? AND state = 1"));
+    query.BindText(1, host_id).BindText(2, kScanLane).BindUnsigned(3, applied);
+    while (true) {
+      CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
+      if (!row) return absl::OkStatus();
+      overtaken.emplace_back(query.Bytes(0));
+    }
+  }));
+  return overtaken;
+}
+
 absl::StatusOr<std::vector<OrderOutcome>> SqliteStore::RecordOutcomes(
     std::span<const OrderOutcome> outcomes) {
   std::vector<OrderOutcome> changed;
@@ -199,77 +219,6 @@ absl::StatusOr<std::vector<OrderOutcome>> SqliteStore::ExpireOrders() {
     return swept.Bind(1, now).Run();
   }));
   return changed;
-}
-
-absl::StatusOr<OrderRecord> SqliteStore::GetOrder(std::string_view order_id) {
-  OrderRecord order;
-  CORDON_RETURN_IF_ERROR(Read([&](Database& database) -> absl::Status {
-    CORDON_ASSIGN_OR_RETURN(order, FindOrder(database, order_id));
-    return absl::OkStatus();
-  }));
-  return order;
-}
-
-absl::StatusOr<std::vector<OrderOutcome>> SqliteStore::OutcomesOf(std::string_view order_id) {
-  std::vector<OrderOutcome> outcomes;
-  CORDON_RETURN_IF_ERROR(GetOrder(order_id).status());
-  CORDON_RETURN_IF_ERROR(Read([&](Database& database) -> absl::Status {
-    CORDON_ASSIGN_OR_RETURN(
-        Statement query,
-        database.Prepare("SELECT outcome FROM outcomes WHERE order_id = ? ORDER BY host_id"));
-    query.BindText(1, order_id);
-    while (true) {
-      CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
-      if (!row) return absl::OkStatus();
-      CORDON_RETURN_IF_ERROR(ParseStored(query.Bytes(0), &outcomes.emplace_back()));
-    }
-  }));
-  return outcomes;
-}
-
-absl::StatusOr<std::vector<v1::OrderSummary>> SqliteStore::ListOrders(uint32_t limit) {
-  if (limit == 0 || limit > 1'000) return absl::InvalidArgumentError("limit is not 1 to 1,000");
-  std::vector<v1::OrderSummary> orders;
-  CORDON_RETURN_IF_ERROR(Read([&](Database& database) -> absl::Status {
-    CORDON_ASSIGN_OR_RETURN(
-        Statement query,
-        database.Prepare(StrCat(kSelectOrder, "FROM orders o ORDER BY o.number DESC LIMIT ?")));
-    CORDON_ASSIGN_OR_RETURN(
-        Statement count,
-        database.Prepare("SELECT state, count(*) FROM outcomes WHERE order_id = ? GROUP BY state"));
-    query.Bind(1, limit);
-    while (true) {
-      CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
-      if (!row) return absl::OkStatus();
-      CORDON_ASSIGN_OR_RETURN(OrderRecord order, OrderFrom(query));
-      v1::OrderSummary& summary = orders.emplace_back();
-      *summary.mutable_order() = std::move(order.signed_order);
-      summary.set_submitted_by(order.submitted_by);
-      summary.set_submitted_unix_nanos(order.submitted_unix_nanos);
-      summary.set_signatures_needed(order.signatures_needed);
-      summary.set_proposal(order.proposal);
-      count.BindText(1, order.order_id);
-      while (true) {
-        CORDON_ASSIGN_OR_RETURN(const bool state, count.Step());
-        if (!state) break;
-        (*summary.mutable_counts())[OrderOutcome::State_Name(static_cast<int>(count.Int(0)))] =
-            static_cast<uint32_t>(count.Int(1));
-      }
-      count.Reset();
-    }
-  }));
-  return orders;
-}
-
-absl::StatusOr<uint64_t> SqliteStore::NewestOrderSequence() {
-  uint64_t sequence = 0;
-  CORDON_RETURN_IF_ERROR(Read([&](Database& database) -> absl::Status {
-    CORDON_ASSIGN_OR_RETURN(Statement query, database.Prepare("SELECT max(sequence) FROM orders"));
-    CORDON_RETURN_IF_ERROR(query.Step().status());
-    sequence = query.Unsigned(0);
-    return absl::OkStatus();
-  }));
-  return sequence;
 }
 
 }  // namespace cordon::controller

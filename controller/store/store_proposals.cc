@@ -216,22 +216,23 @@ absl::Status EndProposal(Database& database, std::string_view order_id, v1::Prop
   return AppendAuditEntry(database, now, note);
 }
 
-absl::StatusOr<std::vector<OrderRecord>> OpenProposals(Database& database) {
-  std::vector<OrderRecord> open;
+absl::StatusOr<std::vector<std::string>> OpenProposals(Database& database, int64_t expiry_unix_nanos) {
+  std::vector<std::string> open;
   CORDON_ASSIGN_OR_RETURN(
       Statement query,
-      database.Prepare(StrCat(kSelectOrder, "FROM orders o WHERE o.proposal = 1 ORDER BY o.number")));
+      database.Prepare("SELECT order_id FROM orders WHERE proposal = 1 AND expiry <= ? ORDER BY number"));
+  query.Bind(1, expiry_unix_nanos);
   while (true) {
     CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
     if (!row) return open;
-    CORDON_ASSIGN_OR_RETURN(open.emplace_back(), OrderFrom(query));
+    open.emplace_back(query.Bytes(0));
   }
 }
 
 absl::Status ExpireProposals(Database& database, int64_t now) {
-  CORDON_ASSIGN_OR_RETURN(const std::vector<OrderRecord> open, OpenProposals(database));
-  for (const OrderRecord& one : open) {
-    if (one.expiry_unix_nanos > now) continue;
+  CORDON_ASSIGN_OR_RETURN(const std::vector<std::string> open, OpenProposals(database, now));
+  for (const std::string& order_id : open) {
+    CORDON_ASSIGN_OR_RETURN(const OrderRecord one, FindOrder(database, order_id));
     CORDON_RETURN_IF_ERROR(
         EndProposal(database, one.order_id, v1::PROPOSAL_STATE_EXPIRED, now,
                     {"controller", "order.expired", one.order_id,

@@ -1,5 +1,6 @@
 // The trust bundle in force, and those before it (AUT-3).
 
+#include <limits>
 #include <utility>
 
 #include "common/base/status.h"
@@ -104,8 +105,12 @@ absl::Status ChangeTrust(Database& database, const v1::Order& order, const v1::S
       {"controller", "trust.change", order.order_id(),
        StrCat("trust bundle version ", bundle.version(), " is in force, with ", bundle.operators_size(),
               bundle.operators_size() == 1 ? " operator" : " operators")}));
-  CORDON_ASSIGN_OR_RETURN(const std::vector<OrderRecord> open, OpenProposals(database));
-  for (const OrderRecord& one : open) CORDON_RETURN_IF_ERROR(JudgeAnew(database, one, bundle, now));
+  CORDON_ASSIGN_OR_RETURN(const std::vector<std::string> open,
+                          OpenProposals(database, std::numeric_limits<int64_t>::max()));
+  for (const std::string& order_id : open) {
+    CORDON_ASSIGN_OR_RETURN(const OrderRecord one, FindOrder(database, order_id));
+    CORDON_RETURN_IF_ERROR(JudgeAnew(database, one, bundle, now));
+  }
   return absl::OkStatus();
 }
 

@@ -179,7 +179,11 @@ class Scanner {
   // False when it was asked to stop before.
   bool AwaitEnd(const std::string& id, const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
-    return changed_.wait(lock, stop, [&] { return last_.order_id() == id && !last_.report().empty(); });
+    if (!changed_.wait(lock, stop, [&] { return last_.order_id() == id && !last_.report().empty(); }))
+      return false;
+    lock.unlock();
+    runner_->Forget(id);
+    return true;
   }
 
   void Heard(const v1::ScanProgress& progress) {

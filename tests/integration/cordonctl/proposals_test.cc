@@ -69,7 +69,7 @@ class TwoPeople : public ::testing::Test {
   }
   std::string Newest() {
     v1::Order order;
-    order.ParseFromString(Must(box_.Store().ListOrders(1)).at(0).order().order());
+    order.ParseFromString(Must(box_.Store().ListOrders(1, "")).orders.at(0).order().order());
     return order.order_id();
   }
   // Proposed by alex; its id.

@@ -8,12 +8,14 @@
 
 #include "agent/link/file_set.h"
 #include "agent/link/unlock_key.h"
+#include "agent/orders/trust_chain.h"
 #include "common/wire/enrollment_file.h"
 #include "platform/api/files.h"
 #include "platform/api/system.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/integration/link/fake_gateway.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/test_orders.h"
 
 namespace cordon::agent {
 namespace {
@@ -198,6 +200,43 @@ TEST_F(EnrollTest, ATrustBundleOfAnotherFleetIsRefusedEvenWhenTheFileNamesIt) {
   v1::EnrollmentFile file = Good();
   file.set_trust_bundle_sha256(Sha256(other.Trust().bundle()));
   ExpectRefused(EnrollWith(file), "another fleet");
+}
+
+// Operators changed the CA twice, and the host restarts before it has renewed: its certificate is of the one
+// between.
+TEST_F(EnrollTest, AUT1_ACertificateOfACaBetweenTwoChangesIsUsedUntilItIsRenewed) {
+  const HostState enrolled = Must(EnrollWith(Good()));
+  const auto make_ca = [&](EVP_PKEY& key) {
+    return Must(MakeCaCertificate(key, fleet_.Organisation(), WallNowNanos() - TestFleet::kHour,
+                                  WallNowNanos() + TestFleet::kHour));
+  };
+  const KeyPtr between = Must(NewTlsKey());
+  const KeyPtr last = Must(NewTlsKey());
+  CertificateRequest request;
+  request.identity = {IdentityKind::kHost, fleet_.Organisation(), enrolled.identity.host_id};
+  request.not_before_unix_nanos = WallNowNanos() - kNanosPerSecond;
+  request.not_after_unix_nanos = WallNowNanos() + TestFleet::kHour;
+  const std::string certificate = Must(IssueForKey(
+      *between, make_ca(*between), *Must(PrivateKeyFromPem(enrolled.credentials.key_pem)), request));
+  std::ofstream(State() / kHostCertificateFile) << certificate;
+  EXPECT_TRUE(absl::IsDataLoss(LoadHostState(State()).status())) << "nobody has changed the CA";
+
+  v1::TrustBundle bundle;
+  ASSERT_TRUE(bundle.ParseFromString(fleet_.Trust().bundle()));
+  bundle.set_version(3);
+  bundle.add_ca_pem(make_ca(*last));
+  v1::Order change = testing::BasicOrder(fleet_.FleetId());
+  change.clear_target();
+  change.mutable_target()->set_all(true);
+  change.mutable_trust()->mutable_bundle()->set_bundle(bundle.SerializeAsString());
+  v1::SignedOrder signed_order;
+  signed_order.set_order(change.SerializeAsString());
+  *signed_order.add_signatures() =
+      Must(SignOrder(signed_order.order(), fleet_.OperatorId(), fleet_.OperatorKey()));
+  std::ofstream(State() / kTrustOrderFile, std::ios::binary) << signed_order.SerializeAsString();
+  const absl::StatusOr<HostState> loaded = LoadHostState(State());
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->credentials.certificate_pem, certificate);
 }
 
 TEST_F(EnrollTest, TheNextControllerIsTriedWhenOneIsDown) {

@@ -111,6 +111,52 @@ TEST_F(ResumeTest, APausedScanCanBeCancelled) {
   EXPECT_EQ(Scan(Locked()).state(), v1::ScanProgress::STATE_DONE);
 }
 
+// The agent was killed when the end had been told and was not recorded: it is told again, and is the same.
+TEST_F(ResumeTest, AnEndThatWasNotRecordedIsToldAgainByTheNextRun) {
+  recorded_ = false;
+  const auto baseline_of = [](const v1::ScanProgress& end) {
+    v1::ScanReport report;
+    EXPECT_TRUE(report.ParseFromString(end.report()));
+    return std::pair(report.baseline_before_sha256(), report.baseline_sha256());
+  };
+  ASSERT_TRUE(StartWhenFree("job", Spec(v1::IntegrityCheck::MODE_CREATE)).ok());
+  const v1::ScanProgress end = WaitForEnd("job");
+  EXPECT_EQ(end.state(), v1::ScanProgress::STATE_DONE) << end.message();
+  EXPECT_TRUE(absl::IsNotFound(runner_->Find("job"))) << "it is over";
+  EXPECT_TRUE(absl::IsNotFound(runner_->Pause("job")));
+  EXPECT_EQ(runner_->Start("other", Spec()).code(), absl::StatusCode::kResourceExhausted);
+  for (const bool recorded : {false, true}) {
+    recorded_ = recorded;
+    Open();
+    last_.Clear();
+    EXPECT_TRUE(runner_->Find("job").ok());
+    runner_->ResumeInterrupted();
+    const v1::ScanProgress again = WaitForEnd("job");
+    EXPECT_EQ(again.state(), v1::ScanProgress::STATE_DONE) << again.message();
+    EXPECT_EQ(again.files_done(), end.files_done());
+    EXPECT_EQ(baseline_of(again), baseline_of(end));
+  }
+  Open();
+  EXPECT_TRUE(absl::IsNotFound(runner_->Find("job")));
+}
+
+TEST_F(ResumeTest, ACancelledScanStaysCancelledThroughACrash) {
+  recorded_ = false;
+  StartAndHang(Locked());
+  ASSERT_TRUE(runner_->Pause("job").ok());
+  ASSERT_TRUE(WaitFor([](const auto& p) { return p.state() == v1::ScanProgress::STATE_PAUSED; }));
+  ASSERT_TRUE(runner_->Cancel("job").ok());
+  EXPECT_EQ(WaitForEnd("job").state(), v1::ScanProgress::STATE_CANCELLED);
+  LetItGoOn();
+  recorded_ = true;
+  Open();
+  last_.Clear();
+  runner_->ResumeInterrupted();
+  EXPECT_EQ(WaitForEnd("job").state(), v1::ScanProgress::STATE_CANCELLED);
+  EXPECT_TRUE(absl::IsNotFound(runner_->Find("job")));
+  EXPECT_EQ(Scan(Locked()).state(), v1::ScanProgress::STATE_DONE);
+}
+
 TEST_F(ResumeTest, AScanThatTheAgentsStopInterruptsGoesOnAndTellsEachFindingOnce) {
   StartAndHang(Locked());
   runner_->Stop();

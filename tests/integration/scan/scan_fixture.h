@@ -69,7 +69,10 @@ class ScanTest : public ::testing::Test {
              last_.state() != v1::ScanProgress::STATE_PAUSED;
     });
     EXPECT_TRUE(ended);
-    return last_;
+    v1::ScanProgress end = last_;
+    lock.unlock();
+    if (recorded_) runner_->Forget(order_id);
+    return end;
   }
 
   static v1::ScanSpec Spec(v1::IntegrityCheck::Mode mode = v1::IntegrityCheck::MODE_UNSPECIFIED) {
@@ -128,6 +131,7 @@ class ScanTest : public ::testing::Test {
   std::condition_variable changed_;
   v1::ScanProgress last_;
   int heard_ = 0;
+  bool recorded_ = true;  // ends are, so that the runner may forget the job
   int orders_ = 0;
   size_t findings_before_ = 0;
   std::unique_ptr<ScanRunner> runner_;

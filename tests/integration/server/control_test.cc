@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -313,6 +314,123 @@ TEST(ServerControl, AUT6_AReportOutOfBoundsEndsTheStreamAndChangesNothing) {
   for (const v1::OrderOutcome& outcome : Must(c.box.Store().OutcomesOf(order.order_id()))) {
     EXPECT_LE(outcome.state(), v1::OrderOutcome::STATE_DELIVERED);
   }
+}
+
+// An order may be signed by whom only the change of trust before it names: whoever gets it first refuses it
+// for good. Operators submit in one after the other, hosts come back at any moment between.
+TEST(ServerControl, AUT3_AnOrderNeverOvertakesTheChangeOfTrustBeforeIt) {
+  constexpr uint64_t kChanges = 60;
+  ServerBox box;
+  const TestHost host = box.AddHost();
+  std::atomic<bool> done = false;
+  std::atomic<int> overtaken = 0;
+  std::atomic<int> orders_seen = 0;
+  std::thread operators([&] {
+    v1::TrustBundle bundle;
+    bundle.ParseFromString(box.Fleet().Trust().bundle());
+    uint64_t sequence = static_cast<uint64_t>(WallNowNanos() / 1'000);
+    for (uint64_t version = 2; version < 2 + kChanges; ++version) {
+      v1::SubmitOrderResponse submitted;
+      v1::Order change = box.IsolateHosts({});
+      bundle.set_version(version);
+      change.mutable_target()->set_all(true);
+      change.set_sequence(++sequence);
+      change.mutable_trust()->mutable_bundle()->set_bundle(bundle.SerializeAsString());
+      Must(box.Submit(box.Signed(change), &submitted));
+      v1::Order isolate = box.IsolateHosts({host.id});
+      isolate.set_sequence(++sequence);
+      isolate.set_reason(std::to_string(version));
+      Must(box.Submit(box.Signed(isolate), &submitted));
+    }
+    done = true;
+  });
+  while (!done) {
+    const auto control = host.Control();
+    control->Send(HelloOf("reception-1"));
+    uint64_t version = 1;
+    for (int i = 0; i < 12; ++i) {
+      control->Send(Beat(1));  // so that there is always something to read
+      const auto message = control->Read();
+      if (!message.has_value()) break;
+      v1::Order order;
+      if (!message->has_order() || !order.ParseFromString(message->order().order())) continue;
+      v1::TrustBundle bundle;
+      if (order.has_trust()) {
+        bundle.ParseFromString(order.trust().bundle().bundle());
+        version = std::max(version, bundle.version());
+      } else {
+        ++orders_seen;
+        overtaken += std::stoull(order.reason()) > version ? 1 : 0;
+      }
+    }
+  }
+  operators.join();
+  EXPECT_EQ(overtaken, 0) << "of " << orders_seen;
+  EXPECT_GT(orders_seen, 0);
+}
+
+// A late approval: the host has a newer scan by then, and would take this one for old.
+TEST(ServerControl, AScanThatTheHostWouldTakeForOldIsNotLeftWaiting) {
+  ServerBox box;
+  const TestHost host = box.AddHost();
+  const auto submit_scan = [&](uint64_t sequence) {
+    v1::Order order = box.IsolateHosts({host.id});
+    order.mutable_scan()->mutable_spec()->mutable_integrity();
+    order.set_sequence(sequence);
+    v1::SubmitOrderResponse submitted;
+    Must(box.Submit(box.Signed(order), &submitted));
+    return order.order_id();
+  };
+  const auto state_of = [&](const std::string& order_id) {
+    return Must(box.Store().OutcomesOf(order_id)).at(0).state();
+  };
+  const auto now = static_cast<uint64_t>(WallNowNanos() / 1'000);
+  const std::string late = submit_scan(now - 10);
+  const std::string next = submit_scan(now + 10);
+  v1::ControlRequest hello = HelloOf("reception-1");
+  v1::LaneState& lane = *hello.mutable_hello()->add_lanes();
+  lane.set_lane("scan");
+  lane.set_sequence(now);
+  lane.set_order_id(NewUuid());
+  const auto control = host.Control();
+  ASSERT_TRUE(control->Send(hello));
+  ASSERT_TRUE(control->Read()->has_welcome());
+  const auto order = control->Read();
+  ASSERT_TRUE(order.has_value() && order->has_order());
+  for (int i = 0; i < 500 && state_of(late) == v1::OrderOutcome::STATE_PENDING; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(state_of(late), v1::OrderOutcome::STATE_SUPERSEDED);
+  EXPECT_LE(state_of(next), v1::OrderOutcome::STATE_DELIVERED) << "the positive control";
+}
+
+// Ten thousand hosts come back after a power cut: all threads for hosts wait for the store.
+TEST(ServerControl, HostsThatWaitForTheStoreKeepNoOperatorWaiting) {
+  ServerBox box({.workers = 1});
+  const v1::EnrollmentFile file = box.MakeEnrollment();
+  const KeyPtr key = Must(NewTlsKey());
+  const v1::EnrollRequest request = ServerBox::EnrollRequestFor(file, *key);
+  const auto stub = box.Gateway(box.BootstrapTls(file));
+  Database other = Must(Database::Open(box.StoreFile(), Database::Durability::kFull));
+  std::atomic<bool> enrolled = false;
+  std::thread host;
+  Must(other.Transaction([&]() -> absl::Status {  // the store cannot be written now
+    host = std::thread([&] {
+      v1::EnrollResponse response;
+      Must(Call([&](auto* context) { return stub->Enroll(context, request, &response); }));
+      enrolled = true;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    v1::GetFleetResponse fleet;
+    EXPECT_THAT(Call([&](auto* context) {
+                  context->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+                  return box.Operator().GetFleet(context, v1::GetFleetRequest(), &fleet);
+                }),
+                IsOk());
+    EXPECT_FALSE(enrolled) << "the host did not wait: nothing was tested";
+    return absl::OkStatus();
+  }));
+  host.join();
+  EXPECT_TRUE(enrolled);
 }
 
 TEST(ServerControl, AStoppingControllerSaysSo) {

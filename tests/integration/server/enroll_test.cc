@@ -65,7 +65,9 @@ TEST(ServerEnroll, AUT1_ATokenThatIsWrongOrUsedUpJoinsNobody) {
   j.request.set_csr_der(csr);
   j.request.set_token(good);
   EXPECT_THAT(j.Try(), IsOk());  // the positive control
+  j.request.set_csr_der(Must(MakeCsrDer(*Must(NewTlsKey()))));
   EXPECT_THAT(j.Try(), IsOk());
+  j.request.set_csr_der(Must(MakeCsrDer(*Must(NewTlsKey()))));
   EXPECT_THAT(j.Try(), Fails(kDenied, "used up"));
   EXPECT_EQ(j.Used(), 2U);
 }

@@ -106,6 +106,9 @@ class RecordingHandler final : public agent::OrderHandler {
     return Record("release", v1::Receipt());
   }
   v1::LaneState IsolationLane() override { return {}; }
+  v1::Receipt IsolationReceipt() override { return {}; }
+  absl::Status FindScan(const std::string& /*scan_order_id*/) override { return absl::OkStatus(); }
+  void EndScan(const std::string& /*scan_order_id*/) override {}
   absl::Status Scan(const std::string& /*order_id*/, const v1::ScanSpec& /*spec*/) override {
     return Record("scan", absl::OkStatus());
   }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -118,6 +119,11 @@ class Victim final : public agent::OrderHandler {
   agent::OrderGate& Gate() { return *gate_; }
   agent::TrustChain& Chain() { return *trust_; }
   std::filesystem::path Folder() const { return folder_.Path(); }
+  FakePacketFilter& Filter() { return filter_; }
+  agent::LaneStore& Lanes() { return *lanes_; }
+  const std::vector<std::string>& Effects() const { return effects_; }
+  // As when baseline.db is set aside.
+  void LoseScans() { scans_.clear(); }
   void OnAnswer(std::function<void(const v1::OrderOutcome&)> listener) { listener_ = std::move(listener); }
 
   absl::StatusOr<v1::Receipt> Isolate(const v1::IsolateAction& action, const std::string& order_id,
@@ -129,10 +135,16 @@ class Victim final : public agent::OrderHandler {
     return isolation_->Release(order_id, sequence);
   }
   v1::LaneState IsolationLane() override { return isolation_->Lane(); }
+  v1::Receipt IsolationReceipt() override { return isolation_->ReadReceipt(); }
   absl::Status Scan(const std::string& order_id, const v1::ScanSpec& /*spec*/) override {
     effects_.push_back("scan " + order_id);
+    scans_.insert(order_id);
     return absl::OkStatus();
   }
+  absl::Status FindScan(const std::string& scan_order_id) override {
+    return scans_.contains(scan_order_id) ? absl::OkStatus() : absl::NotFoundError("no such scan");
+  }
+  void EndScan(const std::string& scan_order_id) override { scans_.erase(scan_order_id); }
   absl::Status CancelScan(const std::string& scan_order_id) override {
     effects_.push_back("cancel " + scan_order_id);
     return absl::OkStatus();
@@ -171,6 +183,7 @@ class Victim final : public agent::OrderHandler {
   RecordingSink events_;
   absl::Status restored_;
   std::vector<std::string> effects_;
+  std::set<std::string> scans_;  // on disk
   v1::OrderOutcome answer_;
   uint64_t answers_ = 0;
   uint64_t refused_ = 0;

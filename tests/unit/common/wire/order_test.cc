@@ -102,6 +102,15 @@ INSTANTIATE_TEST_SUITE_P(
                    order.mutable_scan()->mutable_spec()->mutable_integrity();
                    order.mutable_scan()->mutable_spec()->add_paths("etc");
                  }},
+        BadOrder{"scan: indicators: there is nothing to look for",
+                 [](auto& order) {
+                   order.mutable_scan()->mutable_spec()->mutable_indicators()->set_running_processes(true);
+                 }},
+        BadOrder{"scan: indicators: yara: two rule files are called a.yar",
+                 [](auto& order) {
+                   v1::IndicatorCheck& check = *order.mutable_scan()->mutable_spec()->mutable_indicators();
+                   for (int i = 0; i < 2; ++i) check.add_yara()->set_name("a.yar");
+                 }},
         BadOrder{"indicators: sha256: an entry has 31 bytes",
                  [](auto& order) {
                    order.mutable_scan()->mutable_spec()->mutable_indicators()->add_sha256(

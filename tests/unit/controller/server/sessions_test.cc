@@ -40,7 +40,7 @@ TEST(Sessions, ASecondRunEndsTheFirstAndIsTold) {
   EXPECT_TRUE(f.sessions.Open("host", "run-2", f.second, 2).other_run);
   EXPECT_NE(f.first->dropped_because, "");
   EXPECT_EQ(f.second->dropped_because, "");
-  EXPECT_EQ(f.sessions.Count(), 1U);
+  EXPECT_THAT(f.sessions.Seen(), SizeIs(1));
 }
 
 TEST(Sessions, AUT2_ARunThatWasReplacedAndIsBackIsAClone) {
@@ -66,9 +66,9 @@ TEST(Sessions, AnOlderSessionThatClosesLateLeavesTheNewerOne) {
   f.sessions.Open("host", "run-1", f.first, 1);
   f.sessions.Open("host", "run-2", f.second, 2);
   EXPECT_FALSE(f.sessions.Close("host", f.first.get()));
-  EXPECT_TRUE(f.sessions.IsConnected("host"));
+  EXPECT_TRUE(f.sessions.LastBeat("host").has_value());
   EXPECT_TRUE(f.sessions.Close("host", f.second.get()));
-  EXPECT_FALSE(f.sessions.IsConnected("host"));
+  EXPECT_FALSE(f.sessions.LastBeat("host").has_value());
 }
 
 TEST(Sessions, AMessageReachesWhoIsConnectedAndMeant) {

@@ -4,6 +4,9 @@
 
 #include <array>
 #include <set>
+#include <string_view>
+
+#include "common/wire/order.h"
 
 namespace cordon::controller {
 namespace {
@@ -16,10 +19,10 @@ constexpr std::array kStates = {
     OrderOutcome::STATE_DONE,       OrderOutcome::STATE_REFUSED,   OrderOutcome::STATE_FAILED,
     OrderOutcome::STATE_SUPERSEDED, OrderOutcome::STATE_EXPIRED,   OrderOutcome::STATE_CANCELLED};
 
-std::set<State> After(State from) {
+std::set<State> After(State from, std::string_view lane = kScanLane) {
   std::set<State> after;
   for (const State to : kStates) {
-    if (MayBecome(from, to)) after.insert(to);
+    if (MayBecome(lane, from, to)) after.insert(to);
   }
   return after;
 }
@@ -29,6 +32,15 @@ TEST(MayBecome, WhatAHostSaidIsFinal) {
        {OrderOutcome::STATE_DONE, OrderOutcome::STATE_FAILED, OrderOutcome::STATE_CANCELLED}) {
     EXPECT_EQ(After(last), std::set<State>());
   }
+}
+
+// The host tries it again by itself: a full disk passes.
+TEST(MayBecome, WhatFailedToIsolateOrToChangeTrustMayYetBeDone) {
+  for (const std::string_view lane : {kIsolationLane, kTrustLane})
+    EXPECT_EQ(After(OrderOutcome::STATE_FAILED, lane), std::set<State>({OrderOutcome::STATE_DONE})) << lane;
+  for (const std::string_view lane : {kScanLane, kPolicyLane})
+    EXPECT_EQ(After(OrderOutcome::STATE_FAILED, lane), std::set<State>()) << lane;
+  EXPECT_EQ(After(OrderOutcome::STATE_DONE, kIsolationLane), std::set<State>()) << "and not back";
 }
 
 // A change of trust that came out of turn is sent again.
@@ -45,20 +57,21 @@ TEST(MayBecome, WhatTheControllerConcludedYieldsToTheHostsLateWord) {
 }
 
 TEST(MayBecome, ProgressMovesWhileItRuns) {
-  EXPECT_TRUE(MayBecome(OrderOutcome::STATE_RUNNING, OrderOutcome::STATE_RUNNING));
-  EXPECT_FALSE(MayBecome(OrderOutcome::STATE_DELIVERED, OrderOutcome::STATE_DELIVERED));
-  EXPECT_FALSE(MayBecome(OrderOutcome::STATE_RUNNING, OrderOutcome::STATE_EXPIRED));
+  EXPECT_TRUE(MayBecome(kScanLane, OrderOutcome::STATE_RUNNING, OrderOutcome::STATE_RUNNING));
+  EXPECT_FALSE(MayBecome(kScanLane, OrderOutcome::STATE_DELIVERED, OrderOutcome::STATE_DELIVERED));
+  EXPECT_FALSE(MayBecome(kScanLane, OrderOutcome::STATE_RUNNING, OrderOutcome::STATE_EXPIRED));
 }
 
 TEST(MayBecome, NothingGoesBack) {
-  for (const State from : kStates) EXPECT_FALSE(MayBecome(from, OrderOutcome::STATE_PENDING)) << from;
+  for (const State from : kStates)
+    EXPECT_FALSE(MayBecome(kScanLane, from, OrderOutcome::STATE_PENDING)) << from;
   EXPECT_EQ(After(OrderOutcome::STATE_PENDING).size(), kStates.size() - 1);
 }
 
 TEST(MayBecome, AStateThatIsNoneIsNeitherLeftNorReached) {
-  EXPECT_FALSE(MayBecome(OrderOutcome::STATE_PENDING, OrderOutcome::STATE_UNSPECIFIED));
-  EXPECT_FALSE(MayBecome(OrderOutcome::STATE_PENDING, static_cast<State>(99)));
-  EXPECT_FALSE(MayBecome(static_cast<State>(99), OrderOutcome::STATE_DONE));
+  EXPECT_FALSE(MayBecome(kScanLane, OrderOutcome::STATE_PENDING, OrderOutcome::STATE_UNSPECIFIED));
+  EXPECT_FALSE(MayBecome(kScanLane, OrderOutcome::STATE_PENDING, static_cast<State>(99)));
+  EXPECT_FALSE(MayBecome(kScanLane, static_cast<State>(99), OrderOutcome::STATE_DONE));
 }
 
 TEST(IsFinal, WhenNoMoreWordIsExpected) {

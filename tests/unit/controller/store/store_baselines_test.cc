@@ -20,7 +20,7 @@ class StoreBaselines : public ::testing::Test {
   StoreBaselines() : leaf_(box_.Fleet().Issue(IdentityKind::kHost, host_)) {
     v1::HostFacts facts;
     facts.set_host_name("a");
-    Must(box_->UpdateFacts(host_, facts, leaf_.certificate_pem));
+    Must(box_->UpdateFacts(std::vector<HostNews>{{host_, facts, leaf_.certificate_pem}}));
   }
 
   // A scan began with one baseline and ended with another; what the store says of it.

@@ -1,3 +1,4 @@
+#include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -171,6 +172,20 @@ TEST(StoreOrders, ScansStandBesideEachOtherAndBesideIsolation) {
   EXPECT_THAT(f.Due(f.a), ElementsAre(isolate.order_id(), second.order_id()));
 }
 
+TEST(StoreOrders, AScanThatWasReleasedAfterANewerOneIsNamedAsOvertaken) {
+  Fixture f;
+  const v1::Order newer = f.box.Scan({f.a}, 20);
+  const v1::Order late = f.box.Scan({f.a}, 10);
+  for (const v1::Order& order : {newer, late}) ASSERT_THAT(f.box.Submit(order), IsOk());
+  const std::vector<v1::LaneState> none;
+  EXPECT_THAT(Must(f.box->OvertakenScans(f.a, none)), IsEmpty());
+  const std::vector<v1::LaneState> applied = {Applied("scan", 20)};
+  EXPECT_THAT(Must(f.box->OvertakenScans(f.a, applied)), ElementsAre(late.order_id()));
+  // Of one that was sent the host may yet say what it did.
+  f.Record(late, f.a, OrderOutcome::STATE_DELIVERED);
+  EXPECT_THAT(Must(f.box->OvertakenScans(f.a, applied)), IsEmpty());
+}
+
 TEST(StoreOrders, AHostIsSentOnlyWhatItHasNotApplied) {
   Fixture f;
   const v1::Order isolate = f.box.Isolate({f.a}, 10);
@@ -213,6 +228,21 @@ TEST(StoreOutcomes, ChangeWhatMayChangeAndAreReturned) {
   EXPECT_THAT(f.Record(order, f.a, OrderOutcome::STATE_FAILED), IsEmpty());
   EXPECT_EQ(f.StateOf(order, f.a), OrderOutcome::STATE_DONE);
   EXPECT_THAT(Must(f.box->RecordOutcomes({})), IsEmpty());
+}
+
+// A host tries again by itself what failed, and a host that is contained must not stand as failed.
+TEST(StoreOutcomes, AnIsolationThatFailedIsDoneWhenTheHostSaysSoLater) {
+  Fixture f;
+  const v1::Order isolate = f.box.Isolate({f.a}, 10);
+  const v1::Order scan = f.box.Scan({f.a}, 11);
+  for (const v1::Order& order : {isolate, scan}) {
+    ASSERT_THAT(f.box.Submit(order), IsOk());
+    EXPECT_THAT(f.Record(order, f.a, OrderOutcome::STATE_FAILED), SizeIs(1));
+  }
+  EXPECT_THAT(f.Record(isolate, f.a, OrderOutcome::STATE_DONE), SizeIs(1));
+  EXPECT_EQ(f.StateOf(isolate, f.a), OrderOutcome::STATE_DONE);
+  EXPECT_EQ(f.box.Audit().back().action(), "order.done");
+  EXPECT_THAT(f.Record(scan, f.a, OrderOutcome::STATE_DONE), IsEmpty());
 }
 
 TEST(StoreOutcomes, AUT2_OfAnOrderThatNeverMeantTheHostAreNothing) {
@@ -268,16 +298,75 @@ TEST(StoreOrders, AreListedNewestFirstWithCounts) {
   ASSERT_THAT(f.box.Submit(first), IsOk());
   ASSERT_THAT(f.box.Submit(second), IsOk());
   f.Record(first, f.a, OrderOutcome::STATE_DONE);
-  const std::vector<v1::OrderSummary> orders = Must(f.box->ListOrders(10));
+  const std::vector<v1::OrderSummary> orders = Must(f.box->ListOrders(10, "")).orders;
   ASSERT_THAT(orders, SizeIs(2));
   EXPECT_EQ(orders[0].order().order(), second.SerializeAsString());
   EXPECT_EQ(orders[1].counts().at("STATE_DONE"), 1U);
   EXPECT_EQ(orders[1].counts().at("STATE_PENDING"), 1U);
   EXPECT_EQ(orders[1].submitted_by(), "alex");
-  EXPECT_THAT(Must(f.box->ListOrders(1)), SizeIs(1));
+  EXPECT_THAT(Must(f.box->ListOrders(1, "")).orders, SizeIs(1));
   EXPECT_EQ(Must(f.box->NewestOrderSequence()), 20U);
-  EXPECT_THAT(f.box->ListOrders(0), Fails(absl::StatusCode::kInvalidArgument, "limit"));
-  EXPECT_THAT(f.box->ListOrders(1'001), Fails(absl::StatusCode::kInvalidArgument, "limit"));
+  EXPECT_THAT(f.box->ListOrders(0, ""), Fails(absl::StatusCode::kInvalidArgument, "limit"));
+  EXPECT_THAT(f.box->ListOrders(1'001, ""), Fails(absl::StatusCode::kInvalidArgument, "limit"));
+  EXPECT_THAT(f.box->ListOrders(1, "x"), Fails(absl::StatusCode::kInvalidArgument, "page_token"));
+}
+
+// A scan order can have 4 MiB of rules; a list of them is read in pages, and none is left out.
+TEST(StoreOrders, AUT6_AListIsNoLongerThanAFewMebibytes) {
+  Fixture f;
+  std::vector<std::string> newest_first;
+  for (uint64_t sequence = 1; sequence <= 7; ++sequence) {
+    v1::Order order = f.box.Scan({f.a}, sequence);
+    v1::RuleFile& rules = *order.mutable_scan()->mutable_spec()->mutable_indicators()->add_yara();
+    rules.set_name("big.yar");
+    rules.set_content(std::string(3 * 1024 * 1024, ' '));
+    ASSERT_THAT(f.box.Submit(order), IsOk());
+    newest_first.insert(newest_first.begin(), order.order_id());
+  }
+  std::vector<std::string> listed;
+  std::string token;
+  int pages = 0;
+  do {
+    const OrderPage page = Must(f.box->ListOrders(100, token));
+    size_t bytes = 0;
+    for (const v1::OrderSummary& summary : page.orders) {
+      bytes += summary.ByteSizeLong();
+      v1::Order order;
+      order.ParseFromString(summary.order().order());
+      listed.push_back(order.order_id());
+    }
+    EXPECT_LT(bytes, 12 * 1024 * 1024);
+    token = page.next_page_token;
+    ++pages;
+  } while (!token.empty());
+  EXPECT_EQ(listed, newest_first);
+  EXPECT_EQ(pages, 3);
+}
+
+TEST(StoreOutcomes, AUT6_APageOfThemIsNoLongerThanAFewMebibytes) {
+  Fixture f;
+  std::vector<std::string> hosts = {f.a, f.b};
+  for (int i = 0; i < 4; ++i) hosts.push_back(f.box.AddHost(absl::StrCat("h", i)));
+  const v1::Order order = f.box.Scan(hosts, 1);
+  ASSERT_THAT(f.box.Submit(order), IsOk());
+  std::vector<OrderOutcome> large;
+  for (const std::string& host : hosts) {
+    large.push_back(Outcome(order.order_id(), host, OrderOutcome::STATE_DONE));
+    large.back().set_message(std::string(3 * 1024 * 1024, 'x'));
+  }
+  ASSERT_THAT(f.box->RecordOutcomes(large), IsOk());
+  std::vector<std::string> listed;
+  std::string token;
+  do {
+    const OutcomePage page = Must(f.box->OutcomePageOf(order.order_id(), token));
+    EXPECT_LE(page.outcomes.size(), 3U);
+    for (const OrderOutcome& outcome : page.outcomes) listed.push_back(outcome.host_id());
+    token = page.next_page_token;
+  } while (!token.empty());
+  EXPECT_THAT(listed, ::testing::UnorderedElementsAreArray(hosts));
+  EXPECT_EQ(Must(f.box->SummaryOf(order.order_id())).counts().at("STATE_DONE"), 6U);
+  EXPECT_THAT(f.box->OutcomePageOf(order.order_id(), "x"),
+              Fails(absl::StatusCode::kInvalidArgument, "page_token"));
 }
 
 }  // namespace

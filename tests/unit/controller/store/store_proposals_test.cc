@@ -92,7 +92,7 @@ TEST(Proposals, AUT3_GoToNobodyBeforeTheLastSignature) {
   EXPECT_THAT(proposed.host_ids, ElementsAre(f.host)) << "whom it would hit";
   EXPECT_THAT(f.Due(), IsEmpty());
   EXPECT_THAT(Must(f.box->OutcomesOf(order.order_id())), IsEmpty());
-  EXPECT_THAT(Must(f.box->ListOrders(1))[0].proposal(), v1::PROPOSAL_STATE_OPEN);
+  EXPECT_THAT(Must(f.box->ListOrders(1, "")).orders[0].proposal(), v1::PROPOSAL_STATE_OPEN);
   const std::string late = f.box.AddHost("late");
 
   const SubmittedOrder approved = Must(f.Approve(order, f.blake));
@@ -160,7 +160,7 @@ TEST(Proposals, AUT3_NobodyProposesWithoutASignatureThatCounts) {
   EXPECT_THAT(f.box.Submit(order, SignedBy(order, {})), Fails(kDenied, "not signed"));
   EXPECT_THAT(f.box.Submit(order, SignedBy(order, {&stranger, &f.watcher})),
               Fails(kDenied, "lacks the role"));
-  EXPECT_THAT(Must(f.box->ListOrders(10)), IsEmpty());
+  EXPECT_THAT(Must(f.box->ListOrders(10, "")).orders, IsEmpty());
 }
 
 TEST(Proposals, AUT3_WithdrawnOnesAreOver) {
@@ -406,6 +406,10 @@ TEST(StoreFile, OfAnOlderVersionGetsItsTrustHistory) {
                     "ALTER TABLE orders DROP COLUMN signatures_needed; DROP INDEX orders_released; "
                     "ALTER TABLE orders DROP COLUMN released; DROP TABLE trust_history; "
                     "ALTER TABLE enrollments DROP COLUMN trust_version; DROP TABLE baselines; "
+                    "DROP TABLE event_marks; DROP TABLE event_age; DROP INDEX batches_payload; DROP INDEX "
+                    "hosts_enrolled_key; "
+                    "ALTER TABLE hosts DROP COLUMN enrolled_key; "
+                    "ALTER TABLE hosts DROP COLUMN enrolled_again; "
                     "PRAGMA user_version=4"));
   box.Start();
   EXPECT_EQ(Must(box->GetOrder(order.order_id())).proposal, v1::PROPOSAL_STATE_UNSPECIFIED);

@@ -1,0 +1,71 @@
+// Orders that failed for what may pass, tried again.
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "agent/orders/order_checks.h"
+#include "agent/orders/order_gate.h"
+#include "common/base/status.h"
+#include "common/base/text.h"
+
+namespace cordon::agent {
+namespace {
+
+constexpr int64_t kFirstDelay = 2 * kNanosPerSecond;
+constexpr int64_t kLongestDelay = 60 * kNanosPerSecond;
+
+}  // namespace
+
+void OrderGate::FailForNow(const v1::Order& order, const v1::SignedOrder& signed_order,
+                           std::string_view message) {
+  Retry& retry = retries_[std::string(LaneOf(order))];
+  const bool again = retry.order.order() == signed_order.order();
+  retry.order = signed_order;
+  retry.delay_nanos = again ? std::min(2 * retry.delay_nanos, kLongestDelay) : kFirstDelay;
+  retry.due_boot_nanos = parts_.clock.BootNanos() + retry.delay_nanos;
+  const v1::OrderOutcome outcome = MakeOutcome(order.order_id(), v1::OrderOutcome::STATE_FAILED,
+                                               StrCat(message, "; it is tried again by itself"));
+  if (again) {
+    spdlog::warn("order {}: {}", order.order_id(), Printable(message));
+    parts_.on_outcome(outcome);
+  } else {
+    Tell(outcome);
+  }
+}
+
+v1::LaneState OrderGate::LaneOfRetry(std::string_view lane) {
+  return lane == kTrustLane ? trust_.Lane() : parts_.handler.IsolationLane();
+}
+
+void OrderGate::Tick() {
+  std::vector<v1::SignedOrder> due;
+  for (const auto& [lane, retry] : retries_) {
+    if (parts_.clock.BootNanos() >= retry.due_boot_nanos) due.push_back(retry.order);
+  }
+  for (const v1::SignedOrder& signed_order : due) {
+    const absl::StatusOr<v1::Order> order = Verify(signed_order);
+    const auto forget = [&](std::string_view why) {
+      std::erase_if(retries_,
+                    [&](const auto& entry) { return entry.second.order.order() == signed_order.order(); });
+      spdlog::info("an order that failed is not tried again: {}", why);
+    };
+    if (!order.ok()) {
+      forget(Printable(Message(order.status())));
+      continue;
+    }
+    const v1::LaneState lane = LaneOfRetry(LaneOf(*order));
+    const auto refusal = CheckForHost(*order, host_, parts_.clock.WallNanos(), kClockSlackNanos);
+    if (refusal.has_value()) {
+      forget(Printable(refusal->message));
+    } else if (CompareWithLane(*order, lane.sequence(), lane.order_id()) != LaneAnswer::kNewer) {
+      forget("a newer one came first");
+    } else {
+      HandleVerified(*order, signed_order);
+    }
+  }
+}
+
+}  // namespace cordon::agent
