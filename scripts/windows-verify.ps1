@@ -96,6 +96,23 @@ Check 'TEL-1 a trace of processes that somebody ends begins anew' {
   logman stop 'Cordon processes' -ets | Out-Null; Start-Sleep 15
   (logman query -ets) -join ' ' -match 'Cordon processes'
 }
+Check 'the kernel tells who changes files' { (Status | ConvertTo-Json -Depth 9) -match 'Who changed a file is told as far as' }
+Check 'a trace of files that somebody ends begins anew' {
+  logman query -ets | Select-String -Pattern 'Cordon files( \d+)?' | ForEach-Object { logman stop $_.Matches[0].Value -ets | Out-Null }
+  Start-Sleep 15
+  (logman query -ets) -join ' ' -match 'Cordon files'
+}
+Check 'the trace of files has no more than it asks for' {
+  $text = (logman query 'Cordon files' -ets) -join ' '
+  $text -match 'Microsoft-Windows-Kernel-File' -and $text -match '0x0*1eb0'
+}
+Check 'file changes name the process that made them' {
+  $file = "$env:PUBLIC\Documents\cordon-verify-who.txt"
+  $maker = Start-Process cmd.exe "/c echo made>`"$file`"" -WindowStyle Hidden -PassThru -Wait
+  Start-Sleep 5
+  $eraser = Start-Process cmd.exe "/c del `"$file`"" -WindowStyle Hidden -PassThru -Wait
+  "to be looked at by hand: cordonctl events has cordon-verify-who.txt as created by pid $($maker.Id) and deleted by pid $($eraser.Id), both cmd.exe"
+}
 Check 'canary files belong to whoever owns their folder' {
   $canaries = Get-ChildItem "$env:SystemDrive\Users\*\Documents\.!cordon-canary.rtf" -Force -ErrorAction SilentlyContinue
   if (-not $canaries) { return 'no policy has tripwires on' }
@@ -151,6 +168,9 @@ Write-Host '== Isolation'
 $open = New-Object System.Net.Sockets.TcpClient($internetHost, [int]$internetPort)
 Read-Host 'Isolate this host now at level controller-only (cordonctl isolate ... --level controller-only), then press Enter' | Out-Null
 Check 'ISO-7 the receipt says contained' { (Status | ConvertTo-Json -Depth 9) -match 'CONTAINED' }
+Check 'the receipt has nothing against the SID of the service' {
+  -not ((Status | ConvertTo-Json -Depth 9) -match 'own SID is not in the')
+}
 Check 'filters of Cordon stand' { (Filters).Count -gt 0 }
 Check 'ISO-4 the way to the controller is bound to the SID of the service' { ((Filters).OuterXml -join '') -match 'S-1-5-80-' }
 Check 'the internet is cut' { -not (Connects $internetHost $internetPort) }

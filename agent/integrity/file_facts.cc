@@ -70,8 +70,8 @@ void Order(std::vector<FileDeed>& deeds, bool exists) {
 const char* WhyUnknown(const SettledPath& settled, const FileDeed& deed) {
   if (deed.while_away) return "it happened while the agent did not run";
   if (settled.registry != nullptr) return "Windows does not tell who changes the registry";
-  return "the kernel did not tell (other pid namespace, found in a new folder, or by the walk after lost "
-         "events)";
+  return "the kernel did not tell (other pid namespace, no trace of it, found in a new folder, or by the "
+         "walk after lost events)";
 }
 
 // A command line is the rule; its parts are told apart as far as masking needs it.

@@ -67,6 +67,7 @@ v1::Receipt MakeReceipt(const v1::IsolationState& state,
     receipt.mutable_uplinks()->Assign(readback->uplinks.begin(), readback->uplinks.end());
     receipt.set_dropped_packets(facts.dropped_before + readback->dropped_packets);
     JudgeRules(state, *readback, &receipt);
+    for (const std::string& note : readback->notes) receipt.add_reasons(note);
   }
   const bool below = receipt.intended_level() > state.level();
   Lower(&receipt, v1::CONTAINMENT_PARTIAL, below ? state.note() : "");

@@ -41,6 +41,8 @@ v1::Event StartedEvent(const TrackedProcess& process, const std::string& parent_
   started.set_from_snapshot(exec.from_snapshot);
   started.set_argv_from_proc(exec.argv_from_proc);
   started.set_from_memory(exec.from_memory);
+  started.set_user_sid(EscapeToUtf8(exec.user_sid));
+  started.set_integrity_level(exec.integrity_level);
   return event;
 }
 

@@ -116,7 +116,7 @@ std::optional<ProcessRef> ProcessSensor::Find(uint32_t pid, int64_t boottime_nan
     const std::lock_guard lock(mutex_);
     known_until_ = std::max(known_until_, before);
   }
-  return tracker_.Find(pid, boottime_nanos);
+  return tracker_.Find(pid, source_.StartTimeAt(boottime_nanos));
 }
 
 void ProcessSensor::Prove() {

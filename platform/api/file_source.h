@@ -42,8 +42,8 @@ struct RawFileEvent {
   bool may_have_content = false;
   std::filesystem::path path;
   std::filesystem::path old_path;
-  uint32_t pid = 0;            // who did it; 0 = the source cannot tell
-  int64_t boottime_nanos = 0;  // when the source read it
+  uint32_t pid = 0;            // who did it; 0 = the source cannot tell, or is not sure
+  int64_t boottime_nanos = 0;  // when it happened, as far as the source knows; else when it was read
   uint64_t lost_count = 0;     // kOverflow: 0 = unknown
   bool lost_reads = false;     // kOverflow: of kRead, and of nothing else
   // kOverflow: what was lost happened after this; 0 = cannot be told.
@@ -90,8 +90,9 @@ class FileSource {
 
   // Starts threads that call `deliver` with batches in kernel order, reads, changes of files and changes of
   // the registry each from one thread. What happened before may come after what happens now.
-  // Events of the calling process itself are left out. A root that cannot be watched is an error that names
-  // it, unless it does not exist.
+  // Events of the calling process itself are left out where a source knows the process of each; where it
+  // knows that of some, they are told with it. A root that cannot be watched is an error that names it,
+  // unless it does not exist.
   virtual absl::Status Start(const FileWatch& watch,
                              std::function<void(std::span<RawFileEvent>)> deliver) = 0;
   // What was told until then counts as safe: `memory` is brought up to date.

@@ -81,6 +81,9 @@ struct FilterReadback {
   std::vector<std::string> differences;
   // No rule of Cordon's judges packets.
   bool absent = false;
+  // What an operator should know of the rules and what is no leak, one sentence each: a permit that is bound
+  // less closely than it could be, a rule that opens nothing.
+  std::vector<std::string> notes;
   // Interfaces whose own hooks hold the policy.
   std::vector<std::string> uplinks;
   // Packets dropped since the policy was applied.

@@ -45,8 +45,10 @@ struct RawExec {
   uint32_t login_uid = 0xffffffff;  // none
   uint32_t session_id = 0;
   std::string cgroup;
-  bool from_snapshot = false;  // was already running
-  bool from_memory = false;    // the program's file has no name on any disk
+  bool from_snapshot = false;    // was already running
+  bool from_memory = false;      // the program's file has no name on any disk
+  std::string user_sid{};        // Windows: whom it runs for; empty: not known
+  uint32_t integrity_level = 0;  // Windows: the relative id of its token's label; 0: not known
 };
 
 struct RawExit {
@@ -121,6 +123,9 @@ class ProcessSource {
   // source is stopped. Any thread but the delivering one. For whoever must know a process by the pid in an
   // event at hand.
   virtual void Flush() = 0;
+  // The start time that a key would have of a process that began at that moment: another one where the system
+  // records starts by a clock that may be set.
+  virtual int64_t StartTimeAt(int64_t boottime_nanos) const { return boottime_nanos; }
   virtual ProcessSourceInfo Info() const = 0;
 };
 

@@ -23,6 +23,7 @@ class FakeProcessSource final : public platform::ProcessSource {
     ++flushes_;
     if (on_flush_) std::exchange(on_flush_, nullptr)();
   }
+  int64_t StartTimeAt(int64_t boottime_nanos) const override { return boottime_nanos + set_forward_; }
   platform::ProcessSourceInfo Info() const override { return info_; }
 
   void FailToStart(absl::Status status) { start_status_ = std::move(status); }
@@ -43,12 +44,15 @@ class FakeProcessSource final : public platform::ProcessSource {
   // What the kernel would hand over when it is asked now.
   void OnNextFlush(std::function<void()> act) { on_flush_ = std::move(act); }
   int Flushes() const { return flushes_; }
+  // The clock by which the system records starts was set forward so far since the boot.
+  void SetClockForward(int64_t nanos) { set_forward_ = nanos; }
 
  private:
   absl::Status start_status_;
   std::function<void(std::span<platform::RawProcessEvent>)> deliver_;
   std::function<void()> on_flush_;
   std::atomic<int> flushes_ = 0;
+  int64_t set_forward_ = 0;
   platform::ProcessSourceInfo info_{.name = "fake", .fallback = false, .limitations = {}};
 };
 

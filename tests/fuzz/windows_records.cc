@@ -1,6 +1,8 @@
 // What Windows hands to the sensors: buffers of directory changes, pages of a volume's journal, values of the
-// registry, process events of the kernel's trace; and the files that keep how far they were (AUT-6).
+// registry, events of the kernel's traces of processes and files; and the files that keep how far they were
+// (AUT-6).
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -8,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "platform/windows/files/file_deeds.h"
+#include "platform/windows/files/file_trace_decode.h"
 #include "platform/windows/files/notify_decode.h"
 #include "platform/windows/files/usn_catch_up.h"
 #include "platform/windows/files/usn_positions.h"
@@ -51,11 +55,31 @@ void Journal(std::span<const uint8_t> bytes) {
   }
 }
 
+// Records one behind the other: event, version, length, data; each may be of the file of another one.
+void FileTraces(std::span<const uint8_t> bytes) {
+  constexpr size_t kHead = 4;
+  constexpr size_t kMost = 16;
+  FileDeeds deeds({.paths = kMost, .open = kMost, .kept_nanos = 100});
+  deeds.Watch(DevicePaths({{u"\\d", "C:"}}), {"C:/x"});
+  for (int64_t now = 1; bytes.size() >= kHead; ++now) {
+    const size_t length = std::min<size_t>(bytes[2] | (bytes[3] << 8), bytes.size() - kHead);
+    const auto record = DecodeFileTrace(bytes[0], bytes[1], bytes.subspan(kHead, length));
+    bytes = bytes.subspan(kHead + length);
+    if (!record.has_value()) continue;
+    if (record->path.size() * sizeof(char16_t) > length) std::abort();
+    deeds.Take(*record, static_cast<uint32_t>(now % 3), now);
+    const auto doer = deeds.Find({.kind = RawFileEvent::kModified, .path = "C:/a", .boottime_nanos = now});
+    if (doer.has_value() && (doer->pid == 0 || doer->boottime_nanos > now)) std::abort();
+    if (deeds.Paths() > kMost + 2 || deeds.Open() > 4 * kMost) std::abort();
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::span bytes(data, size);
   Journal(bytes);
+  FileTraces(bytes);
   bool whole = false;
   if (DecodeNotifications(bytes, &whole).size() > size / 12) std::abort();  // a head each
   const auto positions = ParseUsnPositions({reinterpret_cast<const char*>(data), size});

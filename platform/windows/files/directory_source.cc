@@ -90,7 +90,6 @@ class DirectorySource final : public FileSource {
     FileSourceInfo info{
         .name = "directory-changes",
         .limitations = {
-            "Who changed a file is not known.",
             "When more happens at once than the kernel keeps, the folder is looked through anew."}};
     if (!journals_.has_value()) return info;
     for (std::string& limitation : journals_->Limitations())
@@ -198,7 +197,7 @@ class DirectorySource final : public FileSource {
                        .is_directory = told.is_directory,
                        .path = std::wstring(told.path.begin(), told.path.end()),
                        .old_path = std::wstring(told.old_path.begin(), told.old_path.end()),
-                       .boottime_nanos = BootNanosOfFileTime(told.file_time),
+                       .boottime_nanos = BootNanosOfRecent(told.file_time, *clock_),
                        .while_away = true};
     const auto counts = [this](const std::filesystem::path& path) {
       const auto holds = [&](const std::filesystem::path& root) { return IsBelowOrAt(path, root); };

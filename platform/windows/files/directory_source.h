@@ -6,7 +6,7 @@
 
 namespace cordon::platform {
 
-// Files alone; MakeFileSource() puts the registry beside it.
+// Files alone, and not who changed them; MakeFileSource() adds that, and puts the registry beside it.
 std::unique_ptr<FileSource> MakeDirectorySource();
 
 }  // namespace cordon::platform

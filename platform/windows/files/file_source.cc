@@ -6,6 +6,7 @@
 
 #include "common/base/status.h"
 #include "platform/windows/files/directory_source.h"
+#include "platform/windows/files/named_source.h"
 #include "platform/windows/registry/registry_source.h"
 
 namespace cordon::platform {
@@ -33,7 +34,7 @@ class FilesAndRegistry final : public FileSource {
   }
 
  private:
-  const std::unique_ptr<FileSource> files_ = MakeDirectorySource();
+  const std::unique_ptr<FileSource> files_ = MakeNamedSource(MakeDirectorySource(), MakeEtwFileTrace());
   const std::unique_ptr<FileSource> registry_ = MakeRegistrySource();
 };
 

@@ -20,6 +20,8 @@ namespace {
 constexpr DWORD kPieceBytes = 256 * 1024;
 constexpr DWORD kShareAll = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 constexpr size_t kReparseBytes = 16 * 1024;
+// FILE_ATTRIBUTE_RECALL_ON_OPEN and _ON_DATA_ACCESS, which mingw's header lacks; the system alone sets them.
+constexpr DWORD kContentElsewhere = 0x40000 | 0x400000;
 
 std::string On(std::string_view what, const std::filesystem::path& path) {
   return StrCat(what, " ", Printable(Shown(path)));
@@ -135,6 +137,10 @@ absl::StatusOr<OpenFile> OpenForReading(std::filesystem::path path) {
     return absl::FailedPreconditionError(StrCat(Printable(Shown(path)), " is a symbolic link"));
   if (metadata.type != FileType::kFile)
     return absl::FailedPreconditionError(StrCat(Printable(Shown(path)), " is no regular file"));
+  // A scan that fetched all that a cloud keeps for this host would fill its disk and its line.
+  if ((metadata.mode & kContentElsewhere) != 0)
+    return absl::UnavailableError(
+        StrCat(Printable(Shown(path)), ": a cloud keeps its content, which is not fetched for reading"));
   return OpenFile(reinterpret_cast<OpenFile::Handle>(file.Release()), std::move(path), std::move(metadata));
 }
 

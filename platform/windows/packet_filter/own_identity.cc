@@ -14,10 +14,8 @@ std::string OwnSid() {
 std::string WhyNotTheServiceSid() {
   if (OwnSid() == ServiceSid(kServiceName)) return {};
   return "the service's own SID is not in the agent's token (see: sc qsidtype CordonAgent): while isolated, "
-         "the "
-         "way to the controller is bound to the agent's program run by the system's account; the next start "
-         "of "
-         "the service should have it";
+         "the way to the controller is bound to the agent's program run by the system's account; the next "
+         "start of the service should have it";
 }
 
 }  // namespace cordon::platform

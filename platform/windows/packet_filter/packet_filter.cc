@@ -14,9 +14,11 @@
 namespace cordon::platform {
 
 std::unique_ptr<PacketFilter> MakePacketFilter() {
-  if (const std::string without = WhyNotTheServiceSid(); !without.empty()) spdlog::warn("{}", without);
-  return wfp::MakeWfpFilter(wfp::OpenFilterEngine,
-                            {.executable = DefaultPlaces().executable, .service_sid = OwnSid()});
+  const std::string without = WhyNotTheServiceSid();
+  if (!without.empty()) spdlog::warn("{}", without);
+  return wfp::MakeWfpFilter(
+      wfp::OpenFilterEngine,
+      {.executable = DefaultPlaces().executable, .service_sid = OwnSid(), .note = without});
 }
 
 std::unique_ptr<RulesetWatcher> MakeRulesetWatcher() {

@@ -145,6 +145,7 @@ class WfpFilter final : public PacketFilter {
           readback.differences.emplace_back(
               "WFP: Cordon's sub-layer or provider is missing, or is not as Cordon makes it");
         std::ranges::move(FindOverrides(held), std::back_inserter(readback.differences));
+        readback.notes = Notes(policy);
       }
       for (const Filter& filter : difference.missing)
         readback.differences.push_back(StrCat("WFP: missing: ", wfp::Describe(filter)));
@@ -194,10 +195,25 @@ class WfpFilter final : public PacketFilter {
     std::string& told = told_[path];  // this is asked every few seconds
     const std::string problem =
         found.ok() || absl::IsNotFound(found.status()) ? "" : std::string(Message(found.status()));
-    if (problem != told && !problem.empty())
-      spdlog::warn("WFP: the profile's rules for {} open nothing: {}", path, problem);
+    if (problem != told && !problem.empty()) spdlog::warn("{}", OpensNothing(path, problem));
     told = problem;
     return found.ok() ? *found : "";
+  }
+
+  static std::string OpensNothing(const std::string& path, const std::string& problem) {
+    return StrCat("WFP: the profile's rules for ", path, " open nothing: ", problem);
+  }
+
+  // After Intended of the same policy.
+  std::vector<std::string> Notes(const FilterPolicy& policy) const {
+    std::vector<std::string> notes;
+    if (!agent_.note.empty()) notes.push_back(agent_.note);
+    for (const ProgramIdentity& program : policy.programs) {
+      const auto told = told_.find(program.path);
+      if (told != told_.end() && !told->second.empty())
+        notes.push_back(OpensNothing(program.path, told->second));
+    }
+    return notes;
   }
 
   // ISO-1: everything between Begin and Commit, or nothing.

@@ -14,6 +14,7 @@ namespace cordon::platform::wfp {
 struct AgentNames {
   std::string executable;   // path
   std::string service_sid;  // "S-1-5-80-…", or what SidOfAgent says
+  std::string note{};       // what is wrong with that, a sentence; empty: nothing
 };
 
 inline constexpr const char* kSystemSid = "S-1-5-18";  // LocalSystem

@@ -1,8 +1,7 @@
 #include "platform/windows/processes/etw_decode.h"
 
-#include <cstring>
-
 #include "common/base/strings.h"
+#include "platform/windows/system/record_reader.h"
 
 namespace cordon::platform {
 namespace {
@@ -11,67 +10,14 @@ constexpr uint8_t kOldestVersion = 3;  // without the flags that version 4 has
 constexpr size_t kPointerBytes = 8;
 constexpr size_t kMostAuthorities = 15;  // SID_MAX_SUB_AUTHORITIES
 
-// Reads from the front; once something is missing, everything is.
-class Reader {
- public:
-  explicit Reader(std::span<const uint8_t> data) : data_(data) {}
-
-  bool Good() const { return good_; }
-
-  uint32_t U32() {
-    uint32_t value = 0;
-    Copy(&value, sizeof(value));
-    return value;
-  }
-  uint8_t U8() {
-    uint8_t value = 0;
-    Copy(&value, sizeof(value));
-    return value;
-  }
-  void Skip(size_t bytes) {
-    if (Has(bytes)) data_ = data_.subspan(bytes);
-  }
-
-  // Up to a zero, which must be there.
-  std::string Text() {
-    std::string text;
-    for (uint8_t c = U8(); good_ && c != 0; c = U8()) text += static_cast<char>(c);
-    return text;
-  }
-  std::u16string WideText() {
-    std::u16string text;
-    for (char16_t c = Wide(); good_ && c != 0; c = Wide()) text += c;
-    return text;
-  }
-
- private:
-  bool Has(size_t bytes) {
-    good_ = good_ && bytes <= data_.size();
-    return good_;
-  }
-  void Copy(void* to, size_t bytes) {
-    if (!Has(bytes)) return;
-    std::memcpy(to, data_.data(), bytes);
-    data_ = data_.subspan(bytes);
-  }
-  char16_t Wide() {
-    char16_t value = 0;
-    Copy(&value, sizeof(value));
-    return value;
-  }
-
-  std::span<const uint8_t> data_;
-  bool good_ = true;
-};
-
 // Four zero bytes for none; else a TOKEN_USER of two pointers, the first of which is not zero, and the SID.
-std::string TakeSid(Reader* reader) {
+std::string TakeSid(RecordReader* reader) {
   if (reader->U32() == 0) return {};
   reader->Skip(2 * kPointerBytes - sizeof(uint32_t));
   const uint8_t revision = reader->U8();
   const uint8_t count = reader->U8();
   if (count > kMostAuthorities) {
-    reader->Skip(SIZE_MAX);  // no SID: what follows cannot be found
+    reader->Fail();  // no SID: what follows cannot be found
     return {};
   }
   uint64_t authority = 0;
@@ -85,7 +31,7 @@ std::string TakeSid(Reader* reader) {
 
 std::optional<EtwProcess> DecodeEtwProcess(std::span<const uint8_t> data, uint8_t version) {
   if (version < kOldestVersion) return std::nullopt;
-  Reader reader(data);
+  RecordReader reader(data);
   EtwProcess process;
   reader.Skip(kPointerBytes);  // the kernel's own key
   process.pid = reader.U32();

@@ -1,13 +1,6 @@
 #include "platform/windows/processes/etw_source.h"
 
-#include <spdlog/spdlog.h>
-
-#include <array>
-#include <condition_variable>
-#include <cstring>
 #include <map>
-#include <mutex>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,7 +10,7 @@
 #include "platform/windows/processes/etw_decode.h"
 #include "platform/windows/processes/same_process.h"
 #include "platform/windows/system/boot.h"
-#include "platform/windows/system/etw.h"
+#include "platform/windows/system/etw_follower.h"
 #include "platform/windows/system/process_facts.h"
 #include "platform/windows/system/text.h"
 
@@ -30,8 +23,6 @@ constexpr uint8_t kEnded = 2;
 constexpr uint8_t kRanAtStart = 3;
 
 constexpr size_t kArgumentsKept = 32 * 1024;
-constexpr std::chrono::seconds kFlushPatience(1);
-constexpr std::chrono::seconds kOpenAgainEvery(5);
 
 class EtwSource final : public ProcessSource {
  public:
@@ -39,79 +30,28 @@ class EtwSource final : public ProcessSource {
 
   absl::Status Start(std::function<void(std::span<RawProcessEvent>)> deliver) override {
     deliver_ = std::move(deliver);
-    stopped_ = false;
-    CORDON_RETURN_IF_ERROR(Open());
     last_look_ = clock_->BootNanos();
-    thread_ = std::thread([this] { Work(); });
-    return absl::OkStatus();
+    return follower_.Start({.name = L"Cordon processes", .kernel_flags = EVENT_TRACE_FLAG_PROCESS},
+                           {.event = [this](const EVENT_RECORD& record) { Take(record); },
+                            .buffer = [this] { Deliver(); },
+                            .begun_anew = [this] { TellGap(); }});
   }
 
-  void Stop() override {
-    {
-      const std::lock_guard lock(mutex_);
-      stopped_ = true;
-    }
-    delivered_.notify_all();
-    {
-      const std::lock_guard lock(session_mutex_);
-      session_.Close();  // after it, Process returns
-    }
-    if (thread_.joinable()) thread_.join();
-  }
+  void Stop() override { follower_.Stop(); }
+  void Flush() override { follower_.Flush(); }
 
-  // The session hands over a buffer when it is asked to; buffers are handed over in order.
-  void Flush() override {
-    std::unique_lock lock(mutex_);
-    const uint64_t wanted = buffers_ + 1;
-    lock.unlock();
-    {
-      const std::lock_guard session_lock(session_mutex_);
-      session_.Flush();
-    }
-    lock.lock();
-    delivered_.wait_for(lock, kFlushPatience, [&] { return stopped_ || buffers_ >= wanted; });
-  }
+  int64_t StartTimeAt(int64_t boottime_nanos) const override { return StartNanosAt(boottime_nanos, *clock_); }
 
   ProcessSourceInfo Info() const override {
     return {.name = "etw",
             .fallback = false,
             .limitations = {
-                "Of a process that ends within milliseconds the path of the program may not be known.",
-                "Integrity level and CPU time are not known."}};
+                "Of a process that ends within milliseconds the path of the program and the integrity level "
+                "may not be known.",
+                "CPU time is not known."}};
   }
 
  private:
-  absl::Status Open() {
-    return session_.Open(
-        L"Cordon processes", EVENT_TRACE_FLAG_PROCESS, [this](const EVENT_RECORD& record) { Take(record); },
-        [this] { Deliver(); });
-  }
-
-  // Whoever may, ends sessions of others (logman stop): then a new one is opened until one stands.
-  void Work() {
-    while (true) {
-      session_.Process();
-      while (!OpenAgain()) {
-        std::unique_lock lock(mutex_);
-        if (delivered_.wait_for(lock, kOpenAgainEvery, [this] { return stopped_; })) return;
-      }
-      TellGap();
-    }
-  }
-
-  bool OpenAgain() {
-    const std::lock_guard session_lock(session_mutex_);
-    {
-      const std::lock_guard lock(mutex_);
-      if (stopped_) return false;
-    }
-    session_.Close();
-    const absl::Status opened = Open();
-    if (!opened.ok())
-      spdlog::warn("the trace of processes has ended, and no new one begins: {}", Message(opened));
-    return opened.ok();
-  }
-
   // TEL-1: nobody knows what began and ended while there was no session. What runs is told anew by the new
   // one.
   void TellGap() {
@@ -148,8 +88,10 @@ class EtwSource final : public ProcessSource {
     exec.argv_complete = line.size() <= kArgumentsKept;
     exec.argv = SplitCommandLine(std::string_view(line).substr(0, kArgumentsKept));
     exec.session_id = process.session_id;
+    exec.user_sid = process.user_sid;
+    if (facts.has_value()) exec.integrity_level = facts->token.integrity_level;
     exec.from_snapshot = snapshot;
-    const int64_t when = BootNanosOfFileTime(file_time);
+    const int64_t when = BootNanosOfRecent(file_time, *clock_);
     if (!snapshot) batch_.push_back({when, RawFork{.child = key, .parent = exec.parent}});
     batch_.push_back({when, std::move(exec)});
     known_[process.pid] = key;
@@ -158,15 +100,15 @@ class EtwSource final : public ProcessSource {
   void TakeEnd(const EtwProcess& process, uint64_t file_time) {
     const auto known = known_.find(process.pid);
     if (known == known_.end()) return;  // it began in a gap, which tells
-    batch_.push_back(
-        {BootNanosOfFileTime(file_time), RawExit{.process = known->second, .exit_code = process.exit_code}});
+    batch_.push_back({BootNanosOfRecent(file_time, *clock_),
+                      RawExit{.process = known->second, .exit_code = process.exit_code}});
     known_.erase(known);
   }
 
   // After each buffer. TEL-1: what the session could not keep becomes a gap.
   void Deliver() {
     const int64_t now = clock_->BootNanos();
-    const uint64_t lost = session_.Lost();
+    const uint64_t lost = follower_.Lost().value_or(lost_);
     if (lost > lost_)
       batch_.push_back(
           {now,
@@ -175,26 +117,17 @@ class EtwSource final : public ProcessSource {
     last_look_ = now;
     if (!batch_.empty()) deliver_(batch_);
     batch_.clear();
-    const std::lock_guard lock(mutex_);
-    ++buffers_;
-    delivered_.notify_all();
   }
 
   const std::unique_ptr<Clock> clock_ = MakeSystemClock();
   std::function<void(std::span<RawProcessEvent>)> deliver_;
-  // The session's thread's own.
+  // The follower's thread's own.
   std::map<uint32_t, ProcessKey> known_;
   std::vector<RawProcessEvent> batch_;
   uint64_t lost_ = 0;
   int64_t last_look_ = 0;
 
-  std::mutex mutex_;
-  std::condition_variable delivered_;
-  uint64_t buffers_ = 0;  // guarded by mutex_, as the next
-  bool stopped_ = false;
-  std::mutex session_mutex_;  // of opening, closing and flushing; taken before mutex_
-  EtwSession session_;
-  std::thread thread_;
+  EtwFollower follower_;  // last: its thread uses the others
 };
 
 }  // namespace

@@ -8,10 +8,21 @@
 #include "platform/windows/system/text.h"
 
 namespace cordon::platform {
+namespace {
+
+class BestProcessSource final : public BestSource<ProcessSource, RawProcessEvent, ProcessSourceInfo> {
+ public:
+  using BestSource::BestSource;
+  int64_t StartTimeAt(int64_t boottime_nanos) const override {
+    const ProcessSource* const chosen = Chosen();
+    return chosen == nullptr ? boottime_nanos : chosen->StartTimeAt(boottime_nanos);
+  }
+};
+
+}  // namespace
 
 std::unique_ptr<ProcessSource> MakeProcessSource() {
-  return std::make_unique<BestSource<ProcessSource, RawProcessEvent, ProcessSourceInfo>>(
-      MakeEtwSource(), MakeToolhelpSource());
+  return std::make_unique<BestProcessSource>(MakeEtwSource(), MakeToolhelpSource());
 }
 
 std::unique_ptr<ProcessSource> MakeProcessSource(std::string_view name) {

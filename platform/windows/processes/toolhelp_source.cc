@@ -57,13 +57,14 @@ class ToolhelpSource final : public ProcessSource {
     done_.wait_for(lock, kFlushPatience, [&] { return stop_ || served_looks_ >= wanted; });
   }
 
+  int64_t StartTimeAt(int64_t boottime_nanos) const override { return StartNanosAt(boottime_nanos, *clock_); }
+
   ProcessSourceInfo Info() const override {
     return {.name = "toolhelp",
             .fallback = true,
             .limitations = {"A process that lives shorter than a quarter of a second may not be seen at all.",
                             "Start and end are seen up to a quarter of a second late.",
-                            "Arguments are read from the process afterwards, which can have changed them.",
-                            "User and integrity level are not known."}};
+                            "Arguments are read from the process afterwards, which can have changed them."}};
   }
 
  private:
@@ -128,6 +129,8 @@ class ToolhelpSource final : public ProcessSource {
     exec.argv_from_proc = true;
     exec.argv = SplitCommandLine(std::string_view(facts->command_line).substr(0, kArgumentsKept));
     exec.session_id = facts->session_id;
+    exec.user_sid = facts->token.user_sid;
+    exec.integrity_level = facts->token.integrity_level;
     exec.from_snapshot = snapshot;
     const int64_t now = clock_->BootNanos();
     if (!snapshot) batch_.push_back({now, RawFork{.child = key, .parent = exec.parent}});

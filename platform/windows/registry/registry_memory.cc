@@ -32,11 +32,12 @@ bool TakeEntry(std::string_view line, RegistrySnapshot* entries) {
 std::string FormatRegistryMemory(const RegistryMemory& memory) {
   std::string text(kHead);
   for (const auto& [key, entries] : memory) {
-    StrAppend(&text, key, "\n");
+    std::string look = StrCat(key, "\n");
     for (const auto& [path, entry] : entries) {
-      StrAppend(&text, path, "\t", entry.size, "\t", entry.sha256.empty() ? kNone : HexEncode(entry.sha256),
+      StrAppend(&look, path, "\t", entry.size, "\t", entry.sha256.empty() ? kNone : HexEncode(entry.sha256),
                 "\n");
     }
+    if (text.size() + look.size() + kSavedTextEnd.size() <= kMostRegistryMemoryBytes) text += look;
   }
   return text.append(kSavedTextEnd);
 }

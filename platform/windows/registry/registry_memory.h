@@ -18,7 +18,8 @@ using RegistryMemory = std::map<std::string, RegistrySnapshot>;
 inline constexpr size_t kMostRegistryMemoryBytes = 16 * 1024 * 1024;
 
 // Without the texts of values. A line for the format; then for each look a line with its key, and behind it
-// one for each entry: path, size, SHA-256 ("-" where there is none), with tabs between them.
+// one for each entry: path, size, SHA-256 ("-" where there is none), with tabs between them. A look that does
+// not fit into kMostRegistryMemoryBytes any more is left out: users' come behind the machine's.
 std::string FormatRegistryMemory(const RegistryMemory& memory);
 
 // INVALID_ARGUMENT for anything that FormatRegistryMemory does not write.

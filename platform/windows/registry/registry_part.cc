@@ -44,6 +44,7 @@ RegistryPart::RegistryPart(RegistryWatch watch)
 
 void RegistryPart::Look(const Clock& clock, const RegistryMemory& before, std::vector<RawFileEvent>* events) {
   const int64_t began = clock.BootNanos();
+  cut_ = false;
   due_ = watch_.of_users || !Arm();  // before: what changes while this looks is looked at again
   if (watch_.of_users) {
     LookAtUsers(began, before, events);

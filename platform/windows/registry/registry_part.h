@@ -31,7 +31,7 @@ class RegistryPart {
   void Look(const Clock& clock, const RegistryMemory& before, std::vector<RawFileEvent>* events);
 
   const RegistryMemory& LastLooks() const { return last_; }
-  // Whether some entries could not be looked at.
+  // Whether some entries could not be looked at, at the last look.
   bool Cut() const { return cut_; }
 
  private:

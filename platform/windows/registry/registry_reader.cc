@@ -5,7 +5,10 @@
 namespace cordon::platform {
 namespace {
 
-constexpr size_t kMostEntries = 20'000;        // of one look
+constexpr size_t kMostEntries = 20'000;  // of one look
+// Of one look's paths and texts: a name may be long, and whoever is logged on may make many in his own keys.
+constexpr size_t kMostBytesOfMachine = 4 * 1024 * 1024;
+constexpr size_t kMostBytesOfUser = 1024 * 1024;
 constexpr DWORD kMostDataBytes = 1024 * 1024;  // of a value; a longer one is known by its size alone
 constexpr DWORD kLongestName = 16'384;         // of a value; keys' have 255
 constexpr size_t kMostUsers = 256;
@@ -59,7 +62,9 @@ class Reader {
     RegistryKey key;
     const LSTATUS opened = key.Open(parent, name);
     if (opened == ERROR_SUCCESS) ReadKey(key.Get(), RegistrySubkeyPath(path, Units(name)), level);
-    if (opened != ERROR_SUCCESS && opened != ERROR_FILE_NOT_FOUND) look_.whole = false;
+    // What goes while this looks is gone.
+    const bool gone = opened == ERROR_FILE_NOT_FOUND || opened == ERROR_KEY_DELETED;
+    if (opened != ERROR_SUCCESS && !gone) look_.whole = false;
   }
 
   void ReadValues(HKEY key, const std::string& path) {
@@ -92,7 +97,9 @@ class Reader {
   }
 
   void Add(std::string path, RegistryEntry entry) {
-    if (look_.entries.size() >= kMostEntries) {
+    bytes_ += path.size() + entry.text.size();
+    const bool too_long = bytes_ > (watch_.of_users ? kMostBytesOfUser : kMostBytesOfMachine);
+    if (too_long || look_.entries.size() >= kMostEntries) {
       look_.whole = false;
       return;
     }
@@ -103,6 +110,7 @@ class Reader {
   std::wstring name_;
   std::vector<uint8_t> data_;
   RegistryLook look_;
+  size_t bytes_ = 0;
 };
 
 }  // namespace

@@ -59,6 +59,8 @@ class RegistrySource final : public FileSource {
     if (damaged_)
       info.limitations.emplace_back(
           "What changed in the registry before this start is not known: its memory was damaged.");
+    if (failed_)
+      info.limitations.emplace_back("Registry keys are not looked at any more: the system does not wait.");
     if (cut_) info.limitations.emplace_back("Some registry keys cannot be looked at, or are too many.");
     return info;
   }
@@ -115,7 +117,7 @@ class RegistrySource final : public FileSource {
     }
     const DWORD woken =
         WaitForMultipleObjects(static_cast<DWORD>(events.size()), events.data(), FALSE, millis);
-    if (woken == WAIT_FAILED) cut_ = true;
+    if (woken == WAIT_FAILED) failed_ = true;
     if (woken == WAIT_OBJECT_0 || woken == WAIT_FAILED) return false;
     for (RegistryPart& part : parts)
       if (WaitForSingleObject(part.Event(), 0) == WAIT_OBJECT_0) part.SetDue();
@@ -125,10 +127,9 @@ class RegistrySource final : public FileSource {
   void LookAtDue(std::vector<RegistryPart>& parts, const RegistryMemory& before) {
     const int64_t now = clock_->BootNanos();
     std::vector<RawFileEvent> events;
-    for (RegistryPart& part : parts) {
+    for (RegistryPart& part : parts)
       if (part.Due() && part.Next() <= now) part.Look(*clock_, before, &events);
-      if (part.Cut()) cut_ = true;
-    }
+    cut_ = std::ranges::any_of(parts, &RegistryPart::Cut);
     if (events.empty()) return;
     if (!keep_at_.has_value()) keep_at_ = now + kKeepAfter;
     deliver_(events);
@@ -141,8 +142,9 @@ class RegistrySource final : public FileSource {
   RegistryMemory before_;       // of an agent before this one: what has not been looked at yet
   bool catch_up_ = false;
   bool damaged_ = false;
-  std::atomic<bool> cut_ = false;
-  std::optional<int64_t> keep_at_;  // the thread's own
+  std::atomic<bool> cut_ = false;     // at the last look
+  std::atomic<bool> failed_ = false;  // there are no more looks
+  std::optional<int64_t> keep_at_;    // the thread's own
   Handle stop_;
   std::thread thread_;
 };

@@ -73,6 +73,14 @@ int64_t UnixNanosOfFileTime(uint64_t file_time) {
   return (static_cast<int64_t>(file_time) - static_cast<int64_t>(kUnixEpochInFileTime)) * 100;
 }
 
+int64_t BootNanosOfRecent(uint64_t file_time, const Clock& clock) {
+  return UnixNanosOfFileTime(file_time) - (clock.WallNanos() - clock.BootNanos());
+}
+
+int64_t StartNanosAt(int64_t boottime_nanos, const Clock& clock) {
+  return boottime_nanos + (clock.WallNanos() - clock.BootNanos()) - ThisBoot().started_unix_nanos;
+}
+
 int64_t BootNanosOfFileTime(uint64_t file_time) {
   return UnixNanosOfFileTime(file_time) - ThisBoot().started_unix_nanos;
 }

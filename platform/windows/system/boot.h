@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include "common/base/clock.h"
+
 namespace cordon::platform {
 
 // What names this boot of the machine and stays the same until the next one, whatever is done to the clock.
@@ -16,8 +18,13 @@ struct Boot {
 const Boot& ThisBoot();
 
 // Nanoseconds since this boot of a time that the system has recorded by its clock, in units of 100 ns since
-// 1601.
+// 1601, as if nobody had set the clock since the boot: always the same for the same time, which names
+// processes.
 int64_t BootNanosOfFileTime(uint64_t file_time);
+// The same of a time that was recorded by the clock as it is set now: when something happened.
+int64_t BootNanosOfRecent(uint64_t file_time, const Clock& clock);
+// What BootNanosOfFileTime gives for a process that was made at that moment of the boot-time clock.
+int64_t StartNanosAt(int64_t boottime_nanos, const Clock& clock);
 // The same time as nanoseconds since 1970.
 int64_t UnixNanosOfFileTime(uint64_t file_time);
 

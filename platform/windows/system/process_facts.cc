@@ -92,6 +92,7 @@ std::optional<ProcessFacts> ReadProcess(uint32_t pid) {
   if (!start.has_value()) return std::nullopt;
   ProcessFacts facts{
       .start_file_time = *start, .executable = ImageOf(process.Get()), .command_line = {}, .session_id = 0};
+  facts.token = ReadToken(process.Get());
   if (all) facts.command_line = CommandLineOf(process.Get());
   DWORD session = 0;
   if (ProcessIdToSessionId(pid, &session) != 0) facts.session_id = session;

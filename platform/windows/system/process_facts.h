@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "platform/windows/system/token_facts.h"
+
 namespace cordon::platform {
 
 struct ListedProcess {
@@ -19,6 +21,7 @@ struct ProcessFacts {
   std::string executable;        // path; empty when it may not be asked
   std::string command_line;      // as the process has it now; empty when it may not be read
   uint32_t session_id = 0;
+  TokenFacts token{};
 };
 // Nothing when the process is gone or may not be asked for its start.
 std::optional<ProcessFacts> ReadProcess(uint32_t pid);

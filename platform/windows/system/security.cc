@@ -9,27 +9,10 @@
 #include "common/base/strings.h"
 #include "platform/windows/system/owners.h"
 #include "platform/windows/system/text.h"
+#include "platform/windows/system/token_facts.h"
 #include "platform/windows/system/windows.h"
 
 namespace cordon::platform {
-namespace {
-
-std::string SidText(PSID sid) {
-  LocalMemory<wchar_t*> text;
-  return ConvertSidToStringSidW(sid, text.Out()) == 0 ? std::string() : Narrow(text.Get());
-}
-
-std::string OwnUserSid() {
-  HANDLE raw = nullptr;
-  if (OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw) == 0) return {};
-  const Handle token(raw);
-  alignas(TOKEN_USER) std::array<char, sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE> user{};
-  DWORD got = 0;
-  if (GetTokenInformation(token.Get(), TokenUser, user.data(), user.size(), &got) == 0) return {};
-  return SidText(reinterpret_cast<const TOKEN_USER*>(user.data())->User.Sid);
-}
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<SecurityDescriptor>> SecurityDescriptor::Parse(const wchar_t* text) {
   auto made = std::make_unique<SecurityDescriptor>();
@@ -77,7 +60,7 @@ absl::Status CheckIsTrusted(HANDLE object, const std::filesystem::path& path) {
                                      nullptr, nullptr, descriptor.Out());
   if (read != ERROR_SUCCESS) return WindowsError(read, what);
   const std::string sid = SidText(owner);
-  if (IsTrustedOwner(sid, OwnUserSid())) return absl::OkStatus();
+  if (IsTrustedOwner(sid, ReadToken(GetCurrentProcess()).user_sid)) return absl::OkStatus();
   return absl::FailedPreconditionError(
       StrCat(Shown(path), " belongs to ", sid,
              ", who is neither the system nor an administrator; look at what is "

@@ -20,6 +20,7 @@ struct Ground {
   // cannot.
   std::function<std::shared_ptr<void>(const std::filesystem::path& folder)> prepare;
   bool tells_who = false;         // a pid; so the calling process's own changes are left out
+  bool may_tell_who = false;      // of what it can, and nothing is left out
   bool tells_closing = false;     // kClosedWrite
   bool tells_attributes = false;  // as such, and not as a kModified
 };

@@ -6,7 +6,8 @@ std::vector<Ground> FileGrounds() {
   return {{.name = "DirectoryChanges",
            .source = "directory-changes",
            .make = [] { return platform::MakeFileSource(); },
-           .prepare = [](const auto&) { return nullptr; }}};
+           .prepare = [](const auto&) { return nullptr; },
+           .may_tell_who = true}};
 }
 
 std::string WhyNoFileSource() {

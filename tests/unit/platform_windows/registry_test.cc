@@ -109,6 +109,21 @@ TEST(RegistryMemory, ComesBackWithoutItsTexts) {
   EXPECT_EQ(parsed->at("registry:HKLM/Run/").at("registry:HKLM/Run/a").text, "");
 }
 
+// Whoever is logged on may fill his own keys: the others' looks are kept, and the file can be read again.
+TEST(RegistryMemory, AUT6_LooksThatDoNotFitAreLeftOut) {
+  RegistryMemory memory = {{"registry:HKLM/Run/", {{"registry:HKLM/Run/a", EntryOfValue(kSz, {})}}},
+                           {"registry:HKU/S-1-5-21-9/Run/", {{"registry:HKU/b", EntryOfValue(kSz, {})}}}};
+  RegistrySnapshot& full = memory["registry:HKU/S-1-5-21-1/Run/"];
+  for (int at = 0; at < 2'000; ++at)
+    full[StrCat("registry:HKU/S-1-5-21-1/Run/", std::string(10'000, 'x'), at)] = EntryOfValue(kSz, {});
+  const std::string text = FormatRegistryMemory(memory);
+  EXPECT_LE(text.size(), kMostRegistryMemoryBytes);
+  const auto parsed = ParseRegistryMemory(text);
+  ASSERT_TRUE(parsed.ok());
+  EXPECT_EQ(parsed->size(), 2U);
+  EXPECT_FALSE(parsed->contains("registry:HKU/S-1-5-21-1/Run/"));
+}
+
 TEST(RegistryMemory, AUT6_OtherTextIsRefused) {
   const std::string good =
       FormatRegistryMemory({{"registry:HKLM/Run/", {{"registry:HKLM/Run/a", EntryOfValue(kSz, {})}}}});

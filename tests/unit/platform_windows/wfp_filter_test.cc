@@ -18,6 +18,7 @@ namespace {
 using ::cordon::testing::ClinicPolicy;
 using ::cordon::testing::IsOk;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
@@ -207,6 +208,26 @@ TEST_F(WfpFilterTest, ISO7_AProgramThatCannotBeNamedShutsItsOwnRulesAlone) {
   };
   EXPECT_FALSE(names("locked.exe"));
   EXPECT_TRUE(names(policy.programs[1].path));
+  EXPECT_THAT(filter->ReadBack(policy)->notes,
+              ElementsAre("WFP: the profile's rules for locked.exe open nothing: access is denied (5)"));
+  policy.programs[0].path = "pms.exe";
+  ASSERT_THAT(filter->Apply(policy), IsOk());
+  EXPECT_THAT(filter->ReadBack(policy)->notes, IsEmpty());
+}
+
+// A permit that is bound to the system's account in place of the service is told wherever a receipt is read.
+TEST_F(WfpFilterTest, AnAgentWithoutTheServicesSidSaysSoWhileIsolated) {
+  const auto filter = MakeWfpFilter(
+      [this]() -> absl::StatusOr<std::unique_ptr<FilterEngine>> {
+        return std::make_unique<cordon::testing::FakeFilterEngine>(&world_);
+      },
+      {.executable = "agent.exe", .service_sid = kSystemSid, .note = "the service's own SID is missing"});
+  const FilterPolicy policy = ClinicPolicy(Level::kEssential);
+  ASSERT_THAT(filter->Apply(policy), IsOk());
+  const FilterReadback readback = *filter->ReadBack(policy);
+  EXPECT_TRUE(readback.matches) << "it is no leak";
+  EXPECT_THAT(readback.notes, ElementsAre("the service's own SID is missing"));
+  EXPECT_THAT(filter->ReadBack(ClinicPolicy(Level::kObserve))->notes, IsEmpty()) << "nothing is bound";
 }
 
 TEST_F(WfpFilterTest, TheAgentItselfMustBeNamed) {

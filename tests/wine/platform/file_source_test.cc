@@ -111,6 +111,52 @@ TEST_F(WindowsFileSource, WithoutAJournalItSaysThatScansAloneFindWhatChangedBefo
   for (const RawFileEvent& event : log_.Events()) EXPECT_NE(event.kind, Kind::kOverflow);
 }
 
+// The kernel's trace of files.
+TEST_F(WindowsFileSource, TellsWhichProcessChangedAFile) {
+  CORDON_SKIP_UNDER_WINE("ETW (OpenTraceW)");
+  Start();
+  Write(root_ / "a", "1");
+  const auto told = [&](Kind kind, const fs::path& path) {
+    return log_.WaitFor([&](const RawFileEvent& event) {
+      return event.kind == kind && event.path == path && event.pid == GetCurrentProcessId();
+    });
+  };
+  EXPECT_TRUE(told(Kind::kCreated, root_ / "a"));
+  Write(root_ / "a", "2");
+  EXPECT_TRUE(told(Kind::kModified, root_ / "a"));
+  fs::rename(root_ / "a", root_ / "b");
+  EXPECT_TRUE(told(Kind::kRenamed, root_ / "b"));
+  fs::remove(root_ / "b");
+  EXPECT_TRUE(told(Kind::kDeleted, root_ / "b"));
+}
+
+// Beside the source that is in force another one begins, as when a policy changes: neither ends the other's
+// trace.
+TEST_F(WindowsFileSource, TwoSourcesNameProcessesBesideEachOther) {
+  CORDON_SKIP_UNDER_WINE("ETW (OpenTraceW)");
+  Start();
+  Log<RawFileEvent> other_log;
+  const std::unique_ptr<FileSource> other = MakeFileSource();
+  ASSERT_TRUE(other->Start({.roots = {root_}, .excluded = {}, .canary = {}}, other_log.Deliver()).ok());
+  source_->Stop();
+  Write(root_ / "a", "1");
+  EXPECT_TRUE(
+      other_log.WaitFor([](const RawFileEvent& event) { return event.pid == GetCurrentProcessId(); }));
+}
+
+// Where there is no trace (wine) the source says so and works on.
+TEST_F(WindowsFileSource, WithoutATraceItSaysThatNobodyIsNamed) {
+  if (!cordon::testing::UnderWine()) GTEST_SKIP() << "there is a trace here";
+  Start();
+  bool said = false;
+  for (const std::string& limitation : source_->Info().limitations)
+    said = said || limitation.find("Who changed a file is not known (ETW: ") != std::string::npos;
+  EXPECT_TRUE(said);
+  Write(root_ / "a", "1");
+  EXPECT_TRUE(Told(Kind::kCreated, root_ / "a"));
+  for (const RawFileEvent& event : log_.Events()) EXPECT_EQ(event.pid, 0U);
+}
+
 TEST_F(WindowsFileSource, ARootThatIsAFileIsAnErrorThatNamesIt) {
   Write(root_ / "file", "x");
   const absl::Status status =

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "platform/windows/system/job.h"
+#include "platform/windows/system/process_facts.h"
 #include "platform/windows/system/security.h"
 #include "tests/wine/platform/wine.h"
 
@@ -15,6 +16,15 @@ namespace {
 TEST(WindowsSystem, AServicesSidIsTheHashOfItsName) {
   EXPECT_EQ(ServiceSid(L"TrustedInstaller"),
             "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464");
+}
+
+TEST(WindowsSystem, AProcessIsOfAUserAndOfALevelOfIntegrity) {
+  const std::optional<ProcessFacts> facts = ReadProcess(GetCurrentProcessId());
+  ASSERT_TRUE(facts.has_value());
+  EXPECT_TRUE(facts->token.user_sid.starts_with("S-1-5-")) << facts->token.user_sid;
+  EXPECT_TRUE(TokenHolds(facts->token.user_sid));
+  EXPECT_GE(facts->token.integrity_level, uint32_t{SECURITY_MANDATORY_LOW_RID});
+  EXPECT_LE(facts->token.integrity_level, uint32_t{SECURITY_MANDATORY_SYSTEM_RID});
 }
 
 TEST(WindowsSystem, LimitsHoldForThisProcessFromThenOn) {

@@ -64,6 +64,16 @@ TEST(Receipt, TellsWhichProgramIsShutOut) {
   EXPECT_EQ(receipt.reasons(0), "no program is allowed as /x");
 }
 
+// Bound less closely than it could be, and still shut: the word stays.
+TEST(Receipt, TellsWhatTheFilterNotesOfItsRules) {
+  FilterReadback readback = AsIntended();
+  readback.notes = {"the service's own SID is missing"};
+  const v1::Receipt receipt = MakeReceipt(Essential(), readback, {});
+  EXPECT_EQ(receipt.containment(), v1::CONTAINMENT_CONTAINED);
+  ASSERT_EQ(receipt.reasons_size(), 1);
+  EXPECT_EQ(receipt.reasons(0), "the service's own SID is missing");
+}
+
 // A controller that is down is no hole: the word stays, and the reason is there to read.
 TEST(Receipt, TellsWhatStayedSilentWithoutCallingItAHole) {
   const v1::Receipt receipt =

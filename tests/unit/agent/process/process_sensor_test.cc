@@ -60,6 +60,22 @@ TEST_F(ProcessSensorTest, ReadsWhatTheKernelHoldsBeforeItSaysWhoAPidIs) {
   EXPECT_EQ(found->executable, "/bin/x");
 }
 
+// Windows records starts by the clock of the wall. A file that a process wrote right after its start is its
+// own all the same, and not of the one that had the pid before.
+TEST_F(ProcessSensorTest, FindsAProcessWhoseStartWasRecordedByAClockThatWasSet) {
+  ASSERT_TRUE(sensor_.Start().ok());
+  constexpr int64_t kHour = 3600 * kNanosPerSecond;
+  const int64_t now = clock_.BootNanos();
+  source_.Exec(now - 2000,
+               {.process = {.pid = 200, .start_boottime_nanos = now - 2000}, .executable = "/old"});
+  source_.SetClockForward(kHour);
+  source_.Exec(now - 1000,
+               {.process = {.pid = 200, .start_boottime_nanos = now - 1000 + kHour}, .executable = "/new"});
+  const auto found = sensor_.Find(200, now);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->executable, "/new");
+}
+
 TEST_F(ProcessSensorTest, ReadsOnceForAllEventsOfTheSameTime) {
   ASSERT_TRUE(sensor_.Start().ok());
   const int64_t now = clock_.BootNanos();

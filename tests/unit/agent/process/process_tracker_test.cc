@@ -200,6 +200,15 @@ TEST_F(ProcessTrackerTest, SaysThatAProgramCameFromMemory) {
   EXPECT_FALSE(sink_.Events().back().event.process_started().from_memory());
 }
 
+TEST_F(ProcessTrackerTest, SaysForWhomAProgramRunsOnWindows) {
+  Say(2100,
+      platform::RawExec{
+          .process = kChild, .executable = "C:/x.exe", .user_sid = "S-1-5-18", .integrity_level = 0x4000});
+  const v1::ProcessStarted started = sink_.Events().back().event.process_started();
+  EXPECT_EQ(started.user_sid(), "S-1-5-18");
+  EXPECT_EQ(started.integrity_level(), 0x4000U);
+}
+
 TEST_F(ProcessTrackerTest, TellsAChangeOfPrivilegesAsTheKernelSaysIt) {
   Fork(kChild, kShell, 2000);
   Say(2100, platform::RawPrivilegeChange{.process = kChild,
