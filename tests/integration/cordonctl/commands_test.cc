@@ -256,6 +256,23 @@ TEST_F(Cordonctl, SaysWhichHostsRefusedAndWhichDidNotAnswer) {
   EXPECT_THAT(refused.out, HasSubstr("till  refused  not signed by enough"));
 }
 
+TEST_F(Cordonctl, TheLevelThatFollowsTheLeaseIsTheOperatorsChoice) {
+  controller_.AddHost("front-desk", "leeds");
+  const Result result = Call(With(kIsolate, {"--for", "4h", "--then", "no-lateral"}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("for 4h and then no-lateral, fallback hold"));
+  v1::Order order;
+  ASSERT_TRUE(order.ParseFromString(controller_.Orders().back().order()));
+  EXPECT_EQ(order.isolate().lease().then(), v1::LEVEL_NO_LATERAL);
+  ASSERT_EQ(Call(With(kIsolate, {"--for", "4h"})).status, 0);
+  ASSERT_TRUE(order.ParseFromString(controller_.Orders().back().order()));
+  EXPECT_EQ(order.isolate().lease().then(), v1::LEVEL_UNSPECIFIED);
+  EXPECT_EQ(Call(With(kIsolate, {"--then", "no-lateral"})).status, 2) << "of what lease?";
+  EXPECT_EQ(Call(With(kIsolate, {"--for", "4h", "--then", "essential"})).status, 2) << "not below the level";
+  EXPECT_EQ(Call(With(kIsolate, {"--for", "4h", "--then", "dark"})).status, 2);
+  EXPECT_EQ(controller_.Orders().size(), 2U);
+}
+
 TEST_F(Cordonctl, DrawsALineOfProgressOnATerminal) {
   controller_.AnswerWith(controller_.AddHost("front-desk", "leeds"), State::STATE_DONE);
   EXPECT_THAT(Call(With(kIsolate, {"--wait"}), "\n").err, HasSubstr("\r1 of 1 host done"));
