@@ -75,7 +75,7 @@ while True:
   std::unique_ptr<Subprocess> proxy_;
 };
 
-TEST_F(FallbackTest, ISO4_StepDownFindsTheLevelUnderWhichTheControllerIsReached) {
+TEST_F(FallbackTest, ISO4_StepDownIsOneLevelAndComesBackWhenTheControllerIsReached) {
   PutAProxyInBetween();
   fleet_.StartAgent();
   ASSERT_TRUE(PingsPeer());
@@ -87,6 +87,13 @@ TEST_F(FallbackTest, ISO4_StepDownFindsTheLevelUnderWhichTheControllerIsReached)
   EXPECT_TRUE(Eventually([&] { return Connected(); }, std::chrono::seconds(60))) << Status();
   EXPECT_TRUE(PingsPeer()) << "no further down than it takes, and no less";
   EXPECT_THAT(Status(), HasSubstr("stepped down to no-lateral as the order says"));
+  // The line is repaired: what was ordered is back by itself.
+  proxy_->Kill();
+  fleet_.Host().Run({"nft", "delete table ip detour"});
+  EXPECT_TRUE(Eventually([&] { return Status().contains("isolation     essential, contained"); },
+                         std::chrono::seconds(150)))
+      << Status() << fleet_.Agent().Errors();
+  EXPECT_FALSE(PingsPeer());
 }
 
 TEST_F(FallbackTest, ISO4_HoldStaysClosedWithoutTheController) {
