@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,6 +59,10 @@ class LinkHandler {
   // All addresses at which a controller of the enrolment file may be dialled; on every change, before the
   // first dial.
   virtual void OnControllerEndpoints(const std::vector<Endpoint>& endpoints) = 0;
+  // By name, the address at which a controller answered last; on every change, and at the start from the
+  // address book.
+  virtual void OnControllersReached(
+      const std::map<std::string, boost::asio::ip::address>& /*address_by_name*/) {}
   // A new certificate is in use and on disk.
   virtual void OnCertificateRenewed(int64_t not_after_unix_nanos) = 0;
 };

@@ -37,6 +37,7 @@ void Link::Impl::Start() {
   if (stopped_) return;
   started_ = true;
   PublishEndpoints();
+  parts_.handler.OnControllersReached(book_.Reached());
   renewer_.Start();
   StartRound();
 }
@@ -78,7 +79,7 @@ void Link::Impl::LookNamesUp() {
         return;
       }
       if (book_.Learn(name, *addresses)) {
-        if (const absl::Status saved = book_.Save(); !saved.ok()) spdlog::warn("link: {}", Message(saved));
+        SaveBook();
         PublishEndpoints();
       }
       if (std::exchange(waiting_for_names_, false) && !current_) {
@@ -87,6 +88,10 @@ void Link::Impl::LookNamesUp() {
       }
     });
   }
+}
+
+void Link::Impl::SaveBook() {
+  if (const absl::Status saved = book_.Save(); !saved.ok()) spdlog::warn("link: {}", Message(saved));
 }
 
 void Link::Impl::PublishEndpoints() {
@@ -130,7 +135,10 @@ void Link::Impl::OnWelcome(Session& session, const v1::Welcome& /*welcome*/) {
       old->Close(absl::OkStatus());
     }
   }
-  book_.Prefer(session.Where());
+  if (book_.Prefer(session.Where())) {
+    SaveBook();
+    parts_.handler.OnControllersReached(book_.Reached());
+  }
   {
     const std::lock_guard lock(mutex_);
     if (!status_.connected) status_.since_unix_nanos = parts_.clock.WallNanos();

@@ -69,6 +69,7 @@ class Link::Impl final : public Session::Owner, public std::enable_shared_from_t
   void StartRound();
   void DialNext();
   void LookNamesUp();
+  void SaveBook();
   void PublishEndpoints();
   void WaitBeforeNextRound();
   std::shared_ptr<Session> Dial(const Candidate& candidate);
