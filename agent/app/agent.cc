@@ -286,9 +286,13 @@ void Agent::MakeLinkAndHealth() {
   desk_ = std::make_unique<ControllerDesk>(ControllerDesk::Parts{*clock_, *events_, *spool_, *isolation_,
                                                                  receipts_, *gate_, *signer_, inbound_probe_,
                                                                  config_.state_dir});
+  LinkSettings settings;
+  settings.own_lookup = [this](const std::string& name, Resolver::Done done) {
+    names_->LookUpController(name, std::move(done));
+  };
   link_ = std::make_unique<Link>(
       Link::Parts{loop_, *clock_, *desk_, *sender_, config_.state_dir, OwnFacts(), facts_.boot_id}, host_,
-      LinkSettings());
+      std::move(settings));
   channel_probe_.Use(link_.get());
   boot_question_ = std::make_unique<BootQuestion>(hold_, *isolation_, *link_, config_.boot_hold_nanos);
   inbound_probe_.Use(link_.get());

@@ -39,7 +39,9 @@ struct LinkSettings {
   std::chrono::nanoseconds renewal_check =
       std::chrono::minutes(1);  // how often the certificate's age is looked at
   Lookup lookup = SystemLookup;
-};
+  // Asked on the loop for a name that `lookup` did not find, as where isolation shuts the system's lookups
+  // out; may be empty.
+  std::function<void(const std::string& name, Resolver::Done done)> own_lookup = {};
 
 // The other side of the link within the agent. Every method is called on the agent loop and must not block.
 class LinkHandler {

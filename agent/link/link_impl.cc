@@ -74,19 +74,29 @@ void Link::Impl::LookNamesUp() {
   for (const std::string& name : book_.Names()) {
     resolver_.Resolve(name, [this, name](auto addresses) {
       if (stopped_) return;
-      if (!addresses.ok()) {
-        spdlog::warn("link: {}", Message(addresses.status()));
-        return;
-      }
-      if (book_.Learn(name, *addresses)) {
-        SaveBook();
-        PublishEndpoints();
-      }
-      if (std::exchange(waiting_for_names_, false) && !current_) {
-        timer_.cancel();
-        StartRound();
-      }
+      if (addresses.ok() || !settings_.own_lookup) return Learn(name, addresses);
+      settings_.own_lookup(name, [self = shared_from_this(), name, by_system = addresses.status()](auto own) {
+        if (self->stopped_) return;
+        if (absl::IsFailedPrecondition(own.status())) own = by_system;  // there was no reason to ask
+        self->Learn(name, own);
+      });
     });
+  }
+}
+
+void Link::Impl::Learn(const std::string& name,
+                       const absl::StatusOr<std::vector<boost::asio::ip::address>>& addresses) {
+  if (!addresses.ok()) {
+    spdlog::warn("link: {}", Message(addresses.status()));
+    return;
+  }
+  if (book_.Learn(name, *addresses)) {
+    SaveBook();
+    PublishEndpoints();
+  }
+  if (std::exchange(waiting_for_names_, false) && !current_) {
+    timer_.cancel();
+    StartRound();
   }
 }
 

@@ -69,6 +69,8 @@ class Link::Impl final : public Session::Owner, public std::enable_shared_from_t
   void StartRound();
   void DialNext();
   void LookNamesUp();
+  void Learn(const std::string& name,
+             const absl::StatusOr<std::vector<boost::asio::ip::address>>& addresses);
   void SaveBook();
   void PublishEndpoints();
   void WaitBeforeNextRound();
