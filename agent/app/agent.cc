@@ -27,6 +27,7 @@ constexpr const char* kIsolationState = "isolation.state";
 constexpr const char* kUnlockState = "unlock.state";
 constexpr std::chrono::seconds kKeeperPatience(5);
 constexpr std::chrono::seconds kScanFlushTimeout(10);
+constexpr std::chrono::seconds kLastWordPatience(2);
 
 // For an agent that has no place to keep events.
 class LogSink final : public EventSink {
@@ -249,8 +250,20 @@ absl::Status Agent::MakeOrders() {
       self, *trust_, *witness_,
       OrderGate::Parts{*clock_, *events_, *lanes_, *actions_,
                        [this](const v1::OrderOutcome& outcome) { link_->SendOutcome(outcome); },
-                       [this] { link_->UseAuthorities(trust_->Authorities(host_.enrollment_ca_pem)); }});
+                       [this] { link_->UseAuthorities(trust_->Authorities(host_.enrollment_ca_pem)); },
+                       [this](const v1::OrderOutcome& outcome, std::function<void()> then) {
+                         SayLastWord(outcome, std::move(then));
+                       }});
   return absl::OkStatus();
+}
+
+// An agent that is stopping leaves the order to the next start, whose Hello has it sent again.
+void Agent::SayLastWord(const v1::OrderOutcome& outcome, std::function<void()> then) {
+  link_->Deliver(outcome, kLastWordPatience, [this, then = std::move(then)](bool delivered) {
+    if (stopping_) return;
+    if (!delivered) spdlog::warn("isolation: the host goes dark, and the controller may not have heard it");
+    then();
+  });
 }
 
 // AUT-5. Without a key the host cannot be unlocked by phone, and all else goes on.

@@ -42,6 +42,7 @@ struct LinkSettings {
   // Asked on the loop for a name that `lookup` did not find, as where isolation shuts the system's lookups
   // out; may be empty.
   std::function<void(const std::string& name, Resolver::Done done)> own_lookup = {};
+};
 
 // The other side of the link within the agent. Every method is called on the agent loop and must not block.
 class LinkHandler {
@@ -105,6 +106,9 @@ class Link final : public HealthPart {
   // events, TEL-2).
   void SendReceipt(v1::Receipt receipt);
   void SendOutcome(v1::OrderOutcome outcome);
+  // The same, before the connection may be cut: `done(true)` on the loop when the controller has kept it,
+  // `done(false)` after the deadline or when the connection ends before.
+  void Deliver(v1::OrderOutcome outcome, std::chrono::nanoseconds deadline, std::function<void(bool)> done);
   void SendProgress(v1::ScanProgress progress);
   void SendHealth(v1::HealthAnswer answer);        // dropped when there is no connection: its asker is gone
   void SendRehearsal(v1::RehearsalAnswer answer);  // the same

@@ -28,7 +28,8 @@ namespace cordon::agent {
 // Changes of trust are taken whatever the log is: one of them gives another log its key.
 // A change of trust is on disk before it counts, and judges every order after it.
 // Each refusal has its own sentence, and changes nothing. An outcome leaves twice: by `on_outcome` at once,
-// and as an event of class CONTROL. On the agent loop only.
+// and as an event of class CONTROL. Before a level that shuts the controller's way it is told that it is
+// taken: what became of it comes when the host is reached again. On the agent loop only.
 class OrderGate {
  public:
   struct Parts {
@@ -38,6 +39,9 @@ class OrderGate {
     OrderHandler& handler;
     std::function<void(const v1::OrderOutcome&)> on_outcome;
     std::function<void()> on_trust;  // another trust bundle is in force; may be empty
+    // Tells an outcome after which nothing may be heard of this host any more, and calls `then` when the
+    // controller has it, or soon in any case. May be empty: then nothing is told before.
+    std::function<void(const v1::OrderOutcome&, std::function<void()> then)> last_word = {};
   };
 
   // How far the clock of this host may be behind that of the operator.
@@ -76,6 +80,7 @@ class OrderGate {
   void Judge(const v1::SignedOrder& signed_order, const absl::Status& witnessed);
   void HandleVerified(const v1::Order& order, const v1::SignedOrder& signed_order);
   void HandleIsolation(const v1::Order& order);
+  void IsolateNow(const v1::Order& order);
   void HandleTrust(const v1::Order& order, const v1::SignedOrder& signed_order);
   // Says that the change of trust has its effect, and remembers that it was said.
   void TellTrustInForce();
@@ -97,6 +102,7 @@ class OrderGate {
   TrustChain& trust_;
   AuditWitness& witness_;
   const Parts parts_;
+  std::string going_dark_;  // the order whose last word is on its way
   int64_t refusal_hour_began_boot_nanos_;
   int refusals_told_ = 0;
   uint64_t refusals_untold_ = 0;

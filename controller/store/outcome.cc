@@ -16,6 +16,7 @@ int Stage(OrderOutcome::State state) {
     case OrderOutcome::STATE_EXPIRED:
       return 3;  // concluded, perhaps without knowing what the host did meanwhile
     case OrderOutcome::STATE_RUNNING:
+    case OrderOutcome::STATE_GOING_DARK:
       return 4;
     case OrderOutcome::STATE_DONE:
     case OrderOutcome::STATE_REFUSED:
@@ -33,6 +34,8 @@ bool MayBecome(OrderOutcome::State from, OrderOutcome::State to) {
   if (Stage(from) == 0 || Stage(to) == 0) return false;
   // Of a change of trust that was refused out of turn, and sent again in turn.
   if (from == OrderOutcome::STATE_REFUSED) return to == OrderOutcome::STATE_DONE;
+  // Its last word was none: what became of it comes when it is reached again.
+  if (from == OrderOutcome::STATE_GOING_DARK) return IsFinal(to) && to != OrderOutcome::STATE_EXPIRED;
   if (from == OrderOutcome::STATE_RUNNING) return to != from ? Stage(to) > Stage(from) : true;
   return Stage(to) > Stage(from);
 }
