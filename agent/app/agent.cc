@@ -27,6 +27,7 @@ constexpr const char* kIsolationState = "isolation.state";
 constexpr const char* kUnlockState = "unlock.state";
 constexpr std::chrono::seconds kKeeperPatience(5);
 constexpr std::chrono::seconds kScanFlushTimeout(10);
+constexpr std::chrono::seconds kLastWordPatience(2);
 
 // For an agent that has no place to keep events.
 class LogSink final : public EventSink {
@@ -249,8 +250,20 @@ absl::Status Agent::MakeOrders() {
       self, *trust_, *witness_,
       OrderGate::Parts{*clock_, *events_, *lanes_, *actions_,
                        [this](const v1::OrderOutcome& outcome) { link_->SendOutcome(outcome); },
-                       [this] { link_->UseAuthorities(trust_->Authorities(host_.enrollment_ca_pem)); }});
+                       [this] { link_->UseAuthorities(trust_->Authorities(host_.enrollment_ca_pem)); },
+                       [this](const v1::OrderOutcome& outcome, std::function<void()> then) {
+                         SayLastWord(outcome, std::move(then));
+                       }});
   return absl::OkStatus();
+}
+
+// An agent that is stopping leaves the order to the next start, whose Hello has it sent again.
+void Agent::SayLastWord(const v1::OrderOutcome& outcome, std::function<void()> then) {
+  link_->Deliver(outcome, kLastWordPatience, [this, then = std::move(then)](bool delivered) {
+    if (stopping_) return;
+    if (!delivered) spdlog::warn("isolation: the host goes dark, and the controller may not have heard it");
+    then();
+  });
 }
 
 // AUT-5. Without a key the host cannot be unlocked by phone, and all else goes on.
@@ -286,9 +299,13 @@ void Agent::MakeLinkAndHealth() {
   desk_ = std::make_unique<ControllerDesk>(ControllerDesk::Parts{*clock_, *events_, *spool_, *isolation_,
                                                                  receipts_, *gate_, *signer_, inbound_probe_,
                                                                  config_.state_dir});
+  LinkSettings settings;
+  settings.own_lookup = [this](const std::string& name, Resolver::Done done) {
+    names_->LookUpController(name, std::move(done));
+  };
   link_ = std::make_unique<Link>(
       Link::Parts{loop_, *clock_, *desk_, *sender_, config_.state_dir, OwnFacts(), facts_.boot_id}, host_,
-      LinkSettings());
+      std::move(settings));
   channel_probe_.Use(link_.get());
   boot_question_ = std::make_unique<BootQuestion>(hold_, *isolation_, *link_, config_.boot_hold_nanos);
   inbound_probe_.Use(link_.get());

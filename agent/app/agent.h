@@ -87,6 +87,7 @@ class Agent {
   absl::Status MakeScans();
   void MakeFlows();
   absl::Status MakeOrders();
+  void SayLastWord(const v1::OrderOutcome& outcome, std::function<void()> then);
   void MakeUnlocker();
   void MakeLinkAndHealth();
 

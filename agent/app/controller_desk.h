@@ -54,6 +54,9 @@ class ControllerDesk final : public LinkHandler {
   void OnHealthPoll(const v1::HealthPoll& poll) override;
   void OnRehearsal(const v1::RehearsalRequest& request) override;
   void OnControllerEndpoints(const std::vector<Endpoint>& endpoints) override;
+  void OnControllersReached(const std::map<std::string, boost::asio::ip::address>& address_by_name) override {
+    path_->SetReached(address_by_name);
+  }
   void OnCertificateRenewed(int64_t not_after_unix_nanos) override;
   void OnInboundProbeSent(const v1::InboundProbeSent& sent) override { parts_.inbound.OnSent(sent); }
 

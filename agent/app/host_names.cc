@@ -3,6 +3,7 @@
 #include <set>
 #include <utility>
 
+#include "agent/app/path_part.h"
 #include "agent/names/kept_names.h"
 #include "agent/names/name_service.h"
 #include "platform/api/resolvers.h"
@@ -36,15 +37,13 @@ std::set<boost::asio::ip::address> OwnAddresses() {
 std::unique_ptr<Names> MakeHostNames(boost::asio::io_context& loop, const Clock& clock,
                                      platform::ConnectionTable& connections, const AgentConfig& config,
                                      const std::vector<HostPort>& controllers, platform::DnsClient* client) {
-  std::vector<std::string> names;
-  for (const HostPort& controller : controllers) names.push_back(controller.host);
   return MakeNameService({.loop = loop,
                           .clock = clock,
                           .connections = connections,
                           .resolvers = [settings = config.dns_resolvers] { return Resolvers(settings); },
                           .own_addresses = OwnAddresses,
                           .port_file = config.state_dir / kGuardPortFile,
-                          .other_names = std::move(names),
+                          .other_names = NamesOf(controllers),
                           .client = client});
 }
 

@@ -8,22 +8,29 @@ namespace cordon::agent {
 
 PathPart::PathPart(platform::ObstructionFinder* finder, const Clock* clock, std::vector<std::string> names,
                    std::function<bool()> connected)
-    : finder_(finder), clock_(clock), names_(std::move(names)), connected_(std::move(connected)) {}
+    : finder_(finder),
+      clock_(clock),
+      connected_(std::move(connected)),
+      channel_{.names = std::move(names), .controllers = {}} {}
 
 void PathPart::SetControllers(std::vector<Endpoint> controllers) {
   const std::lock_guard lock(mutex_);
-  controllers_ = std::move(controllers);
+  channel_.controllers = std::move(controllers);
+}
+
+void PathPart::SetReached(std::map<std::string, boost::asio::ip::address> reached) {
+  const std::lock_guard lock(mutex_);
+  channel_.reached = std::move(reached);
 }
 
 void PathPart::Prove() {
   const std::lock_guard proving(proving_);
   PartState state{.serving = true, .detail = "", .last_proof_unix_nanos = clock_->WallNanos()};
   if (!connected_()) {
-    platform::ChannelFacts channel{.names = names_, .controllers = {}};
-    {
+    const auto channel = [this] {
       const std::lock_guard lock(mutex_);
-      channel.controllers = controllers_;
-    }
+      return channel_;
+    }();
     const std::vector<std::string> found = finder_->Find(channel);
     state.serving = found.empty();
     for (const std::string& each : found) StrAppend(&state.detail, state.detail.empty() ? "" : "; ", each);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,8 +22,9 @@ class PathPart final : public HealthPart {
   PathPart(platform::ObstructionFinder* finder, const Clock* clock, std::vector<std::string> names,
            std::function<bool()> connected);
 
-  // Where the controllers are dialled, whenever that changes.
+  // Where the controllers are dialled, and by name where one answered last, whenever that changes.
   void SetControllers(std::vector<Endpoint> controllers);
+  void SetReached(std::map<std::string, boost::asio::ip::address> reached);
 
   std::string Name() const override { return "cordon.path"; }
   void Prove() override;
@@ -31,12 +33,11 @@ class PathPart final : public HealthPart {
  private:
   platform::ObstructionFinder* const finder_;
   const Clock* const clock_;
-  const std::vector<std::string> names_;
   const std::function<bool()> connected_;
   std::mutex proving_;  // the finder is for one thread at a time
   mutable std::mutex mutex_;
-  std::vector<Endpoint> controllers_;  // guarded by mutex_
-  PartState state_;                    // guarded by mutex_
+  platform::ChannelFacts channel_;  // guarded by mutex_
+  PartState state_;                 // guarded by mutex_
 };
 
 // The names among "host:port" pairs, not the addresses.

@@ -52,8 +52,10 @@ constexpr uint16_t kDnsPort = 53;
 
 // The agent asks the host's resolvers; whatever else goes to port 53 reaches the guard on this host.
 bool IsResolver(const platform::FilterPolicy& policy, const Connection& flow) {
-  return policy.dns.has_value() && flow.agent_owned && flow.direction == FlowDirection::kOut &&
-         std::ranges::find(policy.dns->resolvers, flow.remote) != policy.dns->resolvers.end();
+  if (!flow.agent_owned || flow.direction != FlowDirection::kOut) return false;
+  const std::vector<Endpoint>& resolvers = policy.dns.has_value() ? policy.dns->resolvers : policy.resolvers;
+  return flow.protocol != FlowProtocol::kIcmpEcho &&
+         std::ranges::find(resolvers, flow.remote) != resolvers.end();
 }
 
 bool GoesToTheGuard(const platform::FilterPolicy& policy, const Connection& flow) {

@@ -230,6 +230,7 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::TakeAction(const v1::IsolateAction&
   next.set_channel_unproven(action.level() != v1::LEVEL_DARK);
   StartLease(&next, options_.boot_id, *parts_.clock);
   CORDON_ASSIGN_OR_RETURN(v1::Receipt receipt, Take(std::move(next), std::move(policy), cause));
+  climb_wait_ = kFirstClimbWait;
   ProveChannel();
   return receipt;
 }

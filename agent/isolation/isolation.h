@@ -129,7 +129,8 @@ class Isolation {
   // Who a pid was; for OnRulesChanged. May come later than the rest.
   void Know(const ProcessDirectory* processes);
 
-  // Counts lease and unlock down on the boot-time clock (ISO-8) and ends them. Call about every second.
+  // Counts lease and unlock down on the boot-time clock (ISO-8) and ends them; goes back to the ordered level
+  // when a controller is reached again after a step down (ISO-4). Call about every second.
   void Tick();
 
   // Ends IsolationOptions::hold; again: nothing.

@@ -19,6 +19,8 @@
 namespace cordon::agent {
 
 inline constexpr platform::Level kHeldLevel = platform::Level::kControllerOnly;
+// From a step down to the first try of the ordered level; twice as long with each step down that follows.
+inline constexpr int64_t kFirstClimbWait = 60 * kNanosPerSecond;
 
 inline v1::Level WireLevel(platform::Level level) {
   return static_cast<v1::Level>(level);
@@ -97,7 +99,11 @@ class Isolation::Impl {
 
   void ProveChannel();
   void OnChannelProof(uint64_t generation, const absl::Status& proof);
+  bool MayStepDown() const;
+  bool SteppedDown() const;
   void StepDown(const absl::Status& why);
+  void TryToClimb();
+  void Climb();
   void CountDown();
   void EndLease();
   void EndUnlock();
@@ -126,6 +132,8 @@ class Isolation::Impl {
   uint64_t dropped_before_ = 0;
   int64_t apply_nanos_ = 0;
   int64_t time_saved_at_ = 0;
+  int64_t climb_wait_ = kFirstClimbWait;
+  int64_t next_climb_ = 0;   // on the boot-time clock
   bool kept_ = false;        // of a state that was lost, what stands in the kernel is left as it is
   uint64_t generation_ = 0;  // rises with every change: a proof of an earlier state counts for nothing
 };

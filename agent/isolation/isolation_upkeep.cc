@@ -102,6 +102,7 @@ void Isolation::Impl::Tick() {
   if (names_.NotesTurned()) Tell("names");
   ProbeAndTidy();
   CountDown();
+  TryToClimb();
 }
 
 void Isolation::Impl::CountDown() {

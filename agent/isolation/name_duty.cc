@@ -29,6 +29,7 @@ void NameDuty::Fill(platform::FilterPolicy* policy) const {
   if (names_ == nullptr) return;
   policy->name_sets = names_->Sets();
   policy->dns = names_->Redirect();
+  policy->resolvers = names_->OwnResolvers();
 }
 
 std::vector<std::string> NameDuty::Notes() const {

@@ -112,6 +112,8 @@ platform::FilterPolicy AtLevel(platform::FilterPolicy policy, platform::Level le
     policy.name_sets.clear();
   }
   if (level != platform::Level::kEssential) policy.dns.reset();
+  const bool shuts_dns = level == platform::Level::kEssential || level == platform::Level::kControllerOnly;
+  if (!shuts_dns || policy.dns.has_value()) policy.resolvers.clear();
   if (level == platform::Level::kObserve || level == platform::Level::kDark) policy.controllers.clear();
   return policy;
 }

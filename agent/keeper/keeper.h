@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "agent/event/event_sink.h"
 #include "agent/isolation/boot_hold.h"
@@ -19,6 +20,7 @@
 #include "platform/api/leak_counter.h"
 #include "platform/api/link_watcher.h"
 #include "platform/api/packet_filter.h"
+#include "platform/api/ruleset_watcher.h"
 
 namespace cordon::agent {
 
@@ -39,17 +41,26 @@ class Keeper {
   // they should be, or that the state is damaged and the closed side was taken.
   absl::Status Restore();
 
-  // Restore, then again for every change of interfaces and about every second, until Stop. `ready` runs after
-  // the first look.
+  // Restore, then again for every change of interfaces, for every change of the rules by others (ISO-6) and
+  // about every second, until Stop. `ready` runs after the first look.
   absl::Status Run(const std::function<void()>& ready);
 
   // Thread-safe.
   void Stop();
 
  private:
-  void Look(bool links_changed);
+  // What happened since the last look.
+  struct News {
+    bool links_changed = false;
+    std::vector<platform::RulesetChange> rules;
+    bool Any() const { return links_changed || !rules.empty(); }
+  };
+
+  void Look(News news);
   void Begin();
   bool StateChanged();
+  absl::Status Watch();
+  void OnRules(std::vector<platform::RulesetChange> changes);
 
   const std::filesystem::path state_dir_;
   const std::string boot_id_;
@@ -60,6 +71,7 @@ class Keeper {
   std::unique_ptr<platform::LeakCounter> leaks_;
   std::unique_ptr<Names> names_;
   std::unique_ptr<platform::LinkWatcher> links_;
+  std::unique_ptr<platform::RulesetWatcher> rules_;
   BootHold hold_;
 
   std::unique_ptr<Isolation> isolation_;  // since the keeper has the host; none while an agent has it
@@ -68,10 +80,11 @@ class Keeper {
   int64_t checked_boot_nanos_ = 0;
   bool warned_ = false;  // of a lock that cannot be had
 
-  std::mutex mutex_;
+  std::mutex mutex_;  // of what follows
   std::condition_variable wake_;
   bool stop_ = false;
-  bool links_changed_ = false;
+  bool has_the_host_ = false;  // else the rules are an agent's business, and so is who changes them
+  News news_;
 };
 
 }  // namespace cordon::agent

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 #include <tuple>
+#include <utility>
 
 #include "common/base/strings.h"
 #include "platform/api/files.h"
@@ -11,6 +12,9 @@ namespace cordon::agent {
 namespace {
 
 constexpr size_t kMaxFileBytes = 64 * 1024;
+// Before the name, on the line of the address that answered last. Whoever knows no such line (an older agent,
+// agent/isolation/recovery.cc) takes it for another name's.
+constexpr std::string_view kReached = "reached:";
 
 bool IsAddress(const std::string& host) {
   boost::system::error_code error;
@@ -35,8 +39,13 @@ AddressBook::AddressBook(std::filesystem::path file, std::vector<HostPort> contr
   for (std::string name, address; words >> name >> address;) {
     boost::system::error_code error;
     const auto parsed = boost::asio::ip::make_address(address, error);
+    const bool reached = name.starts_with(kReached);
+    if (reached) name.erase(0, kReached.size());
     if (error || std::ranges::find(names, name) == names.end()) continue;
-    if (known_[name].size() < kMaxAddressesPerName) known_[name].push_back(parsed);
+    if (reached) {
+      reached_[name] = parsed;
+    } else if (known_[name].size() < kMaxAddressesPerName)
+      known_[name].push_back(parsed);
   }
 }
 
@@ -53,8 +62,13 @@ bool AddressBook::Learn(const std::string& name, const std::vector<boost::asio::
   std::vector<boost::asio::ip::address> sorted(addresses);
   std::ranges::sort(sorted);  // the system's order turns round; that is no change
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
-  if (sorted.size() > kMaxAddressesPerName) sorted.resize(kMaxAddressesPerName);
-  if (sorted.empty() || known_[name] == sorted) return false;
+  if (sorted.empty()) return false;
+  const auto last = reached_.find(name);
+  const bool keep = last != reached_.end() && std::ranges::find(sorted, last->second) == sorted.end();
+  const size_t room = kMaxAddressesPerName - (keep ? 1 : 0);
+  if (sorted.size() > room) sorted.resize(room);
+  if (keep) sorted.insert(std::ranges::lower_bound(sorted, last->second), last->second);
+  if (known_[name] == sorted) return false;
   known_[name] = std::move(sorted);
   return true;
 }
@@ -64,11 +78,16 @@ absl::Status AddressBook::Save() const {
   for (const auto& [name, addresses] : known_) {
     for (const auto& address : addresses) StrAppend(&text, name, " ", address.to_string(), "\n");
   }
+  for (const auto& [name, address] : reached_)
+    StrAppend(&text, kReached, name, " ", address.to_string(), "\n");
   return platform::WriteFileDurably(file_, text, platform::FileAccess::kOwnerOnly);
 }
 
-void AddressBook::Prefer(const Candidate& candidate) {
+bool AddressBook::Prefer(const Candidate& candidate) {
   preferred_ = candidate.endpoint;
+  if (IsAddress(candidate.tls_name)) return false;
+  const auto& address = candidate.endpoint.address;
+  return std::exchange(reached_[candidate.tls_name], address) != address;
 }
 
 std::vector<Candidate> AddressBook::Candidates() const {

@@ -32,6 +32,13 @@ void Link::SendReceipt(v1::Receipt receipt) {
 void Link::SendOutcome(v1::OrderOutcome outcome) {
   impl_->Send(std::move(outcome));
 }
+void Link::Deliver(v1::OrderOutcome outcome, std::chrono::nanoseconds deadline,
+                   std::function<void(bool)> done) {
+  boost::asio::post(impl_->Loop(),
+                    [impl = impl_, outcome = std::move(outcome), deadline, done = std::move(done)]() mutable {
+                      impl->Deliver(std::move(outcome), deadline, std::move(done));
+                    });
+}
 void Link::SendProgress(v1::ScanProgress progress) {
   impl_->Send(std::move(progress));
 }

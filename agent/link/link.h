@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,6 +39,9 @@ struct LinkSettings {
   std::chrono::nanoseconds renewal_check =
       std::chrono::minutes(1);  // how often the certificate's age is looked at
   Lookup lookup = SystemLookup;
+  // Asked on the loop for a name that `lookup` did not find, as where isolation shuts the system's lookups
+  // out; may be empty.
+  std::function<void(const std::string& name, Resolver::Done done)> own_lookup = {};
 };
 
 // The other side of the link within the agent. Every method is called on the agent loop and must not block.
@@ -58,6 +62,10 @@ class LinkHandler {
   // All addresses at which a controller of the enrolment file may be dialled; on every change, before the
   // first dial.
   virtual void OnControllerEndpoints(const std::vector<Endpoint>& endpoints) = 0;
+  // By name, the address at which a controller answered last; on every change, and at the start from the
+  // address book.
+  virtual void OnControllersReached(
+      const std::map<std::string, boost::asio::ip::address>& /*address_by_name*/) {}
   // A new certificate is in use and on disk.
   virtual void OnCertificateRenewed(int64_t not_after_unix_nanos) = 0;
 };
@@ -98,6 +106,9 @@ class Link final : public HealthPart {
   // events, TEL-2).
   void SendReceipt(v1::Receipt receipt);
   void SendOutcome(v1::OrderOutcome outcome);
+  // The same, before the connection may be cut: `done(true)` on the loop when the controller has kept it,
+  // `done(false)` after the deadline or when the connection ends before.
+  void Deliver(v1::OrderOutcome outcome, std::chrono::nanoseconds deadline, std::function<void(bool)> done);
   void SendProgress(v1::ScanProgress progress);
   void SendHealth(v1::HealthAnswer answer);        // dropped when there is no connection: its asker is gone
   void SendRehearsal(v1::RehearsalAnswer answer);  // the same

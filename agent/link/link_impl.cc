@@ -37,6 +37,7 @@ void Link::Impl::Start() {
   if (stopped_) return;
   started_ = true;
   PublishEndpoints();
+  parts_.handler.OnControllersReached(book_.Reached());
   renewer_.Start();
   StartRound();
 }
@@ -73,20 +74,34 @@ void Link::Impl::LookNamesUp() {
   for (const std::string& name : book_.Names()) {
     resolver_.Resolve(name, [this, name](auto addresses) {
       if (stopped_) return;
-      if (!addresses.ok()) {
-        spdlog::warn("link: {}", Message(addresses.status()));
-        return;
-      }
-      if (book_.Learn(name, *addresses)) {
-        if (const absl::Status saved = book_.Save(); !saved.ok()) spdlog::warn("link: {}", Message(saved));
-        PublishEndpoints();
-      }
-      if (std::exchange(waiting_for_names_, false) && !current_) {
-        timer_.cancel();
-        StartRound();
-      }
+      if (addresses.ok() || !settings_.own_lookup) return Learn(name, addresses);
+      settings_.own_lookup(name, [self = shared_from_this(), name, by_system = addresses.status()](auto own) {
+        if (self->stopped_) return;
+        if (absl::IsFailedPrecondition(own.status())) own = by_system;  // there was no reason to ask
+        self->Learn(name, own);
+      });
     });
   }
+}
+
+void Link::Impl::Learn(const std::string& name,
+                       const absl::StatusOr<std::vector<boost::asio::ip::address>>& addresses) {
+  if (!addresses.ok()) {
+    spdlog::warn("link: {}", Message(addresses.status()));
+    return;
+  }
+  if (book_.Learn(name, *addresses)) {
+    SaveBook();
+    PublishEndpoints();
+  }
+  if (std::exchange(waiting_for_names_, false) && !current_) {
+    timer_.cancel();
+    StartRound();
+  }
+}
+
+void Link::Impl::SaveBook() {
+  if (const absl::Status saved = book_.Save(); !saved.ok()) spdlog::warn("link: {}", Message(saved));
 }
 
 void Link::Impl::PublishEndpoints() {
@@ -130,7 +145,10 @@ void Link::Impl::OnWelcome(Session& session, const v1::Welcome& /*welcome*/) {
       old->Close(absl::OkStatus());
     }
   }
-  book_.Prefer(session.Where());
+  if (book_.Prefer(session.Where())) {
+    SaveBook();
+    parts_.handler.OnControllersReached(book_.Reached());
+  }
   {
     const std::lock_guard lock(mutex_);
     if (!status_.connected) status_.since_unix_nanos = parts_.clock.WallNanos();
@@ -141,7 +159,9 @@ void Link::Impl::OnWelcome(Session& session, const v1::Welcome& /*welcome*/) {
   }
   spdlog::info("link: connected to {}", session.Where().Text());
   uplink_.Use(current_);
-  for (const auto& probe : probes_) probe->beat = session.Beat();
+  for (const auto& probe : probes_) {
+    if (!probe->of_delivery) probe->beat = session.Beat();
+  }
 }
 
 void Link::Impl::OnHeartbeatAnswered(Session& session) {
@@ -167,8 +187,25 @@ void Link::Impl::OnMessage(Session& session, const v1::ControlResponse& message)
 
 std::optional<v1::ControlRequest> Link::Impl::NextMessage(Session& session) {
   if (&session != current_.get()) return std::nullopt;
-  const std::lock_guard lock(mutex_);
-  return outbox_.Take();
+  std::optional<v1::ControlRequest> next;
+  {
+    const std::lock_guard lock(mutex_);
+    next = outbox_.Take();
+  }
+  if (!next) BeatAfterDelivery();
+  return next;
+}
+
+// All that waited has been written. The controller answers a beat only when it has dealt with what came
+// before it, so the answer says that it has kept the outcome.
+void Link::Impl::BeatAfterDelivery() {
+  for (const auto& probe : probes_) {
+    if (!probe->of_delivery || probe->beat != 0) continue;
+    boost::asio::post(parts_.loop, [self = shared_from_this(), probe] {
+      if (self->current_ && self->current_->Welcomed() && probe->beat == 0)
+        probe->beat = self->current_->Beat();
+    });
+  }
 }
 
 void Link::Impl::OnEnded(Session& session, const absl::Status& why) {
@@ -188,7 +225,11 @@ void Link::Impl::OnCurrentEnded(const absl::Status& why) {
   const std::shared_ptr<Session> ended = std::exchange(current_, nullptr);
   uplink_.Use(nullptr);
   SetError(ended->Where().Text(), why);
-  for (const auto& probe : probes_) probe->beat = 0;
+  const auto waiting = probes_;
+  for (const auto& probe : waiting) {
+    probe->beat = 0;
+    if (probe->of_delivery) FinishProbe(probe, false);  // what was on its way may be lost
+  }
   if (stopped_) return;
   if (ended->Welcomed()) {
     WaitBeforeNextRound();
@@ -224,14 +265,30 @@ void Link::Impl::Probe(std::chrono::nanoseconds deadline, std::function<void(boo
     done(false);
     return;
   }
-  const auto probe = std::make_shared<PendingProbe>(parts_.loop);
+  const auto probe = AddProbe(deadline, std::move(done));
+  if (current_ && current_->Welcomed()) probe->beat = current_->Beat();
+}
+
+void Link::Impl::Deliver(v1::OrderOutcome outcome, std::chrono::nanoseconds deadline,
+                         std::function<void(bool)> done) {
+  if (stopped_ || !current_ || !current_->Welcomed()) {
+    done(false);
+    return;
+  }
+  AddProbe(deadline, std::move(done))->of_delivery = true;
+  Send(std::move(outcome));
+}
+
+std::shared_ptr<Link::Impl::PendingProbe> Link::Impl::AddProbe(std::chrono::nanoseconds deadline,
+                                                               std::function<void(bool)> done) {
+  auto probe = std::make_shared<PendingProbe>(parts_.loop);
   probe->done = std::move(done);
   probe->timer.expires_after(deadline);
   probe->timer.async_wait([self = shared_from_this(), probe](const boost::system::error_code& error) {
     if (!error) self->FinishProbe(probe, false);
   });
   probes_.push_back(probe);
-  if (current_ && current_->Welcomed()) probe->beat = current_->Beat();
+  return probe;
 }
 
 void Link::Impl::FinishProbe(const std::shared_ptr<PendingProbe>& probe, bool answered) {

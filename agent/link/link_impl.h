@@ -34,6 +34,7 @@ class Link::Impl final : public Session::Owner, public std::enable_shared_from_t
   void Start();
   void Stop(std::function<void()> stopped);
   void Probe(std::chrono::nanoseconds deadline, std::function<void(bool)> done);
+  void Deliver(v1::OrderOutcome outcome, std::chrono::nanoseconds deadline, std::function<void(bool)> done);
   void Redial(const std::string& why);
   void UseAuthorities(std::string ca_pem);
   LinkStatus Status() const;
@@ -54,7 +55,8 @@ class Link::Impl final : public Session::Owner, public std::enable_shared_from_t
   struct PendingProbe {
     explicit PendingProbe(boost::asio::io_context& loop) : timer(loop) {}
     boost::asio::steady_timer timer;
-    uint64_t beat = 0;  // 0 = no connection yet
+    uint64_t beat = 0;         // 0 = no connection yet
+    bool of_delivery = false;  // beats when the outbox has been sent, on this connection or never
     std::function<void(bool)> done;
   };
 
@@ -69,12 +71,16 @@ class Link::Impl final : public Session::Owner, public std::enable_shared_from_t
   void StartRound();
   void DialNext();
   void LookNamesUp();
+  void Learn(const std::string& name, const absl::StatusOr<std::vector<boost::asio::ip::address>>& addresses);
+  void SaveBook();
   void PublishEndpoints();
   void WaitBeforeNextRound();
   std::shared_ptr<Session> Dial(const Candidate& candidate);
   v1::Hello MakeHello();
   void OnCurrentEnded(const absl::Status& why);
   void OnRenewed();
+  std::shared_ptr<PendingProbe> AddProbe(std::chrono::nanoseconds deadline, std::function<void(bool)> done);
+  void BeatAfterDelivery();
   void FinishProbe(const std::shared_ptr<PendingProbe>& probe, bool answered);
   void PostPump();
   void FinishStopping();

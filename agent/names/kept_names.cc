@@ -28,13 +28,23 @@ class KeptNames final : public Names {
       set.addresses.erase(repeats.begin(), repeats.end());
     }
     redirect_.reset();
-    if (state.level() == v1::LEVEL_ESSENTIAL && !list.Empty()) Turn(state);
+    resolvers_.clear();
+    for (const std::string& resolver : state.resolvers()) {
+      const auto parsed = ParseNetwork(resolver);
+      if (parsed.ok()) resolvers_.push_back({parsed->address, kDnsPort});
+    }
+    if (state.level() == v1::LEVEL_ESSENTIAL && !list.Empty()) Turn();
   }
 
   void Settle() override {}
   void Record(v1::IsolationState* /*state*/) const override {}
   std::vector<platform::NameSet> Sets() const override { return sets_; }
   std::optional<platform::DnsRedirect> Redirect() const override { return redirect_; }
+  // As the agent left it: it records them where it asks them.
+  std::vector<Endpoint> OwnResolvers() const override {
+    return redirect_.has_value() ? std::vector<Endpoint>() : resolvers_;
+  }
+  void LookUpController(const std::string& /*name*/, std::function<void(Addresses)> /*done*/) override {}
   std::vector<std::string> Notes() const override { return {}; }
   void OnChange(std::function<absl::Status(Change)> /*listener*/) override {}
   void Tick() override {}
@@ -47,21 +57,18 @@ class KeptNames final : public Names {
     for (const size_t set : list.SetsOf(opened.name())) sets_[set].addresses.push_back(address);
   }
 
-  void Turn(const v1::IsolationState& state) {
+  void Turn() {
     uint16_t port = 0;
     const auto text = platform::ReadFileBounded(port_file_, kMaxPortFile);
     if (text.ok()) std::from_chars(text->data(), text->data() + text->size(), port);
     if (port == 0) return;  // no guard has listened here yet: port 53 is shut like any other
-    redirect_.emplace(platform::DnsRedirect{.guard_port = port, .resolvers = {}});
-    for (const std::string& resolver : state.resolvers()) {
-      const auto parsed = ParseNetwork(resolver);
-      if (parsed.ok()) redirect_->resolvers.push_back({parsed->address, kDnsPort});
-    }
+    redirect_.emplace(platform::DnsRedirect{.guard_port = port, .resolvers = resolvers_});
   }
 
   const std::filesystem::path port_file_;
   std::vector<platform::NameSet> sets_;
   std::optional<platform::DnsRedirect> redirect_;
+  std::vector<Endpoint> resolvers_;
 };
 
 }  // namespace

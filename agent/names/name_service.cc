@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <charconv>
 #include <map>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "agent/names/opened_table.h"
 #include "agent/names/upstream.h"
 #include "common/base/status.h"
+#include "common/base/text.h"
 #include "platform/api/files.h"
 
 namespace cordon::agent {
@@ -34,6 +36,13 @@ constexpr size_t kMaxWaiting = 64;  // for one question
 constexpr int64_t kLookForResolversEvery = 10 * kNanosPerSecond;
 constexpr size_t kMaxPortFile = 16;
 
+std::string LowerCase(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
+  }
+  return text;
+}
+
 class NameService final : public Names {
  public:
   explicit NameService(NameServiceParts parts)
@@ -50,6 +59,8 @@ class NameService final : public Names {
   void Record(v1::IsolationState* state) const override;
   std::vector<platform::NameSet> Sets() const override { return table_.Sets(list_); }
   std::optional<platform::DnsRedirect> Redirect() const override;
+  std::vector<Endpoint> OwnResolvers() const override;
+  void LookUpController(const std::string& name, std::function<void(Addresses)> done) override;
   std::vector<std::string> Notes() const override;
   void OnChange(std::function<absl::Status(Change)> listener) override { listener_ = std::move(listener); }
   void Tick() override;
@@ -68,6 +79,12 @@ class NameService final : public Names {
 
   bool WantsGuard() const { return level_ == Level::kEssential && !list_.Empty(); }
   bool WantsLookups() const { return WantsGuard() || (level_ == Level::kNoLateral && !list_.Empty()); }
+
+  // Where the level keeps the controller's way and shuts port 53, and a controller goes by a name.
+  bool WantsController() const {
+    return (level_ == Level::kEssential || level_ == Level::kControllerOnly) && !parts_.other_names.empty();
+  }
+  bool WantsResolvers() const { return WantsLookups() || WantsController(); }
 
   void OpenGuard();
   bool ReadResolvers();
@@ -119,7 +136,7 @@ void NameService::Begin(const v1::IsolationState& state) {
   }
   guard_problem_.clear();
   lookups_.Set(WantsLookups() ? list_.ExactNames() : std::vector<std::string>());
-  if (!WantsLookups()) return;
+  if (!WantsResolvers()) return;
   own_addresses_ = parts_.own_addresses();
   if (!ReadResolvers() && resolvers_.empty()) {
     for (const std::string& text : state.resolvers()) {
@@ -175,6 +192,7 @@ void NameService::Record(v1::IsolationState* state) const {
     opened->set_name(entry.pattern);
     opened->set_address(entry.address.to_string());
   }
+  if (!WantsResolvers()) return;
   for (const Endpoint& resolver : resolvers_) state->add_resolvers(resolver.address.to_string());
 }
 
@@ -185,6 +203,47 @@ std::optional<platform::DnsRedirect> NameService::Redirect() const {
     return platform::DnsRedirect{.guard_port = parts_.client->GuardPort(), .resolvers = resolvers_};
   if (server_.Port() == 0) return std::nullopt;
   return platform::DnsRedirect{.guard_port = server_.Port(), .resolvers = resolvers_};
+}
+
+std::vector<Endpoint> NameService::OwnResolvers() const {
+  return WantsController() && !Redirect().has_value() ? resolvers_ : std::vector<Endpoint>();
+}
+
+// Both kinds of address, one answer for the two.
+void NameService::LookUpController(const std::string& name, std::function<void(Addresses)> done) {
+  const auto refuse = [&](absl::Status why) {
+    boost::asio::post(parts_.loop, [done = std::move(done), why = std::move(why)] { done(why); });
+  };
+  const std::string lower = LowerCase(name);
+  if (std::ranges::find(parts_.other_names, lower) == parts_.other_names.end())
+    return refuse(absl::NotFoundError(StrCat(Printable(name), " is no controller's name")));
+  if (!WantsController())
+    return refuse(absl::FailedPreconditionError("the level leaves lookups to the system"));
+  if (resolvers_.empty()) {
+    return refuse(absl::UnavailableError(StrCat(
+        "cannot look ", Printable(name), " up: no DNS server of this host is known; name one in the agent's ",
+        "settings (dns.resolvers)")));
+  }
+  struct Both {
+    int left = 2;
+    std::vector<address> addresses;
+    absl::Status problem;
+  };
+  const auto both = std::make_shared<Both>();
+  for (const RecordType type : {RecordType::kA, RecordType::kAaaa}) {
+    upstream_.Ask({.name = lower, .type = type}, resolvers_,
+                  [both, done, name](const absl::StatusOr<DnsAnswer>& answer) {
+                    if (!answer.ok()) both->problem = answer.status();
+                    if (answer.ok())
+                      for (const AddressRecord& record : answer->addresses)
+                        both->addresses.push_back(record.address);
+                    if (--both->left > 0) return;
+                    if (!both->addresses.empty()) return done(both->addresses);
+                    done(absl::UnavailableError(
+                        StrCat("cannot look ", Printable(name),
+                               " up: ", both->problem.ok() ? "it has no address" : Message(both->problem))));
+                  });
+  }
 }
 
 std::vector<std::string> NameService::Notes() const {
@@ -341,7 +400,7 @@ void NameService::CloseWhatLapsed() {
 void NameService::Tick() {
   const int64_t now = parts_.clock.BootNanos();
   client_.Tick(WantsGuard(), now);
-  if (!WantsLookups()) return;
+  if (!WantsResolvers()) return;
   if (now - looked_for_resolvers_ >= kLookForResolversEvery) {
     looked_for_resolvers_ = now;
     own_addresses_ = parts_.own_addresses();
@@ -353,6 +412,7 @@ void NameService::Tick() {
       lookups_.AllDue();
     }
   }
+  if (!WantsLookups()) return;
   CloseWhatLapsed();
   if (kernel_lags_) {
     if (const absl::Status told = Told(Change::kAddresses); !told.ok())
@@ -364,6 +424,7 @@ void NameService::Tick() {
 }  // namespace
 
 std::unique_ptr<Names> MakeNameService(NameServiceParts parts) {
+  for (std::string& name : parts.other_names) name = LowerCase(std::move(name));
   return std::make_unique<NameService>(std::move(parts));
 }
 

@@ -22,8 +22,10 @@ struct NameServiceParts {
   // The host's resolvers as they are now (platform/api/resolvers.h).
   std::function<absl::StatusOr<std::vector<Endpoint>>()> resolvers;
   std::function<std::set<boost::asio::ip::address>()> own_addresses;
-  std::filesystem::path port_file;       // where the guard's port is remembered
-  std::vector<std::string> other_names;  // that may be asked for and open nothing: the controllers'
+  std::filesystem::path port_file;  // where the guard's port is remembered
+  // The controllers', not their addresses: programs may ask for them, and they open nothing. The agent looks
+  // them up by itself where the system cannot.
+  std::vector<std::string> other_names;
   // Turned to the guard while it listens; nullptr where the packet filter does that.
   platform::DnsClient* client = nullptr;
 };

@@ -3,8 +3,9 @@
 // Names in a profile: the DNS guard of this host, and the addresses that the names have led to
 // (docs/levels.md, "Names").
 
-#include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
+#include <boost/asio/ip/address.hpp>
 #include <functional>
 #include <optional>
 #include <string>
@@ -36,6 +37,14 @@ class Names {
   // For FilterPolicy: name_sets of the profile's NameList, and dns.
   virtual std::vector<platform::NameSet> Sets() const = 0;
   virtual std::optional<platform::DnsRedirect> Redirect() const = 0;
+  // For FilterPolicy, where there is no redirect and the level shuts port 53: whom the agent itself asks for
+  // the controllers' names. Empty when no controller has a name.
+  virtual std::vector<Endpoint> OwnResolvers() const = 0;
+
+  // Asks OwnResolvers for the addresses of a controller's name; `done` on the loop, and never from inside.
+  // FAILED_PRECONDITION where the level leaves that to the system, NOT_FOUND for any other name.
+  using Addresses = absl::StatusOr<std::vector<boost::asio::ip::address>>;
+  virtual void LookUpController(const std::string& name, std::function<void(Addresses)> done) = 0;
 
   // Names that could not be looked up, and other things an operator should know. They are no leaks.
   virtual std::vector<std::string> Notes() const = 0;

@@ -121,7 +121,25 @@ void OrderGate::HandleVerified(const v1::Order& order, const v1::SignedOrder& si
   }
 }
 
+// The level may shut the way on which its outcome would go: then the host says beforehand that it is taken.
+// Nothing is recorded yet, so an order that came in between counts, and an agent that ends now has it sent
+// again.
 void OrderGate::HandleIsolation(const v1::Order& order, const v1::SignedOrder& signed_order) {
+  const v1::LaneState lane = parts_.handler.IsolationLane();
+  const bool newer = CompareWithLane(order, lane.sequence(), lane.order_id()) == LaneAnswer::kNewer;
+  if (!newer || order.isolate().level() != v1::LEVEL_DARK || !parts_.last_word)
+    return IsolateNow(order, signed_order);
+  if (std::exchange(going_dark_, order.order_id()) == order.order_id()) return;  // sent twice
+  parts_.last_word(MakeOutcome(order.order_id(), Outcome::STATE_GOING_DARK,
+                               "accepted: by this order the host shuts its way to the controller too, and "
+                               "is not heard from then on"),
+                   [this, order, signed_order] {
+                     if (going_dark_ == order.order_id()) going_dark_.clear();
+                     IsolateNow(order, signed_order);
+                   });
+}
+
+void OrderGate::IsolateNow(const v1::Order& order, const v1::SignedOrder& signed_order) {
   const v1::LaneState lane = parts_.handler.IsolationLane();
   const LaneAnswer answer = CompareWithLane(order, lane.sequence(), lane.order_id());
   if (answer == LaneAnswer::kOlder) {

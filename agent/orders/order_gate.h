@@ -32,7 +32,8 @@ namespace cordon::agent {
 // A change of trust is on disk before it counts, and judges every order after it.
 // Each refusal has its own sentence, and changes nothing. An outcome leaves twice: by `on_outcome` at once,
 // and as an event of class CONTROL; and again at each start, for a crash may have come before either was
-// safe. On the agent loop only.
+// safe. Before a level that shuts the controller's way it is told that it is taken: what became of it comes
+// when the host is reached again. On the agent loop only.
 class OrderGate {
  public:
   struct Parts {
@@ -42,6 +43,9 @@ class OrderGate {
     OrderHandler& handler;
     std::function<void(const v1::OrderOutcome&)> on_outcome;
     std::function<void()> on_trust;  // another trust bundle is in force; may be empty
+    // Tells an outcome after which nothing may be heard of this host any more, and calls `then` when the
+    // controller has it, or soon in any case. May be empty: then nothing is told before.
+    std::function<void(const v1::OrderOutcome&, std::function<void()> then)> last_word = {};
   };
 
   // How far the clock of this host may be behind that of the operator.
@@ -87,6 +91,7 @@ class OrderGate {
   void Judge(const v1::SignedOrder& signed_order, const absl::Status& witnessed);
   void HandleVerified(const v1::Order& order, const v1::SignedOrder& signed_order);
   void HandleIsolation(const v1::Order& order, const v1::SignedOrder& signed_order);
+  void IsolateNow(const v1::Order& order, const v1::SignedOrder& signed_order);
   void HandleTrust(const v1::Order& order, const v1::SignedOrder& signed_order);
   // FAILED: says so once, and Tick tries it again.
   void FailForNow(const v1::Order& order, const v1::SignedOrder& signed_order, std::string_view message);
@@ -129,6 +134,7 @@ class OrderGate {
     int64_t delay_nanos = 0;
   };
   std::map<std::string, Retry, std::less<>> retries_;
+  std::string going_dark_;  // the order whose last word is on its way
   int64_t refusal_hour_began_boot_nanos_;
   int refusals_told_ = 0;
   uint64_t refusals_untold_ = 0;

@@ -7,6 +7,7 @@
 
 #include "agent/isolation/evaluate.h"
 #include "agent/isolation/policy.h"
+#include "agent/names/name_list.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
 #include "platform/api/program_marks.h"
@@ -36,32 +37,43 @@ void AddTo(KnownFlow* sum, KnownFlow more) {
   }
 }
 
+// What the profile has for `name`, as the guard will judge it: a name that it refuses opens nothing. At
+// no-lateral, where no guard is asked, wildcards open nothing.
+std::vector<std::string> PatternsOf(const NameList& list, const std::string& name, Level level) {
+  std::vector<std::string> patterns = list.Find(name).patterns;
+  if (level == Level::kNoLateral)
+    std::erase_if(patterns, [](const std::string& pattern) { return pattern.starts_with("*"); });
+  return patterns;
+}
+
 // The newest name that a rule for names means.
-const std::string* NamedBy(const v1::AllowRule& rule, const KnownFlow& known) {
+const std::string* NamedBy(const NameList& list, const v1::AllowRule& rule, Level level,
+                           const KnownFlow& known) {
   for (const std::string& name : known.names) {
-    for (const std::string& pattern : rule.names()) {
-      if (MatchesProfileName(pattern, name)) return &name;
+    for (const std::string& pattern : PatternsOf(list, name, level)) {
+      if (std::ranges::find(rule.names(), pattern) != rule.names().end()) return &name;
     }
   }
   return nullptr;
 }
 
-// Gives each rule by name the addresses that flows reached by such a name.
-void OpenSeenNames(const v1::Profile& profile, const std::vector<KnownFlow>& flows,
+// Gives the rules by name the addresses that flows reached by such a name.
+void OpenSeenNames(const NameList& list, const std::vector<KnownFlow>& flows,
                    platform::FilterPolicy* policy) {
-  const size_t rules = std::min(policy->allow.size(), static_cast<size_t>(profile.allow_size()));
-  for (size_t at = 0; at < rules; ++at) {
-    const std::optional<size_t> set = policy->allow[at].name_set;
-    if (!set || *set >= policy->name_sets.size()) continue;
-    auto& addresses = policy->name_sets[*set].addresses;
-    for (const KnownFlow& known : flows) {
-      if (NamedBy(profile.allow(static_cast<int>(at)), known) != nullptr) {
-        addresses.push_back(known.flow.remote.address);
+  for (const KnownFlow& known : flows) {
+    for (const std::string& name : known.names) {
+      for (const std::string& pattern : PatternsOf(list, name, policy->level)) {
+        for (const size_t set : list.SetsOf(pattern)) {
+          if (set < policy->name_sets.size())
+            policy->name_sets[set].addresses.push_back(known.flow.remote.address);
+        }
       }
     }
-    std::ranges::sort(addresses);
-    const auto repeats = std::ranges::unique(addresses);
-    addresses.erase(repeats.begin(), repeats.end());
+  }
+  for (platform::NameSet& set : policy->name_sets) {
+    std::ranges::sort(set.addresses);
+    const auto repeats = std::ranges::unique(set.addresses);
+    set.addresses.erase(repeats.begin(), repeats.end());
   }
 }
 
@@ -132,13 +144,13 @@ std::string Because(const v1::IsolateAction& action, Level level, const FlowVerd
   return DescribeLevel(action, level);
 }
 
-v1::FlowForecast Foretell(const v1::IsolateAction& action, const platform::FilterPolicy& policy,
-                          const KnownFlow& known) {
+v1::FlowForecast Foretell(const v1::IsolateAction& action, const NameList& list,
+                          const platform::FilterPolicy& policy, const KnownFlow& known) {
   const FlowVerdict verdict = JudgeWithProgram(policy, known);
   const std::string* named = nullptr;
   if (verdict.reason == VerdictReason::kRule && policy.allow[verdict.rule].name_set &&
       verdict.rule < static_cast<size_t>(action.profile().allow_size())) {
-    named = NamedBy(action.profile().allow(static_cast<int>(verdict.rule)), known);
+    named = NamedBy(list, action.profile().allow(static_cast<int>(verdict.rule)), policy.level, known);
   }
   v1::FlowForecast forecast;
   forecast.set_executable(EscapeToUtf8(known.executable));
@@ -164,12 +176,6 @@ v1::FlowForecast Foretell(const v1::IsolateAction& action, const platform::Filte
 
 }  // namespace
 
-bool MatchesProfileName(const std::string& pattern, const std::string& name) {
-  if (!pattern.starts_with("*.")) return pattern == name;
-  const std::string_view below = std::string_view(pattern).substr(1);  // ".example.vet"
-  return name.size() > below.size() && name.ends_with(below);
-}
-
 std::vector<KnownFlow> MergeKinds(std::vector<KnownFlow> flows) {
   std::map<decltype(KindOf(KnownFlow())), KnownFlow> kinds;
   for (KnownFlow& known : flows) {
@@ -194,11 +200,12 @@ std::vector<KnownFlow> MergeKinds(std::vector<KnownFlow> flows) {
 
 v1::Rehearsal Forecast(const v1::IsolateAction& action, platform::FilterPolicy policy,
                        const std::vector<KnownFlow>& flows) {
-  OpenSeenNames(action.profile(), flows, &policy);
+  const NameList names(action.profile());
+  OpenSeenNames(names, flows, &policy);
   v1::Rehearsal rehearsal;
   size_t bytes = 0;
   for (const KnownFlow& known : flows) {
-    v1::FlowForecast forecast = Foretell(action, policy, known);
+    v1::FlowForecast forecast = Foretell(action, names, policy, known);
     bytes += forecast.ByteSizeLong() + 8;
     if (bytes > kMaxForecastBytes || static_cast<size_t>(rehearsal.flows_size()) == kMaxForecastFlows) break;
     *rehearsal.add_flows() = std::move(forecast);

@@ -23,12 +23,9 @@ std::vector<KnownFlow> MergeKinds(std::vector<KnownFlow> flows);
 
 // `policy` is the one that `action` would put in force (Isolation::Intended); flows are judged by the judge
 // that cuts connections, so the two cannot disagree. A rule by name is taken to open the addresses that its
-// names were seen to stand for. `flows` is what MergeKinds made; what does not fit into an answer is counted.
+// names were seen to stand for, of the names that the guard answers. `flows` is what MergeKinds made; what
+// does not fit into an answer is counted.
 v1::Rehearsal Forecast(const v1::IsolateAction& action, platform::FilterPolicy policy,
                        const std::vector<KnownFlow>& flows);
-
-// True when `name` is what a profile means by `pattern`: the name itself, or for "*.example.vet" any name
-// below.
-bool MatchesProfileName(const std::string& pattern, const std::string& name);
 
 }  // namespace cordon::agent

@@ -19,6 +19,7 @@ struct IsolateOptions {
   std::string level;
   std::string profile;
   std::string lease;
+  std::string then;
   std::string fallback;
   std::string message;
 };
@@ -36,6 +37,7 @@ absl::StatusOr<ExitCode> Isolate(Tool& tool, const IsolateOptions& options) {
     const absl::StatusOr<int64_t> length = ParseDuration(options.lease);
     if (!length.ok()) return Annotate(length.status(), "--for");
     action.mutable_lease()->mutable_length()->set_seconds(*length / kNanosPerSecond);
+    if (!options.then.empty()) action.mutable_lease()->set_then(FromWord<v1::Level>(options.then));
   }
   return GiveOrder(tool, options.order, std::move(order));
 }
@@ -59,7 +61,13 @@ void AddIsolate(CLI::App* app, Command* chosen) {
       ->check(CLI::IsMember({"no-lateral", "essential", "controller-only", "dark"}));
   isolate->add_option("--profile", options->profile,
                       "TOML file of what stays open (no-lateral and essential)");
-  isolate->add_option("--for", options->lease, "Length of the lease: opens again by itself after, like 4h");
+  CLI::Option* const lease = isolate->add_option("--for", options->lease,
+                                                 "Length of the lease: opens again by itself after, like 4h");
+  isolate
+      ->add_option("--then", options->then,
+                   "The level that follows the lease, below --level (default observe)")
+      ->check(CLI::IsMember({"observe", "no-lateral", "essential", "controller-only"}))
+      ->needs(lease);
   isolate
       ->add_option("--fallback", options->fallback,
                    "When a host cannot prove its way to the controller open: hold (stay closed) or step-down")

@@ -22,6 +22,8 @@ std::string DescribeIsolate(const v1::IsolateAction& action) {
   }
   if (action.has_lease()) {
     StrAppend(&text, " for ", FormatDuration(action.lease().length().seconds() * kNanosPerSecond));
+    if (action.lease().then() != v1::LEVEL_UNSPECIFIED)
+      StrAppend(&text, " and then ", WordOf(action.lease().then()));
   }
   StrAppend(&text, ", fallback ", WordOf(action.fallback()));
   return text;

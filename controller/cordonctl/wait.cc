@@ -18,6 +18,12 @@ namespace cordon::ctl {
 namespace {
 
 constexpr auto kPauseBeforeRetry = std::chrono::milliseconds(500);
+// A host that said it goes dark, and then cannot, says so within this time.
+constexpr auto kAfterLastWord = std::chrono::seconds(2);
+
+bool IsGoingDark(const v1::OrderOutcome& outcome) {
+  return outcome.state() == v1::OrderOutcome::STATE_GOING_DARK;
+}
 
 // One line on a terminal that is drawn again and again; nothing in a pipe.
 class ProgressLine {
@@ -168,9 +174,14 @@ void OrderProgress::Apply(const v1::WatchOrderResponse& message) {
   if (!IsFinal(host.outcome.state())) host.outcome = message.outcome();
 }
 
+bool OrderProgress::SomeWentDark() const {
+  return std::ranges::any_of(hosts_, [](const auto& entry) { return IsGoingDark(entry.second.outcome); });
+}
+
 bool OrderProgress::Finished() const {
-  const auto ended =
-      std::ranges::count_if(hosts_, [](const auto& entry) { return IsFinal(entry.second.outcome.state()); });
+  const auto ended = std::ranges::count_if(hosts_, [](const auto& entry) {
+    return IsFinal(entry.second.outcome.state()) || IsGoingDark(entry.second.outcome);
+  });
   return std::cmp_greater_equal(ended, std::max<size_t>(expected_, hosts_.size()));
 }
 
@@ -188,11 +199,13 @@ std::string OrderProgress::Line() const {
   size_t ended = 0;
   for (const auto& [id, host] : hosts_) {
     ++counts[host.outcome.state()];
-    if (IsFinal(host.outcome.state())) ++ended;
+    if (IsFinal(host.outcome.state()) || IsGoingDark(host.outcome)) ++ended;
   }
   const size_t total = std::max<size_t>(expected_, hosts_.size());
   std::string line = StrCat(counts[v1::OrderOutcome::STATE_DONE], " of ", Count(total, "host"), " done");
   for (const auto& [state, count] : counts) {
+    if (state == v1::OrderOutcome::STATE_GOING_DARK)
+      StrAppend(&line, ", ", count, " going dark, not to be heard again");
     if (IsFinal(state) && state != v1::OrderOutcome::STATE_DONE)
       StrAppend(&line, ", ", count, " ", WordOf(state));
   }
@@ -207,7 +220,7 @@ std::string OrderProgress::Line() const {
 std::string OrderProgress::Slowest() const {
   const HostOutcome* slowest = nullptr;
   for (const auto& [id, host] : hosts_) {
-    if (IsFinal(host.outcome.state())) continue;
+    if (IsFinal(host.outcome.state()) || IsGoingDark(host.outcome)) continue;
     const auto left = [](const HostOutcome& each) { return each.outcome.progress().remaining_nanos(); };
     if (slowest == nullptr || left(host) > left(*slowest)) slowest = &host;
   }
@@ -238,16 +251,19 @@ absl::StatusOr<ExitCode> WaitForOrder(const Tool& tool, const Client& client, co
   {
     ProgressLine line(tool.World());
     line.Draw(progress.Line());
+    const auto watch = [&](std::chrono::nanoseconds left, auto&& enough) {
+      return client.Read<v1::WatchOrderRequest, v1::WatchOrderResponse>(
+          &Client::Stub::WatchOrder, request, left, [&](const v1::WatchOrderResponse& message) {
+            progress.Apply(Checked(message, order, by_id, client.Identity().ca_pem()));
+            line.Draw(progress.Line());
+            return !enough();
+          });
+    };
     while (!progress.Finished()) {
       const std::chrono::nanoseconds left =
           timeout_nanos == 0 ? std::chrono::nanoseconds(0) : deadline - std::chrono::steady_clock::now();
       if (timeout_nanos != 0 && left.count() <= 0) break;
-      const absl::Status watched = client.Read<v1::WatchOrderRequest, v1::WatchOrderResponse>(
-          &Client::Stub::WatchOrder, request, left, [&](const v1::WatchOrderResponse& message) {
-            progress.Apply(Checked(message, order, by_id, client.Identity().ca_pem()));
-            line.Draw(progress.Line());
-            return !progress.Finished();
-          });
+      const absl::Status watched = watch(left, [&] { return progress.Finished(); });
       if (absl::IsDeadlineExceeded(watched)) break;
       if (watched.ok()) {
         // The controller holds the order for ended.
@@ -257,6 +273,9 @@ absl::StatusOr<ExitCode> WaitForOrder(const Tool& tool, const Client& client, co
       line.Draw(StrCat(progress.Line(), " (the controller is away; trying again)"));
       std::this_thread::sleep_for(kPauseBeforeRetry);
     }
+    // Whatever ends it, what has come by then is shown.
+    if (progress.Finished() && progress.SomeWentDark())
+      static_cast<void>(watch(kAfterLastWord, [&] { return !progress.SomeWentDark(); }));
   }
   if (tool.Json()) {
     ShowJson(tool, progress, order.order_id());

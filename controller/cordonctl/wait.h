@@ -24,7 +24,9 @@ class OrderProgress {
 
   void Apply(const v1::WatchOrderResponse& message);
 
+  // Nothing more is to be waited for. A host that said it goes dark is not heard again, unless it could not.
   bool Finished() const;
+  bool SomeWentDark() const;
   ExitCode Result() const;
 
   // "12 of 40 done, 1 refused, 27 waiting (2 running); slowest: vet-2 43 %, 2m10s left".

@@ -17,16 +17,28 @@ namespace {
 constexpr uint32_t kMaxPage = 1'000;
 constexpr size_t kMaxReason = 1'000;
 
+// By order, as far as the host could say it: it took an order to go dark and was not heard of under it since,
+// or dark was what it was ordered when it was last heard (from under a level that somebody had unlocked).
+bool IsDark(const HostRecord& host) {
+  const bool heard_since = host.receipt.order_id() == host.going_dark_order_id;
+  if (!host.going_dark_order_id.empty() && !heard_since) return true;
+  return host.receipt.intended_level() == v1::LEVEL_DARK;
+}
+
+v1::HostState StateOf(const HostRecord& host, bool connected) {
+  if (host.revoked) return v1::HOST_STATE_REVOKED;
+  if (connected) return v1::HOST_STATE_CONNECTED;
+  return IsDark(host) ? v1::HOST_STATE_DARK : v1::HOST_STATE_OFFLINE;
+}
+
 v1::Host ToHost(HostRecord record, const Sessions& sessions) {
   v1::Host host;
   const std::optional<SessionBeat> beat = sessions.LastBeat(record.host_id);
   host.set_host_id(record.host_id);
+  host.set_state(StateOf(record, beat.has_value()));
   *host.mutable_facts() = std::move(record.facts);
   host.set_site(record.site);
   for (v1::Label& label : record.labels) *host.add_labels() = std::move(label);
-  host.set_state(record.revoked ? v1::HOST_STATE_REVOKED
-                 : beat         ? v1::HOST_STATE_CONNECTED
-                                : v1::HOST_STATE_OFFLINE);
   host.set_last_seen_unix_nanos(std::max(record.last_seen_unix_nanos, beat ? beat->time_unix_nanos : 0));
   host.set_enrolled_unix_nanos(record.enrolled_unix_nanos);
   if (record.receipt.read_back_time_unix_nanos() != 0) *host.mutable_receipt() = std::move(record.receipt);

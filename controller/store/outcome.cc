@@ -18,6 +18,7 @@ int Stage(OrderOutcome::State state) {
     case OrderOutcome::STATE_EXPIRED:
       return 3;  // concluded, perhaps without knowing what the host did meanwhile
     case OrderOutcome::STATE_RUNNING:
+    case OrderOutcome::STATE_GOING_DARK:
       return 4;
     case OrderOutcome::STATE_DONE:
     case OrderOutcome::STATE_REFUSED:
@@ -37,6 +38,8 @@ bool MayBecome(std::string_view lane, OrderOutcome::State from, OrderOutcome::St
   if (from == OrderOutcome::STATE_REFUSED) return to == OrderOutcome::STATE_DONE;
   if (from == OrderOutcome::STATE_FAILED && (lane == kIsolationLane || lane == kTrustLane))
     return to == OrderOutcome::STATE_DONE;
+  // Its last word was none: what became of it comes when it is reached again.
+  if (from == OrderOutcome::STATE_GOING_DARK) return IsFinal(to) && to != OrderOutcome::STATE_EXPIRED;
   if (from == OrderOutcome::STATE_RUNNING) return to != from ? Stage(to) > Stage(from) : true;
   return Stage(to) > Stage(from);
 }

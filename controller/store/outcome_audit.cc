@@ -24,6 +24,8 @@ std::string_view ActionOf(OrderOutcome::State state) {
   switch (state) {
     case OrderOutcome::STATE_DELIVERED:
       return "order.delivered";
+    case OrderOutcome::STATE_GOING_DARK:
+      return "order.going_dark";
     case OrderOutcome::STATE_DONE:
       return "order.done";
     case OrderOutcome::STATE_REFUSED:

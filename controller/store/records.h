@@ -42,6 +42,7 @@ struct HostRecord {
   CertificateRecord certificate;  // the newest
   std::string certificate_pem;    // that of its last session; empty before the first
   uint64_t acknowledged_sequence = 0;
+  std::string going_dark_order_id;  // the isolation order of which its last word is that it goes dark by it
 };
 
 struct HostPage {

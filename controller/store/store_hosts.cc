@@ -15,7 +15,11 @@ constexpr int64_t kClockSlackNanos = 300 * kNanosPerSecond;  // what hosts' cloc
 constexpr std::string_view kSelectHost =
     "SELECT h.host_id, h.name, h.site, h.labels, h.facts, h.enrollment_id, h.enrolled, h.last_seen, "
     "h.receipt, h.revoked, "
-    "h.serial, h.not_before, h.not_after, c.acknowledged_sequence, h.certificate "
+    "h.serial, h.not_before, h.not_after, c.acknowledged_sequence, h.certificate, "
+    // Of the newest isolation order that the host has said something of: its id when that was that it goes
+    // dark.
+    "(SELECT CASE o.state WHEN 10 THEN o.order_id END FROM outcomes o WHERE o.host_id = h.host_id "
+    "AND o.lane = 'isolation' AND o.state NOT IN (1, 2, 7, 8, 9) ORDER BY o.sequence DESC LIMIT 1) "
     "FROM hosts h LEFT JOIN chains c ON c.host_id = h.host_id AND c.current = 1 ";
 
 absl::StatusOr<HostRecord> HostFrom(const Statement& row) {
@@ -32,6 +36,7 @@ absl::StatusOr<HostRecord> HostFrom(const Statement& row) {
   host.certificate = {std::string(row.Bytes(10)), row.Int(11), row.Int(12)};
   host.acknowledged_sequence = row.Unsigned(13);
   host.certificate_pem = row.Bytes(14);
+  host.going_dark_order_id = row.Bytes(15);
   return host;
 }
 
@@ -51,7 +56,7 @@ absl::Status CancelOpenOrders(Database& database, std::string_view host_id, int6
   {
     CORDON_ASSIGN_OR_RETURN(
         Statement query,
-        database.Prepare("SELECT order_id FROM outcomes WHERE host_id = ? AND state IN (1, 2, 3)"));
+        database.Prepare("SELECT order_id FROM outcomes WHERE host_id = ? AND state IN (1, 2, 3, 10)"));
     query.BindText(1, host_id);
     while (true) {
       CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +13,8 @@ namespace cordon::platform {
 struct ChannelFacts {
   std::vector<std::string> names;     // of controllers, as the enrolment file has them; not addresses
   std::vector<Endpoint> controllers;  // where they are dialled
+  // By name, where a controller answered last, proven by its certificate; a name may have none.
+  std::map<std::string, boost::asio::ip::address> reached = {};
 };
 
 // Looks for what others have set up on this host that keeps the agent from its controllers: rules, routes,

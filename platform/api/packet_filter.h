@@ -71,6 +71,9 @@ struct FilterPolicy {
   std::vector<NameSet> name_sets;
   std::vector<ProgramIdentity> programs;
   std::optional<DnsRedirect> dns;
+  // Where nothing is turned to a guard and port 53 is shut: DNS servers that the agent's own sockets reach
+  // all the same, to look the controllers' names up.
+  std::vector<Endpoint> resolvers = {};
   friend bool operator==(const FilterPolicy&, const FilterPolicy&) = default;
 };
 

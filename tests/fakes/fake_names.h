@@ -23,6 +23,7 @@ class FakeNames final : public agent::Names {
   }
   void Note(std::string note) { notes_.push_back(std::move(note)); }
   v1::Level Level() const { return level_; }
+  void HasResolvers(std::vector<Endpoint> resolvers) { resolvers_ = std::move(resolvers); }
 
   void Begin(const v1::IsolationState& state) override {
     level_ = state.level();
@@ -52,6 +53,10 @@ class FakeNames final : public agent::Names {
     if (level_ != v1::LEVEL_ESSENTIAL || sets_ == 0) return std::nullopt;
     return platform::DnsRedirect{.guard_port = 1011, .resolvers = {}};
   }
+  std::vector<Endpoint> OwnResolvers() const override {
+    return Redirect().has_value() ? std::vector<Endpoint>() : resolvers_;
+  }
+  void LookUpController(const std::string& /*name*/, std::function<void(Addresses)> /*done*/) override {}
   std::vector<std::string> Notes() const override { return notes_; }
   void OnChange(std::function<absl::Status(Change)> listener) override { listener_ = std::move(listener); }
   void Tick() override {}
@@ -62,6 +67,7 @@ class FakeNames final : public agent::Names {
   size_t sets_ = 0;
   std::vector<boost::asio::ip::address> open_;
   std::vector<std::string> notes_;
+  std::vector<Endpoint> resolvers_;
 };
 
 }  // namespace cordon::testing

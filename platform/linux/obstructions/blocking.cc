@@ -210,26 +210,4 @@ std::vector<std::string> BlockingRules(const std::vector<BaseChain>& chains, con
   return {found.begin(), found.end()};
 }
 
-std::vector<std::string> MisleadingHosts(std::string_view text, const std::string& path,
-                                         const std::vector<std::string>& names,
-                                         const std::vector<Endpoint>& controllers) {
-  std::vector<std::string> found;
-  std::istringstream lines{std::string(text)};
-  int number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    ++number;
-    const std::vector<std::string> words = Words(line.substr(0, line.find('#')));
-    boost::system::error_code error;
-    const auto address = boost::asio::ip::make_address(words.empty() ? "" : words[0], error);
-    const bool known = std::any_of(controllers.begin(), controllers.end(),
-                                   [&](const Endpoint& each) { return each.address == address; });
-    for (size_t at = 1; at < words.size() && !error && !known; ++at) {
-      if (std::find(names.begin(), names.end(), words[at]) == names.end()) continue;
-      found.push_back(StrCat("line ", number, " of ", path, " sends the controller's name ",
-                             Printable(words[at]), " to ", address.to_string()));
-    }
-  }
-  return found;
-}
-
 }  // namespace cordon::platform

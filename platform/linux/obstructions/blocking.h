@@ -28,9 +28,4 @@ Fit FitOf(std::string_view rule, const Endpoint& controller, bool outbound, uint
 std::vector<std::string> BlockingRules(const std::vector<BaseChain>& chains, const std::vector<Rule>& rules,
                                        const std::vector<Endpoint>& controllers, uint32_t mark);
 
-// Lines of a hosts file that send a controller's name elsewhere.
-std::vector<std::string> MisleadingHosts(std::string_view text, const std::string& path,
-                                         const std::vector<std::string>& names,
-                                         const std::vector<Endpoint>& controllers);
-
 }  // namespace cordon::platform

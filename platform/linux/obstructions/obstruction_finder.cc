@@ -12,6 +12,7 @@
 #include "platform/linux/obstructions/routes.h"
 #include "platform/linux/packet_filter/nft.h"
 #include "platform/linux/system/agent_mark.h"
+#include "platform/shared/misleading_hosts.h"
 
 namespace cordon::platform {
 namespace {
@@ -32,7 +33,7 @@ class LinuxObstructionFinder final : public ObstructionFinder {
     if (opened_.ok()) add(Ways(channel));
     add(Rules(channel));
     if (const auto text = ReadFileBounded(hosts_file_, kMaxHostsFile); text.ok()) {
-      add(MisleadingHosts(*text, hosts_file_, channel.names, channel.controllers));
+      add(MisleadingHosts(*text, hosts_file_, channel.names, channel.reached));
     }
     if (found.size() > kMostFindings) {
       const size_t more = found.size() - kMostFindings;

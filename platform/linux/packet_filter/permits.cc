@@ -220,10 +220,10 @@ Lines ProfilePermits(const Profile& profile, bool at_uplink) {
   return lines;
 }
 
-Lines DnsPermits(const DnsRedirect& dns, bool at_uplink) {
+Lines ResolverPermits(const std::vector<Endpoint>& resolvers, bool at_uplink) {
   const std::string mark = MarkText(kAgentSocketMark);
   Lines lines;
-  for (const Endpoint& resolver : Sorted(dns.resolvers)) {
+  for (const Endpoint& resolver : Sorted(resolvers)) {
     const bool v6 = resolver.address.is_v6();
     const std::string to =
         StrCat("meta mark ", mark, " ", AddressMatch(v6, true, resolver.address.to_string()));
@@ -235,6 +235,12 @@ Lines DnsPermits(const DnsRedirect& dns, bool at_uplink) {
         StrCat(from, " udp sport ", resolver.port, at_uplink ? " udp dport 1024-65535" : "", own, " accept"));
     lines.in.push_back(StrCat(from, " tcp sport ", resolver.port, kNotOpening, own, " accept"));
   }
+  return lines;
+}
+
+Lines DnsPermits(const DnsRedirect& dns, bool at_uplink) {
+  const std::string mark = MarkText(kAgentSocketMark);
+  Lines lines = ResolverPermits(dns.resolvers, at_uplink);
   for (const std::string_view protocol : {"udp", "tcp"}) {
     lines.out.push_back(at_uplink ? StrCat(protocol, " dport 53 counter drop")
                                   : StrCat("meta mark != ", mark, " ", protocol, " dport 53 accept"));

@@ -53,6 +53,9 @@ Profile MakeProfile(const FilterPolicy& policy, Slot slot);
 // the way in.
 Lines ProfilePermits(const Profile& profile, bool at_uplink);
 
+// The agent's questions to DNS servers.
+Lines ResolverPermits(const std::vector<Endpoint>& resolvers, bool at_uplink);
+
 // The agent's questions to the host's resolvers; no other packet to port 53 leaves. At the inet hooks what
 // programs ask passes, because the redirect comes after them.
 Lines DnsPermits(const DnsRedirect& dns, bool at_uplink);

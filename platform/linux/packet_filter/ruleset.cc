@@ -24,6 +24,7 @@ std::vector<std::string> RulesOf(const FilterPolicy& policy, const Profile& prof
   std::vector<std::string> rules;
   if (policy.level != Level::kDark) Append(&rules, ControllerPermits(policy.controllers, at_uplink).*own);
   if (policy.dns.has_value()) Append(&rules, DnsPermits(*policy.dns, at_uplink).*own);
+  Append(&rules, ResolverPermits(policy.resolvers, at_uplink).*own);
   if (policy.level == Level::kEssential || policy.level == Level::kControllerOnly) {
     if (at_uplink) {
       rules.emplace_back("arp htype 1 arp ptype ip arp operation { request, reply } accept");

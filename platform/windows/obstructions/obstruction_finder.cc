@@ -1,11 +1,11 @@
 #include "platform/api/obstruction_finder.h"
 
 #include <algorithm>
-#include <sstream>
 
 #include "common/base/status.h"
 #include "platform/api/files.h"
 #include "platform/api/places.h"
+#include "platform/shared/misleading_hosts.h"
 #include "platform/windows/packet_filter/own_identity.h"
 #include "platform/windows/packet_filter/wfp_filter.h"
 #include "platform/windows/system/text.h"
@@ -21,32 +21,14 @@ std::filesystem::path SystemHostsFile() {
   return std::filesystem::path(system) / "drivers" / "etc" / "hosts";
 }
 
-// Lines that give a controller's name an address of their own.
-std::vector<std::string> FindHostsLines(const std::filesystem::path& file,
-                                        const std::vector<std::string>& names) {
-  std::vector<std::string> found;
-  const absl::StatusOr<std::string> text = ReadFileBounded(file, kMostHostsBytes);
-  if (!text.ok()) return found;
-  std::istringstream lines(*text);
-  int number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    ++number;
-    std::istringstream words(line.substr(0, line.find('#')));
-    std::string address;
-    words >> address;
-    for (std::string name; words >> name;)
-      if (std::ranges::find(names, name) != names.end())
-        found.push_back(StrCat(Shown(file), " line ", number, " sends ", name, " to ", address));
-  }
-  return found;
-}
-
 class WindowsObstructionFinder final : public ObstructionFinder {
  public:
   explicit WindowsObstructionFinder(std::filesystem::path hosts_file) : hosts_file_(std::move(hosts_file)) {}
 
   std::vector<std::string> Find(const ChannelFacts& channel) override {
-    std::vector<std::string> found = FindHostsLines(hosts_file_, channel.names);
+    std::vector<std::string> found;
+    if (const auto text = ReadFileBounded(hosts_file_, kMostHostsBytes); text.ok())
+      found = MisleadingHosts(*text, Shown(hosts_file_), channel.names, channel.reached);
     absl::StatusOr<std::unique_ptr<wfp::FilterEngine>> engine = wfp::OpenFilterEngine();
     if (!engine.ok()) return found;
     const absl::StatusOr<std::string> program = (*engine)->ProgramOf(DefaultPlaces().executable);

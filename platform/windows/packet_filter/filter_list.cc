@@ -32,6 +32,7 @@ std::vector<Filter> MakeFilterList(const FilterPolicy& policy, const Identities&
     AddUpkeep(&filters);
   }
   if (policy.dns.has_value()) AddDns(*policy.dns, who, &filters);
+  AddResolvers(policy.resolvers, who, &filters);
   if (policy.level == Level::kNoLateral || policy.level == Level::kEssential)
     AddProfile(policy, who, &filters);
   if (policy.level == Level::kNoLateral) {

@@ -221,11 +221,16 @@ void AddChannel(const FilterPolicy& policy, const Identities& who, std::vector<F
     AddAgentFlow("the agent's channel", controller, kTcp, Action::kHardPermit, kWeightChannel, who, filters);
 }
 
-void AddDns(const DnsRedirect& dns, const Identities& who, std::vector<Filter>* filters) {
-  for (const Endpoint& resolver : dns.resolvers)
+void AddResolvers(const std::vector<Endpoint>& resolvers, const Identities& who,
+                  std::vector<Filter>* filters) {
+  for (const Endpoint& resolver : resolvers)
     for (const uint32_t protocol : {kUdp, kTcp})
       AddAgentFlow("the agent asks a resolver", resolver, protocol, Action::kPermit, kWeightResolvers, who,
                    filters);
+}
+
+void AddDns(const DnsRedirect& dns, const Identities& who, std::vector<Filter>* filters) {
+  AddResolvers(dns.resolvers, who, filters);
   for (const bool v6 : {false, true})
     for (const uint32_t protocol : {kUdp, kTcp})
       for (const Stage stage : {Stage::kConnect, Stage::kOutTransport})

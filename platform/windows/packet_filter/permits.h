@@ -28,6 +28,8 @@ inline constexpr uint32_t kIcmpV6 = 58;
 
 // In each function below `filters` gets what it needs for IPv4 and IPv6.
 void AddChannel(const FilterPolicy& policy, const Identities& who, std::vector<Filter>* filters);
+void AddResolvers(const std::vector<Endpoint>& resolvers, const Identities& who,
+                  std::vector<Filter>* filters);
 void AddDns(const DnsRedirect& dns, const Identities& who, std::vector<Filter>* filters);
 void AddLoopback(std::vector<Filter>* filters);
 void AddUpkeep(std::vector<Filter>* filters);

@@ -256,6 +256,37 @@ TEST_F(Cordonctl, SaysWhichHostsRefusedAndWhichDidNotAnswer) {
   EXPECT_THAT(refused.out, HasSubstr("till  refused  not signed by enough"));
 }
 
+TEST_F(Cordonctl, WaitsForAHostThatGoesDarkNoLongerThanItCanBeHeard) {
+  const v1::Host& host = controller_.AddHost("front-desk", "leeds");
+  controller_.AnswerWith(host, State::STATE_GOING_DARK, "accepted: it is not heard from then on");
+  std::vector<std::string> dark = With(kIsolate, {"--wait", "--timeout", "30s"});
+  *std::ranges::find(dark, "essential") = "dark";
+  const Result result = Call(dark);
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("0 of 1 host done, 1 going dark, not to be heard again\n"));
+  EXPECT_THAT(result.out, HasSubstr("front-desk  going-dark  accepted: it is not heard from then on"));
+  EXPECT_THAT(Call(With(dark, {"-o", "json"})).out, HasSubstr("\"state\":\"going-dark\""));
+  controller_.AnswerWith(host, State::STATE_FAILED, "the kernel says no");
+  EXPECT_EQ(Call(dark).status, 1);
+}
+
+TEST_F(Cordonctl, TheLevelThatFollowsTheLeaseIsTheOperatorsChoice) {
+  controller_.AddHost("front-desk", "leeds");
+  const Result result = Call(With(kIsolate, {"--for", "4h", "--then", "no-lateral"}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("for 4h and then no-lateral, fallback hold"));
+  v1::Order order;
+  ASSERT_TRUE(order.ParseFromString(controller_.Orders().back().order()));
+  EXPECT_EQ(order.isolate().lease().then(), v1::LEVEL_NO_LATERAL);
+  ASSERT_EQ(Call(With(kIsolate, {"--for", "4h"})).status, 0);
+  ASSERT_TRUE(order.ParseFromString(controller_.Orders().back().order()));
+  EXPECT_EQ(order.isolate().lease().then(), v1::LEVEL_UNSPECIFIED);
+  EXPECT_EQ(Call(With(kIsolate, {"--then", "no-lateral"})).status, 2) << "of what lease?";
+  EXPECT_EQ(Call(With(kIsolate, {"--for", "4h", "--then", "essential"})).status, 2) << "not below the level";
+  EXPECT_EQ(Call(With(kIsolate, {"--for", "4h", "--then", "dark"})).status, 2);
+  EXPECT_EQ(controller_.Orders().size(), 2U);
+}
+
 TEST_F(Cordonctl, DrawsALineOfProgressOnATerminal) {
   controller_.AnswerWith(controller_.AddHost("front-desk", "leeds"), State::STATE_DONE);
   EXPECT_THAT(Call(With(kIsolate, {"--wait"}), "\n").err, HasSubstr("\r1 of 1 host done"));

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 
+#include "platform/linux/system/agent_mark.h"
 #include "tests/integration/isolation/lab.h"
 #include "tests/support/frame.h"
 #include "tests/support/traffic.h"
@@ -225,6 +226,22 @@ TEST_P(AllowTable, WhatArrivesIsWhatTheTableSays) {
     const bool open = IsOpen(arrival.row.open);
     EXPECT_EQ(passes(arrival, open), open) << arrival.row.name;
   }
+}
+
+// For the controllers' names, where the level shuts port 53: no other program, and nothing beside that port.
+TEST_P(AllowTable, ISO4_AResolverIsReachedByTheAgentsSocketsAlone) {
+  FilterPolicy policy = Policy();
+  const bool shuts_dns = GetParam() == Level::kEssential || GetParam() == Level::kControllerOnly;
+  if (shuts_dns) policy.resolvers = {At(kPeer, 53)};
+  ASSERT_TRUE(lab_.filter->Apply(policy).ok());
+  EXPECT_TRUE(lab_.filter->ReadBack(policy)->matches);
+  const auto reaches = [&](uint16_t port, uint32_t mark, bool expected) {
+    return TcpArrives(lab_.host, {lab_.peer, kPeer, port}, Patience(expected), mark);
+  };
+  const bool open = IsOpen(Open::kUpToNoLateral);
+  EXPECT_EQ(reaches(53, platform::kAgentSocketMark, open || shuts_dns), open || shuts_dns);
+  EXPECT_EQ(reaches(53, 0, open), open);
+  EXPECT_EQ(reaches(54, platform::kAgentSocketMark, open), open);
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, AllowTable, ::testing::ValuesIn(kAllLevels), [](const auto& level) {

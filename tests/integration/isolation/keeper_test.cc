@@ -140,6 +140,21 @@ TEST_F(KeeperTest, ItLeavesTheHostToARunningAgentAndTakesItWhenThatDies) {
       << "drift is repaired, too";
 }
 
+// Within a moment of each, and not by the next look, which would be up to ten seconds away.
+TEST_F(KeeperTest, ISO6_WhatOthersChangeAfterTheAgentsDeathIsRepairedByEventAndNamed) {
+  Save(Isolate(v1::LEVEL_ESSENTIAL));
+  Connect();
+  Start();
+  for (int times = 0; times < 5; ++times) {
+    ASSERT_TRUE(Holds(platform::Level::kEssential));
+    host_.Run({"nft", "flush", "ruleset"});
+    ASSERT_TRUE(Eventually([&] { return Holds(platform::Level::kEssential); }, std::chrono::seconds(1)))
+        << times << ": " << keeper_->Errors();
+  }
+  EXPECT_THAT(keeper_->Errors(), HasSubstr("rules changed by"));
+  EXPECT_THAT(keeper_->Errors(), HasSubstr("nft (pid "));
+}
+
 TEST_F(KeeperTest, ISO8_ALeaseEndsAlsoWhileNoAgentRuns) {
   Save(WithLease(Isolate(v1::LEVEL_DARK), 60, v1::LEVEL_NO_LATERAL), 50 * kNanosPerSecond);
   Start();

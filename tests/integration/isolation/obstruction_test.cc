@@ -10,8 +10,11 @@
 
 #include <fstream>
 
+#include "agent/app/path_part.h"
+#include "agent/link/address_book.h"
 #include "platform/api/bypass_scanner.h"
 #include "platform/api/obstruction_finder.h"
+#include "platform/api/system.h"
 #include "platform/linux/system/fd.h"
 #include "tests/support/net_namespace.h"
 #include "tests/support/policies.h"
@@ -109,6 +112,29 @@ TEST_F(Obstructed, ByAProgramAtTheInterface) {
 TEST_F(Obstructed, ByALineOfTheHostsFile) {
   std::ofstream(folder_ / "hosts") << "127.0.0.1 localhost\n10.0.0.1 ctl.example\n";
   EXPECT_THAT(Find(), Contains(HasSubstr("sends the controller's name ctl.example to 10.0.0.1")));
+}
+
+// The system's look-up reads the hosts file, so the false address is in the book as well.
+TEST_F(Obstructed, ISO4_ByALineOfTheHostsFileThatTheAgentHasLookedUpItself) {
+  const Endpoint good = At("192.0.2.7", 8443);
+  agent::AddressBook book(folder_ / "addresses", {{"Ctl.example", 8443}});
+  book.Learn("Ctl.example", {good.address});
+  book.Prefer(book.Candidates().front());
+  const std::unique_ptr<Clock> clock = platform::MakeSystemClock();
+  agent::PathPart path(finder_.get(), clock.get(), book.Names(), [] { return false; });
+  const auto prove = [&] {
+    path.SetControllers(book.Endpoints());
+    path.SetReached(book.Reached());
+    path.Prove();
+    return path.State();
+  };
+  std::ofstream(folder_ / "hosts") << "192.0.2.7 ctl.example\n";
+  EXPECT_TRUE(prove().serving) << "the positive control: " << prove().detail;
+  std::ofstream(folder_ / "hosts") << "10.0.0.1 ctl.EXAMPLE\n";
+  EXPECT_TRUE(book.Learn("Ctl.example", {boost::asio::ip::make_address("10.0.0.1")}));
+  EXPECT_FALSE(prove().serving);
+  EXPECT_THAT(prove().detail, HasSubstr("sends the controller's name ctl.EXAMPLE to 10.0.0.1"));
+  EXPECT_THAT(book.Endpoints(), Contains(good)) << "isolation leaves the live channel open";
 }
 
 }  // namespace

@@ -112,6 +112,29 @@ TEST_F(LinkTest, OrdersAndPollsReachTheHandlerAndAnswersGoUp) {
   EXPECT_TRUE(gateway_.WaitForMessage([](const auto& m) { return m.outcome().order_id() == "o1"; }));
 }
 
+TEST_F(LinkTest, SaysWhenTheControllerHasKeptAnOutcome) {
+  Connect(gateway_.Address());
+  const auto deliver = [&](const std::string& order_id, std::chrono::nanoseconds deadline) {
+    const auto kept = std::make_shared<std::promise<bool>>();
+    v1::OrderOutcome outcome;
+    outcome.set_order_id(order_id);
+    link_->Deliver(outcome, deadline, [kept](bool answer) { kept->set_value(answer); });
+    return kept->get_future().get();
+  };
+  EXPECT_TRUE(deliver("last word", 10s));
+  const auto received = gateway_.Received();
+  const auto at = std::ranges::find_if(
+      received, [](const auto& message) { return message.outcome().order_id() == "last word"; });
+  ASSERT_NE(at, received.end());
+  EXPECT_TRUE(std::any_of(at, received.end(), [](const auto& message) { return message.has_heartbeat(); }))
+      << "the beat that was answered came behind it";
+  gateway_.AnswerHeartbeats(false);
+  EXPECT_FALSE(deliver("unanswered", 100ms));
+  gateway_.Stop();
+  ASSERT_TRUE(Eventually([&] { return !link_->Status().connected; }));
+  EXPECT_FALSE(deliver("while away", 10s)) << "at once";
+}
+
 TEST_F(LinkTest, ComesBackWhenTheControllerIsKilledAndStartedAgain) {
   Connect(gateway_.Address());
   gateway_.Stop();

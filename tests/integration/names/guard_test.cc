@@ -1,5 +1,6 @@
 // What the profile's names open, and for how long.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -249,6 +250,39 @@ TEST_F(NamesTest, ControllerOnlyAndDarkHaveNoGuard) {
     EXPECT_FALSE(AskDns(host_, {.server = kResolver, .name = kPms, .patience = kExpectNothing}).came);
     EXPECT_TRUE(IsShut("10.9.0.2"));
   }
+}
+
+// A controller that moves must not strand the hosts that are held most tightly.
+TEST_F(NamesTest, ISO4_TheAgentLooksTheControllersNamesUpWherePort53IsShut) {
+  resolver_->Says("controller.example", {"10.9.0.3", "fd09::2"});
+  for (const v1::Level level : {v1::LEVEL_CONTROLLER_ONLY, v1::LEVEL_ESSENTIAL}) {
+    const auto receipt = agent_->Set(Isolate(level), ++sequence_);
+    ASSERT_TRUE(receipt.ok()) << receipt.status();
+    EXPECT_EQ(receipt->containment(), v1::CONTAINMENT_CONTAINED) << receipt->ShortDebugString();
+    const auto found = agent_->LookUpController("Controller.example");
+    ASSERT_TRUE(found.ok()) << found.status();
+    EXPECT_THAT(*found, ::testing::UnorderedElementsAre(boost::asio::ip::make_address("10.9.0.3"),
+                                                        boost::asio::ip::make_address("fd09::2")));
+    EXPECT_FALSE(
+        AskDns(host_, {.server = kResolver, .name = kPms, .type = kTypeA, .patience = kExpectNothing}).came)
+        << "no other program's question leaves";
+    EXPECT_EQ(agent_->LookUpController("evil.example").status().code(), absl::StatusCode::kNotFound);
+  }
+  ASSERT_TRUE(agent_->Set(Isolate(v1::LEVEL_DARK), ++sequence_).ok());
+  EXPECT_EQ(agent_->LookUpController("controller.example").status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_FALSE(resolver_->WasAsked("evil.example"));
+}
+
+TEST_F(NamesTest, ISO4_OtherResolversAreAskedForTheControllersNamesWhenTheHostHasOthers) {
+  const DnsServer other(world_, "10.9.0.54");
+  ASSERT_TRUE(agent_->Set(Isolate(v1::LEVEL_CONTROLLER_ONLY), ++sequence_).ok());
+  agent_->ResolversAreNow({"10.9.0.54"});
+  agent_->Pass(11);
+  static_cast<void>(agent_->LookUpController("controller.example"));
+  EXPECT_TRUE(other.WasAsked("controller.example"));
+  EXPECT_FALSE(resolver_->WasAsked("controller.example"));
+  EXPECT_EQ(agent_->Receipt().containment(), v1::CONTAINMENT_CONTAINED);
 }
 
 }  // namespace

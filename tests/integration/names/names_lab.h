@@ -84,6 +84,13 @@ class IsolatedAgent {
   v1::Receipt Receipt() {
     return Do([](agent::Isolation& isolation) { return isolation.ReadReceipt(); });
   }
+  agent::Names::Addresses LookUpController(const std::string& name) {
+    std::promise<agent::Names::Addresses> found;
+    boost::asio::post(loop_, [&] {
+      names_->LookUpController(name, [&](agent::Names::Addresses addresses) { found.set_value(addresses); });
+    });
+    return found.get_future().get();
+  }
   // Seconds go by, one tick each.
   void Pass(int seconds) {
     for (int second = 0; second < seconds; ++second) {

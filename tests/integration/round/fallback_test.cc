@@ -75,7 +75,7 @@ while True:
   std::unique_ptr<Subprocess> proxy_;
 };
 
-TEST_F(FallbackTest, ISO4_StepDownFindsTheLevelUnderWhichTheControllerIsReached) {
+TEST_F(FallbackTest, ISO4_StepDownIsOneLevelAndComesBackWhenTheControllerIsReached) {
   PutAProxyInBetween();
   fleet_.StartAgent();
   ASSERT_TRUE(PingsPeer());
@@ -87,6 +87,13 @@ TEST_F(FallbackTest, ISO4_StepDownFindsTheLevelUnderWhichTheControllerIsReached)
   EXPECT_TRUE(Eventually([&] { return Connected(); }, std::chrono::seconds(60))) << Status();
   EXPECT_TRUE(PingsPeer()) << "no further down than it takes, and no less";
   EXPECT_THAT(Status(), HasSubstr("stepped down to no-lateral as the order says"));
+  // The line is repaired: what was ordered is back by itself.
+  proxy_->Kill();
+  fleet_.Host().Run({"nft", "delete table ip detour"});
+  EXPECT_TRUE(Eventually([&] { return Status().contains("isolation     essential, contained"); },
+                         std::chrono::seconds(150)))
+      << Status() << fleet_.Agent().Errors();
+  EXPECT_FALSE(PingsPeer());
 }
 
 TEST_F(FallbackTest, ISO4_HoldStaysClosedWithoutTheController) {
@@ -105,6 +112,27 @@ TEST_F(FallbackTest, ISO4_HoldStaysClosedWithoutTheController) {
   EXPECT_FALSE(PingsPeer());
   fleet_.StartAgent();  // the line is repaired: the controller is reached, the level stays
   EXPECT_FALSE(PingsPeer());
+}
+
+// The command that scripts/demo shows: its outcome cannot come any more once the level is in force.
+TEST_F(FallbackTest, AHostThatIsOrderedDarkSaysSoWithItsLastWordAndComesBackWithTheLease) {
+  fleet_.StartAgent();
+  ASSERT_TRUE(PingsPeer());
+  const CommandResult dark =
+      fleet_.TryCtl({"isolate", Name(), "--level", "dark", "--fallback", "hold", "--reason", "a drill",
+                     "--for", "1m", "--then", "no-lateral", "--wait", "--timeout", "20s"});
+  EXPECT_EQ(dark.status, 0) << dark.output << dark.errors;
+  EXPECT_THAT(dark.output, HasSubstr("1 going dark, not to be heard again"));
+  EXPECT_TRUE(fleet_.Agent().WaitForErrors("dark in force")) << fleet_.Agent().Errors();
+  EXPECT_FALSE(PingsPeer());
+  const auto state = [&] { return fleet_.CtlJson({"hosts"}).at(0).at("state"); };
+  EXPECT_TRUE(Eventually([&] { return state() == "dark"; }, std::chrono::seconds(50))) << state();
+  EXPECT_TRUE(Eventually([&] { return state() == "connected"; }, std::chrono::seconds(120))) << Status();
+  EXPECT_THAT(Status(), HasSubstr("isolation     no-lateral, contained"));
+  EXPECT_TRUE(Eventually([&] {
+    const auto counts = fleet_.CtlJson({"orders"}).at(0).at("counts").as_object();
+    return counts.contains("STATE_DONE") || counts.contains("done");
+  })) << fleet_.Ctl({"orders"});
 }
 
 // From the first moment of the network on, somebody else in the LAN tries to reach a service of the host.

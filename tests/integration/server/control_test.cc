@@ -78,6 +78,42 @@ TEST(ServerControl, WelcomesAfterHelloAndAnswersHeartbeats) {
   EXPECT_EQ(StateOf(box, host.id), v1::HOST_STATE_OFFLINE);
 }
 
+TEST(ServerControl, AHostThatWentDarkOnOrderIsNoHostThatIsMerelyAway) {
+  Connected c;
+  const auto away_as = [&](v1::HostState state) {
+    for (int i = 0; i < 500 && StateOf(c.box, c.host.id) != state; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return StateOf(c.box, c.host.id) == state;
+  };
+  v1::Order order = c.box.IsolateHosts({c.host.id});
+  order.mutable_isolate()->clear_profile();
+  order.mutable_isolate()->set_level(v1::LEVEL_DARK);
+  v1::SubmitOrderResponse submitted;
+  ASSERT_THAT(c.box.Submit(c.box.Signed(order), &submitted), IsOk());
+  ASSERT_TRUE(c.control->Read()->has_order());
+  ASSERT_TRUE(c.control->Send(Report(order.order_id(), v1::OrderOutcome::STATE_GOING_DARK)));
+  ASSERT_TRUE(c.control->Send(Beat(1)));
+  EXPECT_TRUE(c.control->Read()->has_heartbeat_ack()) << "it is kept before what comes behind it is answered";
+  EXPECT_EQ(c.box.Audit().back().action(), "order.going_dark");
+  EXPECT_EQ(StateOf(c.box, c.host.id), v1::HOST_STATE_CONNECTED) << "until it is gone";
+  EXPECT_THAT(c.control->HangUp(), IsOk());
+  EXPECT_TRUE(away_as(v1::HOST_STATE_DARK));
+  // It is reached again, under what followed; then it is away like any other.
+  const auto back = c.host.Control();
+  v1::ControlRequest hello = HelloOf("reception-1");
+  hello.mutable_hello()->mutable_receipt()->set_order_id(order.order_id());
+  hello.mutable_hello()->mutable_receipt()->set_read_back_time_unix_nanos(WallNowNanos());
+  hello.mutable_hello()->mutable_receipt()->set_intended_level(v1::LEVEL_OBSERVE);
+  back->Send(hello);
+  ASSERT_TRUE(back->Read()->has_welcome());
+  ASSERT_TRUE(back->Read()->has_order()) << "it did not say that it has it";
+  ASSERT_TRUE(back->Send(Report(order.order_id(), v1::OrderOutcome::STATE_DONE)));
+  ASSERT_TRUE(back->Send(Beat(1)));
+  EXPECT_TRUE(back->Read()->has_heartbeat_ack());
+  EXPECT_THAT(back->HangUp(), IsOk());
+  EXPECT_TRUE(away_as(v1::HOST_STATE_OFFLINE));
+}
+
 TEST(ServerControl, TheFirstMessageIsHelloAndComesOnce) {
   Connected c;
   const auto other = c.box.AddHost("other").Control();

@@ -105,7 +105,7 @@ class RecordingHandler final : public agent::OrderHandler {
                                       uint64_t /*sequence*/) override {
     return Record("release", v1::Receipt());
   }
-  v1::LaneState IsolationLane() override { return {}; }
+  v1::LaneState IsolationLane() override { return lane; }
   v1::Receipt IsolationReceipt() override { return {}; }
   absl::Status FindScan(const std::string& /*scan_order_id*/) override { return absl::OkStatus(); }
   void EndScan(const std::string& /*scan_order_id*/) override {}
@@ -124,6 +124,7 @@ class RecordingHandler final : public agent::OrderHandler {
   absl::Status SetPolicy(const v1::Policy* /*policy*/) override { return Record("policy", absl::OkStatus()); }
 
   std::vector<std::string> effects;
+  v1::LaneState lane;
 
  private:
   template <typename T>
@@ -150,7 +151,11 @@ class GateOfAHost : public ::testing::Test {
                                           *lanes_,
                                           handler_,
                                           [this](const v1::OrderOutcome& outcome) { outcome_ = outcome; },
-                                          {}});
+                                          {},
+                                          [this](const v1::OrderOutcome& word, std::function<void()> then) {
+                                            last_words_.push_back(word);
+                                            then_ = std::move(then);
+                                          }});
   }
 
   v1::Order OrderFor(const std::function<void(v1::Order&)>& act) {
@@ -189,6 +194,8 @@ class GateOfAHost : public ::testing::Test {
   RecordingHandler handler_;
   std::unique_ptr<agent::LaneStore> lanes_ = Must(agent::LaneStore::Open(spool_.Settings().file, clock_));
   v1::OrderOutcome outcome_;
+  std::vector<v1::OrderOutcome> last_words_;
+  std::function<void()> then_;  // after the last one
   testing::TempFolder folder_;
   std::optional<agent::TrustChain> trust_;
   agent::AuditWitness witness_{folder_.Path()};
@@ -216,6 +223,44 @@ TEST_F(GateOfAHost, AUT4_AKnownActionWithSomethingUnknownHasNone) {
   ExpectRefused(WithUnknownField(OrderFor(ActRelease), [](v1::Order& o) { return &o; }), "field 99");
   ExpectRefused(WithUnknownField(OrderFor(ActRelease), [](v1::Order& o) { return o.mutable_release(); }),
                 "release: field 99");
+}
+
+void ActIsolate(v1::Order& order, v1::Level level) {
+  order.mutable_isolate()->set_level(level);
+  order.mutable_isolate()->set_fallback(v1::FALLBACK_HOLD);
+}
+
+TEST_F(GateOfAHost, SaysThatItGoesDarkBeforeItDoes) {
+  const v1::Order order = OrderFor([](v1::Order& o) { ActIsolate(o, v1::LEVEL_DARK); });
+  Handle(order);
+  ASSERT_EQ(last_words_.size(), 1U);
+  EXPECT_EQ(last_words_[0].order_id(), order.order_id());
+  EXPECT_EQ(last_words_[0].state(), v1::OrderOutcome::STATE_GOING_DARK);
+  EXPECT_THAT(last_words_[0].message(), HasSubstr("is not heard from then on"));
+  EXPECT_THAT(handler_.effects, IsEmpty());
+  Handle(order);  // by another session
+  EXPECT_EQ(last_words_.size(), 1U);
+  then_();
+  EXPECT_THAT(handler_.effects, ElementsAre("isolate"));
+  EXPECT_EQ(outcome_.state(), v1::OrderOutcome::STATE_DONE) << "for when it is heard again";
+}
+
+TEST_F(GateOfAHost, SaysNoLastWordWhereTheControllersWayStaysOpen) {
+  Handle(OrderFor([](v1::Order& o) { ActIsolate(o, v1::LEVEL_CONTROLLER_ONLY); }));
+  Handle(OrderFor(ActRelease));
+  EXPECT_TRUE(last_words_.empty());
+  EXPECT_THAT(handler_.effects, ElementsAre("isolate", "release"));
+}
+
+TEST_F(GateOfAHost, ISO9_AnOrderThatComesBeforeItWentDarkCounts) {
+  Handle(OrderFor([](v1::Order& o) { ActIsolate(o, v1::LEVEL_DARK); }));
+  const v1::Order newer = OrderFor(ActRelease);
+  Handle(newer);
+  handler_.lane.set_order_id(newer.order_id());
+  handler_.lane.set_sequence(newer.sequence());
+  then_();
+  EXPECT_THAT(handler_.effects, ElementsAre("release"));
+  EXPECT_EQ(outcome_.state(), v1::OrderOutcome::STATE_SUPERSEDED);
 }
 
 TEST(LocalSocket, AUT4_OffersStatusHealthAndReflectionAndNoOther) {

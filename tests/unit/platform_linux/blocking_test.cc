@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "platform/linux/obstructions/routes.h"
+#include "platform/shared/misleading_hosts.h"
 #include "tests/support/policies.h"
 
 namespace cordon::platform {
@@ -90,8 +91,16 @@ TEST(MisleadingHosts, NamesFileLineAndAddress) {
   const std::string text =
       "127.0.0.1 localhost\n# 10.0.0.1 ctl.example\n10.0.0.1\tother ctl.example # x\n"
       "192.0.2.7 ctl.example\nnonsense ctl.example\n";
-  EXPECT_THAT(MisleadingHosts(text, "/etc/hosts", {"ctl.example"}, {kController}),
+  EXPECT_THAT(MisleadingHosts(text, "/etc/hosts", {"ctl.example"}, {{"ctl.example", kController.address}}),
               ElementsAre("line 3 of /etc/hosts sends the controller's name ctl.example to 10.0.0.1"));
+}
+
+TEST(MisleadingHosts, CapitalsDoNotCountAndWhatNeverAnsweredIsNamed) {
+  const std::string text = "192.0.2.7 CTL.example\n10.0.0.1 Ctl.Example\n";
+  EXPECT_THAT(MisleadingHosts(text, "/etc/hosts", {"ctl.example"}, {{"ctl.example", kController.address}}),
+              ElementsAre("line 2 of /etc/hosts sends the controller's name Ctl.Example to 10.0.0.1"));
+  EXPECT_EQ(MisleadingHosts(text, "/etc/hosts", {"ctl.example"}, {}).size(), 2U);
+  EXPECT_THAT(MisleadingHosts(text, "/etc/hosts", {"other.example"}, {}), IsEmpty());
 }
 
 TEST(RouteObstruction, HasAWordForEveryAnswer) {

@@ -76,6 +76,24 @@ TEST(RulesetOfNames, IsAsReviewed) {
   ExpectGolden("names.nft", FormatFresh(MakeRuleset(NamesPolicy(Level::kEssential), kUplinks)));
 }
 
+// The controllers' names, where programs have no DNS: the same rules as without, and four lines for each
+// server.
+TEST(RulesetOfControllersNames, ISO4_OnlyTheAgentsSocketsReachTheResolvers) {
+  FilterPolicy policy = ClinicPolicy(Level::kControllerOnly);
+  const auto without = MakeRuleset(policy, kUplinks);
+  policy.resolvers = {testing::At("10.2.0.53", 53), testing::At("fd00::53", 53)};
+  ExpectGolden("controller-names.nft", FormatFresh(MakeRuleset(policy, kUplinks)));
+  std::vector<Table> with = MakeRuleset(policy, kUplinks);
+  size_t more = 0;
+  for (Table& table : with) {
+    for (Chain& chain : table.chains) {
+      more += std::erase_if(chain.rules, [](const std::string& rule) { return rule.contains("port 53 "); });
+    }
+  }
+  EXPECT_EQ(with, without);
+  EXPECT_EQ(more, 16U);
+}
+
 // ISO-1: a set that packets look into is changed by single addresses; it is never emptied and filled anew.
 TEST(RulesetOfNames, ISO1_AnUpdateTouchesOnlyWhatDiffers) {
   FilterPolicy policy = NamesPolicy(Level::kEssential);

@@ -316,6 +316,24 @@ TEST(WfpNames, PortFiftyThreeIsForTheAgentAndTheResolvers) {
   EXPECT_FALSE(Judge(sublayers, Phase::kEngineRuns, packet).passes);
 }
 
+TEST(WfpNames, ISO4_WithoutAGuardTheAgentAloneAsksForTheControllersNames) {
+  for (const Level level : {Level::kEssential, Level::kControllerOnly}) {
+    FilterPolicy policy = ClinicPolicy(level);
+    policy.allow.clear();
+    Packet packet = Datagram(FlowDirection::kOut, "10.0.0.5", 50000, "10.2.0.53", 53);
+    packet.program = kAgent;
+    packet.service = kAgentService;
+    EXPECT_FALSE(Judge({OurSublayer(policy)}, Phase::kEngineRuns, packet).passes);
+    policy.resolvers = {At("10.2.0.53", 53)};
+    EXPECT_TRUE(Judge({OurSublayer(policy)}, Phase::kEngineRuns, packet).passes);
+    packet.program = kOther;
+    EXPECT_FALSE(Judge({OurSublayer(policy)}, Phase::kEngineRuns, packet).passes);
+    packet.program = kAgent;
+    packet.remote = At("10.2.0.54", 53);
+    EXPECT_FALSE(Judge({OurSublayer(policy)}, Phase::kEngineRuns, packet).passes);
+  }
+}
+
 // Windows' DNS client runs in svchost.exe, and its rule names loopback addresses of the guard.
 TEST(WfpNames, TheSystemsClientReachesTheGuardOnLoopbackAndNoOtherServer) {
   FilterPolicy policy = ClinicPolicy(Level::kEssential);

@@ -186,5 +186,18 @@ TEST(Evaluate, WithAGuardOnlyTheAgentReachesResolvers) {
   EXPECT_TRUE(Allows(policy, flow));
 }
 
+TEST(Evaluate, WithoutAGuardTheAgentReachesResolversAsWell) {
+  platform::FilterPolicy policy{.level = Level::kControllerOnly, .allow = {}, .controllers = {}};
+  policy.resolvers = {testing::At("192.0.2.53", 53)};
+  platform::Connection flow{.protocol = FlowProtocol::kUdp,
+                            .local = testing::At("10.0.0.1", 5000),
+                            .remote = testing::At("192.0.2.53", 53)};
+  EXPECT_FALSE(Allows(policy, flow));
+  flow.agent_owned = true;
+  EXPECT_TRUE(Allows(policy, flow));
+  flow.remote.port = 443;
+  EXPECT_FALSE(Allows(policy, flow));
+}
+
 }  // namespace
 }  // namespace cordon::agent

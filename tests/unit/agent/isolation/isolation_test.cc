@@ -204,21 +204,84 @@ TEST_F(IsolationTest, ISO8_ALeaseGoesOnAfterRestartAndReboot) {
   EXPECT_EQ(Enforced(), Level::kObserve);
 }
 
-TEST_F(IsolationTest, ISO4_StepsDownLevelByLevelUntilTheChannelIsProven) {
-  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_CONTROLLER_ONLY, v1::FALLBACK_STEP_DOWN), "order-1", 1).ok());
+// From here to the end of an outage of the controller.
+TEST_F(IsolationTest, ISO4_StepsDownOneLevelAndClimbsBackWhenTheControllerIsReachedAgain) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL, v1::FALLBACK_STEP_DOWN), "order-1", 1).ok());
   ASSERT_TRUE(channel_.Asked());
   channel_.Answer(absl::DeadlineExceededError("no answer"));
-  EXPECT_EQ(Enforced(), Level::kEssential);
-  channel_.Answer(absl::DeadlineExceededError("no answer"));
   EXPECT_EQ(Enforced(), Level::kNoLateral);
-  channel_.Answer(absl::OkStatus());
-  EXPECT_EQ(Enforced(), Level::kNoLateral);
-  EXPECT_FALSE(channel_.Asked());
+  EXPECT_EQ(events_.Events().back().event.isolation_changed().cause(), "fallback: step down");
   const v1::Receipt receipt = isolation_->ReadReceipt();
-  EXPECT_EQ(receipt.intended_level(), v1::LEVEL_CONTROLLER_ONLY);
+  EXPECT_EQ(receipt.intended_level(), v1::LEVEL_ESSENTIAL);
   EXPECT_EQ(receipt.enforced_level(), v1::LEVEL_NO_LATERAL);
   EXPECT_EQ(receipt.containment(), v1::CONTAINMENT_PARTIAL);
   EXPECT_FALSE(receipt.reasons().empty());
+  for (int minutes = 0; minutes < 600; ++minutes) {  // away for hours: never another level
+    clock_.Advance(60 * kNanosPerSecond);
+    isolation_->Tick();
+    ASSERT_TRUE(channel_.Asked());
+    channel_.Answer(absl::DeadlineExceededError("no answer"));
+    ASSERT_EQ(Enforced(), Level::kNoLateral);
+  }
+  clock_.Advance(30 * kNanosPerSecond);
+  isolation_->Tick();
+  channel_.Answer(absl::OkStatus());
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  EXPECT_EQ(events_.Events().back().event.isolation_changed().cause(), "fallback: back to the ordered level");
+  EXPECT_EQ(receipts_.back().containment(), v1::CONTAINMENT_CONTAINED) << receipts_.back().ShortDebugString();
+  ASSERT_TRUE(channel_.Asked()) << "ISO-4: proven there as well";
+  channel_.Answer(absl::OkStatus());
+  clock_.Advance(7200 * kNanosPerSecond);
+  isolation_->Tick();
+  EXPECT_FALSE(channel_.Asked());
+  EXPECT_EQ(Enforced(), Level::kEssential);
+}
+
+// Where the ordered level itself shuts the way.
+TEST_F(IsolationTest, ISO4_TriesTheOrderedLevelAgainAtGrowingDistances) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_CONTROLLER_ONLY, v1::FALLBACK_STEP_DOWN), "order-1", 1).ok());
+  for (const int64_t minutes : {1, 2, 4, 8, 16, 32, 60, 60}) {
+    channel_.Answer(absl::DeadlineExceededError("no answer"));
+    ASSERT_EQ(Enforced(), Level::kEssential);
+    clock_.Advance(minutes * 60 * kNanosPerSecond - 1);
+    isolation_->Tick();
+    ASSERT_FALSE(channel_.Asked()) << minutes;
+    clock_.Advance(1);
+    isolation_->Tick();
+    ASSERT_TRUE(channel_.Asked()) << minutes;
+    channel_.Answer(absl::OkStatus());  // reached, one level below
+    ASSERT_EQ(Enforced(), Level::kControllerOnly);
+  }
+}
+
+TEST_F(IsolationTest, ISO4_NoFallbackOpensTheHostWholly) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_NO_LATERAL, v1::FALLBACK_STEP_DOWN), "order-1", 1).ok());
+  channel_.Answer(absl::DeadlineExceededError("no answer"));
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+  EXPECT_FALSE(channel_.Asked());
+}
+
+TEST_F(IsolationTest, ISO4_TheWayBackIsFoundAfterARestartToo) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL, v1::FALLBACK_STEP_DOWN), "order-1", 1).ok());
+  channel_.Answer(absl::DeadlineExceededError("no answer"));
+  StartAgent();
+  ASSERT_TRUE(isolation_->Restore().ok());
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+  EXPECT_FALSE(channel_.Asked()) << "one level is all: there is nothing left to decide";
+  isolation_->Tick();
+  channel_.Answer(absl::OkStatus());
+  EXPECT_EQ(Enforced(), Level::kEssential);
+}
+
+TEST_F(IsolationTest, ISO4_AReleaseEndsTheWayBack) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL, v1::FALLBACK_STEP_DOWN), "order-1", 1).ok());
+  channel_.Answer(absl::DeadlineExceededError("no answer"));
+  clock_.Advance(60 * kNanosPerSecond);
+  isolation_->Tick();
+  ASSERT_TRUE(channel_.Asked());
+  ASSERT_TRUE(isolation_->Release("order-2", 2).ok());
+  channel_.Answer(absl::OkStatus());
+  EXPECT_EQ(Enforced(), Level::kObserve);
 }
 
 TEST_F(IsolationTest, ISO4_HoldStaysClosedWithoutAChannel) {

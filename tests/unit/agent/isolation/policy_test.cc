@@ -114,6 +114,17 @@ TEST(PolicyOf, TheGuardIsForEssentialOnly) {
     EXPECT_FALSE(AtLevel(policy, level).dns.has_value());
 }
 
+TEST(PolicyOf, TheAgentAsksForTheControllersNamesWherePort53IsShutAndNoGuardDoes) {
+  platform::FilterPolicy policy;
+  policy.resolvers.emplace_back();
+  for (const auto level : {platform::Level::kEssential, platform::Level::kControllerOnly})
+    EXPECT_EQ(AtLevel(policy, level).resolvers.size(), 1U);
+  for (const auto level : {platform::Level::kObserve, platform::Level::kNoLateral, platform::Level::kDark})
+    EXPECT_TRUE(AtLevel(policy, level).resolvers.empty());
+  policy.dns.emplace();
+  EXPECT_TRUE(AtLevel(policy, platform::Level::kEssential).resolvers.empty());
+}
+
 TEST(PolicyOf, BoundsTheListsOfNames) {
   auto action = Isolate(v1::LEVEL_ESSENTIAL);
   action.mutable_profile()->set_name("clinic");

@@ -83,6 +83,32 @@ TEST(AddressBook, ListsAddressesAsTheyAreAndNamesAsTheyAreKnown) {
   EXPECT_EQ(book.Candidates()[0].Text(), "pms.test:443 (10.0.0.9)");
 }
 
+TEST(AddressBook, ISO4_KeepsWhereAControllerAnsweredWhateverALookupSays) {
+  const TempFolder folder;
+  {
+    AddressBook book(folder / "addresses", {{"pms.test", 443}});
+    book.Learn("pms.test", {make_address("10.0.0.9")});
+    EXPECT_TRUE(book.Prefer(book.Candidates()[0]));
+    EXPECT_FALSE(book.Prefer(book.Candidates()[0])) << "no news";
+    EXPECT_TRUE(book.Learn("pms.test", {make_address("6.6.6.6")}));
+    EXPECT_EQ(book.Endpoints().size(), 2U);
+    EXPECT_EQ(book.Candidates()[0].Text(), "pms.test:443 (10.0.0.9)");
+    Must(book.Save());
+  }
+  AddressBook book(folder / "addresses", {{"pms.test", 443}});  // and after a restart
+  EXPECT_EQ(book.Reached().at("pms.test").to_string(), "10.0.0.9");
+  EXPECT_FALSE(book.Learn("pms.test", {make_address("6.6.6.6")})) << "both are known";
+  std::vector<boost::asio::ip::address> many;
+  for (int i = 100; i < 200; ++i) many.push_back(make_address(StrCat("10.0.0.", i)));
+  EXPECT_TRUE(book.Learn("pms.test", many));
+  EXPECT_EQ(book.Endpoints().size(), AddressBook::kMaxAddressesPerName);
+  EXPECT_EQ(FormatEndpoint(book.Endpoints()[0]), "10.0.0.9:443");
+  // Another one that answers takes its place.
+  EXPECT_TRUE(book.Prefer(book.Candidates()[3]));
+  EXPECT_TRUE(book.Learn("pms.test", {make_address("10.0.0.1")}));
+  for (const Endpoint& endpoint : book.Endpoints()) EXPECT_NE(FormatEndpoint(endpoint), "10.0.0.9:443");
+}
+
 TEST(AddressBook, SurvivesOnDiskAndTakesNothingElseFromThere) {
   const TempFolder folder;
   {

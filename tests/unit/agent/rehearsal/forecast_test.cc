@@ -192,12 +192,38 @@ TEST(Forecast, LookupsGoToTheGuard) {
   EXPECT_THAT(rehearsal.flows(0).because(), HasSubstr("the agent itself answers DNS"));
 }
 
+// Whether a flow to an address that was reached by `name` is told to stay by a rule for `pattern`.
+bool Stays(v1::Level level, const std::string& pattern, const std::string& name) {
+  v1::IsolateAction action;
+  action.set_level(level);
+  v1::AllowRule& rule = *action.mutable_profile()->add_allow();
+  rule.add_names(pattern);
+  platform::FilterPolicy policy{.level = static_cast<Level>(level), .allow = {}, .controllers = {}};
+  policy.allow.push_back(testing::Allow(FlowDirection::kOut, FlowProtocol::kTcp, {}, {{445, 445}}));
+  policy.allow[0].name_set = 0;
+  policy.name_sets.resize(1);
+  std::vector<KnownFlow> flows = {
+      Known(FlowDirection::kOut, FlowProtocol::kTcp, "10.2.0.9", 445, "/opt/pms/client")};
+  flows[0].names = {name};
+  return Forecast(action, policy, flows).flows(0).stays();
+}
+
 TEST(Forecast, KnowsWhichNamesAProfileMeans) {
-  EXPECT_TRUE(MatchesProfileName("pms.example.vet", "pms.example.vet"));
-  EXPECT_FALSE(MatchesProfileName("pms.example.vet", "a.pms.example.vet"));
-  EXPECT_TRUE(MatchesProfileName("*.example.vet", "pms.example.vet"));
-  EXPECT_FALSE(MatchesProfileName("*.example.vet", "example.vet"));
-  EXPECT_FALSE(MatchesProfileName("*.example.vet", "badexample.vet"));
+  EXPECT_TRUE(Stays(v1::LEVEL_ESSENTIAL, "pms.example.vet", "pms.example.vet"));
+  EXPECT_FALSE(Stays(v1::LEVEL_ESSENTIAL, "pms.example.vet", "a.pms.example.vet"));
+  EXPECT_TRUE(Stays(v1::LEVEL_ESSENTIAL, "*.example.vet", "pms.example.vet"));
+  EXPECT_FALSE(Stays(v1::LEVEL_ESSENTIAL, "*.example.vet", "example.vet"));
+  EXPECT_FALSE(Stays(v1::LEVEL_ESSENTIAL, "*.example.vet", "badexample.vet"));
+}
+
+TEST(Forecast, ANameThatTheGuardRefusesStaysByNoRule) {
+  EXPECT_TRUE(Stays(v1::LEVEL_ESSENTIAL, "*.example.vet", "a.b.example.vet"));
+  EXPECT_FALSE(Stays(v1::LEVEL_ESSENTIAL, "*.example.vet", "a.b.c.example.vet")) << "three labels";
+  EXPECT_TRUE(Stays(v1::LEVEL_ESSENTIAL, "*.example.vet", StrCat(std::string(40, 'a'), ".example.vet")));
+  EXPECT_FALSE(Stays(v1::LEVEL_ESSENTIAL, "*.example.vet", StrCat(std::string(41, 'a'), ".example.vet")));
+  // At no-lateral exact names are looked up by the agent, wildcards are not opened.
+  EXPECT_TRUE(Stays(v1::LEVEL_NO_LATERAL, "pms.example.vet", "pms.example.vet"));
+  EXPECT_FALSE(Stays(v1::LEVEL_NO_LATERAL, "*.example.vet", "pms.example.vet"));
 }
 
 TEST(Forecast, MergesKindsAndLeavesOutWhatStaysOnTheHost) {

@@ -14,10 +14,11 @@ namespace {
 using v1::OrderOutcome;
 using State = OrderOutcome::State;
 
-constexpr std::array kStates = {
-    OrderOutcome::STATE_PENDING,    OrderOutcome::STATE_DELIVERED, OrderOutcome::STATE_RUNNING,
-    OrderOutcome::STATE_DONE,       OrderOutcome::STATE_REFUSED,   OrderOutcome::STATE_FAILED,
-    OrderOutcome::STATE_SUPERSEDED, OrderOutcome::STATE_EXPIRED,   OrderOutcome::STATE_CANCELLED};
+constexpr std::array kStates = {OrderOutcome::STATE_PENDING,    OrderOutcome::STATE_DELIVERED,
+                                OrderOutcome::STATE_RUNNING,    OrderOutcome::STATE_DONE,
+                                OrderOutcome::STATE_REFUSED,    OrderOutcome::STATE_FAILED,
+                                OrderOutcome::STATE_SUPERSEDED, OrderOutcome::STATE_EXPIRED,
+                                OrderOutcome::STATE_CANCELLED,  OrderOutcome::STATE_GOING_DARK};
 
 std::set<State> After(State from, std::string_view lane = kScanLane) {
   std::set<State> after;
@@ -49,9 +50,9 @@ TEST(MayBecome, WhatAHostRefusedItMayYetDo) {
 }
 
 TEST(MayBecome, WhatTheControllerConcludedYieldsToTheHostsLateWord) {
-  const std::set<State> late = {OrderOutcome::STATE_RUNNING, OrderOutcome::STATE_DONE,
-                                OrderOutcome::STATE_REFUSED, OrderOutcome::STATE_FAILED,
-                                OrderOutcome::STATE_CANCELLED};
+  const std::set<State> late = {OrderOutcome::STATE_RUNNING,   OrderOutcome::STATE_DONE,
+                                OrderOutcome::STATE_REFUSED,   OrderOutcome::STATE_FAILED,
+                                OrderOutcome::STATE_CANCELLED, OrderOutcome::STATE_GOING_DARK};
   EXPECT_EQ(After(OrderOutcome::STATE_EXPIRED), late);
   EXPECT_EQ(After(OrderOutcome::STATE_SUPERSEDED), late);
 }
@@ -60,6 +61,14 @@ TEST(MayBecome, ProgressMovesWhileItRuns) {
   EXPECT_TRUE(MayBecome(kScanLane, OrderOutcome::STATE_RUNNING, OrderOutcome::STATE_RUNNING));
   EXPECT_FALSE(MayBecome(kScanLane, OrderOutcome::STATE_DELIVERED, OrderOutcome::STATE_DELIVERED));
   EXPECT_FALSE(MayBecome(kScanLane, OrderOutcome::STATE_RUNNING, OrderOutcome::STATE_EXPIRED));
+}
+
+// It says what became of the order when it is reached again: that another one came first, too.
+TEST(MayBecome, TheLastWordOfAHostThatGoesDarkIsNoEnd) {
+  EXPECT_EQ(
+      After(OrderOutcome::STATE_GOING_DARK),
+      std::set<State>({OrderOutcome::STATE_DONE, OrderOutcome::STATE_REFUSED, OrderOutcome::STATE_FAILED,
+                       OrderOutcome::STATE_SUPERSEDED, OrderOutcome::STATE_CANCELLED}));
 }
 
 TEST(MayBecome, NothingGoesBack) {
@@ -80,7 +89,7 @@ TEST(IsFinal, WhenNoMoreWordIsExpected) {
     if (!IsFinal(state)) open.insert(state);
   }
   EXPECT_EQ(open, std::set<State>({OrderOutcome::STATE_PENDING, OrderOutcome::STATE_DELIVERED,
-                                   OrderOutcome::STATE_RUNNING}));
+                                   OrderOutcome::STATE_RUNNING, OrderOutcome::STATE_GOING_DARK}));
 }
 
 }  // namespace
