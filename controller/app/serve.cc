@@ -91,7 +91,6 @@ absl::Status Serve(const ServeOptions& options) {
   CORDON_ASSIGN_OR_RETURN(const std::unique_ptr<Exporter> exporter, StartExport(options, *store, *clock));
   std::unique_ptr<EventAger> ager;
   if (options.keep_events_days > 0) {
-    constexpr int64_t kDayNanos = 86'400 * kNanosPerSecond;
     ager = std::make_unique<EventAger>(*store, options.keep_events_days * kDayNanos, [&exporter] {
       return exporter != nullptr ? exporter->Position() : std::numeric_limits<int64_t>::max();
     });
