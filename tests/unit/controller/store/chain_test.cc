@@ -14,6 +14,12 @@
 namespace cordon::controller {
 namespace {
 
+std::string Zstd(const std::string& bytes) {
+  std::string out(ZSTD_compressBound(bytes.size()), '\0');
+  out.resize(ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), 1));
+  return out;
+}
+
 using ::testing::AllOf;
 using testing::BatchChain;
 using testing::Fails;
@@ -96,7 +102,12 @@ INSTANTIATE_TEST_SUITE_P(
                  ""},
         BadBatch{"TimeOutOfRange",
                  [](v1::Batch& b) {
-                   Fill({StartedEvent(1, std::numeric_limits<int64_t>::max()), StartedEvent(2)}, 1, &b);
+                   v1::EventList list;  // as no host makes it
+                   list.set_base_time_unix_nanos(1);
+                   *list.add_events() = StartedEvent(1, std::numeric_limits<int64_t>::max());
+                   b.set_event_count(1);
+                   b.set_payload(Zstd(list.SerializeAsString()));
+                   b.set_payload_sha256(Sha256(b.payload()));
                  },
                  "time is out of range"}),
     [](const auto& row) { return std::string(row.param.name); });
