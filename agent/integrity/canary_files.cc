@@ -8,7 +8,6 @@
 #include "common/base/status.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
-#include "common/crypto/digest.h"
 #include "platform/api/file_names.h"
 #include "platform/api/file_source.h"
 #include "platform/api/file_tree.h"
@@ -107,11 +106,6 @@ absl::Status CanaryFiles::Remove() {
 bool CanaryFiles::IsCanary(const std::filesystem::path& path) const {
   return std::ranges::find(kNames, platform::NameBytes(path.filename())) != kNames.end() &&
          std::ranges::find(folders_, path.parent_path()) != folders_.end();
-}
-
-bool CanaryFiles::HasContentOfCanary(const std::string& sha256) {
-  static const std::string laid = Sha256(Text());
-  return sha256 == laid;
 }
 
 std::vector<std::filesystem::path> DefaultCanaryFolders(const std::vector<std::filesystem::path>& roots) {

@@ -33,10 +33,6 @@ class CanaryFiles {
   // `path` as the system has it: not escaped as in events.
   bool IsCanary(const std::filesystem::path& path) const;
 
-  // Whether this is the SHA-256 of a canary as it was laid: then it has all its content, whatever else of it
-  // was changed.
-  static bool HasContentOfCanary(const std::string& sha256);
-
  private:
   absl::Status Save() const;
 

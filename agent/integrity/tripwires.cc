@@ -117,9 +117,7 @@ std::optional<Tripwires::Alarm> Tripwires::JudgeCanary(const v1::FileChanged& ch
   };
   switch (change.change()) {
     case v1::FileChanged::CHANGE_MODIFIED:
-      // Windows tells what sets attributes as a modification too: a backup marks each file that it has read.
-      if (is_canary(change.path()) && !CanaryFiles::HasContentOfCanary(change.state().sha256()))
-        return Alarm{.detail = "a canary file was changed"};
+      if (is_canary(change.path())) return Alarm{.detail = "a canary file was changed"};
       break;
     case v1::FileChanged::CHANGE_RENAMED:
       if (is_canary(change.path())) return Alarm{.detail = "a canary file was replaced"};
