@@ -6,6 +6,7 @@
 
 #include "platform/windows/system/job.h"
 #include "platform/windows/system/process_facts.h"
+#include "platform/windows/system/security.h"
 #include "tests/wine/platform/wine.h"
 
 namespace cordon::platform {
