@@ -1,6 +1,7 @@
 #pragma once
 
 #include <absl/status/statusor.h>
+#include <zstd.h>
 
 #include <string>
 #include <vector>
@@ -18,6 +19,13 @@ inline absl::StatusOr<std::string> EncodeList(const v1::EventList& list) {
     events.push_back(Serialise(time, event));
   }
   return EncodeEvents(list.base_time_unix_nanos(), events);
+}
+
+// Any bytes as the payload of a batch: also what no host makes.
+inline std::string Zstd(const std::string& bytes) {
+  std::string out(ZSTD_compressBound(bytes.size()), '\0');
+  out.resize(ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), 1));
+  return out;
 }
 
 }  // namespace cordon::testing

@@ -42,6 +42,15 @@ class ResumeTest : public ScanTest {
     ASSERT_TRUE(WaitFor([&](const auto&) { return Cursor().ends_with("d19"); })) << Cursor();
   }
 
+  void PauseAndCancel() {
+    StartAndHang(Locked());
+    ASSERT_TRUE(runner_->Pause("job").ok());
+    ASSERT_TRUE(WaitFor([](const auto& p) { return p.state() == v1::ScanProgress::STATE_PAUSED; }));
+    ASSERT_TRUE(runner_->Cancel("job").ok());
+    EXPECT_EQ(WaitForEnd("job").state(), v1::ScanProgress::STATE_CANCELLED);
+    LetItGoOn();
+  }
+
   std::string Cursor() {
     auto database = Database::OpenReadOnly(state_ / "baseline.db");
     auto row = database->Prepare("SELECT cursor FROM job");
@@ -102,12 +111,7 @@ TEST_F(ResumeTest, APausedScanStaysPausedThroughARestart) {
 }
 
 TEST_F(ResumeTest, APausedScanCanBeCancelled) {
-  StartAndHang(Locked());
-  ASSERT_TRUE(runner_->Pause("job").ok());
-  ASSERT_TRUE(WaitFor([](const auto& p) { return p.state() == v1::ScanProgress::STATE_PAUSED; }));
-  ASSERT_TRUE(runner_->Cancel("job").ok());
-  EXPECT_EQ(WaitForEnd("job").state(), v1::ScanProgress::STATE_CANCELLED);
-  LetItGoOn();
+  PauseAndCancel();
   EXPECT_EQ(Scan(Locked()).state(), v1::ScanProgress::STATE_DONE);
 }
 
@@ -142,12 +146,7 @@ TEST_F(ResumeTest, AnEndThatWasNotRecordedIsToldAgainByTheNextRun) {
 
 TEST_F(ResumeTest, ACancelledScanStaysCancelledThroughACrash) {
   recorded_ = false;
-  StartAndHang(Locked());
-  ASSERT_TRUE(runner_->Pause("job").ok());
-  ASSERT_TRUE(WaitFor([](const auto& p) { return p.state() == v1::ScanProgress::STATE_PAUSED; }));
-  ASSERT_TRUE(runner_->Cancel("job").ok());
-  EXPECT_EQ(WaitForEnd("job").state(), v1::ScanProgress::STATE_CANCELLED);
-  LetItGoOn();
+  PauseAndCancel();
   recorded_ = true;
   Open();
   last_.Clear();

@@ -1,7 +1,6 @@
 #include "common/wire/batch_codec.h"
 
 #include <gtest/gtest.h>
-#include <zstd.h>
 
 #include "common/base/status.h"
 #include "common/base/strings.h"
@@ -12,6 +11,7 @@ namespace cordon {
 namespace {
 
 using testing::EncodeList;
+using testing::Zstd;
 
 // What a busy shell makes: each process is forked, started and ended.
 v1::EventList ProcessStorm(int processes) {
@@ -37,12 +37,6 @@ v1::EventList ProcessStorm(int processes) {
     started->set_start_boottime_nanos(9'000'000'000'000 + int64_t{i} * 1'000'003);
   }
   return list;
-}
-
-std::string Zstd(const std::string& bytes) {
-  std::string out(ZSTD_compressBound(bytes.size()), '\0');
-  out.resize(ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), 1));
-  return out;
 }
 
 TEST(BatchCodec, GivesBackWhatWentIn) {

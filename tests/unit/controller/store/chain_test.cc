@@ -2,23 +2,17 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zstd.h>
 
 #include <functional>
 #include <limits>
 #include <string>
 
+#include "tests/support/encode_list.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_batches.h"
 
 namespace cordon::controller {
 namespace {
-
-std::string Zstd(const std::string& bytes) {
-  std::string out(ZSTD_compressBound(bytes.size()), '\0');
-  out.resize(ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), 1));
-  return out;
-}
 
 using ::testing::AllOf;
 using testing::BatchChain;
@@ -28,6 +22,7 @@ using ::testing::HasSubstr;
 using testing::IsOk;
 using ::testing::SizeIs;
 using testing::StartedEvent;
+using testing::Zstd;
 using Verdict = BatchResult::Verdict;
 
 constexpr const char* kHost = "11111111-2222-4333-8444-555555555555";
