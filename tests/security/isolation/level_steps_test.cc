@@ -98,7 +98,8 @@ FilterPolicy RichPolicy(Level level) {
 }
 
 // A walk that begins and ends at `start` and takes each step between two levels once, the step from a level
-// to itself too: an Euler circuit, drawn at random.
+// to itself too: an Euler circuit, drawn at random. Its first step is to essential, which then finds nothing
+// prepared: neither sets nor marks of an earlier step.
 std::vector<Level> EveryStepOnce(Level start, std::mt19937& random) {
   std::map<Level, std::vector<Level>> left;
   for (const Level from : kAllLevels) {
@@ -120,6 +121,9 @@ std::vector<Level> EveryStepOnce(Level start, std::mt19937& random) {
   }
   std::ranges::reverse(walk);
   walk.erase(walk.begin());
+  const auto first = std::ranges::adjacent_find(
+      walk, [&](Level from, Level to) { return from == start && to == Level::kEssential; });
+  if (first != walk.end()) std::ranges::rotate(walk, first + 1);
   return walk;
 }
 

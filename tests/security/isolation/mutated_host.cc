@@ -134,13 +134,20 @@ std::string MutatedHost::MutateOwnTables() {
 std::string MutatedHost::MutateOwnSets() {
   const std::vector<std::string> sets = OwnSets();
   if (sets.empty()) return "no set";
-  const std::string at = StrCat(Pick<std::string>({"inet", "netdev"}), " cordon ", Pick(sets));
-  const std::string change = Pick<std::string>({
-      StrCat("add element ", at, " { 10.9.0.2 }"),
-      StrCat("add element ", at, " { fd09::2 }"),
-      StrCat("flush set ", at),
-      StrCat("delete element ", at, " { 10.9.0.77 }"),
-  });
+  const std::string set = Pick(sets);
+  const std::string verb =
+      Pick<std::string>({"add element", "add element", "add element", "delete element", "flush set"});
+  const std::string element = verb == "flush set"        ? ""
+                              : verb == "delete element" ? " { 10.9.0.77 }"
+                              : set.contains('6')        ? " { fd09::2 }"
+                                                         : " { 10.9.0.2 }";
+  // In one of the tables, or in both, which lets packets pass.
+  const std::string where = Pick<std::string>({"inet", "netdev", "both", "both"});
+  std::string change;
+  for (const std::string family : {"inet", "netdev"}) {
+    if (where != "both" && where != family) continue;
+    StrAppend(&change, change.empty() ? "" : "; ", verb, " ", family, " cordon ", set, element);
+  }
   return StrCat(change, Nft(change) ? "" : " (refused)");
 }
 
