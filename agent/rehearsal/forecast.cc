@@ -98,13 +98,16 @@ bool GoesToTheGuard(const platform::FilterPolicy& policy, const Connection& flow
   return policy.dns.has_value() && flow.direction == FlowDirection::kOut && flow.remote.port == kDnsPort;
 }
 
-std::string DescribeRule(const v1::Profile& profile, size_t rule, const std::string* name) {
+// Addresses of names open when the agent itself has looked them up: what was open before is cut at that
+// moment, unless an order with the same name stands already.
+std::string DescribeRule(const v1::Profile& profile, size_t rule, const std::string* name, bool live) {
   std::string text = StrCat("profile rule ", rule + 1);
   if (rule < static_cast<size_t>(profile.allow_size())) {
     const std::string& comment = profile.allow(static_cast<int>(rule)).comment();
     if (!comment.empty()) StrAppend(&text, " (", comment, ")");
   }
   if (name != nullptr) StrAppend(&text, ", by the name ", *name);
+  if (name != nullptr && live) text += "; what is open now may be cut once";
   return text;
 }
 
@@ -132,7 +135,7 @@ std::string Because(const v1::IsolateAction& action, Level level, const FlowVerd
     case VerdictReason::kAddressConfiguration:
       return "DHCP";
     case VerdictReason::kRule:
-      return DescribeRule(action.profile(), verdict.rule, name);
+      return DescribeRule(action.profile(), verdict.rule, name, known.live);
     case VerdictReason::kNotLateral:
       return "no-lateral blocks nothing but lateral movement";
     case VerdictReason::kLateral:

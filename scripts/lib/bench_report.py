@@ -125,6 +125,11 @@ def storm():
     yield ("— CPU time of the agent, to the spool and the controller, per process", f"{agent / each * 1e6:.0f} µs", "")
     lost = sum(int(gap.get("count", 0)) for line in read("control-events") for gap in find(json.loads(line), "gap")
                if gap.get("cause") == "kernel-buffer-full")
+    arrivals = [[int(value) for value in line.split()] for line in read("storm-arrivals")]
+    if arrivals:
+        sent, told, folded = map(sum, zip(*arrivals))
+        yield (f"— of the {sent:,} processes of the storms with the agent, counted at the controller: told one by one; in "
+               "summaries of bursts", f"{told:,}; {folded:,}", f"{sent:,} together")
     yield ("— events that gap events report lost", str(lost), "0")
 
 

@@ -1,5 +1,7 @@
 // How fast this machine starts processes, and what the process sensor costs.
-//   exec_storm N                   prints the seconds that N processes take, and their seconds of CPU time
+//   exec_storm N [TAG]             prints the seconds that N processes take, and their seconds of CPU time;
+//   their
+//                                  arguments are "storm", TAG (or "storm") and the number
 //   exec_storm N ROUNDS SOURCE     interleaves rounds with and without the sensor (source "ebpf" or
 //   "proc-connector")
 //                                  and prints the medians of wall and CPU time, their ratios, and what was
@@ -98,12 +100,13 @@ int Compare(int count, int rounds, const std::string& name) {
 int main(int argc, char** argv) {
   const int count = argc > 1 ? std::atoi(argv[1]) : 0;
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 0;
-  if (count <= 0 || argc == 3 || argc > 4 || (argc == 4 && rounds <= 0)) {
-    fmt::print(stderr, "usage: exec_storm N [ROUNDS SOURCE]\n");
+  if (count <= 0 || argc > 4 || (argc == 4 && rounds <= 0)) {
+    fmt::print(stderr, "usage: exec_storm N [TAG | ROUNDS SOURCE]\n");
     return 2;
   }
   if (argc == 4) return Compare(count, rounds, argv[3]);
-  const cordon::testing::StormResult result = cordon::testing::RunExecStorm(count, "storm");
+  const cordon::testing::StormResult result =
+      cordon::testing::RunExecStorm(count, argc == 3 ? argv[2] : "storm");
   fmt::print("{:.3f} {:.3f}\n", result.seconds, result.cpu_seconds);
   return result.failed == 0 ? 0 : 1;
 }

@@ -16,8 +16,9 @@ namespace cordon::testing {
 class FakeNames final : public agent::Names {
  public:
   // Verbs of a test.
-  absl::Status Opens(const std::string& address) {
-    open_.push_back(boost::asio::ip::make_address(address));
+  absl::Status Opens(const std::string& text) {
+    const auto address = boost::asio::ip::make_address(text);
+    if (std::find(open_.begin(), open_.end(), address) == open_.end()) open_.push_back(address);
     std::sort(open_.begin(), open_.end());
     return listener_(Change::kAddresses);
   }

@@ -30,6 +30,21 @@ bool Eventually(const std::function<bool()>& condition, std::chrono::seconds tim
   return condition();
 }
 
+std::string OutputOf(const std::vector<std::string>& args, const CommandResult& result) {
+  std::string shown;
+  for (const std::string& arg : args) StrAppend(&shown, " ", arg);
+  Require(result.status == 0,
+          StrCat("cordonctl", shown, " exits with ", result.status, ": ", result.output, result.errors));
+  return result.output;
+}
+
+std::vector<boost::json::object> JsonLines(const std::string& output) {
+  std::istringstream lines(output);
+  std::vector<boost::json::object> objects;
+  for (std::string line; std::getline(lines, line);) objects.push_back(boost::json::parse(line).as_object());
+  return objects;
+}
+
 std::string Fleet::Program(const std::string& name) {
   return StrCat(kBinaryDir, "/bin/", name);
 }
@@ -120,20 +135,13 @@ CommandResult Fleet::TryCtlAs(const std::string& identity, std::vector<std::stri
 }
 
 std::string Fleet::Ctl(std::vector<std::string> args) {
-  std::string shown;
-  for (const std::string& arg : args) StrAppend(&shown, " ", arg);
-  CommandResult result = TryCtl(std::move(args));
-  Require(result.status == 0,
-          StrCat("cordonctl", shown, " exits with ", result.status, ": ", result.output, result.errors));
-  return result.output;
+  const CommandResult result = TryCtl(args);
+  return OutputOf(args, result);
 }
 
 std::vector<boost::json::object> Fleet::CtlJson(std::vector<std::string> args) {
   args.insert(args.begin(), {"-o", "json"});
-  std::istringstream lines(Ctl(std::move(args)));
-  std::vector<boost::json::object> objects;
-  for (std::string line; std::getline(lines, line);) objects.push_back(boost::json::parse(line).as_object());
-  return objects;
+  return JsonLines(Ctl(std::move(args)));
 }
 
 bool Fleet::Connects(const NetNamespace& from, const std::string& address, int port) {

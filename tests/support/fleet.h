@@ -73,6 +73,11 @@ class Fleet {
   std::unique_ptr<Subprocess> agent_;
 };
 
+// What cordonctl printed; throws, with the words it was called with, unless it exited with 0.
+std::string OutputOf(const std::vector<std::string>& args, const CommandResult& result);
+// The objects that `-o json` printed, one a line.
+std::vector<boost::json::object> JsonLines(const std::string& output);
+
 // Asks again until `condition` holds; false after the time-out.
 bool Eventually(const std::function<bool()>& condition,
                 std::chrono::seconds timeout = std::chrono::seconds(20));

@@ -98,6 +98,15 @@ void ConnectByVeth(const LinkEnd& a, const LinkEnd& b) {
   Raise(b);
 }
 
+void KnowNeighbour(const NetNamespace& inside, const std::string& interface, const LinkEnd& neighbour) {
+  // name, state, address, flags
+  const std::string mac = Words(neighbour.inside.Ip(StrCat("-br link show dev ", neighbour.interface))).at(2);
+  for (const std::string& address : neighbour.addresses) {
+    inside.Ip(StrCat("neigh replace ", address.substr(0, address.find('/')), " lladdr ", mac,
+                     " nud permanent dev ", interface));
+  }
+}
+
 void AddBridge(const LinkEnd& end, const std::vector<std::string>& ports) {
   end.inside.Ip(StrCat("link add ", end.interface, " type bridge"));
   for (const std::string& port : ports)

@@ -57,6 +57,10 @@ struct LinkEnd {
 // A veth pair. It goes when one of the two namespaces goes.
 void ConnectByVeth(const LinkEnd& a, const LinkEnd& b);
 
+// `inside` knows the addresses of `neighbour` at its own `interface` for good: no packet waits for an answer
+// of ARP or neighbour discovery, which levels forbid.
+void KnowNeighbour(const NetNamespace& inside, const std::string& interface, const LinkEnd& neighbour);
+
 // A bridge over interfaces that are already in `end.inside`.
 void AddBridge(const LinkEnd& end, const std::vector<std::string>& ports);
 

@@ -26,6 +26,7 @@ class StepPump {
     const NetNamespace& to;
     std::string address;  // of `to`
     uint16_t port = 0;
+    bool tcp = false;  // segments of TCP by raw sockets: a connection would send again what was dropped
   };
 
   struct Count {
@@ -54,6 +55,8 @@ class StepPump {
  private:
   struct Flow {
     std::string name;
+    bool tcp = false;
+    uint16_t port = 0;
     platform::Fd from;  // connected
     platform::Fd to;
     std::vector<int> steps;         // of each packet sent, kUntold where it is not known

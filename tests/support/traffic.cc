@@ -6,9 +6,7 @@
 #include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
-#include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
-#include <netinet/udp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -18,6 +16,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/support/frame.h"
 #include "tests/support/socket_address.h"
 
 namespace cordon::testing {
@@ -70,35 +69,6 @@ uint16_t Checksum(const void* data, size_t bytes) {
   for (size_t i = 0; i < bytes; ++i) sum += (i % 2 == 0) ? static_cast<uint32_t>(at[i]) << 8 : at[i];
   while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
   return htons(static_cast<uint16_t>(~sum));
-}
-
-struct __attribute__((packed)) UdpFrame {
-  ether_header ethernet;
-  iphdr ip;
-  udphdr udp;
-  std::array<char, 6> payload;
-};
-
-UdpFrame MakeFrame(const std::string& source, const Destination& to) {
-  UdpFrame frame{};
-  std::memset(frame.ethernet.ether_dhost, 0xff, ETH_ALEN);
-  frame.ethernet.ether_shost[0] = 2;
-  frame.ethernet.ether_type = htons(ETHERTYPE_IP);
-  iphdr ip{};
-  ip.version = 4;
-  ip.ihl = 5;
-  ip.ttl = 64;
-  ip.protocol = IPPROTO_UDP;
-  ip.tot_len = htons(sizeof(iphdr) + sizeof(udphdr) + 6);
-  inet_pton(AF_INET, source.c_str(), &ip.saddr);
-  inet_pton(AF_INET, to.address.c_str(), &ip.daddr);
-  ip.check = Checksum(&ip, sizeof(ip));
-  frame.ip = ip;
-  frame.udp.source = htons(40'000);
-  frame.udp.dest = htons(to.port);
-  frame.udp.len = htons(sizeof(udphdr) + 6);
-  std::memcpy(frame.payload.data(), "packet", 6);
-  return frame;
 }
 
 }  // namespace
@@ -155,15 +125,16 @@ bool FrameArrives(const NetNamespace& from, const Frame& frame, const Destinatio
       setsockopt(sender.Get(), SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one)) != 0) {
     throw std::runtime_error("cannot bypass the qdisc");
   }
+  const bool v6 = to.address.find(':') != std::string::npos;
   sockaddr_ll link{};
   link.sll_family = AF_PACKET;
-  link.sll_protocol = htons(ETH_P_IP);
+  link.sll_protocol = htons(v6 ? ETH_P_IPV6 : ETH_P_IP);
   {
     const InNetNamespace inside(from);
     link.sll_ifindex = static_cast<int>(if_nametoindex(frame.interface.c_str()));
   }
-  const UdpFrame bytes = MakeFrame(frame.source, to);
-  sendto(sender.Get(), &bytes, sizeof(bytes), 0, reinterpret_cast<const sockaddr*>(&link), sizeof(link));
+  const Bytes bytes = UdpFrame({.from = frame.source, .to = to.address}, 40'000, to.port);
+  sendto(sender.Get(), bytes.data(), bytes.size(), 0, reinterpret_cast<const sockaddr*>(&link), sizeof(link));
   return Readable(receiver, patience);
 }
 

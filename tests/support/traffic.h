@@ -34,7 +34,7 @@ bool TcpArrives(const NetNamespace& from, const Destination& to, std::chrono::mi
 // An echo request; true when the answer came back.
 bool EchoReturns(const NetNamespace& from, const Destination& to, std::chrono::milliseconds patience);
 
-// An IPv4 UDP datagram that is handed to the interface as a frame, past the IP stack of `from`.
+// A UDP datagram that is handed to the interface as a frame, past the IP stack of `from`.
 struct Frame {
   std::string interface;
   std::string source;

@@ -42,7 +42,10 @@ class StopWatcher {
     std::array<pollfd, 2> fds = {pollfd{signals_.Get(), POLLIN, 0}, pollfd{wake_.Get(), POLLIN, 0}};
     while (poll(fds.data(), fds.size(), -1) < 0) {
     }
-    if ((fds[0].revents & POLLIN) != 0) stop();
+    if ((fds[0].revents & POLLIN) == 0) return;
+    signalfd_siginfo taken;  // or it would stay pending, for whoever watches next
+    static_cast<void>(!read(signals_.Get(), &taken, sizeof(taken)));
+    stop();
   }
 
   Fd wake_;

@@ -64,10 +64,15 @@ TEST(Service, NotifiesItsManager) {
 }
 
 TEST(OnStopRequest, CallsOnceOnSigterm) {
-  std::promise<void> asked;
-  const auto watch = OnStopRequest([&] { asked.set_value(); });
-  kill(getpid(), SIGTERM);  // to the process, as a service manager does
-  EXPECT_EQ(asked.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  {
+    std::promise<void> asked;
+    const auto watch = OnStopRequest([&] { asked.set_value(); });
+    kill(getpid(), SIGTERM);  // to the process, as a service manager does
+    EXPECT_EQ(asked.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  }
+  bool asked_again = false;
+  OnStopRequest([&] { asked_again = true; }).reset();
+  EXPECT_FALSE(asked_again) << "the signal has been taken";
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/strings.h"
@@ -51,13 +52,17 @@ class AgentProgram : public ::testing::Test {
     return RunCommand(Command(std::move(args)), {.net_namespace = host_.Name()});
   }
   CommandResult Enroll() const { return Run({"enroll", (folder_ / "leeds.enroll").string()}); }
-  void Start() {
-    agent_ = std::make_unique<Subprocess>(Command({"run"}), SubprocessOptions{.net_namespace = host_.Name()});
+  // `through`: a command that runs it.
+  void Start(std::vector<std::string> through = {}) {
+    for (std::string& arg : Command({"run"})) through.push_back(std::move(arg));
+    agent_ =
+        std::make_unique<Subprocess>(std::move(through), SubprocessOptions{.net_namespace = host_.Name()});
     ASSERT_TRUE(Eventually([&] { return Run({"status"}).output.contains("\ncontroller    connected"); }))
         << agent_->Errors();
   }
 
-  void Order(uint64_t sequence, const std::function<void(v1::Order*)>& what) {
+  // Signed by the operator, or in the operator's name by another key.
+  void Order(uint64_t sequence, const std::function<void(v1::Order*)>& what, EVP_PKEY* other_key = nullptr) {
     v1::Order order;
     order.set_order_id(NewUuid());
     order.set_fleet_id(fleet_.FleetId());
@@ -70,16 +75,16 @@ class AgentProgram : public ::testing::Test {
     v1::ControlResponse message;
     message.mutable_order()->set_order(order.SerializeAsString());
     *message.mutable_order()->add_signatures() =
-        Must(SignOrder(message.order().order(), fleet_.OperatorId(), fleet_.OperatorKey()));
+        Must(SignOrder(message.order().order(), fleet_.OperatorId(),
+                       other_key != nullptr ? *other_key : fleet_.OperatorKey()));
     gateway_->Send(message);
   }
-  void OrderEssential() {
-    Order(1, [](v1::Order* order) {
-      order->mutable_isolate()->set_level(v1::LEVEL_ESSENTIAL);
-      order->mutable_isolate()->set_fallback(v1::FALLBACK_HOLD);
-      order->mutable_isolate()->mutable_profile()->set_name("clinic");
-    });
+  static void Essential(v1::Order* order) {
+    order->mutable_isolate()->set_level(v1::LEVEL_ESSENTIAL);
+    order->mutable_isolate()->set_fallback(v1::FALLBACK_HOLD);
+    order->mutable_isolate()->mutable_profile()->set_name("clinic");
   }
+  void OrderEssential() { Order(1, Essential); }
   bool OutcomeComes(v1::OrderOutcome::State state) const {
     return gateway_->WaitForMessage(
         [state](const auto& m) { return m.has_outcome() && m.outcome().state() == state; });

@@ -111,6 +111,54 @@ TEST_F(AgentProgramTest, ISO5_WhatANameOpenedOutlivesAKilledAgent) {
   EXPECT_THAT(Run({"status"}).output, HasSubstr("isolation     essential, contained"));
 }
 
+// A controller that passes on what it should have refused: the agent judges for itself.
+TEST_F(AgentProgramTest, AUT3_AnOrderInTheOperatorsNameByAnotherKeyHasNoEffect) {
+  ASSERT_EQ(Enroll().status, 0);
+  Start();
+  const KeyPtr thief = Must(NewSigningKey());
+  Order(1, Essential, thief.get());
+  ASSERT_TRUE(OutcomeComes(v1::OrderOutcome::STATE_REFUSED));
+  EXPECT_TRUE(gateway_->WaitForMessage([&](const v1::ControlRequest& message) {
+    return message.outcome().message().contains(
+        StrCat("the signature of operator ", fleet_.OperatorId(), " is not one over these bytes"));
+  }));
+  EXPECT_TRUE(PingsPeer());
+  EXPECT_THAT(Run({"status"}).output, HasSubstr("isolation     observe, open"));
+  Order(2, Essential);  // the positive control
+  ASSERT_TRUE(OutcomeComes(v1::OrderOutcome::STATE_DONE));
+  EXPECT_FALSE(PingsPeer());
+}
+
+// No order comes after it: the agent that runs has to see the interface.
+TEST_F(AgentProgramTest, ISO3_ARunningAgentClosesAnInterfaceThatAppears) {
+  ASSERT_EQ(Enroll().status, 0);
+  Start();
+  OrderEssential();
+  ASSERT_TRUE(OutcomeComes(v1::OrderOutcome::STATE_DONE));
+  const LinkEnd here{host_, "late0", {"10.78.0.10/24", "fd78::10/64"}};
+  const LinkEnd there{peer_, "late0", {"10.78.0.66/24", "fd78::66/64"}};
+  ConnectByVeth(here, there);
+  KnowNeighbour(host_, "late0", there);
+  const auto leaves_by_frame = [&](bool v6, std::chrono::milliseconds patience) {
+    return FrameArrives(host_, {"late0", v6 ? "fd78::10" : "10.78.0.10"},
+                        {peer_, v6 ? "fd78::66" : "10.78.0.66", 4444}, patience);
+  };
+  const auto leaves_by_socket = [&](const std::string& to, std::chrono::milliseconds patience) {
+    return UdpArrives(host_, {peer_, to, 4444}, patience) || TcpArrives(host_, {peer_, to, 4444}, patience);
+  };
+  for (const char* to : {"10.78.0.66", "fd78::66"}) EXPECT_FALSE(leaves_by_socket(to, kExpectNothing)) << to;
+  // Milliseconds; far less than a health check takes to come by.
+  for (const bool v6 : {false, true}) {
+    EXPECT_TRUE(Eventually([&] { return !leaves_by_frame(v6, kExpectNothing); }, std::chrono::seconds(3)));
+  }
+  EXPECT_THAT(Run({"status"}).output, HasSubstr("isolation     essential, contained"));
+
+  Order(2, [](v1::Order* order) { order->mutable_release(); });  // the positive control
+  ASSERT_TRUE(Eventually([&] { return PingsPeer(); }));
+  for (const bool v6 : {false, true}) EXPECT_TRUE(leaves_by_frame(v6, kExpectArrival));
+  for (const char* to : {"10.78.0.66", "fd78::66"}) EXPECT_TRUE(leaves_by_socket(to, kExpectArrival)) << to;
+}
+
 TEST_F(AgentProgramTest, ADamagedDatabaseIsSetAsideToldAndIsolationKept) {
   ASSERT_EQ(Enroll().status, 0);
   Start();

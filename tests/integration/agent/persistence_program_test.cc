@@ -63,12 +63,7 @@ class PersistenceProgramTest : public AgentProgram {
   }
   // In a time namespace whose boot-time clock is ahead.
   void StartAheadBy(int64_t seconds) {
-    std::vector<std::string> args = {"unshare", "-T",          "--boottime", std::to_string(seconds),
-                                     "--fork",  "--kill-child"};
-    for (std::string& arg : Command({"run"})) args.push_back(std::move(arg));
-    agent_ = std::make_unique<Subprocess>(std::move(args), SubprocessOptions{.net_namespace = host_.Name()});
-    ASSERT_TRUE(Eventually([&] { return Run({"status"}).output.contains("\ncontroller    connected"); }))
-        << agent_->Errors();
+    Start({"unshare", "-T", "--boottime", std::to_string(seconds), "--fork", "--kill-child"});
   }
 
   // An agent in a time namespace dies a moment after the program that made that.

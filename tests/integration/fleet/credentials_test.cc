@@ -1,18 +1,24 @@
 // The controller's certificate, the agent's certificate and an order's signature, each wrong in turn.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "common/base/clock.h"
+#include "common/base/strings.h"
 #include "common/base/uuid.h"
+#include "common/crypto/ed25519.h"
 #include "common/crypto/key.h"
 #include "common/crypto/x509.h"
+#include "common/wire/operator_identity.h"
 #include "tests/support/fleet.h"
 
 namespace cordon::testing {
 namespace {
+
+using ::testing::HasSubstr;
 
 constexpr int64_t kHour = 3600 * kNanosPerSecond;
 
@@ -86,26 +92,26 @@ TEST(Credentials, AControllerOfAnotherFleetIsNotTrusted) {
   EXPECT_EQ(listed.find("leeds"), std::string::npos);
 }
 
-TEST(Credentials, AnOrderSignedByAStrangerHasNoEffect) {
+// The controller is a thief's first judge. That the host judges for itself is in AgentProgramTest.AUT3_….
+TEST(Credentials, AUT3_AnOrderSignedByAStrangerHasNoEffect) {
   Fleet fleet;
   fleet.Enroll();
   fleet.StartAgent();
-  // The operator's file with another signing key: a thief who has the TLS certificate alone.
-  ASSERT_EQ(RunCommand({Fleet::Program("cordon-controller"), "init", "--data",
-                        fleet.Folder("elsewhere").string(), "--name", "10.99.0.10", "--operator", "mallory",
-                        "--operator-out", fleet.Folder("mallory.identity").string(), "--no-passphrase"})
-                .status,
-            0);
-  const CommandResult refused =
-      RunCommand({Fleet::Program("cordonctl"), "--identity", fleet.Folder("mallory.identity").string(),
-                  "--controller", "10.99.0.10:8443", "isolate", "--all", "--level", "dark", "--fallback",
-                  "hold", "--reason", "theft", "--yes", "--wait"},
-                 {.net_namespace = fleet.Outside().Name()});
+  // A thief who has the operator's key for TLS, but not the one that signs.
+  v1::OperatorIdentity identity = *ReadOperatorIdentity(ReadFile(fleet.Folder("operator.identity")));
+  identity.set_signing_key_pem(*PrivateKeyToPem(**NewSigningKey()));
+  std::ofstream(fleet.Folder("thief.identity")) << WriteOperatorIdentity(identity);
+  const std::vector<std::string> darken = {"isolate", "--all",    "--level", "dark", "--fallback",
+                                           "hold",    "--reason", "test",    "--yes"};
+  const CommandResult refused = fleet.TryCtlAs("thief.identity", darken);
   EXPECT_EQ(refused.status, 1) << refused.output;
-  EXPECT_FALSE(refused.errors.empty());
-  // The positive control: the operator's own order has its effect.
+  EXPECT_THAT(refused.errors,
+              HasSubstr(StrCat("order refused: the signature counts for nothing: the signature of operator ",
+                               identity.operator_id(), " is not one over these bytes")));
+  EXPECT_TRUE(fleet.CtlJson({"orders", "list"}).empty());
   EXPECT_TRUE(Fleet::Connects(fleet.Host(), "10.99.0.10", 8443));
-  fleet.Ctl({"isolate", "--all", "--level", "dark", "--fallback", "hold", "--reason", "test", "--yes"});
+  // The positive control: the operator's own order has its effect.
+  fleet.Ctl(darken);
   EXPECT_TRUE(Eventually([&] { return !Fleet::Connects(fleet.Host(), "10.99.0.10", 8443); }));
 }
 

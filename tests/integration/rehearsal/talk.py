@@ -47,10 +47,11 @@ def wire_name(name):
 
 
 def dns_answer(query, v4, v6):
-    kind = struct.unpack("!H", query[-4:-2])[0]
+    question = query[12:query.index(b"\0", 12) + 5]  # what follows it (EDNS) is left out of the answer
+    kind = struct.unpack("!H", question[-4:-2])[0]
     address = socket.inet_pton(socket.AF_INET6, v6) if kind == 28 else socket.inet_pton(socket.AF_INET, v4)
     record = b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 60, len(address)) + address
-    return query[:2] + b"\x81\x80" + b"\0\1\0\1\0\0\0\0" + query[12:] + record
+    return query[:2] + b"\x81\x80" + b"\0\1\0\1\0\0\0\0" + question + record
 
 
 def serve(tcp_ports, udp_ports, name=None, v4=None, v6=None):

@@ -12,9 +12,11 @@
 #include <array>
 #include <cstring>
 #include <stdexcept>
+#include <tuple>
 
 #include "common/base/strings.h"
-#include "platform/linux/probes/frames.h"
+#include "tests/support/frame.h"
+#include "tests/support/socket_address.h"
 
 namespace cordon::testing {
 namespace {
@@ -22,6 +24,7 @@ namespace {
 using platform::Fd;
 
 constexpr uint16_t kNetbios = 137;  // lateral: closed from no-lateral on
+constexpr uint16_t kDns = 53;
 constexpr std::string_view kMark = "cordon-leak";
 constexpr std::string_view kPumpMark = "cordon-pump";
 
@@ -64,14 +67,20 @@ void TakeWord(std::string_view bytes, const std::string& round, std::set<std::st
 }  // namespace
 
 LeakJudge::LeakJudge(const Lab& lab) : lab_(lab) {
-  AddWay("udp4 out", lab.host, "10.9.0.2");
-  AddWay("udp6 out", lab.host, "fd09::2");
-  AddWay("container out", lab.container, "10.9.0.2");
-  AddWay("bridged out", lab.bridged, "10.7.0.2");
-  AddWay("macvlan out", lab.guest, "10.9.0.2");
-  AddWay("loopback out", lab.host, "127.0.0.1");
-  AddWay("udp4 in", lab.peer, "10.9.0.1");
-  AddWay("udp6 in", lab.peer, "fd09::1");
+  for (const auto& [name, from, v4, v6] : {std::tuple("udp", &lab.host, "10.9.0.2", "fd09::2"),
+                                           std::tuple("container", &lab.container, "10.9.0.2", "fd09::2"),
+                                           std::tuple("bridged", &lab.bridged, "10.7.0.2", "fd07::2"),
+                                           std::tuple("macvlan", &lab.guest, "10.9.0.2", "fd09::2")}) {
+    AddWay(StrCat(name, "4 out"), *from, v4, kNetbios);
+    AddWay(StrCat(name, "6 out"), *from, v6, kNetbios);
+  }
+  AddWay("loopback out", lab.host, "127.0.0.1", kNetbios);
+  AddWay("other program out", lab.host, "10.9.0.2", kPortOfAProgram);
+  AddWay("unlisted4 out", lab.host, "10.9.0.2", kPortOfAName);
+  AddWay("unlisted6 out", lab.host, "fd09::2", kPortOfAName);
+  AddWay("dns out", lab.host, "10.9.0.2", kDns);
+  AddWay("udp4 in", lab.peer, "10.9.0.1", kNetbios);
+  AddWay("udp6 in", lab.peer, "fd09::1", kNetbios);
   frames_ = Open(lab.host, AF_PACKET, SOCK_RAW);
   sniffer_ = Open(lab.peer, AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
   const int megabytes = 8 * 1024 * 1024;
@@ -81,40 +90,32 @@ LeakJudge::LeakJudge(const Lab& lab) : lab_(lab) {
 }
 
 std::set<std::string> LeakJudge::AllWays() {
-  return {"udp4 out",    "udp6 out", "container out", "bridged out",
-          "macvlan out", "udp4 in",  "udp6 in",       "frame out"};
+  return {"udp4 out",     "udp6 out",     "container4 out", "container6 out",
+          "bridged4 out", "bridged6 out", "macvlan4 out",   "macvlan6 out",
+          "frame4 out",   "frame6 out",   "unlisted4 out",  "unlisted6 out",
+          "dns out",      "udp4 in",      "udp6 in",        "other program out"};
 }
 
-void LeakJudge::AddWay(const std::string& name, const NetNamespace& from, const std::string& address) {
-  ways_.push_back({name, Open(from, IsV6(address) ? AF_INET6 : AF_INET, SOCK_DGRAM), address, kNetbios});
+void LeakJudge::AddWay(const std::string& name, const NetNamespace& from, const std::string& address,
+                       uint16_t port) {
+  ways_.push_back({name, Open(from, IsV6(address) ? AF_INET6 : AF_INET, SOCK_DGRAM), address, port});
 }
 
 void LeakJudge::SendOn(const Way& way, const std::string& word) const {
-  sockaddr_in v4{};
-  v4.sin_family = AF_INET;
-  v4.sin_port = htons(way.port);
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(way.port);
-  if (inet_pton(AF_INET, way.address.c_str(), &v4.sin_addr) == 1) {
-    sendto(way.socket.Get(), word.data(), word.size(), 0, reinterpret_cast<sockaddr*>(&v4), sizeof(v4));
-  } else {
-    inet_pton(AF_INET6, way.address.c_str(), &v6.sin6_addr);
-    sendto(way.socket.Get(), word.data(), word.size(), 0, reinterpret_cast<sockaddr*>(&v6), sizeof(v6));
-  }
+  const SocketAddress to = MakeSocketAddress(way.address, way.port);
+  sendto(way.socket.Get(), word.data(), word.size(), 0, to.Get(), to.size);
 }
 
-void LeakJudge::SendFrame(const std::string& word) const {
+void LeakJudge::SendFrame(bool v6, const std::string& word) const {
   sockaddr_ll link{};
   link.sll_family = AF_PACKET;
-  link.sll_protocol = htons(ETH_P_IP);
+  link.sll_protocol = htons(v6 ? ETH_P_IPV6 : ETH_P_IP);
   {
     const InNetNamespace inside(lab_.host);
     link.sll_ifindex = static_cast<int>(if_nametoindex("up0"));
   }
-  std::string frame = platform::MakeUdpFrame(boost::asio::ip::make_address_v4("10.9.0.1"),
-                                             {boost::asio::ip::make_address("10.9.0.2"), kNetbios});
-  frame += word;  // behind the datagram: a sniffer sees it all the same
+  const Ip ip = v6 ? Ip{"fd09::1", "fd09::2"} : Ip{"10.9.0.1", "10.9.0.2"};
+  const Bytes frame = UdpFrame(ip, 40'000, kNetbios, word);
   sendto(frames_.Get(), frame.data(), frame.size(), 0, reinterpret_cast<sockaddr*>(&link), sizeof(link));
 }
 
@@ -144,7 +145,8 @@ void LeakJudge::Collect(const std::string& round, std::set<std::string>* arrived
 std::set<std::string> LeakJudge::Send(std::chrono::milliseconds patience) {
   const std::string round = std::to_string(++round_);
   for (const Way& way : ways_) SendOn(way, StrCat(kMark, " ", round, " ", way.name, ";"));
-  SendFrame(StrCat(kMark, " ", round, " frame out;"));
+  for (const bool v6 : {false, true})
+    SendFrame(v6, StrCat(kMark, " ", round, v6 ? " frame6 out;" : " frame4 out;"));
   std::set<std::string> arrived;
   const auto until = std::chrono::steady_clock::now() + patience;
   while (std::chrono::steady_clock::now() < until && arrived.size() < AllWays().size()) {

@@ -10,9 +10,15 @@
 
 namespace cordon::testing {
 
-// Packets that every level but observe forbids, sent on every way of the Lab at once and judged where they
-// would arrive: a sniffer on all of the peer's interfaces, and sockets in the host. A packet carries a word
-// that nothing else carries, so whatever becomes of its addresses it is known again.
+// Lateral ports too, which MutatedHost::Profile opens: for a program that this is not, and to addresses of
+// names, of which the peer has none.
+inline constexpr uint16_t kPortOfAProgram = 138;
+inline constexpr uint16_t kPortOfAName = 139;
+
+// Packets that every level but observe forbids ("dns out": from essential on), sent on every way of the Lab
+// at once and judged where they would arrive: a sniffer on all of the peer's interfaces, and sockets in the
+// host. A packet carries a word that nothing else carries, so whatever becomes of its addresses it is known
+// again.
 class LeakJudge {
  public:
   explicit LeakJudge(const Lab& lab);
@@ -36,9 +42,9 @@ class LeakJudge {
     std::string address;
     uint16_t port;
   };
-  void AddWay(const std::string& name, const NetNamespace& from, const std::string& address);
+  void AddWay(const std::string& name, const NetNamespace& from, const std::string& address, uint16_t port);
   void SendOn(const Way& way, const std::string& word) const;
-  void SendFrame(const std::string& word) const;
+  void SendFrame(bool v6, const std::string& word) const;
   void Collect(const std::string& round, std::set<std::string>* arrived);
 
   const Lab& lab_;

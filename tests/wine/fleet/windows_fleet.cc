@@ -4,9 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <boost/json/parse.hpp>
 #include <fstream>
-#include <sstream>
 #include <stdexcept>
 #include <utility>
 
@@ -115,20 +113,13 @@ CommandResult WindowsFleet::TryCtl(std::vector<std::string> args) {
 }
 
 std::string WindowsFleet::Ctl(std::vector<std::string> args) {
-  std::string shown;
-  for (const std::string& arg : args) StrAppend(&shown, " ", arg);
-  CommandResult result = TryCtl(std::move(args));
-  Require(result.status == 0,
-          StrCat("cordonctl", shown, " exits with ", result.status, ": ", result.output, result.errors));
-  return result.output;
+  const CommandResult result = TryCtl(args);
+  return OutputOf(args, result);
 }
 
 std::vector<boost::json::object> WindowsFleet::CtlJson(std::vector<std::string> args) {
   args.insert(args.begin(), {"-o", "json"});
-  std::istringstream lines(Ctl(std::move(args)));
-  std::vector<boost::json::object> objects;
-  for (std::string line; std::getline(lines, line);) objects.push_back(boost::json::parse(line).as_object());
-  return objects;
+  return JsonLines(Ctl(std::move(args)));
 }
 
 bool WindowsFleet::EventArrives(const std::string& event_class, const std::string& text,

@@ -158,6 +158,9 @@ TEST(Forecast, ARuleByNameKeepsWhatWasReachedByThatName) {
   EXPECT_FALSE(rehearsal.flows(1).stays());
   EXPECT_EQ(rehearsal.flows(1).remote_name(), "cloud.example.vet.evil.test");
   EXPECT_FALSE(rehearsal.flows(2).stays()) << "the rule's port";
+  flows[0].live = true;
+  EXPECT_EQ(Forecast(action, policy, flows).flows(0).because(),
+            "profile rule 1 (cloud), by the name pms.cloud.example.vet; what is open now may be cut once");
 }
 
 TEST(Forecast, ARuleForAProgramKeepsThatProgramOnly) {
