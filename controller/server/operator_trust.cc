@@ -71,9 +71,8 @@ absl::Status IssueOperatorCertificate(ServerParts& parts, const Identity& caller
                                       v1::IssueOperatorCertificateResponse* response) {
   if (!request.has_request()) {
     return absl::InvalidArgumentError(
-        "request is missing: certificates are issued for requests that their operator signed, which a "
-        "cordonctl "
-        "as new as this controller sends");
+        "request is missing: a certificate is issued for what its operator signed; use a cordonctl as new as "
+        "this controller");
   }
   const v1::OperatorRequest& asked = request.request();
   CORDON_RETURN_IF_ERROR(Annotate(CheckRequest(asked), "request"));
