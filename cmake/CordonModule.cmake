@@ -35,7 +35,8 @@ function(cordon_program TARGET)
 endfunction()
 
 # cordon_test(NAME LABEL unit SOURCES a_test.cc … MODULES … [LIBRARIES …] [SERIAL] [TIMEOUT seconds])
-# Each GoogleTest case becomes a ctest entry with the label. SERIAL: never beside another test. TIMEOUT is for a build
+# Each GoogleTest case becomes a ctest entry with the label, and with the label security when its name carries the ID of a
+# property. SERIAL: never beside another test. TIMEOUT is for a build
 # without sanitizers.
 function(cordon_test NAME)
   cmake_parse_arguments(ARG "SERIAL" "LABEL;TIMEOUT" "SOURCES;MODULES;LIBRARIES" ${ARGN})
@@ -55,4 +56,12 @@ function(cordon_test NAME)
     list(APPEND _properties RUN_SERIAL ON)
   endif()
   gtest_discover_tests(${NAME} PROPERTIES ${_properties} DISCOVERY_TIMEOUT 60)
+  # Which tests there are, ctest learns from the file that the discovery makes.
+  set(_labels ${CMAKE_CURRENT_BINARY_DIR}/${NAME}_labels.cmake)
+  file(CONFIGURE OUTPUT ${_labels} CONTENT [[
+set(cordon_tests ${@NAME@_TESTS})
+set(cordon_label @ARG_LABEL@)
+include(@PROJECT_SOURCE_DIR@/cmake/LabelProperties.cmake)
+]] @ONLY)
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${_labels})
 endfunction()

@@ -115,14 +115,16 @@ int main(int argc, char** argv) {
           "Days that events are kept; batches' headers, orders and the audit log stay (default 0: for ever)")
       ->check(CLI::Range(0U, 36'500U))
       ->envname("CORDON_KEEP_EVENTS");
-  serve
-      ->add_option("--host-bytes", serve_options.host_bytes_per_second,
-                   "What one host may send: bytes per second (default 8 MiB); more is held back")
-      ->check(CLI::Range(64U * 1024U, 1U << 30U));
-  serve
-      ->add_option("--host-events", serve_options.host_events_per_second,
-                   "What one host may send: events per second (default 20000); more is held back")
-      ->check(CLI::Range(100U, 10'000'000U));
+  serve->add_option("--host-bytes", serve_options.host_bytes_per_second,
+                    "What one host may send: bytes per second (default 8 MiB); more is held back");
+  serve->add_option("--host-events", serve_options.host_events_per_second,
+                    "What one host may send: events per second (default 20000); more is held back");
+  serve->add_option("--host-openings", serve_options.host_openings_per_hour,
+                    "How many streams one host may open per hour (default 3600); more are refused");
+  serve->add_option("--host-renewals", serve_options.host_renewals_per_hour,
+                    "How often one host may renew its certificate per hour (default 360)");
+  serve->add_option("--host-chains", serve_options.host_chains_per_hour,
+                    "How often one host may begin its chain of batches anew per hour (default 20)");
 
   std::filesystem::path data;
   DataCommand on_data = nullptr;

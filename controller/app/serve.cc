@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <future>
 #include <limits>
 #include <memory>
@@ -21,6 +22,8 @@
 
 namespace cordon::controller {
 namespace {
+
+constexpr int64_t kHourNanos = 3600 * kNanosPerSecond;
 
 // Each target has a position of its own: another one begins at the first event.
 std::filesystem::path PositionFile(const ServeOptions& options) {
@@ -46,20 +49,59 @@ absl::StatusOr<int64_t> HostCertificateNanos(const ServeOptions& options) {
   return *nanos;
 }
 
-// A host that was away may catch up as fast as ever: bursts keep their proportion.
-HostLimits LimitsOf(const ServeOptions& options) {
-  HostLimits limits;
-  const auto scale = [](uint32_t per_second, TokenBucket::Rate* rate) {
-    if (per_second == 0) return;
-    rate->burst *= per_second / rate->per_second;
-    rate->per_second = per_second;
-  };
-  scale(options.host_bytes_per_second, &limits.bytes);
-  scale(options.host_events_per_second, &limits.events);
-  return limits;
+struct Budget {
+  const char* flag;
+  std::optional<uint32_t> asked;
+  uint32_t least;  // with which a good agent still does its work
+  uint32_t most;
+  double seconds;  // that `asked` is for
+  TokenBucket::Rate* rate;
+};
+
+absl::Status Apply(const Budget& budget) {
+  if (!budget.asked) return absl::OkStatus();
+  if (*budget.asked < budget.least || *budget.asked > budget.most) {
+    return absl::InvalidArgumentError(
+        StrCat(budget.flag, ": ", *budget.asked, " is not between ", budget.least, " and ", budget.most));
+  }
+  const double per_second = *budget.asked / budget.seconds;
+  // A host that was away may catch up as fast as ever: bursts keep their proportion.
+  budget.rate->burst = std::max(1.0, budget.rate->burst * per_second / budget.rate->per_second);
+  budget.rate->per_second = per_second;
+  return absl::OkStatus();
+}
+
+// Certificates that are good for minutes are renewed often: a good host must not be refused.
+absl::Status CheckRenewals(const ServeOptions& options) {
+  if (!options.host_renewals_per_hour) return absl::OkStatus();
+  CORDON_ASSIGN_OR_RETURN(const int64_t certificate_nanos, HostCertificateNanos(options));
+  const int64_t needed = 2 * kHourNanos / certificate_nanos;
+  if (*options.host_renewals_per_hour >= needed) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      StrCat("--host-renewals: ", *options.host_renewals_per_hour, " is less than the ", needed,
+             " an hour that hosts need with --host-certificates ", options.host_certificates));
 }
 
 }  // namespace
+
+absl::StatusOr<HostLimits> HostLimitsOf(const ServeOptions& options) {
+  constexpr double kSecond = 1;
+  constexpr double kHour = 3'600;
+  constexpr uint32_t kMost = 1'000'000;
+  HostLimits limits;
+  for (const Budget& budget : {
+           Budget{"--host-bytes", options.host_bytes_per_second, 64U << 10U, 1U << 30U, kSecond,
+                  &limits.bytes},
+           Budget{"--host-events", options.host_events_per_second, 100, 10 * kMost, kSecond, &limits.events},
+           Budget{"--host-openings", options.host_openings_per_hour, 60, kMost, kHour, &limits.openings},
+           Budget{"--host-renewals", options.host_renewals_per_hour, 6, kMost, kHour, &limits.renewals},
+           Budget{"--host-chains", options.host_chains_per_hour, 1, kMost, kHour, &limits.chains},
+       }) {
+    CORDON_RETURN_IF_ERROR(Apply(budget));
+  }
+  CORDON_RETURN_IF_ERROR(CheckRenewals(options));
+  return limits;
+}
 
 absl::Status Serve(const ServeOptions& options) {
   if (options.store != "sqlite") {
@@ -70,6 +112,7 @@ absl::Status Serve(const ServeOptions& options) {
   if (!listen.ok()) return Annotate(listen.status(), "--listen");
 
   CORDON_ASSIGN_OR_RETURN(const int64_t host_certificate_nanos, HostCertificateNanos(options));
+  CORDON_ASSIGN_OR_RETURN(const HostLimits host_limits, HostLimitsOf(options));
 
   // Before any other thread runs: they inherit which signals wait for this one.
   std::promise<void> asked;
@@ -81,7 +124,7 @@ absl::Status Serve(const ServeOptions& options) {
   CORDON_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
                           OpenSqliteStore(StoreFile(options.data), *clock));
 
-  ServerOptions server_options{.listen = options.listen, .host_limits = LimitsOf(options)};
+  ServerOptions server_options{.listen = options.listen, .host_limits = host_limits};
   // Hosts come to the port that is listened on, at the names that the certificate carries.
   for (const std::string& name : pki->Names()) {
     server_options.controllers.push_back(ControllerAddress(name, listen->port));

@@ -5,10 +5,9 @@
 #include "common/base/text.h"
 #include "common/base/uuid.h"
 #include "common/crypto/digest.h"
-#include "common/crypto/ed25519.h"
 #include "common/crypto/pem.h"
-#include "common/crypto/x509.h"
 #include "common/wire/operator_identity.h"
+#include "controller/keys/operator_request.h"
 #include "platform/api/files.h"
 
 namespace cordon::ctl {
@@ -17,20 +16,11 @@ namespace {
 constexpr std::string_view kRequestLabel = "CORDON OPERATOR REQUEST";
 constexpr std::string_view kWelcomeLabel = "CORDON OPERATOR WELCOME";
 constexpr std::string_view kPendingLabel = "CORDON OPERATOR PENDING";
-constexpr std::string_view kRequestDomain = "cordon-operator-request-v1";
-constexpr size_t kMaxNameBytes = 100;  // as much as a trust bundle takes
-constexpr size_t kMaxCsrBytes = 16 * 1024;
-constexpr size_t kKeyBytes = 32;
 constexpr size_t kFingerprintBytes = 16;
 constexpr size_t kGroup = 4;
 
 absl::Status Bad(std::string_view what) {
   return absl::InvalidArgumentError(std::string(what));
-}
-
-std::string Unproven(v1::OperatorRequest request) {
-  request.clear_proof();
-  return request.SerializeAsString();
 }
 
 template <typename Message>
@@ -43,35 +33,13 @@ absl::StatusOr<Message> Unarmour(std::string_view label, std::string_view text) 
   return message;
 }
 
-absl::Status CheckRequest(const v1::OperatorRequest& request) {
-  if (request.name().empty() || !IsPlainText(request.name(), kMaxNameBytes)) {
-    return Bad(StrCat("the name is not plain text of 1 to ", kMaxNameBytes, " bytes"));
-  }
-  if (request.unlock_public_key().size() != kKeyBytes) return Bad("the unlock key is not 32 bytes");
-  if (request.csr_der().empty() || request.csr_der().size() > kMaxCsrBytes)
-    return Bad("no certificate request");
-  if (!Verify(kRequestDomain, Unproven(request), request.proof(), request.ed25519_public_key())) {
-    return Bad("it is not signed by the key in it: it was altered, or is not whole");
-  }
-  return absl::OkStatus();
+// Somebody who becomes an operator may be given the role unlock.
+absl::Status CheckNewcomer(const v1::OperatorRequest& request) {
+  CORDON_RETURN_IF_ERROR(controller::CheckRequest(request));
+  return request.unlock_public_key().empty() ? Bad("there is no unlock key in it") : absl::OkStatus();
 }
 
 }  // namespace
-
-absl::StatusOr<v1::OperatorRequest> MakeRequest(const std::string& operator_id, const std::string& name,
-                                                const controller::OperatorKeys& keys) {
-  v1::OperatorRequest request;
-  CORDON_ASSIGN_OR_RETURN(const v1::TrustedOperator trusted, controller::Trusted(operator_id, name, keys));
-  request.set_format(1);
-  request.set_operator_id(operator_id);
-  request.set_name(name);
-  request.set_ed25519_public_key(trusted.ed25519_public_key());
-  request.set_unlock_public_key(trusted.unlock_public_key());
-  CORDON_ASSIGN_OR_RETURN(*request.mutable_csr_der(), MakeCsrDer(*keys.tls));
-  CORDON_ASSIGN_OR_RETURN(*request.mutable_proof(), Sign(kRequestDomain, Unproven(request), *keys.signing));
-  CORDON_RETURN_IF_ERROR(CheckRequest(request));
-  return request;
-}
 
 std::string WriteRequest(const v1::OperatorRequest& request) {
   return PemArmour(kRequestLabel, request.SerializeAsString());
@@ -80,7 +48,7 @@ std::string WriteRequest(const v1::OperatorRequest& request) {
 absl::StatusOr<v1::OperatorRequest> ReadRequest(std::string_view text) {
   absl::StatusOr<v1::OperatorRequest> request = Unarmour<v1::OperatorRequest>(kRequestLabel, text);
   if (!request.ok()) return Annotate(request.status(), "operator request");
-  CORDON_RETURN_IF_ERROR(Annotate(CheckRequest(*request), "operator request"));
+  CORDON_RETURN_IF_ERROR(Annotate(CheckNewcomer(*request), "operator request"));
   return request;
 }
 

@@ -8,16 +8,11 @@
 #include <string>
 #include <string_view>
 
-#include "controller/keys/operator_keys.h"
 #include "cordon/v1/operator.pb.h"
 
 namespace cordon::ctl {
 
 inline constexpr size_t kMaxOperatorFileBytes = 64 * 1024;
-
-// A request for the public halves of `keys`, which proves that its maker has the signing key.
-absl::StatusOr<v1::OperatorRequest> MakeRequest(const std::string& operator_id, const std::string& name,
-                                                const controller::OperatorKeys& keys);
 
 // Armoured text. Reading it checks bounds and, of a request, the proof: INVALID_ARGUMENT names what is wrong.
 std::string WriteRequest(const v1::OperatorRequest& request);

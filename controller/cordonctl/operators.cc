@@ -21,6 +21,7 @@
 #include "controller/cordonctl/signers.h"
 #include "controller/cordonctl/table.h"
 #include "controller/cordonctl/trust_draft.h"
+#include "controller/keys/operator_request.h"
 #include "platform/api/files.h"
 
 namespace cordon::ctl {
@@ -59,7 +60,7 @@ absl::StatusOr<ExitCode> Request(Tool& tool, const OperatorOptions& options) {
   pending.set_name(options.name);
   CORDON_RETURN_IF_ERROR(controller::PutKeys(keys, passphrase, &pending));
   CORDON_ASSIGN_OR_RETURN(const v1::OperatorRequest request,
-                          MakeRequest(pending.operator_id(), options.name, keys));
+                          controller::MakeRequest(pending.operator_id(), options.name, keys, tool.Now()));
   // ~/.config/cordon, the first time; a folder that is there keeps its mode.
   const std::filesystem::path folder = std::filesystem::absolute(identity).parent_path();
   if (std::error_code error; !std::filesystem::exists(folder, error)) {
@@ -86,8 +87,7 @@ absl::StatusOr<ExitCode> Welcome(Tool& tool, const v1::OperatorRequest& request,
   CORDON_ASSIGN_OR_RETURN(const Client* const client, tool.Controller());
   CORDON_ASSIGN_OR_RETURN(const FollowedTrust* const trust, tool.Trust());
   v1::IssueOperatorCertificateRequest ask;
-  ask.set_operator_id(request.operator_id());
-  ask.set_csr_der(request.csr_der());
+  *ask.mutable_request() = request;
   CORDON_ASSIGN_OR_RETURN(const v1::IssueOperatorCertificateResponse issued,
                           client->Call(&Client::Stub::IssueOperatorCertificate, ask));
   v1::OperatorWelcome welcome;
@@ -115,6 +115,8 @@ absl::StatusOr<ExitCode> Welcome(Tool& tool, const v1::OperatorRequest& request,
 absl::StatusOr<ExitCode> Add(Tool& tool, const OperatorOptions& options) {
   CORDON_ASSIGN_OR_RETURN(const std::string text, ReadOperatorFile(options.file));
   CORDON_ASSIGN_OR_RETURN(const v1::OperatorRequest request, ReadRequest(text));
+  // Before anybody signs for a newcomer who would then get no certificate.
+  CORDON_RETURN_IF_ERROR(Annotate(controller::CheckRequestTime(request, tool.Now()), "operator request"));
   CORDON_ASSIGN_OR_RETURN(const std::vector<v1::TrustedOperator::Role> roles, ParseRoles(options.roles));
   CORDON_ASSIGN_OR_RETURN(const std::vector<v1::Threshold> thresholds, ParseThresholds(options.thresholds));
   CORDON_ASSIGN_OR_RETURN(const FollowedTrust* const trust, tool.Trust());

@@ -11,6 +11,7 @@
 #include "controller/cordonctl/identity.h"
 #include "controller/cordonctl/operator_files.h"
 #include "controller/cordonctl/trust_draft.h"
+#include "controller/keys/operator_request.h"
 #include "platform/api/files.h"
 
 namespace cordon::ctl {
@@ -53,10 +54,11 @@ absl::StatusOr<ExitCode> RenewCertificate(Tool& tool) {
   CORDON_ASSIGN_OR_RETURN(const std::string path, tool.IdentityPath());
   CORDON_ASSIGN_OR_RETURN(const Client* const client, tool.Controller());
   CORDON_ASSIGN_OR_RETURN(v1::OperatorIdentity identity, tool.IdentityAtAnyTime());
+  CORDON_ASSIGN_OR_RETURN(EVP_PKEY* const signing, tool.SigningKey());
   CORDON_ASSIGN_OR_RETURN(const KeyPtr key, NewTlsKey());
   v1::IssueOperatorCertificateRequest request;
-  request.set_operator_id(identity.operator_id());
-  CORDON_ASSIGN_OR_RETURN(*request.mutable_csr_der(), MakeCsrDer(*key));
+  CORDON_ASSIGN_OR_RETURN(*request.mutable_request(),
+                          controller::MakeRenewal(identity, *signing, *key, tool.Now()));
   CORDON_ASSIGN_OR_RETURN(const v1::IssueOperatorCertificateResponse issued,
                           client->Call(&Client::Stub::IssueOperatorCertificate, request));
   CORDON_RETURN_IF_ERROR(CheckCertificate(issued.certificate_pem(), identity.ca_pem(), tool.Now()));

@@ -188,17 +188,22 @@ absl::StatusOr<IssuedKeyPair> Pki::IssueBootstrap(std::string_view enrollment_id
 }
 
 absl::StatusOr<IssuedCertificate> Pki::IssueOperator(std::string_view operator_id, EVP_PKEY& key) const {
-  return WithInfo(IssueForKey(*ca_key_, ca_pem_, key, OperatorRequest(operator_id)));
+  return WithInfo(IssueForKey(*ca_key_, ca_pem_, key,
+                              RequestOfOperator(operator_id, clock_.WallNanos(), kOperatorCertificateNanos)));
 }
 
-absl::StatusOr<IssuedCertificate> Pki::IssueOperator(std::string_view operator_id,
-                                                     std::string_view csr_der) const {
-  return WithInfo(IssueFromCsr(*ca_key_, ca_pem_, csr_der, OperatorRequest(operator_id)));
+absl::StatusOr<IssuedCertificate> Pki::IssueOperator(std::string_view operator_id, std::string_view csr_der,
+                                                     int64_t made_unix_nanos) const {
+  const int64_t now = clock_.WallNanos();
+  // A clock that is ahead gains nothing.
+  const int64_t left = std::min(made_unix_nanos, now) - now + kOperatorCertificateNanos;
+  if (left <= 0)
+    return absl::InvalidArgumentError("the certificate would have ended: the request is too old");
+  return WithInfo(IssueFromCsr(*ca_key_, ca_pem_, csr_der, RequestOfOperator(operator_id, now, left)));
 }
 
-CertificateRequest Pki::OperatorRequest(std::string_view operator_id) const {
-  return RequestFor({IdentityKind::kOperator, options_.organisation, std::string(operator_id)},
-                    clock_.WallNanos(), kOperatorCertificateNanos);
+CertificateRequest Pki::RequestOfOperator(std::string_view operator_id, int64_t now, int64_t length) const {
+  return RequestFor({IdentityKind::kOperator, options_.organisation, std::string(operator_id)}, now, length);
 }
 
 }  // namespace cordon::controller

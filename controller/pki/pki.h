@@ -95,18 +95,18 @@ class Pki {
   absl::StatusOr<IssuedKeyPair> IssueBootstrap(std::string_view enrollment_id,
                                                int64_t not_after_unix_nanos) const;
 
-  // An operator's certificate for a key at hand, or for the one in a request, of which only the key is taken.
-  // INVALID_ARGUMENT: a bad request.
+  // An operator's certificate for a key at hand, or for the one in a request, of which only the key is taken;
+  // that one ends a year after the request was made. INVALID_ARGUMENT: a bad request, or that year is over.
   absl::StatusOr<IssuedCertificate> IssueOperator(std::string_view operator_id, EVP_PKEY& key) const;
-  absl::StatusOr<IssuedCertificate> IssueOperator(std::string_view operator_id,
-                                                  std::string_view csr_der) const;
+  absl::StatusOr<IssuedCertificate> IssueOperator(std::string_view operator_id, std::string_view csr_der,
+                                                  int64_t made_unix_nanos) const;
 
  private:
   Pki(PkiOptions options, const Clock& clock, int64_t host_certificate_nanos)
       : options_(std::move(options)), clock_(clock), host_certificate_nanos_(host_certificate_nanos) {}
   // Reads what the server shows, or makes it anew.
   absl::Status LoadOwn(const std::filesystem::path& folder);
-  CertificateRequest OperatorRequest(std::string_view operator_id) const;
+  CertificateRequest RequestOfOperator(std::string_view operator_id, int64_t now, int64_t length) const;
   // Reads the audit log's key, or makes one for a fleet that was made before there was any.
   absl::Status LoadAuditKey(const std::filesystem::path& folder);
 

@@ -3,20 +3,37 @@
 
 #include "common/base/status.h"
 #include "common/base/text.h"
-#include "common/base/uuid.h"
 #include "common/wire/json.h"
 #include "common/wire/trust_bundle.h"
+#include "controller/keys/operator_request.h"
 #include "controller/server/authorize.h"
 #include "controller/server/operator_calls.h"
 
 namespace cordon::controller {
 namespace {
 
-constexpr size_t kMaxCsrBytes = 16 * 1024;
+// cordonctl refuses what the CA would.
+static_assert(kRequestNanos == kOperatorCertificateNanos);
 
 const v1::TrustedOperator* Find(const v1::TrustBundle& bundle, std::string_view operator_id) {
   const auto found = std::ranges::find(bundle.operators(), operator_id, &v1::TrustedOperator::operator_id);
   return found == bundle.operators().end() ? nullptr : &*found;
+}
+
+// A certificate speaks for its operator. Neither a role nor that operator's own certificate gets another one:
+// who has the signing key does, and nobody else (decision 0045).
+absl::Status CheckSignedByItsOperator(const v1::TrustBundle& bundle, const v1::OperatorRequest& request) {
+  const v1::TrustedOperator* const person = Find(bundle, request.operator_id());
+  if (person == nullptr) {
+    return absl::NotFoundError(StrCat("the trust bundle in force (version ", bundle.version(),
+                                      ") names no operator ", request.operator_id(),
+                                      ": have the change of trust with this operator approved first"));
+  }
+  if (person->ed25519_public_key() == request.ed25519_public_key()) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      StrCat("the request is not signed by the key that the trust bundle in force (version ",
+             bundle.version(), ") names for operator ", request.operator_id(),
+             ": only the operator can ask, with the signing key that is in force"));
 }
 
 }  // namespace
@@ -52,27 +69,26 @@ absl::Status GetTrustHistory(ServerParts& parts, const v1::GetTrustHistoryReques
 absl::Status IssueOperatorCertificate(ServerParts& parts, const Identity& caller,
                                       const v1::IssueOperatorCertificateRequest& request,
                                       v1::IssueOperatorCertificateResponse* response) {
-  if (!IsUuid(request.operator_id())) return absl::InvalidArgumentError("operator_id is not a UUID");
-  if (request.csr_der().empty() || request.csr_der().size() > kMaxCsrBytes) {
+  if (!request.has_request()) {
     return absl::InvalidArgumentError(
-        StrCat("csr_der: ", request.csr_der().size(), " bytes, must be 1 to ", kMaxCsrBytes));
+        "request is missing: a certificate is issued for what its operator signed; use a cordonctl as new as "
+        "this controller");
   }
+  const v1::OperatorRequest& asked = request.request();
+  CORDON_RETURN_IF_ERROR(Annotate(CheckRequest(asked), "request"));
+  CORDON_RETURN_IF_ERROR(Annotate(CheckRequestTime(asked, parts.clock.WallNanos()), "request"));
   CORDON_ASSIGN_OR_RETURN(const v1::TrustedOperator person, TrustedCaller(parts, caller));
-  // A certificate speaks for its operator in the audit log: nobody gets one for somebody else by himself.
-  if (caller.id != request.operator_id() && !HasRole(person, v1::TrustedOperator::ROLE_TRUST)) {
+  if (caller.id != asked.operator_id() && !HasRole(person, v1::TrustedOperator::ROLE_TRUST)) {
     return absl::PermissionDeniedError("a certificate for another operator needs the role trust");
   }
   CORDON_ASSIGN_OR_RETURN(const v1::TrustBundle bundle, TrustInForce(parts));
-  if (Find(bundle, request.operator_id()) == nullptr) {
-    return absl::NotFoundError(StrCat("the trust bundle in force (version ", bundle.version(),
-                                      ") names no operator ", request.operator_id(),
-                                      ": have the change of trust with this operator approved first"));
-  }
-  CORDON_ASSIGN_OR_RETURN(const IssuedCertificate issued,
-                          parts.pki.IssueOperator(request.operator_id(), request.csr_der()));
+  CORDON_RETURN_IF_ERROR(CheckSignedByItsOperator(bundle, asked));
+  CORDON_ASSIGN_OR_RETURN(
+      const IssuedCertificate issued,
+      parts.pki.IssueOperator(asked.operator_id(), asked.csr_der(), asked.made_unix_nanos()));
   CORDON_RETURN_IF_ERROR(parts.store.RecordOperatorCertificate(
-      request.operator_id(), {issued.serial_hex, issued.not_before_unix_nanos, issued.not_after_unix_nanos},
-      {ActorName(caller), "operator.certificate", StrCat("operator/", request.operator_id()),
+      asked.operator_id(), {issued.serial_hex, issued.not_before_unix_nanos, issued.not_after_unix_nanos},
+      {ActorName(caller), "operator.certificate", StrCat("operator/", asked.operator_id()),
        StrCat("serial ", issued.serial_hex, ", until ", FormatTime(issued.not_after_unix_nanos))}));
   response->set_certificate_pem(issued.pem);
   return absl::OkStatus();

@@ -3,8 +3,11 @@
 #include <array>
 #include <atomic>
 #include <boost/asio/connect.hpp>
+#include <boost/asio/packaged_task.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <future>
 #include <string>
 #include <vector>
 
@@ -80,6 +83,21 @@ struct Relay::State : std::enable_shared_from_this<Relay::State> {
     return false;
   }
 
+  int Reset() {
+    int ended = 0;
+    for (const std::shared_ptr<Pair>& pair : pairs) {
+      if (pair->dead || !pair->server.is_open()) continue;
+      boost::system::error_code ignored;
+      for (tcp::socket* const end : {&pair->client, &pair->server}) {
+        end->set_option(boost::asio::socket_base::linger(true, 0),
+                        ignored);  // a reset in the place of an end
+        end->close(ignored);
+      }
+      ++ended;
+    }
+    return ended;
+  }
+
   boost::asio::io_context& loop;
   tcp::acceptor acceptor;
   const uint16_t to_port;
@@ -104,6 +122,9 @@ uint16_t Relay::Port() const {
 }
 void Relay::Swallow() {
   state_->swallow = true;
+}
+int Relay::Reset() {
+  return boost::asio::post(loop_, std::packaged_task<int()>([this] { return state_->Reset(); })).get();
 }
 void Relay::SetDelay(std::chrono::milliseconds each_way) {
   state_->delay = each_way;

@@ -10,7 +10,8 @@
 namespace cordon::testing {
 
 // A TCP relay on 127.0.0.1, in the network namespace of the thread that makes it. It can be slow to deliver,
-// and it can turn into a black hole: connections stay open and nothing passes. Thread-safe.
+// it can reset what stands, and it can turn into a black hole: connections stay open and nothing passes.
+// Thread-safe.
 class Relay {
  public:
   explicit Relay(uint16_t to_port);
@@ -21,6 +22,8 @@ class Relay {
   uint16_t Port() const;
   // Connections that stand, and those that come, carry nothing from now on.
   void Swallow();
+  // Ends the connections that stand by a reset, both ways. How many these were.
+  int Reset();
   // What is read from now on is passed on this much later, each way. Not to be shortened while something is
   // on its way.
   void SetDelay(std::chrono::milliseconds each_way);

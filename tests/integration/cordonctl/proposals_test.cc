@@ -1,4 +1,4 @@
-// Two people with a cordonctl each, and a real controller between them (AUT-3).
+// Two people with a cordonctl each, and a real controller between them (AUT-3): proposals and trust.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,11 +9,7 @@
 #include <sstream>
 #include <thread>
 
-#include "common/base/strings.h"
-#include "common/wire/operator_identity.h"
-#include "controller/cordonctl/run.h"
-#include "tests/support/ctl_call.h"
-#include "tests/support/server_box.h"
+#include "tests/integration/cordonctl/two_people.h"
 
 namespace cordon::ctl {
 namespace {
@@ -24,71 +20,6 @@ using ::testing::Not;
 using testing::TestOperator;
 using Class = v1::Threshold;
 using Role = v1::TrustedOperator;
-
-using Result = testing::CtlResult;
-
-class TwoPeople : public ::testing::Test {
- protected:
-  TwoPeople() {
-    WriteIdentity("alex", box_.Fleet().OperatorId(), box_.Fleet().OperatorKey());
-    WriteIdentity("blake", blake_.id, *blake_.key);
-  }
-
-  void WriteIdentity(const std::string& name, const std::string& id, EVP_PKEY& key) {
-    const TlsIdentity tls = box_.OperatorTls(id);
-    const controller::Fleet fleet = Must(box_.Store().GetFleet());
-    v1::OperatorIdentity identity;
-    identity.set_format(1);
-    identity.set_operator_id(id);
-    identity.set_name(name);
-    identity.set_fleet_id(box_.Fleet().FleetId());
-    identity.add_controllers(StrCat("127.0.0.1:", box_.Server().Port()));
-    identity.set_ca_pem(box_.Ca().CaPem());
-    identity.set_certificate_pem(tls.certificate_pem);
-    identity.set_key_pem(tls.key_pem);
-    identity.set_signing_key_pem(Must(PrivateKeyToPem(key)));
-    identity.set_trust_bundle_sha256(Sha256(fleet.trust_bundle.bundle()));
-    identity.set_trust_version(1);
-    std::ofstream(File(name)) << WriteOperatorIdentity(identity);
-    std::filesystem::permissions(File(name),
-                                 std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
-  }
-  std::string File(const std::string& name) const { return (folder_ / name).string(); }
-
-  Result Call(const std::string& who, std::vector<std::string> args, const std::string& typed = "") {
-    return testing::CallCtl(File(who), std::move(args), typed, WallNowNanos);
-  }
-  static std::vector<std::string> Dark(const std::vector<std::string>& more = {}) {
-    std::vector<std::string> args = {"isolate",    "reception-1", "--level",  "dark",
-                                     "--fallback", "hold",        "--reason", "a remote session"};
-    return With(std::move(args), more);
-  }
-  static std::vector<std::string> With(std::vector<std::string> args, const std::vector<std::string>& more) {
-    args.insert(args.end(), more.begin(), more.end());
-    return args;
-  }
-  std::string Newest() {
-    v1::Order order;
-    order.ParseFromString(Must(box_.Store().ListOrders(1, "")).orders.at(0).order().order());
-    return order.order_id();
-  }
-  // Proposed by alex; its id.
-  std::string Propose() {
-    const Result proposed = Call("alex", Dark());
-    if (proposed.status != 4) throw std::runtime_error(proposed.out + proposed.err);
-    return Newest();
-  }
-  v1::ProposalState StateOf(const std::string& id) { return Must(box_.Store().GetOrder(id)).proposal; }
-  size_t Due() { return Must(box_.Store().OrdersFor(host_.id, {})).size(); }
-
-  testing::TempFolder folder_;
-  TestOperator blake_;
-  testing::ServerBox box_{{}, [this](v1::TrustBundle& bundle) {
-                            Trust(blake_, {Role::ROLE_ISOLATE, Role::ROLE_TRUST}, &bundle);
-                            testing::SetThreshold(Class::ACTION_CLASS_ISOLATE_HARD, 2, &bundle);
-                          }};
-  testing::TestHost host_ = box_.AddHost();
-};
 
 TEST_F(TwoPeople, AUT3_OneProposesAndTheOtherApproves) {
   const Result proposed = Call("alex", Dark());
@@ -218,111 +149,6 @@ TEST_F(TwoPeople, AUT3_WithoutAChainNothingIsSigned) {
   EXPECT_THAT(approved.err, HasSubstr("sign nothing before you know why"));
   EXPECT_EQ(StateOf(id), v1::PROPOSAL_STATE_OPEN);
   EXPECT_EQ(Call("blake", {"hosts"}).status, 0) << "who looks needs no trust";
-}
-
-TEST_F(TwoPeople, AUT3_AThirdJoinsWithKeysOfTheirOwnAndLeaves) {
-  const std::vector<std::string> request = {
-      "operator", "request", "--name", "casey", "--out", File("casey.request"), "--no-passphrase"};
-  ASSERT_EQ(Call("casey", request).status, 0);
-  EXPECT_EQ(Call("casey", request).status, 1) << "keys that wait are not overwritten";
-  const std::vector<std::string> add = {"operator",      "add",   File("casey.request"), "--role",
-                                        "isolate,trust", "--out", File("casey.welcome"), "--reason",
-                                        "holidays"};
-  EXPECT_EQ(Call("alex", add).status, 2) << "nobody to ask";
-  const Result added = Call("alex", add, "y\n");
-  ASSERT_EQ(added.status, 0) << added.err;
-  EXPECT_THAT(added.err, HasSubstr("new operator casey"));
-  EXPECT_THAT(added.err, HasSubstr("fingerprint of the request: "));
-  ASSERT_EQ(Call("casey", {"operator", "accept", File("casey.welcome"), "--yes"}).status, 0);
-  EXPECT_FALSE(std::filesystem::exists(File("casey.pending")));
-  EXPECT_THAT(Call("casey", {"operator", "list"}).out, HasSubstr("casey"));
-
-  const std::string id = Propose();
-  EXPECT_EQ(Call("casey", {"orders", "approve", id, "--yes"}).status, 0);
-  EXPECT_EQ(Due(), 2U) << "the change of trust, and dark";
-
-  const std::string second = Propose();
-  const std::vector<std::string> remove = {"operator", "remove", "casey", "--reason", "left", "--yes"};
-  ASSERT_EQ(Call("blake", remove).status, 0);
-  EXPECT_EQ(Call("blake", remove).status, 1) << "there is no such operator now";
-  const Result late = Call("casey", {"orders", "approve", second, "--yes"});
-  EXPECT_EQ(late.status, 1);
-  EXPECT_THAT(late.err, HasSubstr("your signature would not count"));
-  EXPECT_EQ(Call("casey", {"orders", "withdraw", second, "--reason", "no"}).status, 1);
-}
-
-TEST_F(TwoPeople, AUT3_AHigherThresholdForTrustIsAStepOfItsOwnAndThenNeedsBoth) {
-  ASSERT_EQ(Call("alex", {"operator", "threshold", "trust=2", "--reason", "two people", "--yes"}).status, 4)
-      << "the new bundle needs blake too";
-  const std::string id = Newest();
-  const Result approved = Call("blake", {"orders", "approve", id}, "y\n");
-  EXPECT_EQ(approved.status, 0) << approved.err;
-  EXPECT_THAT(approved.err, HasSubstr("signatures for trust: 1 becomes 2"));
-
-  ASSERT_EQ(Call("casey", {"operator", "request", "--name", "casey", "--out", File("casey.request"),
-                           "--no-passphrase"})
-                .status,
-            0);
-  std::vector<std::string> add = {"operator", "add",   File("casey.request"), "--role",   "isolate,trust",
-                                  "--yes",    "--out", File("casey.welcome"), "--reason", "holidays"};
-  const Result both = Call("alex", With(add, {"--threshold", "trust=3"}));
-  EXPECT_EQ(both.status, 1);
-  EXPECT_THAT(both.err, HasSubstr("Go in two steps"));
-  const Result proposed = Call("alex", add);
-  EXPECT_EQ(proposed.status, 4) << proposed.err;
-  EXPECT_THAT(proposed.err, HasSubstr("give this command again"));
-  EXPECT_FALSE(std::filesystem::exists(File("casey.welcome")));
-  EXPECT_EQ(Call("blake", {"orders", "approve", Newest(), "--yes"}).status, 0);
-  EXPECT_EQ(Call("alex", add).status, 0);
-  EXPECT_TRUE(std::filesystem::exists(File("casey.welcome")));
-}
-
-TEST_F(TwoPeople, AUT3_NewKeysOfOneWhoStaysTakeThePlaceOfTheOld) {
-  std::filesystem::copy(File("blake"), File("stolen"));
-  const std::vector<std::string> rotate = {"operator", "rotate",        "--no-passphrase",
-                                           "--reason", "a lost laptop", "--yes"};
-  const Result rotated = Call("blake", rotate);
-  ASSERT_EQ(rotated.status, 0) << rotated.err;
-  EXPECT_THAT(rotated.err, HasSubstr("another signing key"));
-  EXPECT_FALSE(std::filesystem::exists(File("blake.pending")));
-  const std::string id = Propose();
-  const Result stolen = Call("stolen", {"orders", "approve", id, "--yes"});
-  EXPECT_EQ(stolen.status, 1);
-  EXPECT_THAT(stolen.err, HasSubstr("counts for nothing"));
-  EXPECT_EQ(Call("blake", {"orders", "approve", id, "--yes"}).status, 0);
-
-  // Where changes of trust need two, the new keys wait for the other person.
-  ASSERT_EQ(Call("alex", {"operator", "threshold", "trust=2", "--reason", "two people", "--yes"}).status, 4);
-  ASSERT_EQ(Call("blake", {"orders", "approve", Newest(), "--yes"}).status, 0);
-  EXPECT_EQ(Call("blake", rotate).status, 4);
-  EXPECT_EQ(Call("blake", rotate).status, 1) << "not yet";
-  ASSERT_EQ(Call("alex", {"orders", "approve", Newest(), "--yes"}).status, 0);
-  EXPECT_EQ(Call("blake", rotate).status, 0);
-  EXPECT_EQ(Call("blake", {"orders", "approve", Propose(), "--yes"}).status, 0);
-}
-
-TEST_F(TwoPeople, AUT1_ANewCertificateIsForANewKeyAndTheSameOperator) {
-  const auto read = [&] {
-    std::ifstream file(File("blake"));
-    std::stringstream text;
-    text << file.rdbuf();
-    return Must(ReadOperatorIdentity(text.str()));
-  };
-  const v1::OperatorIdentity before = read();
-  ASSERT_EQ(Call("blake", {"operator", "renew"}).status, 0);
-  const v1::OperatorIdentity after = read();
-  EXPECT_NE(after.certificate_pem(), before.certificate_pem());
-  EXPECT_NE(after.key_pem(), before.key_pem());
-  EXPECT_EQ(after.signing_key_pem(), before.signing_key_pem());
-  EXPECT_EQ(Call("blake", {"hosts"}).status, 0);
-}
-
-TEST_F(TwoPeople, AUT3_AnotherPassphraseSealsTheSameKeys) {
-  std::ofstream(File("new")) << "correct horse battery\n";
-  ASSERT_EQ(Call("blake", {"operator", "passphrase", "--new-passphrase-file", File("new")}).status, 0);
-  const std::string id = Propose();
-  EXPECT_EQ(Call("blake", {"orders", "approve", id, "--yes"}).status, 1) << "sealed, and nobody to ask";
-  EXPECT_EQ(Call("blake", {"--passphrase-file", File("new"), "orders", "approve", id, "--yes"}).status, 0);
 }
 
 }  // namespace

@@ -92,6 +92,14 @@ TEST_F(BadLine, TEL2_OrdersAndWhatHappensNowGoBeforeABacklogAndAllIsStoredOnce) 
   std::this_thread::sleep_for(seconds(5));
   relay_->Restore();
 
+  // And resets, one after the other, of whatever has come back.
+  int resets = 0;
+  for (int tries = 0; resets < 3 && tries < 60; ++tries) {
+    std::this_thread::sleep_for(seconds(2));
+    if (relay_->Reset() > 0) ++resets;
+  }
+  EXPECT_EQ(resets, 3) << "the agent did not come back to be reset";
+
   std::map<int, int> stored;
   EXPECT_TRUE(Eventually([&] { return (stored = Stored("backlog")).size() == kBacklog; }, seconds(400)))
       << stored.size() << " of " << kBacklog;

@@ -53,6 +53,41 @@ TEST(ServerEnroll, GivesAHostItsCertificateIdAndTrustBundle) {
   EXPECT_EQ(j.Used(), 1U);
 }
 
+// A disk that was written anew has lost its key: the host joins again, under its name, as another one.
+TEST(ServerEnroll, AUT2_AHostThatWasSetUpAnewIsAnotherOneThanBefore) {
+  Joining j;
+  v1::EnrollResponse before;
+  ASSERT_THAT(j.Try(&before), IsOk());
+  v1::SubmitOrderResponse submitted;
+  Must(j.box.Submit(j.box.Signed(j.box.IsolateHosts({before.host_id()})), &submitted));
+  const KeyPtr new_key = Must(NewTlsKey());
+  j.request = ServerBox::EnrollRequestFor(j.file, *new_key);
+  v1::EnrollResponse after;
+  ASSERT_THAT(j.Try(&after), IsOk());
+  EXPECT_EQ(j.Used(), 2U);
+  EXPECT_NE(after.host_id(), before.host_id());
+  EXPECT_EQ(Must(j.box.Store().GetHost(after.host_id())).facts.host_name(),
+            Must(j.box.Store().GetHost(before.host_id())).facts.host_name());
+  // What the old one was told is not the new one's, and what the old disk can still do ends with a
+  // revocation.
+  EXPECT_EQ(Must(j.box.Store().OrdersFor(before.host_id(), {})).size(), 1U);
+  EXPECT_EQ(Must(j.box.Store().OrdersFor(after.host_id(), {})).size(), 0U);
+  const auto greets = [&](const v1::EnrollResponse& host, const EVP_PKEY& key) {
+    const auto gateway = j.box.Gateway({j.file.ca_pem(), host.certificate_pem(), Must(PrivateKeyToPem(key))});
+    ControlClient control([&](auto* context) { return gateway->Control(context); });
+    return control.Send(HelloOf("reception-1")) && control.Read().has_value();
+  };
+  EXPECT_TRUE(greets(before, *j.key));
+  EXPECT_TRUE(greets(after, *new_key));
+  v1::RevokeHostRequest revoke;
+  revoke.set_host_id(before.host_id());
+  revoke.set_reason("set up anew");
+  v1::RevokeHostResponse revoked;
+  Must(Call([&](auto* context) { return j.box.Operator().RevokeHost(context, revoke, &revoked); }));
+  EXPECT_FALSE(greets(before, *j.key));
+  EXPECT_TRUE(greets(after, *new_key));
+}
+
 TEST(ServerEnroll, AUT1_ATokenThatIsWrongOrUsedUpJoinsNobody) {
   Joining j;
   const std::string good = j.request.token();

@@ -85,18 +85,6 @@ struct Fixture {
     order.mutable_trust()->mutable_bundle()->set_bundle(bundle.SerializeAsString());
     return order;
   }
-  std::string Csr() { return Must(MakeCsrDer(*Must(NewTlsKey()))); }
-  absl::StatusOr<std::string> Certificate(v1::Operator::Stub& stub, const std::string& operator_id,
-                                          const std::string& csr_der) {
-    v1::IssueOperatorCertificateRequest request;
-    request.set_operator_id(operator_id);
-    request.set_csr_der(csr_der);
-    v1::IssueOperatorCertificateResponse response;
-    const absl::Status status =
-        Call([&](auto* context) { return stub.IssueOperatorCertificate(context, request, &response); });
-    if (!status.ok()) return status;
-    return response.certificate_pem();
-  }
 };
 
 TEST(ServerProposals, AUT3_GoToTheHostWithTheSecondSignature) {
@@ -309,24 +297,6 @@ TEST(ServerTrust, AUT1_AnEnrolmentFileStaysGoodThroughAChange) {
   const std::vector<controller::OrderRecord> due = Must(f.box.Store().OrdersFor(enrolled.host_id(), {}));
   ASSERT_THAT(due, SizeIs(1)) << "and what changed since";
   EXPECT_EQ(due[0].order_id, change.order_id());
-}
-
-TEST(ServerTrust, AUT2_ACertificateIsForAnOperatorInForceAndItsKeyAlone) {
-  Fixture f;
-  v1::Operator::Stub& by_alex = f.box.Operator();
-  EXPECT_THAT(f.Certificate(by_alex, f.casey.id, f.Csr()), Fails(absl::StatusCode::kNotFound, f.casey.id));
-  EXPECT_THAT(f.Certificate(by_alex, "x", f.Csr()), Fails(kInvalid, "operator_id"));
-  EXPECT_THAT(f.Certificate(by_alex, f.blake.id, "x"), Fails(kInvalid, ""));
-  EXPECT_THAT(f.Certificate(by_alex, f.blake.id, std::string(16 * 1024 + 1, 'x')),
-              Fails(kInvalid, "csr_der"));
-  const std::string pem = Must(f.Certificate(by_alex, f.blake.id, f.Csr()));
-  EXPECT_EQ(Must(ReadCertificate(pem)).identity,
-            (Identity{IdentityKind::kOperator, f.box.Fleet().Organisation(), f.blake.id}));
-  EXPECT_EQ(f.box.Audit().back().action(), "operator.certificate");
-  EXPECT_EQ(f.box.Audit().back().subject(), "operator/" + f.blake.id);
-  // Blake has no role trust: a certificate for oneself, and for nobody else.
-  EXPECT_THAT(f.Certificate(*f.by_blake, f.blake.id, f.Csr()), IsOk());
-  EXPECT_THAT(f.Certificate(*f.by_blake, f.box.Fleet().OperatorId(), f.Csr()), Fails(kDenied, "role trust"));
 }
 
 }  // namespace

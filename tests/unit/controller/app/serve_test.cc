@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include "controller/app/init.h"
@@ -16,6 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::Fails;
+using testing::IsOk;
 using testing::Must;
 using testing::TempFolder;
 
@@ -57,6 +60,62 @@ TEST(Serve, HostsCertificatesOfNoUsefulLengthAreRefused) {
     f.options.host_certificates = bad;
     EXPECT_THAT(Serve(f.options), Fails(kInvalid, "--host-certificates")) << bad;
   }
+}
+
+// What no host could work with, or what bounds nothing, and what is within.
+TEST(Serve, BudgetsOutOfBoundsAreRefused) {
+  struct Bounds {
+    const char* flag;
+    std::optional<uint32_t> ServeOptions::* option;
+    uint32_t least;
+    uint32_t most;
+  };
+  for (const Bounds& bounds : {
+           Bounds{"--host-bytes", &ServeOptions::host_bytes_per_second, 65'536, 1U << 30U},
+           Bounds{"--host-events", &ServeOptions::host_events_per_second, 100, 10'000'000},
+           Bounds{"--host-openings", &ServeOptions::host_openings_per_hour, 60, 1'000'000},
+           Bounds{"--host-renewals", &ServeOptions::host_renewals_per_hour, 6, 1'000'000},
+           Bounds{"--host-chains", &ServeOptions::host_chains_per_hour, 1, 1'000'000},
+       }) {
+    Fixture f;
+    for (const uint32_t bad : {0U, bounds.least - 1, bounds.most + 1, UINT32_MAX}) {
+      f.options.*bounds.option = bad;
+      EXPECT_THAT(Serve(f.options), Fails(kInvalid, StrCat(bounds.flag, ": ", bad))) << bad;
+    }
+    for (const uint32_t good : {bounds.least, bounds.most}) {
+      f.options.*bounds.option = good;
+      EXPECT_THAT(HostLimitsOf(f.options), IsOk()) << bounds.flag << " " << good;
+    }
+  }
+}
+
+// A budget that a good host's own renewals would go beyond.
+TEST(Serve, FewerRenewalsThanCertificatesNeedAreRefused) {
+  ServeOptions options{.host_certificates = "1m", .host_renewals_per_hour = 119};
+  EXPECT_THAT(HostLimitsOf(options), Fails(kInvalid, "less than the 120 an hour"));
+  EXPECT_THAT(Serve(options), Fails(kInvalid, "--host-renewals"));
+  options.host_renewals_per_hour = 120;
+  EXPECT_THAT(HostLimitsOf(options), IsOk());
+}
+
+TEST(Serve, BudgetsKeepTheProportionOfTheirBursts) {
+  const HostLimits usual = Must(HostLimitsOf({}));
+  EXPECT_EQ(usual.openings.burst, HostLimits().openings.burst) << "what nobody asked for stays";
+  const HostLimits limits = Must(HostLimitsOf({.host_bytes_per_second = 4U << 20U,
+                                               .host_events_per_second = 40'000,
+                                               .host_openings_per_hour = 60,
+                                               .host_renewals_per_hour = 6,
+                                               .host_chains_per_hour = 40}));
+  EXPECT_DOUBLE_EQ(limits.bytes.burst, usual.bytes.burst / 2);
+  EXPECT_DOUBLE_EQ(limits.events.burst, usual.events.burst * 2);
+  EXPECT_DOUBLE_EQ(limits.openings.per_second, 60.0 / 3'600);
+  EXPECT_DOUBLE_EQ(limits.openings.burst, 10);
+  EXPECT_DOUBLE_EQ(limits.renewals.per_second, 6.0 / 3'600);
+  EXPECT_NEAR(limits.renewals.burst, 1, 1e-9);
+  EXPECT_TRUE(TokenBucket(limits.renewals, 0).Take(1, 0)) << "one at least can be had";
+  EXPECT_DOUBLE_EQ(limits.chains.per_second, 40.0 / 3'600);
+  EXPECT_DOUBLE_EQ(limits.chains.burst, 40);
+  EXPECT_EQ(limits.messages.per_second, usual.messages.per_second);
 }
 
 TEST(Serve, AFolderThatInitDidNotMakeIsTold) {

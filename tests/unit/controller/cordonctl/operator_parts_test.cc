@@ -9,6 +9,7 @@
 #include "common/crypto/digest.h"
 #include "controller/cordonctl/operator_files.h"
 #include "controller/cordonctl/trust_draft.h"
+#include "controller/keys/operator_request.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_orders.h"
 
@@ -29,7 +30,7 @@ constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 struct Newcomer {
   controller::OperatorKeys keys = Must(controller::NewOperatorKeys());
   std::string id = NewUuid();
-  v1::OperatorRequest request = Must(MakeRequest(id, "blake", keys));
+  v1::OperatorRequest request = Must(controller::MakeRequest(id, "blake", keys, WallNowNanos()));
 };
 
 TEST(OperatorRequest, AUT3_IsProvenByItsOwnKeyAndReadAsItWasWritten) {
@@ -56,11 +57,24 @@ TEST(OperatorRequest, AUT6_OutOfBoundsIsRefused) {
   EXPECT_THAT(refusal([](auto& r) { r.set_format(2); }), Fails(kInvalid, "format 2"));
   EXPECT_THAT(refusal([](auto& r) { r.set_operator_id("x"); }), Fails(kInvalid, "operator id"));
   EXPECT_THAT(refusal([](auto& r) { r.set_name(std::string(101, 'x')); }), Fails(kInvalid, "name"));
-  EXPECT_THAT(refusal([](auto& r) { r.clear_unlock_public_key(); }), Fails(kInvalid, "unlock key"));
+  EXPECT_THAT(refusal([](auto& r) { r.mutable_unlock_public_key()->pop_back(); }),
+              Fails(kInvalid, "unlock key"));
+  EXPECT_THAT(refusal([](auto& r) { r.clear_made_unix_nanos(); }), Fails(kInvalid, "older cordonctl"));
   EXPECT_THAT(refusal([](auto& r) { r.set_csr_der(std::string(16 * 1024 + 1, 'x')); }),
               Fails(kInvalid, "certificate request"));
   EXPECT_THAT(ReadRequest("no armour"), Fails(kInvalid, "operator request"));
-  EXPECT_THAT(MakeRequest(NewUuid(), "", blake.keys), Fails(kInvalid, "name"));
+  EXPECT_THAT(controller::MakeRequest(NewUuid(), "", blake.keys, WallNowNanos()), Fails(kInvalid, "name"));
+}
+
+// A renewal is for a certificate alone, and makes nobody an operator.
+TEST(OperatorRequest, ARenewalIsNoRequestToJoin) {
+  const Newcomer blake;
+  v1::OperatorIdentity identity;
+  identity.set_operator_id(blake.id);
+  identity.set_name("blake");
+  const v1::OperatorRequest renewal =
+      Must(controller::MakeRenewal(identity, *blake.keys.signing, *blake.keys.tls, WallNowNanos()));
+  EXPECT_THAT(ReadRequest(WriteRequest(renewal)), Fails(kInvalid, "no unlock key"));
 }
 
 TEST(OperatorWelcome, AUT3_FitsOnlyTheKeysThatAskedForIt) {

@@ -174,7 +174,8 @@ TEST(Pki, AnOperatorsCertificateIsForAYearAndForTheKeyThatAsks) {
   const std::string id = NewUuid();
   const KeyPtr key = Must(NewTlsKey());
   for (const IssuedCertificate& issued :
-       {Must(pki->IssueOperator(id, *key)), Must(pki->IssueOperator(id, Must(MakeCsrDer(*key))))}) {
+       {Must(pki->IssueOperator(id, *key)),
+        Must(pki->IssueOperator(id, Must(MakeCsrDer(*key)), f.clock.WallNanos()))}) {
     EXPECT_EQ(Must(ReadCertificate(issued.pem)).identity,
               (Identity{IdentityKind::kOperator, pki->Organisation(), id}));
     EXPECT_TRUE(CheckKeyMatches(issued.pem, *key).ok());
@@ -182,7 +183,20 @@ TEST(Pki, AnOperatorsCertificateIsForAYearAndForTheKeyThatAsks) {
         AreASecondApart(issued.not_after_unix_nanos, f.clock.WallNanos() + kOperatorCertificateNanos));
   }
   EXPECT_FALSE(pki->IssueOperator("alex", *key).ok());
-  EXPECT_FALSE(pki->IssueOperator(id, "no request").ok());
+  EXPECT_FALSE(pki->IssueOperator(id, "no request", f.clock.WallNanos()).ok());
+}
+
+TEST(Pki, AnOperatorsCertificateEndsAYearAfterItsRequestWhenItIsIssuedLater) {
+  Fixture f;
+  const auto pki = f.Load();
+  const int64_t now = f.clock.WallNanos();
+  const std::string csr = Must(MakeCsrDer(*Must(NewTlsKey())));
+  const auto end = [&](int64_t made) {
+    return Must(pki->IssueOperator(NewUuid(), csr, made)).not_after_unix_nanos;
+  };
+  EXPECT_TRUE(AreASecondApart(end(now - 300 * kDayNanos), now + 65 * kDayNanos));
+  EXPECT_TRUE(AreASecondApart(end(now + 300 * kDayNanos), now + 365 * kDayNanos)) << "a clock that is ahead";
+  EXPECT_THAT(pki->IssueOperator(NewUuid(), csr, now - 365 * kDayNanos), Fails(kInvalid, "too old"));
 }
 
 TEST(Pki, TheAuditLogHasAKeyOfItsOwnThatStays) {
