@@ -2,18 +2,11 @@
 
 #include <spdlog/spdlog.h>
 
-#include <chrono>
-
 #include "agent/app/lifecycle.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
 
 namespace cordon::agent {
-namespace {
-
-constexpr std::chrono::seconds kProofDeadline(5);
-
-}  // namespace
 
 v1::Hello ControllerDesk::MakeHello() {
   v1::Hello hello;
@@ -38,16 +31,16 @@ v1::Heartbeat ControllerDesk::MakeHeartbeat() {
 
 void ControllerDesk::OnHealthPoll(const v1::HealthPoll& poll) {
   parts_.receipts.Set(parts_.isolation.ReadReceipt());
-  const auto answer = [this, id = poll.poll_id()] {
+  const auto answer = [this, id = poll.poll_id()](v1::HealthReport report) {
     v1::HealthAnswer health;
     health.set_poll_id(id);
-    *health.mutable_report() = health_->Report();
+    *health.mutable_report() = std::move(report);
     link_->SendHealth(std::move(health));
   };
   if (poll.prove()) {
     health_->ProveAll(kProofDeadline, answer);
   } else {
-    answer();
+    answer(health_->Report());
   }
 }
 

@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::chrono::seconds kWriteEvery(30);
 constexpr size_t kMostTold = 5'000;
-constexpr std::chrono::seconds kCanaryTimeout(5);
 
 }  // namespace
 

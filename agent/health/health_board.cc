@@ -37,16 +37,17 @@ class ProofRunner {
 
   HealthPart& Part() const { return *part_; }
 
-  // Nothing when a proof runs already: that one is then the answer.
-  void Ask() {
+  // Nothing new when a proof runs already: that one is then the answer. Returns the number of that proof.
+  uint64_t Ask() {
     const std::lock_guard lock(mutex_);
     if (!asked_since_.has_value()) asked_since_ = SteadyClock::now();
     wake_.notify_all();
+    return ended_proofs_ + 1;
   }
 
-  bool Idle() const {
+  bool HasEnded(uint64_t proof) const {
     const std::lock_guard lock(mutex_);
-    return !asked_since_.has_value();
+    return ended_proofs_ >= proof;
   }
 
   // The part's own word, unless it has not proven it or does not answer.
@@ -60,7 +61,7 @@ class ProofRunner {
         state.detail = StrCat("no answer for ", FormatDuration(Nanos(waited)));
       }
     }
-    if (!proven_once_ && state.serving) {
+    if (ended_proofs_ == 0 && state.serving) {
       state.serving = false;
       state.detail = "not proven yet";
     }
@@ -76,7 +77,7 @@ class ProofRunner {
       lock.unlock();
       part_->Prove();
       lock.lock();
-      proven_once_ = true;
+      ++ended_proofs_;
       asked_since_.reset();
     }
   }
@@ -85,7 +86,7 @@ class ProofRunner {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::optional<SteadyClock::time_point> asked_since_;
-  bool proven_once_ = false;
+  uint64_t ended_proofs_ = 0;
   bool ended_ = false;
   std::thread thread_;
 };
@@ -113,10 +114,11 @@ class HealthBoard::Core {
     if (scheduler_.joinable()) scheduler_.join();
   }
 
-  void ProveAll(std::chrono::milliseconds deadline, std::function<void()> done) {
-    for (const auto& runner : runners_) runner->Ask();
+  void ProveAll(std::chrono::milliseconds deadline, std::function<void(v1::HealthReport)> done) {
+    Waiting waiting{.deadline = deadline, .until = SteadyClock::now() + deadline, .done = std::move(done)};
+    for (const auto& runner : runners_) waiting.proofs.push_back(runner->Ask());
     const std::lock_guard lock(mutex_);
-    waiting_.push_back({.until = SteadyClock::now() + deadline, .done = std::move(done)});
+    waiting_.push_back(std::move(waiting));
     wake_.notify_all();
   }
 
@@ -148,8 +150,10 @@ class HealthBoard::Core {
     std::string detail;
   };
   struct Waiting {
+    std::chrono::milliseconds deadline;
     SteadyClock::time_point until;
-    std::function<void()> done;
+    std::vector<uint64_t> proofs = {};  // of each runner: the one that answers
+    std::function<void(v1::HealthReport)> done;
   };
 
   void Loop() {
@@ -199,18 +203,40 @@ class HealthBoard::Core {
   }
 
   void AnswerWaiting() {
-    const bool all_idle = std::ranges::all_of(runners_, [](const auto& runner) { return runner->Idle(); });
-    std::vector<std::function<void()>> answered;
+    std::vector<Waiting> answered;
     {
       const std::lock_guard lock(mutex_);
       const auto now = SteadyClock::now();
       std::erase_if(waiting_, [&](Waiting& one) {
-        if (!all_idle && now < one.until) return false;
-        answered.push_back(std::move(one.done));
+        if (now < one.until && !HaveAllEnded(one)) return false;
+        answered.push_back(std::move(one));
         return true;
       });
     }
-    for (const auto& done : answered) done();
+    for (const Waiting& one : answered) one.done(ReportFor(one));
+  }
+
+  bool HaveAllEnded(const Waiting& one) const {
+    for (size_t i = 0; i < runners_.size(); ++i) {
+      if (!runners_[i]->HasEnded(one.proofs[i])) return false;
+    }
+    return true;
+  }
+
+  // What a part said before is no answer to somebody who asked for a proof.
+  v1::HealthReport ReportFor(const Waiting& one) const {
+    std::vector<bool> ended;  // asked before the states are read: what has ended is in them
+    for (size_t i = 0; i < runners_.size(); ++i) ended.push_back(runners_[i]->HasEnded(one.proofs[i]));
+    v1::HealthReport report = Report();
+    for (size_t i = 0; i < ended.size(); ++i) {
+      if (ended[i]) continue;
+      v1::PartHealth& part = *report.mutable_parts(static_cast<int>(i));
+      std::string detail = StrCat("its proof has not ended within ", FormatDuration(Nanos(one.deadline)));
+      if (!part.serving() && !part.detail().empty()) StrAppend(&detail, "; before: ", part.detail());
+      part.set_serving(false);
+      part.set_detail(std::move(detail));
+    }
+    return report;
   }
 
   static constexpr std::chrono::milliseconds kBusyLook{10};
@@ -242,7 +268,7 @@ void HealthBoard::Stop() {
   core_->Stop();
 }
 
-void HealthBoard::ProveAll(std::chrono::milliseconds deadline, std::function<void()> done) {
+void HealthBoard::ProveAll(std::chrono::milliseconds deadline, std::function<void(v1::HealthReport)> done) {
   core_->ProveAll(deadline, std::move(done));
 }
 

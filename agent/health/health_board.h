@@ -19,6 +19,12 @@ struct HealthSettings {
   std::chrono::milliseconds look_every{500};        // how often states are compared with what was published
 };
 
+// How long an operator who asks for proofs waits for those that take their time: a canary that does not come
+// back is given up by then, and the report says what is missing. The controller waits longer than this for
+// the answer (poll_health_stream.h).
+inline constexpr std::chrono::seconds kProofDeadline{8};
+static_assert(kProofDeadline >= kCanaryTimeout + std::chrono::seconds(2));
+
 // A part that has gone blind is known within 30 s, also one that does not answer.
 static_assert(HealthSettings().interval + HealthSettings().answer_within + HealthSettings().look_every <=
               std::chrono::seconds(30));
@@ -51,7 +57,8 @@ class HealthBoard {
   void Stop();
 
   // Runs every canary now; `done` once, on a thread of the board, when all have answered or after `deadline`.
-  void ProveAll(std::chrono::milliseconds deadline, std::function<void()> done);
+  // A part whose proof has not ended by then is not serving in that report, whatever it was before.
+  void ProveAll(std::chrono::milliseconds deadline, std::function<void(v1::HealthReport)> done);
 
   // As it stands; never waits for a part.
   v1::HealthReport Report() const;

@@ -9,7 +9,6 @@
 #include "common/base/strings.h"
 #include "common/base/text.h"
 #include "platform/api/file_names.h"
-#include "platform/api/file_source.h"
 #include "platform/api/file_tree.h"
 #include "platform/api/files.h"
 
@@ -108,23 +107,24 @@ bool CanaryFiles::IsCanary(const std::filesystem::path& path) const {
          std::ranges::find(folders_, path.parent_path()) != folders_.end();
 }
 
-std::vector<std::filesystem::path> DefaultCanaryFolders(const std::vector<std::filesystem::path>& roots) {
+absl::StatusOr<std::vector<std::filesystem::path>> FoldersOfDocuments(
+    const std::vector<std::filesystem::path>& homes) {
   constexpr std::array<std::string_view, 2> kOfPeople = {"Documents", "Desktop"};
   constexpr size_t kMaxFolders = 64;
   std::vector<std::filesystem::path> folders;
-  for (const auto& homes : platform::FoldersOfPeople()) {
-    if (std::ranges::find(roots, homes) == roots.end()) continue;
-    const absl::Status read = platform::ReadFolder(homes, [&](const platform::FolderEntry& home) {
+  for (const auto& home : homes) {
+    const absl::Status read = platform::ReadFolder(home, [&](const platform::FolderEntry& person) {
       for (const std::string_view name : kOfPeople) {
-        const std::filesystem::path folder = homes / platform::PathOfBytes(home.name) / name;
+        const std::filesystem::path folder = home / platform::PathOfBytes(person.name) / name;
         const auto metadata = platform::ReadFileMetadata(folder);
         const bool is_folder = metadata.ok() && metadata->type == platform::FileType::kDirectory;
         if (is_folder && folders.size() < kMaxFolders) folders.push_back(folder);
       }
       return folders.size() < kMaxFolders;
     });
-    (void)read;  // a folder that cannot be read holds no canary
+    if (!read.ok() && !absl::IsNotFound(read)) return read;
   }
+  std::ranges::sort(folders);  // the same folders are the same list
   return folders;
 }
 

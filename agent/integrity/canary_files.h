@@ -1,6 +1,7 @@
 #pragma once
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 #include <filesystem>
 #include <string>
@@ -40,7 +41,10 @@ class CanaryFiles {
   std::vector<std::filesystem::path> folders_;
 };
 
-// The folders of documents below the watched roots of this host, for a policy that names none.
-std::vector<std::filesystem::path> DefaultCanaryFolders(const std::vector<std::filesystem::path>& roots);
+// The folders of documents of everyone whose own folder is in one of `homes`, as they are now, for a policy
+// that names none. An error when one of `homes` is there and cannot be read: what was laid in it may still be
+// there.
+absl::StatusOr<std::vector<std::filesystem::path>> FoldersOfDocuments(
+    const std::vector<std::filesystem::path>& homes);
 
 }  // namespace cordon::agent

@@ -17,6 +17,7 @@ struct FoundFile {
   bool exists = false;
   v1::FileState state;       // when it exists
   std::string hash_skipped;  // why there is no SHA-256, for a file
+  bool hash_later = false;   // it takes long: only judged so far
   Content content = Content::kTooShort;
 };
 

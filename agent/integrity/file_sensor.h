@@ -32,7 +32,7 @@ struct FileSensorConfig {
       .quiet_nanos = 2'000'000'000, .longest_nanos = 60'000'000'000, .max_paths = 10'000};
   uint64_t max_hash_bytes = 256ULL << 20;        // longer files are told without SHA-256
   std::chrono::milliseconds process_wait{2000};  // how long to ask for a process that is not known yet
-  std::chrono::milliseconds proof_wait{5000};
+  std::chrono::milliseconds proof_wait{kCanaryTimeout};
 };
 
 // Turns raw file events into FileChanged events: settles them per path, reads metadata and SHA-256, names the

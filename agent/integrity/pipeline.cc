@@ -8,7 +8,6 @@
 #include "common/base/status.h"
 #include "common/base/strings.h"
 #include "platform/api/file_names.h"
-#include "platform/api/file_tree.h"
 
 namespace cordon::agent {
 namespace {
@@ -40,6 +39,8 @@ FileSensor::Pipeline::Pipeline(const FileSensorConfig& config, const Clock& cloc
       settler_(config.settle),
       reads_(config.settle_reads),
       last_event_boottime_(clock.BootNanos()),
+      long_files_([this](LongFile& file) { HashFound(file.path, HowToLook(), &file.found); },
+                  [this](FileFact fact) { Emit(std::move(fact)); }),
       worker_([this] { Run(); }),
       walk_([this](platform::RawFileEvent event) { Take({&event, 1}); }) {}
 
@@ -133,6 +134,7 @@ void FileSensor::Pipeline::Finish() {
   }
   walk_.Stop();
   if (worker_.joinable()) worker_.join();
+  long_files_.Finish();
 }
 
 void FileSensor::Pipeline::Run() {
@@ -164,58 +166,31 @@ bool FileSensor::Pipeline::WaitForWork(std::vector<SettledPath>* work) {
 }
 
 void FileSensor::Pipeline::Tell(const SettledPath& settled) {
-  const FoundFile found = Look(settled);
+  const FoundFile found = LookAt(settled, HowToLook());
   if (IsAtOrBelow(platform::NameBytes(settled.path), platform::NameBytes(canary_)) &&
       settled.path != canary_) {
     on_canary_(found.state.sha256());
     return;
   }
+  const auto file = found.hash_later ? std::make_shared<LongFile>(LongFile{settled.path, found}) : nullptr;
   for (FileFact& fact : TellFacts(settled, found)) {
-    if (NameProcess(fact)) {
-      Emit(std::move(fact));
+    const bool was_deleted = fact.change.change() == v1::FileChanged::CHANGE_DELETED;  // it has no state
+    PendingFact pending{.fact = std::move(fact), .file = was_deleted ? nullptr : file};
+    if (NameProcess(pending.fact)) {
+      JudgeAndEmit(std::move(pending));
       continue;
     }
     if (waiting_.size() >= kMaxWaiting) AskAgain(/*last_time=*/true);
     waiting_.push_back(
-        {.fact = std::move(fact),
+        {.pending = std::move(pending),
          .until = clock_.BootNanos() + std::chrono::nanoseconds(config_.process_wait).count()});
   }
 }
 
-FoundFile FileSensor::Pipeline::Look(const SettledPath& settled) const {
-  if (settled.registry != nullptr) return FoundInRegistry(*settled.registry);
-  FoundFile found;
-  const absl::StatusOr<platform::FileMetadata> metadata = platform::ReadFileMetadata(settled.path);
-  if (!metadata.ok()) {
-    found.hash_skipped =
-        !absl::IsNotFound(metadata.status()) ? std::string(Message(metadata.status()))
-        : settled.moved_to.empty()
-            ? "gone before it settled"
-            : StrCat("moved to ", platform::NameBytes(settled.moved_to), " before it settled");
-    return found;
-  }
-  found.exists = true;
-  found.state = EventFileState(*metadata, "");
-  if (metadata->type == platform::FileType::kFile && !settled.only_read) ReadContent(settled.path, &found);
-  return found;
-}
-
-void FileSensor::Pipeline::ReadContent(const std::filesystem::path& path, FoundFile* found) const {
-  const absl::StatusOr<platform::OpenFile> file = platform::OpenForReading(path);
-  if (!file.ok()) {
-    found->hash_skipped = std::string(Message(file.status()));
-    return;
-  }
-  const absl::StatusOr<platform::Digests> hashed =
-      platform::HashOpenFile(*file, {.max_bytes = config_.max_hash_bytes}, [this] { return !hurry_; });
-  found->state = EventFileState(file->Metadata(), hashed.ok() ? hashed->sha256 : "");
-  if (!hashed.ok()) {
-    found->hash_skipped =
-        absl::IsCancelled(hashed.status()) ? "the agent was stopping" : std::string(Message(hashed.status()));
-  }
-  if (!tripwires_.On()) return;
-  const absl::StatusOr<std::string> head = platform::ReadFileHead(*file, kContentSample);
-  if (head.ok()) found->content = JudgeContent(*head);
+LookOptions FileSensor::Pipeline::HowToLook() const {
+  return {.max_hash_bytes = config_.max_hash_bytes, .judge = tripwires_.On(), .keep_going = [this] {
+            return !hurry_;
+          }};
 }
 
 bool FileSensor::Pipeline::NameProcess(FileFact& fact) const {
@@ -234,21 +209,31 @@ void FileSensor::Pipeline::AskAgain(bool last_time) {
   const int64_t now = clock_.BootNanos();
   std::deque<Waiting> rest;
   for (Waiting& waiting : std::exchange(waiting_, {})) {
-    const bool known = NameProcess(waiting.fact);
+    FileFact& fact = waiting.pending.fact;
+    const bool known = NameProcess(fact);
     if (!known && !last_time && now < waiting.until) {
       rest.push_back(std::move(waiting));
       continue;
     }
     if (!known)
-      waiting.fact.change.set_process_unknown_reason(
-          "the process sensor does not know this pid at this time");
-    Emit(std::move(waiting.fact));
+      fact.change.set_process_unknown_reason("the process sensor does not know this pid at this time");
+    JudgeAndEmit(std::move(waiting.pending));
   }
   waiting_ = std::move(rest);
 }
 
-void FileSensor::Pipeline::Emit(FileFact fact) {
+// A tripwire does not wait for a hash.
+void FileSensor::Pipeline::JudgeAndEmit(PendingFact pending) {
+  const FileFact& fact = pending.fact;
   tripwires_.Look(fact.change, fact.content, fact.parent_guid, fact.boottime_nanos);
+  if (pending.file != nullptr || long_files_.Holds(fact.change.path())) {
+    long_files_.Put(std::move(pending));
+  } else {
+    Emit(std::move(pending.fact));
+  }
+}
+
+void FileSensor::Pipeline::Emit(FileFact fact) {
   v1::Event event;
   *event.mutable_file_changed() = std::move(fact.change);
   sink_.Emit(v1::EVENT_CLASS_FILE, WallTime(fact.boottime_nanos), std::move(event));

@@ -14,8 +14,9 @@
 #include <thread>
 #include <vector>
 
-#include "agent/integrity/file_facts.h"
+#include "agent/integrity/file_look.h"
 #include "agent/integrity/file_sensor.h"
+#include "agent/integrity/long_files.h"
 #include "agent/integrity/policy.h"
 #include "agent/integrity/settler.h"
 #include "agent/integrity/tree_walk.h"
@@ -24,9 +25,9 @@
 namespace cordon::agent {
 
 // The way of an event inside the sensor. The source's thread puts raw events into the settler and waits while
-// that is full; one worker takes what has settled, reads and hashes it, asks who did it, and emits. Facts
-// whose process is not known yet wait beside, without holding up others. What no event told is found by a
-// walk, which takes the same way.
+// that is full; one worker takes what has settled, reads it, asks who did it, has the tripwires judge it, and
+// emits. Facts whose process is not known yet wait beside, and long files are hashed beside, without holding
+// up others. What no event told is found by a walk, which takes the same way.
 class FileSensor::Pipeline {
  public:
   // How a canary came back: its SHA-256.
@@ -47,7 +48,7 @@ class FileSensor::Pipeline {
 
  private:
   struct Waiting {
-    FileFact fact;
+    PendingFact pending;
     int64_t until = 0;
   };
 
@@ -57,11 +58,11 @@ class FileSensor::Pipeline {
   std::optional<int64_t> NextDue() const;
   void WalkMovedIn(const platform::RawFileEvent& event);
   void Tell(const SettledPath& settled);
-  FoundFile Look(const SettledPath& settled) const;
-  void ReadContent(const std::filesystem::path& path, FoundFile* found) const;
+  LookOptions HowToLook() const;
   // False when the process is not known (yet).
   bool NameProcess(FileFact& fact) const;
   void AskAgain(bool last_time);
+  void JudgeAndEmit(PendingFact pending);
   void Emit(FileFact fact);
   void TellOverflow(const platform::RawFileEvent& overflow);
   void WalkWhatWasLost(int64_t since_unix_nanos);
@@ -89,6 +90,7 @@ class FileSensor::Pipeline {
 
   std::atomic<bool> hurry_ = false;
   std::deque<Waiting> waiting_;  // the worker's alone
+  LongFiles long_files_;
   std::thread worker_;
   TreeWalk walk_;  // last: it calls Take
 };

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "agent/event/file_state.h"
-#include "agent/integrity/canary_files.h"
 #include "common/base/paths.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
@@ -59,8 +58,6 @@ absl::StatusOr<std::vector<std::filesystem::path>> ReadFolders(
 absl::StatusOr<std::vector<std::filesystem::path>> ReadCanaryFolders(
     const v1::Tripwires& tripwires, const std::vector<std::filesystem::path>& roots) {
   constexpr std::string_view kField = "tripwires.canary_folders";
-  if (tripwires.off()) return std::vector<std::filesystem::path>();
-  if (tripwires.canary_folders().empty()) return DefaultCanaryFolders(roots);
   CORDON_ASSIGN_OR_RETURN(std::vector<std::filesystem::path> folders,
                           ReadFolders(kField, tripwires.canary_folders()));
   for (const std::filesystem::path& folder : folders) {
@@ -73,6 +70,12 @@ absl::StatusOr<std::vector<std::filesystem::path>> ReadCanaryFolders(
     }
   }
   return folders;
+}
+
+std::vector<std::filesystem::path> WatchedHomes(const std::vector<std::filesystem::path>& roots) {
+  std::vector<std::filesystem::path> homes = platform::FoldersOfPeople();
+  std::erase_if(homes, [&](const auto& home) { return std::ranges::find(roots, home) == roots.end(); });
+  return homes;
 }
 
 }  // namespace
@@ -97,7 +100,10 @@ absl::StatusOr<WatchPolicy> ReadPolicy(const v1::Policy& policy) {
   CORDON_ASSIGN_OR_RETURN(read.roots, ReadFolders("watched_paths", policy.watched_paths()));
   CORDON_ASSIGN_OR_RETURN(read.sensitive, ReadFolders("sensitive_paths", policy.sensitive_paths()));
   read.tripwires = policy.tripwires();
-  CORDON_ASSIGN_OR_RETURN(read.canary_folders, ReadCanaryFolders(policy.tripwires(), read.roots));
+  if (!policy.tripwires().off()) {
+    CORDON_ASSIGN_OR_RETURN(read.canary_folders, ReadCanaryFolders(policy.tripwires(), read.roots));
+    if (read.canary_folders.empty()) read.canary_homes = WatchedHomes(read.roots);
+  }
   for (const std::string& text : policy.excluded_paths()) {
     if (IsPattern(text) && text.size() <= kMaxPathBytes) {
       read.excluded_patterns.push_back(platform::NameBytes(platform::PathOfBytes(UnescapeFromUtf8(text))));

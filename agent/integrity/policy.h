@@ -24,7 +24,10 @@ struct WatchPolicy {
   std::vector<std::string> excluded_patterns;
   std::vector<std::filesystem::path> sensitive;  // reads are told as well
   v1::Tripwires tripwires;
-  std::vector<std::filesystem::path> canary_folders;  // of the tripwires, or the default ones
+  // Where canaries lie, by the tripwires: folders that they name, or else those of documents of everyone
+  // whose own folder is in one of `canary_homes`, which may come later.
+  std::vector<std::filesystem::path> canary_folders;
+  std::vector<std::filesystem::path> canary_homes;
 };
 
 // INVALID_ARGUMENT, naming the field and the path, for anything that cannot be watched: nothing to watch, too

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/base/status.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
 #include "platform/api/file_names.h"
@@ -50,8 +51,9 @@ absl::Status Tripwires::Use(const WatchPolicy& policy) {
   policy_ = policy.tripwires;
   acted_ = false;
   rule_ = policy_.off() ? nullptr : std::make_unique<TripwireRule>(LimitsOf(policy_));
-  canary_folders_ = policy_.off() ? std::vector<std::filesystem::path>() : policy.canary_folders;
-  return canaries_.Lay(canary_folders_);
+  canary_folders_ = policy.canary_folders;
+  canary_homes_ = policy.canary_homes;
+  return LayCanaries();
 }
 
 bool Tripwires::On() const {
@@ -61,7 +63,16 @@ bool Tripwires::On() const {
 
 absl::Status Tripwires::CheckCanaries() {
   const std::lock_guard lock(mutex_);
-  return canaries_.Lay(canary_folders_);
+  return LayCanaries();
+}
+
+// Under mutex_. Folders of documents come when somebody logs on for the first time: after a silent
+// installation, or years later.
+absl::Status Tripwires::LayCanaries() {
+  if (canary_homes_.empty()) return canaries_.Lay(canary_folders_);
+  CORDON_ASSIGN_OR_RETURN(const std::vector<std::filesystem::path> folders,
+                          FoldersOfDocuments(canary_homes_));
+  return canaries_.Lay(folders);
 }
 
 void Tripwires::Look(const v1::FileChanged& change, Content content, const std::string& parent_guid,

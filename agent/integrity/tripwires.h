@@ -45,8 +45,8 @@ class Tripwires {
   void Look(const v1::FileChanged& change, Content content, const std::string& parent_guid,
             int64_t boottime_nanos);
 
-  // Lays again what has gone; what it says when that cannot be done is for the health of the sensor. OK when
-  // off.
+  // Lays again what has gone, and in folders of documents that have come since; what it says when that cannot
+  // be done is for the health of the sensor. OK when off.
   absl::Status CheckCanaries();
 
  private:
@@ -62,6 +62,7 @@ class Tripwires {
     bool sure = false;
   };
 
+  absl::Status LayCanaries();
   std::optional<Alarm> Judge(const v1::FileChanged& change, Content content, const std::string& parent_guid,
                              int64_t boottime_nanos);
   std::optional<Alarm> JudgeCanary(const v1::FileChanged& change) const;
@@ -73,7 +74,8 @@ class Tripwires {
 
   mutable std::mutex mutex_;
   v1::Tripwires policy_;
-  std::vector<std::filesystem::path> canary_folders_;
+  std::vector<std::filesystem::path> canary_folders_;  // as in WatchPolicy
+  std::vector<std::filesystem::path> canary_homes_;
   CanaryFiles canaries_;
   std::unique_ptr<TripwireRule> rule_;          // none: off
   std::unordered_map<std::string, Told> told_;  // by actor

@@ -1,7 +1,6 @@
 #include "agent/isolation/isolation_part.h"
 
 #include <boost/asio/dispatch.hpp>
-#include <chrono>
 #include <future>
 #include <memory>
 #include <utility>
@@ -9,11 +8,6 @@
 #include "common/base/status.h"
 
 namespace cordon::agent {
-namespace {
-
-constexpr auto kPatience = std::chrono::seconds(5);
-
-}  // namespace
 
 IsolationPart::IsolationPart(Isolation* isolation, boost::asio::any_io_executor agent_loop,
                              const Clock* clock)
@@ -26,7 +20,7 @@ void IsolationPart::Prove() {
   boost::asio::dispatch(agent_loop_,
                         [isolation = isolation_, promise] { promise->set_value(isolation->Prove()); });
   absl::Status status = absl::DeadlineExceededError("the agent loop did not answer in time");
-  if (proved.wait_for(kPatience) == std::future_status::ready) status = proved.get();
+  if (proved.wait_for(kCanaryTimeout) == std::future_status::ready) status = proved.get();
   const std::lock_guard lock(mutex_);
   state_.serving = status.ok();
   state_.detail = Message(status);

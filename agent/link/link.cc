@@ -78,11 +78,10 @@ std::string Link::Name() const {
 }
 
 void Link::Prove() {
-  constexpr std::chrono::seconds kPatience(5);
   const auto answered = std::make_shared<std::promise<void>>();
   std::future<void> wait = answered->get_future();
-  Probe(kPatience, [answered](bool) { answered->set_value(); });
-  wait.wait_for(kPatience + std::chrono::seconds(1));  // the loop may be stopping
+  Probe(kCanaryTimeout, [answered](bool) { answered->set_value(); });
+  wait.wait_for(kCanaryTimeout + std::chrono::seconds(1));  // the loop may be stopping
 }
 
 PartState Link::State() const {

@@ -10,8 +10,6 @@
 namespace cordon::agent {
 namespace {
 
-constexpr std::chrono::seconds kCanaryTimeout{5};
-
 std::string Joined(const std::vector<std::string>& sentences) {
   std::string text;
   for (const std::string& sentence : sentences) StrAppend(&text, text.empty() ? "" : " ", sentence);

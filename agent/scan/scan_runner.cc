@@ -301,7 +301,7 @@ class ScanRunner::Core {
                  .processes = parts_.processes,
                  .excluded = std::move(excluded),
                  .scanners = std::move(scanners),
-                 .meter = saved.spec.full_speed() ? nullptr : platform::MakeLoadMeter()},
+                 .meter = saved.spec.full_speed() ? nullptr : parts_.make_meter()},
                 stop_);
     return job.Run();
   }

@@ -13,6 +13,7 @@
 #include "agent/event/process_directory.h"
 #include "common/base/clock.h"
 #include "cordon/v1/scan.pb.h"
+#include "platform/api/load_meter.h"
 #include "platform/api/sandboxed_child.h"
 
 namespace cordon::agent {
@@ -37,6 +38,8 @@ struct ScanParts {
   std::function<void(const v1::ScanProgress&)> on_progress;
   // The rules of an order are bad (file and line in the text): nothing was done. As on_progress.
   std::function<void(const std::string& order_id, const absl::Status& why)> on_refused;
+  // What tells a scan that is not at full speed how busy the machine is.
+  std::function<std::unique_ptr<platform::LoadMeter>()> make_meter = platform::MakeLoadMeter;
 };
 
 // Runs scans, one at a time, on threads of its own. Findings go to the sink as they appear (class FINDING);

@@ -20,7 +20,6 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kLongestRetry{30};
-constexpr std::chrono::seconds kProofWithin{5};
 // What one event costs in memory beside its content.
 constexpr size_t kEventOverhead = 128;
 
@@ -93,7 +92,7 @@ class Batcher::Core {
   }
 
   void Prove() {
-    const absl::Status status = WriteAndWait(kProofWithin, true);
+    const absl::Status status = WriteAndWait(kCanaryTimeout, true);
     const std::lock_guard lock(mutex_);
     proof_.serving = status.ok();
     proof_.detail =

@@ -45,7 +45,8 @@ class ProgressLine {
   const Environment& world_;
 };
 
-std::string Detail(const v1::OrderOutcome& outcome) {
+std::string Detail(const OrderProgress::HostOutcome& host) {
+  const v1::OrderOutcome& outcome = host.outcome;
   std::string text = outcome.message();
   if (outcome.has_receipt()) StrAppend(&text, text.empty() ? "" : "; ", DescribeReceipt(outcome.receipt()));
   if (outcome.has_progress()) {
@@ -53,6 +54,7 @@ std::string Detail(const v1::OrderOutcome& outcome) {
     StrAppend(&text, text.empty() ? "" : "; ", progress.files_done(), " files, ",
               FormatBytes(progress.bytes_done()), ", ", progress.findings(), " findings, ",
               progress.not_scanned_count(), " not scanned");
+    if (const std::string rate = host.rate.Text(); !rate.empty()) StrAppend(&text, ", ", rate);
     if (progress.state() == v1::ScanProgress::STATE_PAUSED) StrAppend(&text, ", paused");
   }
   return text;
@@ -97,6 +99,11 @@ void ShowJson(const Tool& tool, const OrderProgress& progress, const std::string
     line["host_id"] = id;
     line["host"] = host.name;
     if (host.outcome.state() == v1::OrderOutcome::STATE_UNSPECIFIED) line["state"] = "pending";
+    if (host.outcome.has_progress()) {
+      boost::json::object& scan = line["progress"].as_object();
+      scan["bytes_per_second"] = host.rate.BytesPerSecond();
+      scan["files_per_second"] = host.rate.FilesPerSecond();
+    }
     if (IsUnproven(host.outcome) && host.outcome.has_receipt())
       line["receipt"].as_object()["containment"] = "unverified";
     tool.Print(line);
@@ -125,8 +132,7 @@ void ShowTable(const Tool& tool, const OrderProgress& progress) {
     if (progress.IsClean(host.outcome) && !alone) continue;
     const auto state = host.outcome.state();
     table.Add({host.name.empty() ? id : host.name,
-               state == v1::OrderOutcome::STATE_UNSPECIFIED ? "pending" : WordOf(state),
-               Detail(host.outcome)});
+               state == v1::OrderOutcome::STATE_UNSPECIFIED ? "pending" : WordOf(state), Detail(host)});
     ++rows;
   }
   if (rows > 0) tool.Print(table.Text());
@@ -171,7 +177,9 @@ void OrderProgress::Apply(const v1::WatchOrderResponse& message) {
   expected_ = std::max(expected_, message.hosts());
   if (!message.has_outcome() || message.outcome().host_id().empty()) return;
   HostOutcome& host = hosts_[message.outcome().host_id()];
-  if (!IsFinal(host.outcome.state())) host.outcome = message.outcome();
+  if (IsFinal(host.outcome.state())) return;
+  host.outcome = message.outcome();
+  if (host.outcome.has_progress()) host.rate.Add(host.outcome.progress());
 }
 
 bool OrderProgress::SomeWentDark() const {
@@ -236,6 +244,7 @@ std::string OrderProgress::Slowest() const {
   } else if (scan.files_done() > 0) {
     StrAppend(&text, " ", scan.files_done(), " files");
   }
+  if (const std::string rate = slowest->rate.Text(); !rate.empty()) StrAppend(&text, ", ", rate);
   if (scan.remaining_nanos() > 0) StrAppend(&text, ", ", FormatDuration(scan.remaining_nanos()), " left");
   return text;
 }

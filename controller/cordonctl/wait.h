@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 
+#include "controller/cordonctl/scan_rate.h"
 #include "controller/cordonctl/tool.h"
 
 namespace cordon::ctl {
@@ -29,7 +30,8 @@ class OrderProgress {
   bool SomeWentDark() const;
   ExitCode Result() const;
 
-  // "12 of 40 done, 1 refused, 27 waiting (2 running); slowest: vet-2 43 %, 2m10s left".
+  // "12 of 40 done, 1 refused, 27 waiting (2 running); slowest: vet-2 43 %, 112.5 MiB/s, 840 files/s, 2m10s
+  // left".
   std::string Line() const;
 
   // DONE, and for isolation nothing but what was ordered.
@@ -38,6 +40,7 @@ class OrderProgress {
   struct HostOutcome {
     std::string name;
     v1::OrderOutcome outcome;  // UNSPECIFIED: nothing yet
+    ScanRate rate;
   };
   const std::map<std::string, HostOutcome>& Hosts() const { return hosts_; }
 

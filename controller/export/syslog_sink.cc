@@ -1,5 +1,6 @@
 #include "controller/export/syslog_sink.h"
 
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
@@ -24,6 +25,7 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr std::chrono::seconds kTimeout{10};
+constexpr int kMostReads = 16;
 constexpr int kPriority = 13 * 8 + 5;  // facility "log audit", severity "notice"
 
 }  // namespace
@@ -67,6 +69,17 @@ class SyslogSink::Connection {
     }));
     return Wait("agree on TLS",
                 [&](auto done) { stream_->async_handshake(asio::ssl::stream_base::client, done); });
+  }
+
+  // Whether the server has ended the connection, as far as that has arrived: what is sent into such a
+  // connection is taken by the kernel and reaches nobody.
+  bool EndedByServer() {
+    error_code error;
+    stream_->lowest_layer().non_blocking(true, error);
+    std::array<char, 4096> said{};
+    // A syslog server has nothing to say: it is passed over, as far as it is no flood.
+    for (int i = 0; i < kMostReads && !error; ++i) stream_->read_some(asio::buffer(said), error);
+    return error && error != asio::error::would_block && error != asio::error::try_again;
   }
 
   absl::Status Send(const std::string& bytes) {
@@ -128,6 +141,7 @@ absl::StatusOr<std::unique_ptr<SyslogSink>> SyslogSink::Make(const HostPort& ser
 absl::Status SyslogSink::Write(std::span<const std::string> lines) {
   std::string bytes;
   for (const std::string& line : lines) bytes += SyslogFrame(line, clock_.WallNanos(), host_name_);
+  if (connection_->Open() && connection_->EndedByServer()) connection_->Close();
   absl::Status status = connection_->Open() ? absl::OkStatus() : connection_->Connect(server_);
   if (status.ok()) status = connection_->Send(bytes);
   if (status.ok()) return status;

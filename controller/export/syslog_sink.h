@@ -13,7 +13,8 @@
 namespace cordon::controller {
 
 // Syslog over TLS (RFC 5425). The protocol has no acknowledgements: what was on its way when a connection
-// broke is given again by the caller only when the break was seen.
+// broke is given again by the caller only when the break was seen. A server's end that has arrived is seen
+// before anything is written.
 class SyslogSink final : public ExportSink {
  public:
   // `clock` outlives the object.

@@ -25,7 +25,7 @@ namespace cordon::controller {
 //
 //   struct Call {
 //     using Request, Response, Answer;
-//     static constexpr int64_t kDefaultTimeoutNanos;
+//     static int64_t DefaultTimeoutNanos(const Request&);
 //     static constexpr size_t kAskedAtATime;  // bounds the answers that are in memory
 //     static constexpr size_t kSentAtATime;
 //     static absl::StatusOr<std::vector<v1::Host>> Hosts(ServerParts&, const Identity& caller, const
@@ -87,7 +87,8 @@ class AskHostsStream final
     {
       const std::lock_guard lock(mutex_);
       hosts_ = static_cast<uint32_t>(hosts->size());
-      timeout_nanos_ = request_.timeout_nanos() == 0 ? Call::kDefaultTimeoutNanos : request_.timeout_nanos();
+      timeout_nanos_ =
+          request_.timeout_nanos() == 0 ? Call::DefaultTimeoutNanos(request_) : request_.timeout_nanos();
       began_boot_nanos_ = parts_.clock.BootNanos();
       for (v1::Host& host : *hosts) unasked_.push_back(std::move(host));
     }

@@ -12,7 +12,7 @@ struct RehearseCall {
   using Request = v1::RehearseRequest;
   using Response = v1::RehearseResponse;
   using Answer = v1::RehearsalAnswer;
-  static constexpr int64_t kDefaultTimeoutNanos = 10 * kNanosPerSecond;
+  static int64_t DefaultTimeoutNanos(const Request& /*request*/) { return 10 * kNanosPerSecond; }
   static constexpr size_t kAskedAtATime = 64;  // an answer may have 2 MiB
   static constexpr size_t kSentAtATime = 16;
 

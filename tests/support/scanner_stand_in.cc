@@ -1,5 +1,6 @@
 // In place of the agent's scanning process, for tests: "rules" are refused when they have the word BAD, a
-// file matches when it has the word EVIL, and one that begins with CRASH is the end of the process.
+// file matches when it has the word EVIL, one that begins with CRASH is the end of the process, and one that
+// begins with HANG keeps it busy for ever.
 
 #include <cstdlib>
 
@@ -18,6 +19,7 @@ int main() {
     } else {
       if (!request->content.has_value()) return 2;
       if (request->content->starts_with("CRASH")) std::abort();
+      for (volatile bool hangs = request->content->starts_with("HANG"); hangs;) continue;
       answer.kind = Kind::kMatches;
       if (request->content->contains("EVIL")) answer.texts.push_back("a.yar:evil");
     }

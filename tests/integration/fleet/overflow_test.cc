@@ -8,6 +8,7 @@
 #include <boost/json/value.hpp>
 #include <csignal>
 #include <fstream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,8 @@ std::vector<boost::json::object> FileGaps(Fleet& fleet) {
   return gaps;
 }
 
+constexpr int kMore = 4'000;  // than fit into the queue
+
 TEST(FileOverflow, TEL1_AStoppedReadersLossIsAGapWithItsTimesAndTheSensorGoesOn) {
   const int queue = KernelQueue();
   ASSERT_GT(queue, 0);
@@ -63,7 +66,7 @@ TEST(FileOverflow, TEL1_AStoppedReadersLossIsAGapWithItsTimesAndTheSensorGoesOn)
 
   fleet.Agent().Signal(SIGSTOP);
   int64_t full = 0;
-  for (int i = 0; i < queue + 4'000; ++i) {
+  for (int i = 0; i < queue + kMore; ++i) {
     if (i == queue) full = WallNowNanos();  // at the latest; others write on the same file system
     std::filesystem::create_directory(watched / StrCat("d", i));
   }
@@ -86,6 +89,22 @@ TEST(FileOverflow, TEL1_AStoppedReadersLossIsAGapWithItsTimesAndTheSensorGoesOn)
   EXPECT_LE(Number(gap, "first_time_unix_nanos"), full);
   EXPECT_GE(Number(gap, "first_time_unix_nanos"), begun);
   EXPECT_GE(Number(gap, "last_time_unix_nanos"), last_lost);
+
+  // What the queue did not hold is found by a walk, each of it.
+  std::set<std::string> untold;
+  EXPECT_TRUE(Eventually(
+      [&] {
+        untold.clear();
+        for (int i = queue; i < queue + kMore; ++i) untold.insert((watched / StrCat("d", i)).string());
+        for (const boost::json::object& event :
+             fleet.CtlJson({"events", "--class", "file", "--since", "30m"})) {
+          const boost::json::value* const change = event.if_contains("file_changed");
+          if (change != nullptr) untold.erase(change->at("path").as_string().c_str());
+        }
+        return untold.empty();
+      },
+      std::chrono::seconds(90)))
+      << untold.size() << " were lost for good, as " << *untold.begin();
 
   EXPECT_TRUE(appears("after-the-overflow"));
 }

@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/json/serialize.hpp>
 #include <charconv>
 #include <fstream>
@@ -132,6 +134,24 @@ TEST_F(ScanRoundTest, FindsExactlyWhatWasPlantedAndTheHostSignsTheReport) {
   const std::string watched = fleet_.Ctl({"orders", "watch", order});
   EXPECT_THAT(watched, HasSubstr("3 findings"));
   EXPECT_THAT(watched, ::testing::Not(HasSubstr("not verified")));
+}
+
+TEST_F(ScanRoundTest, ACapabilityThatAFileWasGivenIsFoundAndNothingElse) {
+  for (const char* name : {"program", "other"}) Write(name, "#!/bin/sh\n");
+  const std::vector<std::string> check = {"scan", "integrity"};
+  EXPECT_EQ(fleet_.TryCtl({"orders", "watch", Order(check)}).status, 0);  // makes the baseline
+  const std::string unchanged = Order(check);
+  EXPECT_EQ(fleet_.TryCtl({"orders", "watch", unchanged}).status, 0);
+  // As `setcap cap_net_raw+ep` does: revision 2, effective, right 13.
+  constexpr std::array<uint32_t, 5> kCapability = {0x02000001, 1U << 13U, 0, 0, 0};
+  ASSERT_EQ(setxattr((fleet_.WatchedFolder() / "program").c_str(), "security.capability", kCapability.data(),
+                     sizeof kCapability, 0),
+            0);
+  const std::string changed = Order(check);
+  EXPECT_EQ(fleet_.TryCtl({"orders", "watch", changed}).status, 0);
+  EXPECT_TRUE(Eventually([&] { return !FindingsOf(changed).empty(); }));
+  EXPECT_THAT(FindingsOf(changed), UnorderedElementsAre("metadata program"));
+  EXPECT_THAT(FindingsOf(unchanged), ::testing::IsEmpty());
 }
 
 TEST_F(ScanRoundTest, ABadRuleIsRefusedByTheToolWithFileAndLine) {

@@ -50,10 +50,14 @@ class ScanTest : public ::testing::Test {
                                 refused.set_order_id(order_id);
                                 refused.set_message("refused: " + std::string(why.message()));
                                 Heard(refused);
-                              }});
+                              },
+                          .make_meter = [this] { return MakeMeter(); }});
     ASSERT_TRUE(runner.ok()) << runner.status();
     runner_ = *std::move(runner);
   }
+
+  // For a scan that is not at full speed.
+  virtual std::unique_ptr<platform::LoadMeter> MakeMeter() { return platform::MakeLoadMeter(); }
 
   void Heard(const v1::ScanProgress& progress) {
     const std::lock_guard lock(mutex_);

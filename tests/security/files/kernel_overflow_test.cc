@@ -131,6 +131,14 @@ TEST(FileOverflow, TEL1_ARealOverflowIsAGapOfUnknownSizeWithItsTimesAndTheSensor
   EXPECT_LE(gap.first_time_unix_nanos(), full);
   EXPECT_GE(gap.last_time_unix_nanos(), last_lost);
 
+  // What the queue did not hold is found by the walk, each of it.
+  std::set<std::string> untold;
+  for (int i = 1; i <= 2'000; ++i) untold.insert((folder / StrCat("lost", i)).string());
+  EXPECT_TRUE(sink.WaitFor(
+      [&](const v1::Event& event) { return untold.erase(event.file_changed().path()), untold.empty(); },
+      kPatience))
+      << untold.size() << " were lost for good, as " << *untold.begin();
+
   MakeFolders(folder.Path(), "after", 1);
   EXPECT_TRUE(sink.WaitFor([](const v1::Event& event) { return TellsOf(event, "after1"); }, kPatience));
   sensor.Stop();

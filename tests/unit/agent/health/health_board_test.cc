@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -17,15 +18,20 @@ namespace {
 using ::testing::ElementsAre;
 using namespace std::chrono_literals;
 
-// A part that is as it is told to be.
+// A part that is as it is told to be, and whose proof takes as long as it is told to.
 class Part final : public HealthPart {
  public:
   std::string Name() const override { return "cordon.link"; }
-  void Prove() override {}
+  void Prove() override {
+    ++begun;
+    while (hangs) std::this_thread::sleep_for(1ms);
+  }
   PartState State() const override {
     return {.serving = up, .detail = up ? "" : "not connected", .last_proof_unix_nanos = 1};
   }
   std::atomic<bool> up = false;
+  std::atomic<bool> hangs = false;
+  std::atomic<int> begun = 0;
 };
 
 class Board : public ::testing::Test {
@@ -39,11 +45,23 @@ class Board : public ::testing::Test {
             .publish = [this](const std::string&, bool serving) { published_ = serving ? 1 : 0; },
             .complete = [](v1::HealthReport*) {},
             .agent_version = "1"},
-        HealthSettings{.interval = 1s, .answer_within = answer_within, .look_every = 2ms});
+        HealthSettings{.interval = 1h, .answer_within = answer_within, .look_every = 2ms});
     board_->Start();
   }
   ~Board() override {
+    part_.hangs = false;
     if (board_) board_->Stop();
+  }
+  // A board whose part is up and has proven it.
+  void StartProven() {
+    part_.up = true;
+    Start(10s);
+    ASSERT_TRUE(Told(true));
+  }
+  std::future<v1::HealthReport> ProveAll(std::chrono::milliseconds deadline) {
+    const auto promise = std::make_shared<std::promise<v1::HealthReport>>();
+    board_->ProveAll(deadline, [promise](v1::HealthReport report) { promise->set_value(std::move(report)); });
+    return promise->get_future();
   }
   bool Told(bool serving) {
     return events_.WaitFor([&](const v1::Event& event) { return event.part_changed().serving() == serving; });
@@ -80,6 +98,41 @@ TEST_F(Board, APartThatDoesNotComeUpInTimeIsTold) {
   part_.up = true;
   ASSERT_TRUE(Told(true));
   EXPECT_THAT(AllTold(), ElementsAre(false, true));
+}
+
+TEST_F(Board, WhoAsksForProofsIsAnsweredByProofsThatBeganThen) {
+  StartProven();
+  const int begun = part_.begun;
+  v1::HealthReport report = ProveAll(20s).get();
+  EXPECT_GT(part_.begun, begun);
+  ASSERT_EQ(report.parts_size(), 1);
+  EXPECT_TRUE(report.parts(0).serving()) << report.parts(0).detail();
+  part_.up = false;  // what the next proof finds
+  report = ProveAll(20s).get();
+  EXPECT_FALSE(report.parts(0).serving());
+  EXPECT_EQ(report.parts(0).detail(), "not connected");
+}
+
+TEST_F(Board, APartWhoseProofStillRunsAtTheDeadlineIsNotServing) {
+  StartProven();
+  part_.hangs = true;
+  const v1::HealthReport report = ProveAll(50ms).get();
+  ASSERT_EQ(report.parts_size(), 1);
+  EXPECT_FALSE(report.parts(0).serving()) << "what it said before is no proof";
+  EXPECT_THAT(report.parts(0).detail(), ::testing::HasSubstr("has not ended within"));
+  EXPECT_TRUE(board_->Report().parts(0).serving()) << "by the schedule it still has time";
+  part_.hangs = false;
+  EXPECT_TRUE(ProveAll(20s).get().parts(0).serving());
+}
+
+// Proofs that have ended before they were asked for are none: asking and looking go on at the same time.
+TEST_F(Board, NoAnswerComesBeforeItsProofs) {
+  StartProven();
+  for (int i = 0; i < 500; ++i) {
+    const int begun = part_.begun;
+    ASSERT_TRUE(ProveAll(20s).get().parts(0).serving());
+    ASSERT_GT(part_.begun, begun) << "round " << i;
+  }
 }
 
 }  // namespace

@@ -11,6 +11,9 @@
 #include <fstream>
 #include <thread>
 
+#include "agent/integrity/tripwires.h"
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/recording_sink.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_folder.h"
 
@@ -142,6 +145,71 @@ TEST_F(CanaryFilesTest, ACanaryThatCannotBeTakenAwayIsTold) {
 
 TEST_F(CanaryFilesTest, AFolderThatIsNotThereIsNoError) {
   EXPECT_THAT(canaries_.Lay({documents_.Path() / "none"}), IsOk());
+}
+
+// As on a machine that is installed before anybody has logged on: `homes_` is what /home is there.
+class DefaultCanaries : public ::testing::Test {
+ protected:
+  DefaultCanaries() { policy_.canary_homes = {homes_.Path()}; }
+
+  std::filesystem::path Make(const std::string& folder) {
+    std::filesystem::create_directories(homes_ / folder);
+    return homes_ / folder;
+  }
+
+  TempFolder state_, homes_;
+  testing::FakeClock clock_;
+  testing::RecordingSink sink_;
+  WatchPolicy policy_;
+  Tripwires tripwires_{state_.Path(), clock_, sink_, {}};
+};
+
+TEST_F(DefaultCanaries, AreLaidInFoldersThatComeAfterThePolicy) {
+  const std::filesystem::path early = Make("ann/Documents");
+  ASSERT_THAT(tripwires_.Use(policy_), IsOk());
+  ASSERT_THAT(NamesIn(early), SizeIs(2));
+  const std::filesystem::path desktop = Make("ann/Desktop");
+  const std::filesystem::path of_another = Make("ben/Documents");
+  const std::filesystem::path pictures = Make("ben/Pictures");
+  ASSERT_THAT(tripwires_.CheckCanaries(), IsOk());
+  EXPECT_THAT(NamesIn(early), SizeIs(2));
+  EXPECT_THAT(NamesIn(desktop), SizeIs(2));
+  EXPECT_THAT(NamesIn(of_another), SizeIs(2));
+  EXPECT_THAT(NamesIn(pictures), IsEmpty());
+}
+
+TEST_F(DefaultCanaries, OneThatCameLaterTripsAndIsTakenAwayWhenTheyAreSwitchedOff) {
+  ASSERT_THAT(tripwires_.Use(policy_), IsOk());
+  const std::filesystem::path late = Make("ann/Documents");
+  ASSERT_THAT(tripwires_.CheckCanaries(), IsOk());
+  ASSERT_THAT(NamesIn(late), SizeIs(2));
+  v1::FileChanged change;
+  change.set_change(v1::FileChanged::CHANGE_MODIFIED);
+  change.set_path(NamesIn(late).front());
+  tripwires_.Look(change, Content::kNoise, "", 0);
+  EXPECT_THAT(sink_.Events(), SizeIs(1));
+  policy_.tripwires.set_off(true);
+  policy_.canary_homes.clear();
+  ASSERT_THAT(tripwires_.Use(policy_), IsOk());
+  EXPECT_THAT(NamesIn(late), IsEmpty());
+}
+
+TEST_F(DefaultCanaries, WhereNobodyHasAFolderThereAreNone) {
+  std::filesystem::remove(homes_.Path());
+  EXPECT_THAT(tripwires_.Use(policy_), IsOk());
+}
+
+TEST_F(DefaultCanaries, AFolderOfPeopleThatCannotBeReadIsToldAndKeepsItsCanaries) {
+  const std::filesystem::path documents = Make("ann/Documents");
+  ASSERT_THAT(tripwires_.Use(policy_), IsOk());
+  const std::filesystem::path aside = homes_.Path().string() + ".aside";
+  std::filesystem::rename(homes_.Path(), aside);
+  std::ofstream(homes_.Path()) << "no folder";
+  const absl::Status checked = tripwires_.CheckCanaries();
+  std::filesystem::remove(homes_.Path());
+  std::filesystem::rename(aside, homes_.Path());
+  EXPECT_FALSE(checked.ok());
+  EXPECT_THAT(NamesIn(documents), SizeIs(2));
 }
 
 }  // namespace

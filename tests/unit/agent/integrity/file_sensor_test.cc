@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <mutex>
 #include <thread>
 
+#include "agent/integrity/file_look.h"
+#include "common/base/strings.h"
 #include "common/base/text.h"
 #include "common/crypto/digest.h"
 #include "common/crypto/random.h"
@@ -396,6 +399,75 @@ TEST_F(FileSensorTest, CanariesInAFolderWhoseNameIsNoUtf8AreWatched) {
   source_.Modified(canary, 42);
   EXPECT_TRUE(sink_.WaitFor(
       [](const v1::Event& event) { return event.finding().detail() == "a canary file was changed"; }));
+}
+
+TEST_F(FileSensorTest, NothingWaitsForTheHashOfALongFile) {
+  TempFolder state;
+  FakeFileSource source;
+  source.SetNow(clock_->BootNanos());
+  FileSensor sensor(
+      {.state_folder = state.Path(),
+       .settle = {.quiet_nanos = 20 * kNanosPerMilli},
+       .max_hash_bytes = 1ULL << 50},
+      [&] { return std::make_unique<LentFileSource>(source); }, *clock_, processes_, sink_);
+  processes_.Started(42, {.guid = "0123456789abcdef", .executable = "/tmp/locker", .parent_guid = "parent"});
+  policy_.mutable_tripwires()->set_files(3);
+  ASSERT_TRUE(sensor.Start(policy_).ok());
+  const std::string movie = File("movie.mkv", "");
+  std::filesystem::resize_file(movie, 1ULL << 40);  // a hole that takes half an hour
+  source.Modified(movie, 42);
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // it has settled
+  // One of the documents is long itself: its first bytes are enough.
+  for (const char* name : {"1.docx", "2.docx"}) source.Modified(File(name, RandomBytes(900)), 42);
+  const std::string scan = File("3.docx", RandomBytes(2 * kLongFileBytes));
+  source.Modified(scan, 42);
+  EXPECT_TRUE(sink_.WaitFor([](const v1::Event& event) { return event.finding().files() == 3; }));
+  EXPECT_TRUE(Told([](const v1::FileChanged& change) { return change.path().ends_with("/2.docx"); }));
+  const auto told_of = [&](const std::string& path) {
+    return std::ranges::count_if(
+        sink_.Events(), [&](const auto& recorded) { return recorded.event.file_changed().path() == path; });
+  };
+  EXPECT_EQ(told_of(movie), 0) << "it is still being hashed";
+  // What is told of one path stays in its order.
+  std::filesystem::remove(movie);
+  source.Deleted(movie, 42);
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT_EQ(told_of(movie), 0);
+  sensor.Stop();
+  EXPECT_EQ(told_of(scan), 1);
+  std::vector<v1::FileChanged> of_movie;
+  for (const auto& recorded : sink_.Events()) {
+    if (recorded.event.file_changed().path() == movie) of_movie.push_back(recorded.event.file_changed());
+  }
+  ASSERT_EQ(of_movie.size(), 2U);
+  EXPECT_EQ(of_movie[0].change(), v1::FileChanged::CHANGE_MODIFIED);
+  EXPECT_EQ(of_movie[0].hash_skipped_reason(), "the agent was stopping");
+  EXPECT_EQ(of_movie[1].change(), v1::FileChanged::CHANGE_DELETED);
+}
+
+TEST_F(FileSensorTest, ALongFileIsToldOnceWithItsHashForEachWhoWroteIt) {
+  TempFolder state;
+  FakeFileSource source;
+  source.SetNow(clock_->BootNanos());
+  FileSensor sensor(
+      {.state_folder = state.Path(), .settle = {.quiet_nanos = 20 * kNanosPerMilli}},
+      [&] { return std::make_unique<LentFileSource>(source); }, *clock_, processes_, sink_);
+  for (const uint32_t pid : {42U, 43U}) {
+    processes_.Started(pid, {.guid = StrCat("guid", pid), .executable = "/usr/bin/dd", .parent_guid = ""});
+  }
+  ASSERT_TRUE(sensor.Start(policy_).ok());
+  const std::string content = RandomBytes(3 * kLongFileBytes + 7);
+  const std::string path = File("image.iso", content);
+  source.Modified(path, 42);
+  source.Modified(path, 43);
+  for (const uint32_t pid : {42U, 43U}) {
+    EXPECT_TRUE(Told([&](const v1::FileChanged& change) {
+      return change.path() == path && change.pid() == pid && change.state().sha256() == Sha256(content) &&
+             change.hash_skipped_reason().empty();
+    })) << pid;
+  }
+  sensor.Stop();
+  EXPECT_EQ(sink_.Events().size(), 2U);
 }
 
 // Takes nothing until it is let go.

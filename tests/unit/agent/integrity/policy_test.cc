@@ -17,6 +17,7 @@ TEST(Policy, TheDefaultCanBeCarriedOut) {
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_FALSE(read->roots.empty());
   EXPECT_FALSE(read->excluded_patterns.empty());
+  EXPECT_EQ(read->canary_homes, platform::FoldersOfPeople()) << "whose folders of documents may come later";
 }
 
 TEST(Policy, PathsAreNormalAndPatternsAreKeptApart) {
@@ -59,6 +60,7 @@ TEST(Policy, CanaryFoldersMustBeWatched) {
   const auto read = ReadPolicy(policy);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(read->canary_folders.at(0), "/srv/clients");
+  EXPECT_TRUE(read->canary_homes.empty());
   policy.mutable_tripwires()->add_canary_folders("/srvother");
   EXPECT_NE(ReadPolicy(policy).status().message().find("not below a watched path"), std::string::npos);
   policy.mutable_tripwires()->set_off(true);

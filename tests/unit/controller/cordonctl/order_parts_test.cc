@@ -128,6 +128,42 @@ TEST(Progress, OfARefusalIsAFailureEvenWhileOthersWait) {
   EXPECT_EQ(progress.Result(), ExitCode::kFailed);
 }
 
+// Of a scan that has read so many MiB and files in so many seconds.
+v1::WatchOrderResponse Scanning(const v1::Host& host, v1::ScanProgress::State state, uint64_t mib,
+                                uint64_t files, int64_t seconds) {
+  v1::WatchOrderResponse message =
+      Outcome(host, state == v1::ScanProgress::STATE_DONE ? v1::OrderOutcome::STATE_DONE
+                                                          : v1::OrderOutcome::STATE_RUNNING);
+  v1::ScanProgress& scan = *message.mutable_outcome()->mutable_progress();
+  scan.set_state(state);
+  scan.set_bytes_done(mib << 20U);
+  scan.set_files_done(files);
+  scan.set_elapsed_nanos(seconds * kNanosPerSecond);
+  return message;
+}
+
+TEST(Progress, OfAScanSaysHowFastItIsByTheLastTwoMessages) {
+  const std::vector<v1::Host> hosts = {MakeHost("a", "leeds")};
+  OrderProgress progress({}, hosts);
+  const auto after = [&](v1::ScanProgress::State state, uint64_t mib, uint64_t files, int64_t seconds) {
+    progress.Apply(Scanning(hosts[0], state, mib, files, seconds));
+    return progress.Line();
+  };
+  constexpr auto kRunning = v1::ScanProgress::STATE_RUNNING;
+  const std::string begin = "0 of 1 host done, 1 waiting (1 running); slowest: a";
+  EXPECT_EQ(after(kRunning, 10, 100, 1), StrCat(begin, " 100 files")) << "one message tells no rate";
+  EXPECT_EQ(after(kRunning, 210, 300, 3), StrCat(begin, " 300 files, 100.0 MiB/s, 100 files/s"));
+  EXPECT_EQ(after(kRunning, 210, 2300, 5), StrCat(begin, " 2300 files, 0 B/s, 1000 files/s"));
+  EXPECT_EQ(after(kRunning, 210, 2300, 7), StrCat(begin, " 2300 files")) << "at rest";
+  EXPECT_EQ(after(kRunning, 100, 1000, 8), StrCat(begin, " 1000 files")) << "from its cursor on";
+  EXPECT_EQ(after(kRunning, 150, 1010, 9), StrCat(begin, " 1010 files, 50.0 MiB/s, 10 files/s"));
+  EXPECT_EQ(after(v1::ScanProgress::STATE_PAUSED, 150, 1010, 9), StrCat(begin, " (paused) 1010 files"));
+  after(v1::ScanProgress::STATE_DONE, 1000, 5000, 10);
+  const ScanRate& rate = progress.Hosts().begin()->second.rate;
+  EXPECT_EQ(rate.BytesPerSecond(), 100ULL << 20U) << "over all of it";
+  EXPECT_EQ(rate.FilesPerSecond(), 500U);
+}
+
 TEST(AuditLine, ComesBackAsItWas) {
   v1::AuditEntry entry;
   entry.set_index(3);

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -108,38 +109,56 @@ TEST(ExportSinks, ASyslogFrameSaysItsLength) {
   EXPECT_TRUE(frame.ends_with(" hub cordon - ocsf - {\"a\":1}"));
 }
 
-// A syslog server that takes one connection and tells what came.
+// A syslog server that is restarted after each "END": it tells what came on each connection when that is
+// closed.
 class Server {
  public:
-  explicit Server(const testing::TestFleet& fleet) {
+  enum class Ends { kAbruptly, kByTls };  // the socket alone, or with a close_notify before
+
+  explicit Server(const testing::TestFleet& fleet, size_t connections = 1, Ends ends = Ends::kAbruptly)
+      : ends_(ends), received_(connections) {
     const testing::TestFleet::Leaf leaf = fleet.Issue(IdentityKind::kController, NewUuid());
     context_.use_certificate_chain(asio::buffer(leaf.certificate_pem));
     context_.use_private_key(asio::buffer(leaf.key_pem), asio::ssl::context::pem);
-    thread_ = std::thread([this] { received_.set_value(TakeOne()); });
+    for (std::promise<std::string>& each : received_) told_.push_back(each.get_future());
+    thread_ = std::thread([this] {
+      for (std::promise<std::string>& each : received_) each.set_value(TakeOne());
+    });
   }
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
-  ~Server() { thread_.join(); }
+  ~Server() {
+    shutdown(acceptor_.native_handle(), SHUT_RDWR);  // nobody may come any more
+    thread_.join();
+  }
 
   uint16_t Port() const { return acceptor_.local_endpoint().port(); }
-  std::string Received() { return received_.get_future().get(); }
+  // On the connection of that number, after it was closed.
+  std::string Received(size_t connection = 0) { return told_.at(connection).get(); }
 
  private:
   std::string TakeOne() {
     asio::ssl::stream<tcp::socket> stream(io_, context_);
-    acceptor_.accept(stream.lowest_layer());
     boost::system::error_code error;
+    acceptor_.accept(stream.lowest_layer(), error);
+    if (error) return "nobody came";
     stream.handshake(asio::ssl::stream_base::server, error);
     if (error) return StrCat("handshake: ", error.message());
     std::string text;
     asio::read_until(stream, asio::dynamic_buffer(text), "END", error);
+    if (ends_ == Ends::kByTls) {
+      stream.lowest_layer().non_blocking(true, error);  // does not wait for the other side's
+      stream.shutdown(error);
+    }
     return text;
   }
 
   asio::io_context io_;
   asio::ssl::context context_{asio::ssl::context::tls_server};
   tcp::acceptor acceptor_{io_, tcp::endpoint(asio::ip::make_address("127.0.0.1"), 0)};
-  std::promise<std::string> received_;
+  const Ends ends_;
+  std::vector<std::promise<std::string>> received_;
+  std::vector<std::future<std::string>> told_;
   std::thread thread_;
 };
 
@@ -180,6 +199,31 @@ TEST(ExportSinks, NothingIsSentToAServerOfAnotherName) {
               Fails(absl::StatusCode::kUnavailable, "cannot agree on TLS"));
   EXPECT_THAT(f.server.Received(), ::testing::StartsWith("handshake: "));
 }
+
+class SyslogRestarts : public ::testing::TestWithParam<Server::Ends> {};
+
+TEST_P(SyslogRestarts, LoseNothingThatIsWrittenAfterTheEndHasArrived) {
+  constexpr size_t kConnections = 5;
+  const testing::TestFleet fleet;
+  const testing::TempFolder folder;
+  const testing::FakeClock clock(WallNowNanos());
+  Server server(fleet, kConnections, GetParam());
+  std::ofstream(folder / "ca.pem") << fleet.CaPem();
+  const auto sink = Must(MakeExportSink(
+      {.target = StrCat("syslog-tls:127.0.0.1:", server.Port()), .ca_file = (folder / "ca.pem").string()},
+      clock));
+  for (size_t i = 0; i < kConnections; ++i) {
+    // Two writes: a connection that stands is used again.
+    ASSERT_THAT(sink->Write(std::vector<std::string>{StrCat("{\"first\":", i, "}")}), IsOk());
+    ASSERT_THAT(sink->Write(std::vector<std::string>{StrCat("{\"second\":", i, "}END")}), IsOk());
+    const std::string received = server.Received(i);  // and the server is restarted
+    EXPECT_THAT(received, ::testing::HasSubstr(StrCat("{\"first\":", i, "}")));
+    EXPECT_THAT(received, ::testing::HasSubstr(StrCat("{\"second\":", i, "}END")));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, SyslogRestarts,
+                         ::testing::Values(Server::Ends::kAbruptly, Server::Ends::kByTls));
 
 }  // namespace
 }  // namespace cordon::controller
