@@ -196,9 +196,10 @@ void Agent::IsolateByItself(const v1::Finding& finding, const v1::SelfIsolation&
   if (stopping_) return;  // the finding is told
   const std::string cause = StrCat("tripwire: ", finding.detail(), ", by ", finding.executable(), " (pid ",
                                    finding.pid(), "); by the policy, without an order");
-  users_->Expect(isolation_->Lane().order_id(), allowed.user_message());
+  users_->ExpectByItself(isolation_->Lane().order_id(), allowed.level(), allowed.user_message());
   const absl::StatusOr<v1::Receipt> receipt = isolation_->TakeByItself(allowed, cause);
   if (receipt.ok()) return;
+  users_->ExpectByItself("", v1::LEVEL_UNSPECIFIED, "");
   spdlog::error("isolation by the policy after a {}: {}", cause, Message(receipt.status()));
   v1::Event event;
   event.mutable_part_changed()->set_part("cordon.isolation");

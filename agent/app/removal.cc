@@ -206,7 +206,8 @@ absl::Status CheckNotIsolated(const AgentConfig& config) {
   if (!absl::IsNotFound(bytes.status())) {
     const absl::StatusOr<v1::IsolationState> state = bytes.ok() ? DecodeState(*bytes) : bytes.status();
     if (!state.ok()) return Isolated(StrCat("its state cannot be read: ", Message(state.status())));
-    if (state->level() > v1::LEVEL_OBSERVE) return Isolated(WordOf(state->level()));
+    if (const v1::Level level = LevelWithoutUnlock(*state); level > v1::LEVEL_OBSERVE)
+      return Isolated(WordOf(level));
   }
   const auto readback = platform::MakePacketFilter()->ReadBack({});
   if (absl::IsUnimplemented(readback.status())) return absl::OkStatus();

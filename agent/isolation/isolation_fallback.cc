@@ -12,7 +12,8 @@ namespace cordon::agent {
 using platform::Level;
 
 void Isolation::Impl::ProveChannel() {
-  // While the host is unlocked, a proof says nothing about the level that was ordered.
+  // While something else decides, a proof says nothing about the level that was ordered.
+  if (ByItselfDecides(state_)) return ShowChannel();
   if (!state_.channel_unproven() || state_.has_unlock() || parts_.channel == nullptr) return;
   parts_.channel->Prove(
       [this, generation = generation_](const absl::Status& proof) { OnChannelProof(generation, proof); });

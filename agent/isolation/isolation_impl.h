@@ -1,6 +1,7 @@
 #pragma once
 
 // Isolation's inside, for the files isolation*.cc alone: isolation.cc gives effect to orders,
+// isolation_by_itself.cc to what a policy allows without one,
 // isolation_fallback.cc proves the channel, isolation_unlock.cc lets down by phone, isolation_upkeep.cc keeps
 // what is in force, isolation_restore.cc begins.
 
@@ -69,12 +70,17 @@ class Isolation::Impl {
   v1::Receipt ReadReceipt() { return ReceiptOf(parts_.filter->ReadBack(Policy())); }
   absl::Status Prove();
   v1::LaneState Lane() const;
+  uint64_t TimesByItself() const { return state_.times_by_itself(); }
   v1::Level LevelMeant() const { return LevelInForce(state_); }
 
  private:
-  // What the state asks of the kernel now; what `state`, with what it ordered, would ask.
-  platform::FilterPolicy Policy() const { return PolicyFor(state_, ordered_); }
-  platform::FilterPolicy PolicyFor(const v1::IsolationState& state, platform::FilterPolicy ordered) const;
+  // What the state asks of the kernel now; what `state`, with what decides in it, would ask.
+  platform::FilterPolicy Policy() const {
+    return PolicyFor(state_, ByItselfDecides(state_) ? own_ : ordered_);
+  }
+  platform::FilterPolicy PolicyFor(const v1::IsolationState& state, platform::FilterPolicy asked) const;
+  // `policy`, unless this host cannot enforce it; its programs are marked from here on.
+  absl::StatusOr<platform::FilterPolicy> Possible(absl::StatusOr<platform::FilterPolicy> policy);
   void SettlePrograms();
   v1::Receipt ReceiptOf(const absl::StatusOr<platform::FilterReadback>& readback);
 
@@ -82,9 +88,19 @@ class Isolation::Impl {
   absl::StatusOr<v1::Receipt> TakeAction(const v1::IsolateAction& action, const std::string& order_id,
                                          uint64_t sequence, const std::string& cause);
   absl::StatusOr<v1::Receipt> Take(v1::IsolationState next, platform::FilterPolicy ordered,
-                                   const std::string& cause);
+                                   platform::FilterPolicy own, const std::string& cause);
+  // With the same `own`, as long as `next` has something that the host took by itself.
+  absl::StatusOr<v1::Receipt> Take(v1::IsolationState next, platform::FilterPolicy ordered,
+                                   const std::string& cause) {
+    platform::FilterPolicy own = next.has_by_itself() ? own_ : platform::FilterPolicy();
+    return Take(std::move(next), std::move(ordered), std::move(own), cause);
+  }
   absl::Status Save(const v1::IsolationState& state);
-  absl::Status SaveAndPrepare(const v1::IsolationState& next, const platform::FilterPolicy& ordered);
+  absl::Status Write(const v1::IsolationState& state);
+  // Whether the state file is as it was when it was last read or written here.
+  bool FileIsKnown() const;
+  static std::string Fingerprint(const absl::StatusOr<std::string>& bytes);
+  absl::Status SaveAndPrepare(const v1::IsolationState& next, const platform::FilterPolicy& asked);
   absl::Status PutInForce();
   void CutForbiddenConnections();
   v1::Receipt Tell(const std::string& cause, const absl::StatusOr<platform::FilterReadback>& readback);
@@ -96,11 +112,14 @@ class Isolation::Impl {
   void CountSinceStopped();
 
   void ProveChannel();
+  void ShowChannel();
   void OnChannelProof(uint64_t generation, const absl::Status& proof);
   void StepDown(const absl::Status& why);
   void CountDown();
   void EndLease();
   void EndUnlock();
+  void EndByItself();
+  void TellByItself(v1::Receipt* receipt) const;
   void TellUnlockEnded(const v1::Unlock& unlock, const std::string& cause);
   std::string UnlockInWords() const;
   DriftRepair::Outcome RepairDrift(std::vector<platform::RulesetChange> changes, const std::string& cause);
@@ -115,6 +134,7 @@ class Isolation::Impl {
   std::function<void(const v1::Receipt&)> listener_;
   v1::IsolationState state_;
   platform::FilterPolicy ordered_;  // of state_.action, at its own level
+  platform::FilterPolicy own_;      // of state_.by_itself
   ProgramBinding programs_;
   std::vector<Endpoint> controllers_;
   std::string state_problem_;

@@ -77,16 +77,20 @@ absl::Status Isolation::Impl::RestoreState() {
   }
   absl::StatusOr<v1::IsolationState> state = bytes.ok() ? DecodeState(*bytes) : bytes.status();
   absl::StatusOr<FilterPolicy> ordered = FilterPolicy{};
+  absl::StatusOr<FilterPolicy> own = FilterPolicy{};
   if (state.ok() && state->has_action()) ordered = PolicyOf(state->action());
-  if (!state.ok()) return SetAside(state.status());
-  if (!ordered.ok()) return SetAside(ordered.status());
+  if (state.ok() && state->has_by_itself()) own = PolicyOf(state->by_itself().allowed());
+  for (const absl::Status& read : {state.status(), ordered.status(), own.status()}) {
+    if (!read.ok()) return SetAside(read);
+  }
   state_ = *std::move(state);
   const bool unlocked = state_.has_unlock();
+  own_ = *std::move(own);
   CountSinceStopped();
   if (IsClosedState(state_)) return TakeClosedSide(unlocked);
   ordered_ = *std::move(ordered);
   if (state_.controllers_size() > 0) controllers_ = ControllersOf(state_);
-  if (state_.level() == v1::LEVEL_OBSERVE && !state_.has_action()) {
+  if (state_.level() == v1::LEVEL_OBSERVE && !state_.has_action() && !state_.has_by_itself()) {
     const auto readback = parts_.filter->ReadBack(Policy());
     if (readback.ok() && readback->matches) return absl::OkStatus();
   }
@@ -101,7 +105,7 @@ absl::Status Isolation::Impl::RestoreState() {
 // Time passed while nobody counted. An unlock that has ended meanwhile opens nothing any more; one that has
 // not is counted on disk, so that reboot after reboot does not prolong it (AUT-5).
 void Isolation::Impl::CountSinceStopped() {
-  if (!HasLease(state_) && !state_.has_unlock()) return;
+  if (!CountsTime(state_)) return;
   CountTime(&state_, options_.boot_id, *parts_.clock);
   if (!state_.has_unlock()) return;
   const v1::Unlock unlock = state_.unlock();

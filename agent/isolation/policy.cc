@@ -104,6 +104,15 @@ absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::IsolateAction& action)
   return policy;
 }
 
+absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::SelfIsolation& allowed) {
+  v1::IsolateAction action;
+  action.set_level(allowed.level());
+  if (allowed.has_profile()) *action.mutable_profile() = allowed.profile();
+  *action.mutable_lease()->mutable_length() = allowed.lease().length();
+  action.set_fallback(v1::FALLBACK_HOLD);
+  return PolicyOf(action);
+}
+
 platform::FilterPolicy AtLevel(platform::FilterPolicy policy, platform::Level level) {
   policy.level = level;
   if (level != platform::Level::kNoLateral && level != platform::Level::kEssential) {

@@ -2,6 +2,8 @@
 
 // isolation.state: what the host is ordered to be, on disk before it is in the kernel (ISO-9).
 //   "cordon-isolation-state-v1\n" || SHA-256 of what follows (32 bytes) || a serialised v1.IsolationState
+// A state with something that the host took by itself says v2: a program that does not know of it takes the
+// closed side (recovery.h) instead of opening what that closes.
 
 #include <absl/status/statusor.h>
 
@@ -14,6 +16,7 @@
 
 namespace cordon::agent {
 
+inline constexpr const char* kIsolationStateFile = "isolation.state";  // in the agent's state folder
 inline constexpr size_t kMaxStateBytes = size_t{8} * 1024 * 1024;
 
 std::string EncodeState(const v1::IsolationState& state);
@@ -50,7 +53,27 @@ inline bool UnlockEnded(const v1::IsolationState& state) {
   return state.has_unlock() && UnlockRemaining(state) == 0;
 }
 
-// What is to be enforced: the state's level, or the one below it that the host is unlocked to.
+// Takes what a policy allows over the state, from now on, in the place of an earlier one. An unlock that is
+// in force goes on below it.
+void StartByItself(v1::IsolationState* state, const v1::SelfIsolation& allowed, std::string_view boot_id,
+                   const Clock& clock);
+
+// What is left; 0 when it has ended, and when there is none.
+int64_t ByItselfRemaining(const v1::IsolationState& state);
+
+inline bool ByItselfEnded(const v1::IsolationState& state) {
+  return state.has_by_itself() && ByItselfRemaining(state) == 0;
+}
+
+// True while what the host took by itself, and not the order, says what stays open.
+bool ByItselfDecides(const v1::IsolationState& state);
+
+inline bool CountsTime(const v1::IsolationState& state) {
+  return HasLease(state) || state.has_unlock() || state.has_by_itself();
+}
+
+// What is to be enforced: the higher one of the order's level and of what the host took by itself, or one
+// below it that the host is unlocked to.
 v1::Level LevelInForce(const v1::IsolationState& state);
 
 }  // namespace cordon::agent

@@ -27,6 +27,18 @@ TEST(IsolationState, SurvivesItsFile) {
   EXPECT_EQ(read->SerializeAsString(), state.SerializeAsString());
 }
 
+// An older program must not take such a state for the order alone, which may be lower.
+TEST(IsolationState, ISO5_WithWhatTheHostTookByItselfIsOfAnotherVersion) {
+  v1::IsolationState state;
+  EXPECT_EQ(EncodeState(state).substr(0, 26), "cordon-isolation-state-v1\n");
+  state.mutable_by_itself()->mutable_allowed()->set_level(v1::LEVEL_ESSENTIAL);
+  const std::string bytes = EncodeState(state);
+  EXPECT_EQ(bytes.substr(0, 26), "cordon-isolation-state-v2\n");
+  const auto read = DecodeState(bytes);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->SerializeAsString(), state.SerializeAsString());
+}
+
 TEST(IsolationState, EveryCutAndEveryAlteredByteIsNoticed) {
   v1::IsolationState state;
   state.set_order_id("an order");
