@@ -46,7 +46,6 @@ Agent::Agent(const AgentConfig& config)
       started_unix_nanos_(clock_->WallNanos()),
       work_(boost::asio::make_work_guard(loop_)),
       hold_(config_.state_dir / kBootHoldFile, facts_.boot_id, *clock_),
-      channel_probe_(loop_),
       inbound_probe_(loop_) {}
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Make(const AgentConfig& config) {
@@ -118,22 +117,23 @@ void Agent::RestoreIsolation(EventSink& events) {
   leaks_ = platform::MakeLeakCounter();
   signer_ = std::make_unique<HostReceiptSigner>(host_.identity.host_id);
   Notice(signer_->Use(host_.credentials.key_pem));
-  isolation_ = std::make_unique<Isolation>(IsolationParts{.filter = filter_.get(),
-                                                          .connections = connections_.get(),
-                                                          .clock = clock_.get(),
-                                                          .events = &events,
-                                                          .escape = escape_probe_.get(),
-                                                          .channel = &channel_probe_,
-                                                          .marks = program_marks_.get(),
-                                                          .names = names_.get(),
-                                                          .inbound = &inbound_probe_,
-                                                          .bypasses = bypasses_.get(),
-                                                          .links = link_watcher_.get(),
-                                                          .leaks = leaks_.get(),
-                                                          .signer = signer_.get()},
-                                           IsolationOptions{.state_file = config_.state_dir / kIsolationState,
-                                                            .boot_id = facts_.boot_id,
-                                                            .hold = hold_.Begin()});
+  isolation_ =
+      std::make_unique<Isolation>(IsolationParts{.filter = filter_.get(),
+                                                 .connections = connections_.get(),
+                                                 .clock = clock_.get(),
+                                                 .events = &events,
+                                                 .escape = escape_probe_.get(),
+                                                 .channel = &channel_probe_,
+                                                 .marks = program_marks_.get(),
+                                                 .names = names_.get(),
+                                                 .inbound = &inbound_probe_,
+                                                 .bypasses = bypasses_.get(),
+                                                 .links = link_watcher_.get(),
+                                                 .leaks = leaks_.get(),
+                                                 .signer = signer_.get()},
+                                  IsolationOptions{.state_file = config_.state_dir / kIsolationStateFile,
+                                                   .boot_id = facts_.boot_id,
+                                                   .hold = hold_.Begin()});
   users_ = std::make_unique<UserTeller>(config_.state_dir / "told", ShowToUsers);
   isolation_->OnReceipt([this](const v1::Receipt& receipt) {
     receipts_.Set(receipt);
@@ -290,7 +290,6 @@ void Agent::MakeLinkAndHealth() {
   link_ = std::make_unique<Link>(
       Link::Parts{loop_, *clock_, *desk_, *sender_, config_.state_dir, OwnFacts(), facts_.boot_id}, host_,
       LinkSettings());
-  channel_probe_.Use(link_.get());
   boot_question_ = std::make_unique<BootQuestion>(hold_, *isolation_, *link_, config_.boot_hold_nanos);
   inbound_probe_.Use(link_.get());
   obstructions_ = platform::MakeObstructionFinder();

@@ -54,6 +54,7 @@ absl::Status Agent::Start() {
   gate_->Resume();
   scans_->ResumeInterrupted();
   CORDON_RETURN_IF_ERROR(link_->Start());
+  channel_probe_.Use(link_.get());
   boot_question_->Ask();
   health_->Start();
   return absl::OkStatus();
@@ -151,6 +152,7 @@ void Agent::StopWatching() {
   link_watcher_->Stop();
   ruleset_watcher_->Stop();
   inbound_probe_.Stop();
+  channel_probe_.Stop();
   stopper_ = std::thread([this] {  // beside the loop: proofs and flushes wait for it
     health_->Stop();
     scans_->Stop();
