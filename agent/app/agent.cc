@@ -100,8 +100,8 @@ absl::Status Agent::OpenStores() {
 }
 
 void Agent::RestoreIsolation(EventSink& events) {
-  // From the keeper, for the life of this process. Without it the agent goes on: the keeper only ever applies
-  // what is saved.
+  // From the keeper, for the life of this process. Without it the agent goes on and tries again every second
+  // (LockIsolationLate): the keeper saves nothing over what it has not read.
   absl::StatusOr<std::unique_ptr<platform::FileLock>> lock =
       LockIsolation(config_.state_dir, kKeeperPatience);
   Notice(Annotate(lock.status(), "isolation"));
@@ -149,6 +149,16 @@ void Agent::RestoreIsolation(EventSink& events) {
       std::make_unique<RulesetMailbox>(loop_, [this](std::vector<platform::RulesetChange> changes) {
         isolation_->OnRulesChanged(std::move(changes));
       });
+}
+
+void Agent::LockIsolationLate() {
+  if (isolation_lock_) return;
+  absl::StatusOr<std::unique_ptr<platform::FileLock>> lock =
+      LockIsolation(config_.state_dir, std::chrono::milliseconds(0));
+  if (!lock.ok()) return;  // said at the start
+  isolation_lock_ = *std::move(lock);
+  spdlog::info("isolation: the keeper has let go of this host");
+  isolation_->TakeOver();
 }
 
 absl::Status Agent::MakeSensorsAndScans() {

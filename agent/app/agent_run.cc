@@ -41,7 +41,10 @@ absl::Status Agent::Start() {
   CORDON_RETURN_IF_ERROR(ruleset_watcher_->Start(
       [this](std::vector<platform::RulesetChange> changes) { ruleset_mailbox_->Put(std::move(changes)); }));
   isolation_->OnLinksChanged();  // those that came since the rules were restored
-  lease_tick_.emplace(loop_, kLeaseTick, [this] { isolation_->Tick(); });
+  lease_tick_.emplace(loop_, kLeaseTick, [this] {
+    LockIsolationLate();
+    isolation_->Tick();
+  });
   hourly_receipt_.emplace(loop_, kReceiptInterval, [this] {
     SendReceiptNow();
     platform::ReleaseUnusedCode();

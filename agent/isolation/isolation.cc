@@ -60,15 +60,6 @@ v1::Receipt Isolation::Impl::ReceiptOf(const absl::StatusOr<FilterReadback>& rea
   return receipt;
 }
 
-absl::Status Isolation::Impl::Save(const v1::IsolationState& state) {
-  const absl::Status saved =
-      platform::WriteFileDurably(options_.state_file, EncodeState(state), platform::FileAccess::kOwnerOnly);
-  if (saved.ok()) return saved;
-  // Whatever the system calls it, it is no fault of the order: FAILED, and sent again.
-  return absl::AbortedError(
-      StrCat("the isolation state cannot be saved, so nothing was changed: ", Message(saved)));
-}
-
 // The kernel gets the rules, which judge nothing yet, while the disk takes its time.
 absl::Status Isolation::Impl::SaveAndPrepare(const v1::IsolationState& next, const FilterPolicy& asked) {
   std::future<absl::Status> saved;
@@ -322,6 +313,12 @@ void Isolation::Know(const ProcessDirectory* processes) {
 }
 void Isolation::Tick() {
   impl_->Tick();
+}
+bool Isolation::Overtaken() const {
+  return impl_->Overtaken();
+}
+void Isolation::TakeOver() {
+  impl_->TakeOver();
 }
 void Isolation::EndHold(const std::string& why) {
   impl_->EndHold(why);

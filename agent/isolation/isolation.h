@@ -51,6 +51,9 @@ struct IsolationOptions {
   std::string boot_id;               // of SystemFacts: tells a restart of the agent from one of the machine
   bool hold =
       false;  // keep at least controller-only from Restore until EndHold, whatever was ordered (boot_hold.h)
+  // Another process may write the state file meanwhile (isolation_lock.h): what this one has not read is
+  // never replaced (ISO-9). A save that would do so is refused, and Overtaken from then on.
+  bool others_write = false;
 };
 
 // Keeps the host at the level that the newest order of the isolation lane asks for.
@@ -132,6 +135,14 @@ class Isolation {
   // Counts lease, unlock and TakeByItself down on the boot-time clock (ISO-8) and ends them. Call about every
   // second.
   void Tick();
+
+  // True when another process has written the state file, so that this object knows of no newest order: make
+  // another one, which reads it. Only with IsolationOptions::others_write.
+  bool Overtaken() const;
+
+  // After a time in which another process may have acted on this host, by an older state: what is meant is
+  // on disk and in the kernel again.
+  void TakeOver();
 
   // Ends IsolationOptions::hold; again: nothing.
   void EndHold(const std::string& why);

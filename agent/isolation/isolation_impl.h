@@ -66,6 +66,8 @@ class Isolation::Impl {
   void OnRulesChanged(std::vector<platform::RulesetChange> changes);
   void Know(const ProcessDirectory* processes) { drift_.Use(processes); }
   void Tick();
+  bool Overtaken() const { return overtaken_ || (options_.others_write && !FileIsKnown()); }
+  void TakeOver();
   void EndHold(const std::string& why);
   v1::Receipt ReadReceipt() { return ReceiptOf(parts_.filter->ReadBack(Policy())); }
   absl::Status Prove();
@@ -137,6 +139,8 @@ class Isolation::Impl {
   platform::FilterPolicy own_;      // of state_.by_itself
   ProgramBinding programs_;
   std::vector<Endpoint> controllers_;
+  std::string file_known_;  // Fingerprint of the state file as it was last read or written here
+  bool overtaken_ = false;
   std::string state_problem_;
   std::vector<std::string> moved_told_;
   LiveProof proof_;

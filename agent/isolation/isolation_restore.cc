@@ -13,12 +13,18 @@ namespace cordon::agent {
 using platform::FilterPolicy;
 
 absl::Status Isolation::Impl::SetAside(const absl::Status& why) {
+  if (options_.others_write && !FileIsKnown()) {
+    overtaken_ = true;  // it is another file by now, and perhaps a good one
+    return absl::AbortedError(
+        StrCat(options_.state_file.string(), " was changed while it was read; it is to be read anew"));
+  }
   std::string problem(Message(why));
   std::error_code error;
   if (std::filesystem::exists(options_.state_file, error)) {
     std::filesystem::path aside = options_.state_file;
     aside += StrCat(".damaged-", parts_.clock->WallNanos());
     std::filesystem::rename(options_.state_file, aside, error);
+    if (!error) file_known_.clear();
     StrAppend(&problem, "; it is ", error ? "left in place" : "set aside as ",
               error ? "" : aside.filename().string());
   }
@@ -64,6 +70,7 @@ absl::Status Isolation::Impl::RestoreState() {
   if (options_.hold && controllers_.empty())
     controllers_ = KnownControllers(options_.state_file.parent_path());
   const absl::StatusOr<std::string> bytes = platform::ReadFileBounded(options_.state_file, kMaxStateBytes);
+  file_known_ = Fingerprint(bytes);
   if (absl::IsNotFound(bytes.status())) {
     const auto readback = parts_.filter->ReadBack(Policy());
     if (!readback.ok()) return LeaveAlone(readback.status());

@@ -6,13 +6,13 @@
 #include <utility>
 
 #include "agent/isolation/isolation_lock.h"
+#include "agent/isolation/state.h"
 #include "agent/names/kept_names.h"
 #include "common/base/status.h"
 
 namespace cordon::agent {
 namespace {
 
-constexpr const char* kStateFile = "isolation.state";
 constexpr std::chrono::seconds kLookEvery(1);
 constexpr int64_t kReadBackEvery = 10 * kNanosPerSecond;
 
@@ -47,26 +47,20 @@ Keeper::Keeper(std::filesystem::path state_dir, std::string boot_id, const Clock
 void Keeper::Begin() {
   isolation_.reset();
   filter_ = platform::MakePacketFilter();  // what it remembers of the kernel's rules is not the agent's doing
-  isolation_ = std::make_unique<Isolation>(
-      IsolationParts{.filter = filter_.get(),
-                     .connections = connections_.get(),
-                     .clock = &clock_,
-                     .events = log_.get(),
-                     .escape = nullptr,
-                     .channel = nullptr,
-                     .names = names_.get(),
-                     .leaks = leaks_.get()},
-      IsolationOptions{.state_file = state_dir_ / kStateFile, .boot_id = boot_id_, .hold = hold_.Begin()});
+  isolation_ = std::make_unique<Isolation>(IsolationParts{.filter = filter_.get(),
+                                                          .connections = connections_.get(),
+                                                          .clock = &clock_,
+                                                          .events = log_.get(),
+                                                          .escape = nullptr,
+                                                          .channel = nullptr,
+                                                          .names = names_.get(),
+                                                          .leaks = leaks_.get()},
+                                           IsolationOptions{.state_file = state_dir_ / kIsolationStateFile,
+                                                            .boot_id = boot_id_,
+                                                            .hold = hold_.Begin(),
+                                                            .others_write = true});
   restored_ = isolation_->Restore();
   checked_boot_nanos_ = clock_.BootNanos();
-  StateChanged();
-}
-
-// The keeper's own writes (the progress of a lease) count as a change, which costs one more Begin.
-bool Keeper::StateChanged() {
-  std::error_code error;
-  const auto time = std::filesystem::last_write_time(state_dir_ / kStateFile, error);
-  return std::exchange(state_time_, error ? std::filesystem::file_time_type() : time) != state_time_;
 }
 
 absl::Status Keeper::Restore() {
@@ -90,11 +84,12 @@ absl::Status Keeper::Restore() {
 }
 
 void Keeper::Look(bool links_changed) {
-  if (!isolation_ || StateChanged()) {
+  if (!isolation_ || isolation_->Overtaken()) {
     Begin();
     return;
   }
   isolation_->Tick();
+  if (isolation_->Overtaken()) return Begin();  // an agent without the lock, at this moment
   if (hold_.RemainingNanos() == 0) isolation_->EndHold("no controller was asked in time");
   if (!links_changed && clock_.BootNanos() - checked_boot_nanos_ < kReadBackEvery) return;
   checked_boot_nanos_ = clock_.BootNanos();

@@ -49,7 +49,6 @@ class Keeper {
  private:
   void Look(bool links_changed);
   void Begin();
-  bool StateChanged();
 
   const std::filesystem::path state_dir_;
   const std::string boot_id_;
@@ -64,7 +63,6 @@ class Keeper {
 
   std::unique_ptr<Isolation> isolation_;  // since the keeper has the host; none while an agent has it
   absl::Status restored_;
-  std::filesystem::file_time_type state_time_;
   int64_t checked_boot_nanos_ = 0;
   bool warned_ = false;  // of a lock that cannot be had
 
