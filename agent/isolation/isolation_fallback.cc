@@ -44,6 +44,7 @@ void Isolation::Impl::StepDown(const absl::Status& why) {
                        LevelName(FilterLevel(state_.level())), ": ", Printable(Message(why))));
   if (const auto taken = Take(std::move(next), ordered_, "fallback: step down"); !taken.ok()) {
     spdlog::error("isolation: cannot step down: {}", Message(taken.status()));
+    step_down_refused_ = true;  // the next Tick asks and tries again
     return;
   }
   ProveChannel();

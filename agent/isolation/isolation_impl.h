@@ -150,8 +150,9 @@ class Isolation::Impl {
   uint64_t dropped_before_ = 0;
   int64_t apply_nanos_ = 0;
   int64_t time_saved_at_ = 0;
-  bool kept_ = false;        // of a state that was lost, what stands in the kernel is left as it is
-  uint64_t generation_ = 0;  // rises with every change: a proof of an earlier state counts for nothing
+  bool step_down_refused_ = false;  // by the kernel or the disk: to be tried again
+  bool kept_ = false;               // of a state that was lost, what stands in the kernel is left as it is
+  uint64_t generation_ = 0;         // rises with every change: a proof of an earlier state counts for nothing
 };
 
 }  // namespace cordon::agent

@@ -101,6 +101,7 @@ void Isolation::Impl::Tick() {
   SaveNamesIfDue(names_.SaveIsDue());
   if (names_.NotesTurned()) Tell("names");
   ProbeAndTidy();
+  if (std::exchange(step_down_refused_, false)) ProveChannel();
   CountDown();
 }
 
