@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/base/text.h"
+#include "common/crypto/credible_time.h"
 #include "cordon/v1/gateway.pb.h"
 #include "platform/api/files.h"
 
@@ -16,6 +17,7 @@ namespace {
 // The link's files, by the names that agent/link gives them; this module is below it.
 constexpr const char* kEnrollmentFile = "enrollment.pb";
 constexpr const char* kAddressFile = "addresses";
+constexpr const char* kHostCertificateFile = "host.crt";
 constexpr size_t kMaxFileBytes = size_t{256} * 1024;
 constexpr size_t kMaxEndpoints = 64;
 
@@ -75,7 +77,8 @@ v1::IsolationState ClosedState(const std::filesystem::path& state_dir, std::stri
   constexpr int64_t kNanosPerMicro = 1'000;
   v1::IsolationState state;
   state.set_level(v1::LEVEL_CONTROLLER_ONLY);
-  state.set_sequence(static_cast<uint64_t>(std::max<int64_t>(clock.WallNanos() / kNanosPerMicro, 0)));
+  const int64_t now = CredibleNanos(clock.WallNanos(), state_dir / kHostCertificateFile);
+  state.set_sequence(static_cast<uint64_t>(std::max<int64_t>(now / kNanosPerMicro, 0)));
   state.set_note(Printable(why));
   for (const Endpoint& controller : KnownControllers(state_dir))
     state.add_controllers(FormatEndpoint(controller));

@@ -18,6 +18,7 @@
 #include "tests/fakes/fake_probes.h"
 #include "tests/fakes/recording_sink.h"
 #include "tests/support/actions.h"
+#include "tests/support/host_certificate.h"
 #include "tests/support/policies.h"
 #include "tests/support/temp_folder.h"
 
@@ -333,6 +334,20 @@ TEST_F(BootHoldTest, DamageHoldsForTheUsualTimeAndNoLonger) {
   BootHold hold = At("boot-2");
   EXPECT_TRUE(hold.Begin());
   EXPECT_EQ(hold.RemainingNanos(), agent::kMaxBootHoldNanos);
+}
+
+// The clock is ahead by years when the damage is found, and is then put right.
+TEST_F(PersistenceTest, ISO9_AClockThatIsWrongByYearsShutsNoOrderOutForLong) {
+  constexpr int64_t kDay = 86'400 * kSecond;
+  const int64_t now = clock_.WallNanos();
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  std::ofstream(folder_ / "host.crt") << HostCertificate(now - kDay, now + 30 * kDay);
+  std::ofstream(StateFile()) << "nonsense";
+  clock_.SetWall(now + 10 * 365 * kDay);
+  ASSERT_FALSE(Start().ok());
+  const auto at = [&](int64_t nanos) { return static_cast<uint64_t>(nanos / 1'000); };
+  EXPECT_FALSE(isolation_->Release("old", at(now)).ok()) << "from before the damage, for all that is known";
+  EXPECT_TRUE(isolation_->Release("new", at(now + 31 * kDay)).ok());
 }
 
 }  // namespace
