@@ -9,6 +9,7 @@
 #include "agent/isolation/state.h"
 #include "agent/names/kept_names.h"
 #include "common/base/status.h"
+#include "common/base/text.h"
 
 namespace cordon::agent {
 namespace {
@@ -19,17 +20,29 @@ constexpr int64_t kReadBackEvery = 10 * kNanosPerSecond;
 class LogSink final : public EventSink {
  public:
   void Emit(v1::EventClass /*event_class*/, int64_t /*time_unix_nanos*/, v1::Event event) override {
-    if (event.has_unlock_attempt()) {
-      spdlog::warn("isolation: the unlock ended: {}", event.unlock_attempt().detail());
-      return;
-    }
-    const v1::Receipt& receipt = event.isolation_changed().receipt();
-    spdlog::warn("isolation: {}: {}, {}", event.isolation_changed().cause(),
-                 v1::Level_Name(receipt.enforced_level()), v1::Containment_Name(receipt.containment()));
+    spdlog::warn("isolation: {}", InWords(event));
   }
 };
 
 }  // namespace
+
+std::string InWords(const v1::Event& event) {
+  if (event.has_unlock_attempt()) return StrCat("the unlock ended: ", event.unlock_attempt().detail());
+  if (event.has_isolation_changed()) {
+    const v1::Receipt& receipt = event.isolation_changed().receipt();
+    return StrCat(event.isolation_changed().cause(), ": ", v1::Level_Name(receipt.enforced_level()), ", ",
+                  v1::Containment_Name(receipt.containment()));
+  }
+  if (!event.has_rules_drift()) return event.ShortDebugString();
+  const v1::RulesDrift& drift = event.rules_drift();
+  std::string text =
+      StrCat(drift.pid() == 0 ? std::string("somebody")
+                              : StrCat(Printable(drift.process_name()), " (pid ", drift.pid(), ")"),
+             " changed the rules, which ",
+             drift.repaired() ? "were put right" : StrCat("cannot be put right: ", drift.repair_error()));
+  for (const std::string& difference : drift.differences()) StrAppend(&text, "; ", difference);
+  return text;
+}
 
 Keeper::Keeper(std::filesystem::path state_dir, std::string boot_id, const Clock& clock)
     : state_dir_(std::move(state_dir)),

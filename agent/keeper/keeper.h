@@ -22,6 +22,9 @@
 
 namespace cordon::agent {
 
+// What the keeper says of an event of isolation in the log.
+std::string InWords(const v1::Event& event);
+
 // Keeps the saved isolation in force while no agent does (ISO-5): from boot until the agent runs, between its
 // death and its restart, and for as long as it cannot start. Needs isolation.state and nothing else of the
 // agent's: no daemon, certificate, spool or controller. Does what the agent's own Isolation does at a start:
