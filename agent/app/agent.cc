@@ -56,6 +56,8 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Make(const AgentConfig& config) {
 
 absl::Status Agent::Construct() {
   CORDON_ASSIGN_OR_RETURN(lock_, LockState(config_.state_dir));
+  if (const size_t swept = platform::SweepUnfinishedFiles(config_.state_dir); swept > 0)
+    spdlog::info("{} files that an agent had not finished are removed", swept);
   if (const absl::Status opened = OpenStores(); !opened.ok()) {
     // ISO-5: whatever is wrong with the rest, after a reboot the rules stand again.
     LogSink log;

@@ -25,7 +25,7 @@ absl::Status Isolation::Impl::Write(const v1::IsolationState& state) {
   const std::string bytes = EncodeState(state);
   absl::Status written =
       platform::WriteFileDurably(options_.state_file, bytes, platform::FileAccess::kOwnerOnly);
-  if (written.ok()) file_known_ = Sha256(bytes);
+  if (written.ok() || absl::IsDataLoss(written)) file_known_ = Sha256(bytes);
   return written;
 }
 
@@ -39,6 +39,16 @@ absl::Status Isolation::Impl::Save(const v1::IsolationState& state) {
   }
   absl::Status saved = Write(state);
   if (saved.ok()) return saved;
+  // The new state has its name already, and would be in force at the next start: the one that stands goes
+  // back there.
+  if (absl::IsDataLoss(saved)) {
+    const absl::Status undone = Write(state_);
+    if (!undone.ok() && !absl::IsDataLoss(undone)) {
+      return absl::AbortedError(StrCat("the isolation state may not outlive a power cut (", Message(saved),
+                                       "), and the one before it cannot be written back (", Message(undone),
+                                       "): nothing was changed, and the next start of the agent takes it"));
+    }
+  }
   // Whatever the system calls it, it is no fault of the order: FAILED, and sent again.
   return absl::AbortedError(
       StrCat("the isolation state cannot be saved, so nothing was changed: ", Message(saved)));
