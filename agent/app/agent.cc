@@ -11,9 +11,11 @@
 #include "agent/app/host_names.h"
 #include "agent/app/instance_lock.h"
 #include "agent/app/lifecycle.h"
+#include "agent/app/log_sink.h"
 #include "agent/app/version.h"
 #include "agent/integrity/policy.h"
 #include "agent/isolation/isolation_lock.h"
+#include "agent/isolation/state.h"
 #include "common/base/status.h"
 
 namespace cordon::agent {
@@ -23,18 +25,9 @@ namespace {
 constexpr const char* kAgentDatabase = "agent.db";
 constexpr const char* kFlowsDatabase = "flows.db";
 constexpr const char* kBaselineDatabase = "baseline.db";
-constexpr const char* kIsolationState = "isolation.state";
 constexpr const char* kUnlockState = "unlock.state";
 constexpr std::chrono::seconds kKeeperPatience(5);
 constexpr std::chrono::seconds kScanFlushTimeout(10);
-
-// For an agent that has no place to keep events.
-class LogSink final : public EventSink {
- public:
-  void Emit(v1::EventClass /*event_class*/, int64_t /*time_unix_nanos*/, v1::Event event) override {
-    spdlog::warn("event that could not be kept: {}", event.ShortDebugString());
-  }
-};
 
 }  // namespace
 
@@ -62,7 +55,8 @@ absl::Status Agent::Construct() {
     // ISO-5: whatever is wrong with the rest, after a reboot the rules stand again.
     LogSink log;
     std::error_code unsure;  // whether it is there: then it is tried
-    if (std::filesystem::exists(config_.state_dir / kIsolationState, unsure) || unsure) RestoreIsolation(log);
+    if (std::filesystem::exists(config_.state_dir / kIsolationStateFile, unsure) || unsure)
+      RestoreIsolation(log);
     isolation_.reset();
     return opened;
   }

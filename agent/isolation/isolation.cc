@@ -231,6 +231,7 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::ReleaseLocally() {
   v1::IsolationState next;
   next.set_order_id(state_.order_id());
   next.set_sequence(state_.sequence());
+  next.set_times_by_itself(state_.times_by_itself());
   next.set_level(v1::LEVEL_OBSERVE);
   return Take(std::move(next), {}, "local release");
 }

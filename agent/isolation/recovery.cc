@@ -1,9 +1,7 @@
 #include "agent/isolation/recovery.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
-#include <sstream>
 #include <string>
 
 #include "common/base/text.h"
@@ -28,19 +26,6 @@ std::optional<boost::asio::ip::address> AddressOf(const std::string& text) {
   return address;
 }
 
-// "name address" per line.
-std::multimap<std::string, boost::asio::ip::address> ReadAddressBook(const std::filesystem::path& file) {
-  std::multimap<std::string, boost::asio::ip::address> book;
-  const absl::StatusOr<std::string> text = platform::ReadFileBounded(file, kMaxFileBytes);
-  if (!text.ok()) return book;
-  std::istringstream words(*text);
-  for (std::string name, address; words >> name >> address;) {
-    if (const auto parsed = AddressOf(address); parsed && book.size() < kMaxEndpoints)
-      book.emplace(name, *parsed);
-  }
-  return book;
-}
-
 }  // namespace
 
 std::vector<Endpoint> KnownControllers(const std::filesystem::path& state_dir) {
@@ -49,13 +34,16 @@ std::vector<Endpoint> KnownControllers(const std::filesystem::path& state_dir) {
       platform::ReadFileBounded(state_dir / kEnrollmentFile, kMaxFileBytes);
   v1::EnrollmentFile enrollment;
   if (!bytes.ok() || !enrollment.ParseFromString(*bytes)) return endpoints;
-  const auto book = ReadAddressBook(state_dir / kAddressFile);
+  const auto book = platform::ReadFileBounded(state_dir / kAddressFile, kMaxFileBytes);
+  const auto known = ParseAddressBook(book.value_or(""));
   for (const std::string& text : enrollment.controllers()) {
     const absl::StatusOr<HostPort> controller = ParseHostPort(text);
     if (!controller.ok() || endpoints.size() >= kMaxEndpoints) continue;
     if (const auto address = AddressOf(controller->host)) endpoints.push_back({*address, controller->port});
-    const auto [first, last] = book.equal_range(controller->host);
-    for (auto known = first; known != last; ++known) endpoints.push_back({known->second, controller->port});
+    for (const auto& [name, address] : known) {
+      if (name == controller->host && endpoints.size() < kMaxEndpoints)
+        endpoints.push_back({address, controller->port});
+    }
   }
   std::sort(endpoints.begin(), endpoints.end());
   endpoints.erase(std::unique(endpoints.begin(), endpoints.end()), endpoints.end());

@@ -76,4 +76,10 @@ inline bool CountsTime(const v1::IsolationState& state) {
 // below it that the host is unlocked to.
 v1::Level LevelInForce(const v1::IsolationState& state);
 
+// The same without any unlock.
+v1::Level LevelWithoutUnlock(const v1::IsolationState& state);
+
+// Takes away an unlock that lowers nothing any more.
+void DropIdleUnlock(v1::IsolationState* state);
+
 }  // namespace cordon::agent

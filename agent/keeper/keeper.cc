@@ -17,6 +17,7 @@ namespace {
 constexpr std::chrono::seconds kLookEvery(1);
 constexpr int64_t kReadBackEvery = 10 * kNanosPerSecond;
 
+// The keeper has no spool: what would be events stands in the system's log.
 class LogSink final : public EventSink {
  public:
   void Emit(v1::EventClass /*event_class*/, int64_t /*time_unix_nanos*/, v1::Event event) override {

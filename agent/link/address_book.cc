@@ -1,7 +1,6 @@
 #include "agent/link/address_book.h"
 
 #include <algorithm>
-#include <sstream>
 #include <tuple>
 
 #include "common/base/strings.h"
@@ -31,12 +30,9 @@ AddressBook::AddressBook(std::filesystem::path file, std::vector<HostPort> contr
   const absl::StatusOr<std::string> text = platform::ReadFileBounded(file_, kMaxFileBytes);
   if (!text.ok()) return;  // none yet: the names will be looked up
   const std::vector<std::string> names = Names();
-  std::istringstream words(*text);
-  for (std::string name, address; words >> name >> address;) {
-    boost::system::error_code error;
-    const auto parsed = boost::asio::ip::make_address(address, error);
-    if (error || std::ranges::find(names, name) == names.end()) continue;
-    if (known_[name].size() < kMaxAddressesPerName) known_[name].push_back(parsed);
+  for (const auto& [name, address] : ParseAddressBook(*text)) {
+    if (std::ranges::find(names, name) == names.end()) continue;
+    if (known_[name].size() < kMaxAddressesPerName) known_[name].push_back(address);
   }
 }
 
