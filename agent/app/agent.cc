@@ -11,9 +11,11 @@
 #include "agent/app/host_names.h"
 #include "agent/app/instance_lock.h"
 #include "agent/app/lifecycle.h"
+#include "agent/app/log_sink.h"
 #include "agent/app/version.h"
 #include "agent/integrity/policy.h"
 #include "agent/isolation/isolation_lock.h"
+#include "agent/isolation/state_file.h"
 #include "common/base/status.h"
 
 namespace cordon::agent {
@@ -23,19 +25,10 @@ namespace {
 constexpr const char* kAgentDatabase = "agent.db";
 constexpr const char* kFlowsDatabase = "flows.db";
 constexpr const char* kBaselineDatabase = "baseline.db";
-constexpr const char* kIsolationState = "isolation.state";
 constexpr const char* kUnlockState = "unlock.state";
 constexpr std::chrono::seconds kKeeperPatience(5);
 constexpr std::chrono::seconds kScanFlushTimeout(10);
 constexpr std::chrono::seconds kLastWordPatience(2);
-
-// For an agent that has no place to keep events.
-class LogSink final : public EventSink {
- public:
-  void Emit(v1::EventClass /*event_class*/, int64_t /*time_unix_nanos*/, v1::Event event) override {
-    spdlog::warn("event that could not be kept: {}", event.ShortDebugString());
-  }
-};
 
 }  // namespace
 
@@ -47,7 +40,6 @@ Agent::Agent(const AgentConfig& config)
       started_unix_nanos_(clock_->WallNanos()),
       work_(boost::asio::make_work_guard(loop_)),
       hold_(config_.state_dir / kBootHoldFile, facts_.boot_id, *clock_),
-      channel_probe_(loop_),
       inbound_probe_(loop_) {}
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Make(const AgentConfig& config) {
@@ -58,11 +50,14 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Make(const AgentConfig& config) {
 
 absl::Status Agent::Construct() {
   CORDON_ASSIGN_OR_RETURN(lock_, LockState(config_.state_dir));
+  if (const size_t swept = platform::SweepUnfinishedFiles(config_.state_dir); swept > 0)
+    spdlog::info("{} files that an agent had not finished are removed", swept);
   if (const absl::Status opened = OpenStores(); !opened.ok()) {
     // ISO-5: whatever is wrong with the rest, after a reboot the rules stand again.
     LogSink log;
     std::error_code unsure;  // whether it is there: then it is tried
-    if (std::filesystem::exists(config_.state_dir / kIsolationState, unsure) || unsure) RestoreIsolation(log);
+    if (std::filesystem::exists(config_.state_dir / kIsolationStateFile, unsure) || unsure)
+      RestoreIsolation(log);
     isolation_.reset();
     return opened;
   }
@@ -102,8 +97,8 @@ absl::Status Agent::OpenStores() {
 }
 
 void Agent::RestoreIsolation(EventSink& events) {
-  // From the keeper, for the life of this process. Without it the agent goes on: the keeper only ever applies
-  // what is saved.
+  // From the keeper, for the life of this process. Without it the agent goes on and tries again every second
+  // (LockIsolationLate): the keeper saves nothing over what it has not read.
   absl::StatusOr<std::unique_ptr<platform::FileLock>> lock =
       LockIsolation(config_.state_dir, kKeeperPatience);
   Notice(Annotate(lock.status(), "isolation"));
@@ -119,22 +114,23 @@ void Agent::RestoreIsolation(EventSink& events) {
   leaks_ = platform::MakeLeakCounter();
   signer_ = std::make_unique<HostReceiptSigner>(host_.identity.host_id);
   Notice(signer_->Use(host_.credentials.key_pem));
-  isolation_ = std::make_unique<Isolation>(IsolationParts{.filter = filter_.get(),
-                                                          .connections = connections_.get(),
-                                                          .clock = clock_.get(),
-                                                          .events = &events,
-                                                          .escape = escape_probe_.get(),
-                                                          .channel = &channel_probe_,
-                                                          .marks = program_marks_.get(),
-                                                          .names = names_.get(),
-                                                          .inbound = &inbound_probe_,
-                                                          .bypasses = bypasses_.get(),
-                                                          .links = link_watcher_.get(),
-                                                          .leaks = leaks_.get(),
-                                                          .signer = signer_.get()},
-                                           IsolationOptions{.state_file = config_.state_dir / kIsolationState,
-                                                            .boot_id = facts_.boot_id,
-                                                            .hold = hold_.Begin()});
+  isolation_ =
+      std::make_unique<Isolation>(IsolationParts{.filter = filter_.get(),
+                                                 .connections = connections_.get(),
+                                                 .clock = clock_.get(),
+                                                 .events = &events,
+                                                 .escape = escape_probe_.get(),
+                                                 .channel = &channel_probe_,
+                                                 .marks = program_marks_.get(),
+                                                 .names = names_.get(),
+                                                 .inbound = &inbound_probe_,
+                                                 .bypasses = bypasses_.get(),
+                                                 .links = link_watcher_.get(),
+                                                 .leaks = leaks_.get(),
+                                                 .signer = signer_.get()},
+                                  IsolationOptions{.state_file = config_.state_dir / kIsolationStateFile,
+                                                   .boot_id = facts_.boot_id,
+                                                   .hold = hold_.Begin()});
   users_ = std::make_unique<UserTeller>(config_.state_dir / "told", ShowToUsers);
   isolation_->OnReceipt([this](const v1::Receipt& receipt) {
     receipts_.Set(receipt);
@@ -150,6 +146,16 @@ void Agent::RestoreIsolation(EventSink& events) {
       std::make_unique<RulesetMailbox>(loop_, [this](std::vector<platform::RulesetChange> changes) {
         isolation_->OnRulesChanged(std::move(changes));
       });
+}
+
+void Agent::LockIsolationLate() {
+  if (isolation_lock_) return;
+  absl::StatusOr<std::unique_ptr<platform::FileLock>> lock =
+      LockIsolation(config_.state_dir, std::chrono::milliseconds(0));
+  if (!lock.ok()) return;  // said at the start
+  isolation_lock_ = *std::move(lock);
+  spdlog::info("isolation: the keeper has let go of this host");
+  isolation_->TakeOver();
 }
 
 absl::Status Agent::MakeSensorsAndScans() {
@@ -197,9 +203,10 @@ void Agent::IsolateByItself(const v1::Finding& finding, const v1::SelfIsolation&
   if (stopping_) return;  // the finding is told
   const std::string cause = StrCat("tripwire: ", finding.detail(), ", by ", finding.executable(), " (pid ",
                                    finding.pid(), "); by the policy, without an order");
-  users_->Expect(isolation_->Lane().order_id(), allowed.user_message());
+  users_->ExpectByItself(isolation_->Lane().order_id(), allowed.level(), allowed.user_message());
   const absl::StatusOr<v1::Receipt> receipt = isolation_->TakeByItself(allowed, cause);
   if (receipt.ok()) return;
+  users_->ExpectByItself("", v1::LEVEL_UNSPECIFIED, "");
   spdlog::error("isolation by the policy after a {}: {}", cause, Message(receipt.status()));
   v1::Event event;
   event.mutable_part_changed()->set_part("cordon.isolation");
@@ -306,7 +313,6 @@ void Agent::MakeLinkAndHealth() {
   link_ = std::make_unique<Link>(
       Link::Parts{loop_, *clock_, *desk_, *sender_, config_.state_dir, OwnFacts(), facts_.boot_id}, host_,
       std::move(settings));
-  channel_probe_.Use(link_.get());
   boot_question_ = std::make_unique<BootQuestion>(hold_, *isolation_, *link_, config_.boot_hold_nanos);
   inbound_probe_.Use(link_.get());
   obstructions_ = platform::MakeObstructionFinder();

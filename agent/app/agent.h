@@ -82,6 +82,7 @@ class Agent {
   absl::Status Construct();
   absl::Status OpenStores();
   void RestoreIsolation(EventSink& events);
+  void LockIsolationLate();
   absl::Status MakeSensorsAndScans();
   void IsolateByItself(const v1::Finding& finding, const v1::SelfIsolation& allowed);
   absl::Status MakeScans();

@@ -42,6 +42,7 @@ absl::Status Agent::Start() {
       [this](std::vector<platform::RulesetChange> changes) { ruleset_mailbox_->Put(std::move(changes)); }));
   isolation_->OnLinksChanged();  // those that came since the rules were restored
   lease_tick_.emplace(loop_, kLeaseTick, [this] {
+    LockIsolationLate();
     isolation_->Tick();
     gate_->Tick();
   });
@@ -57,6 +58,7 @@ absl::Status Agent::Start() {
   gate_->Resume();
   scans_->ResumeInterrupted();
   CORDON_RETURN_IF_ERROR(link_->Start());
+  channel_probe_.Use(link_.get());
   boot_question_->Ask();
   health_->Start();
   return absl::OkStatus();
@@ -154,6 +156,7 @@ void Agent::StopWatching() {
   link_watcher_->Stop();
   ruleset_watcher_->Stop();
   inbound_probe_.Stop();
+  channel_probe_.Stop();
   stopper_ = std::thread([this] {  // beside the loop: proofs and flushes wait for it
     health_->Stop();
     scans_->Stop();

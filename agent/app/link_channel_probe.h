@@ -1,7 +1,8 @@
 #pragma once
 
-#include <boost/asio/io_context.hpp>
 #include <functional>
+#include <utility>
+#include <vector>
 
 #include "agent/isolation/probes.h"
 #include "agent/link/link.h"
@@ -13,16 +14,20 @@ namespace cordon::agent {
 // through. On the agent loop.
 class LinkChannelProbe final : public ChannelProbe {
  public:
-  explicit LinkChannelProbe(boost::asio::io_context& loop) : loop_(loop) {}
+  // Once, when the link has started; it must outlive the last Prove. Proofs that were asked for before begin
+  // now: that there was no link yet says nothing of the controller (ISO-4).
+  void Use(Link* link);
 
-  // From when the link exists; it must outlive the last Prove. Until then every proof fails.
-  void Use(Link* link) { link_ = link; }
+  // The agent ends: no proof is answered any more, for a link that is stopping reaches nobody whatever the
+  // level. What is not decided then is decided after the next start.
+  void Stop() { stopped_ = true; }
 
   void Prove(std::function<void(absl::Status)> done) override;
 
  private:
-  boost::asio::io_context& loop_;
   Link* link_ = nullptr;
+  bool stopped_ = false;
+  std::vector<std::function<void(absl::Status)>> waiting_;  // for the link; few, one for each change of level
 };
 
 }  // namespace cordon::agent

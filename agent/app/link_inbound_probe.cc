@@ -5,8 +5,10 @@
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <deque>
 #include <utility>
 
 #include "agent/link/link.h"
@@ -24,6 +26,8 @@ constexpr std::chrono::seconds kForAnswer(5);           // of the controller, th
 constexpr std::chrono::milliseconds kForPacket(2'000);  // after that
 constexpr std::chrono::milliseconds kBetween(1'200);
 constexpr size_t kNonceBytes = 16;
+constexpr int kBacklog = 16;
+constexpr size_t kMostStrangers = 16;
 
 // Binds to the first port of `ports` that is free, or to any.
 template <typename Socket, typename Protocol>
@@ -43,6 +47,13 @@ bool BindFirst(Socket* socket, const Protocol& protocol, std::vector<uint16_t> p
 
 }  // namespace
 
+// A connection that is not from the controller's address, until it has said the nonce or not.
+struct LinkInboundProbe::Stranger {
+  explicit Stranger(ip::tcp::socket from) : socket(std::move(from)) {}
+  ip::tcp::socket socket;
+  std::string said = std::string(kNonceBytes, '\0');
+};
+
 struct LinkInboundProbe::Waiting {
   explicit Waiting(boost::asio::io_context& loop) : listener(loop), datagrams(loop), timer(loop) {}
   uint64_t id = 0;
@@ -51,6 +62,7 @@ struct LinkInboundProbe::Waiting {
   boost::asio::steady_timer timer;
   std::string nonce = RandomBytes(kNonceBytes);
   std::string received = std::string(64, '\0');
+  std::deque<std::shared_ptr<Stranger>> strangers;
   Result result;
   std::function<void(const Result&)> done;
 };
@@ -63,8 +75,8 @@ void LinkInboundProbe::Try(const Attempt& attempt, std::function<void(const Resu
   const LinkStatus status = link_ == nullptr ? LinkStatus() : link_->Status();
   if (!status.connected || !status.endpoint.has_value() || waiting_) return NotPossible(std::move(done));
   auto waiting = std::make_shared<Waiting>(loop_);
-  if (!Listen(attempt, status.endpoint->address.is_v4(), waiting)) return NotPossible(std::move(done));
   waiting->result.controller = status.endpoint->address;
+  if (!Listen(attempt, status.endpoint->address.is_v4(), waiting)) return NotPossible(std::move(done));
   waiting->done = std::move(done);
   v1::InboundProbeRequest request;
   request.set_probe_id(waiting->id = ++last_id_);
@@ -87,13 +99,10 @@ bool LinkInboundProbe::Listen(const Attempt& attempt, bool v4, const std::shared
   boost::system::error_code error;
   if (attempt.protocol == platform::FlowProtocol::kTcp) {
     if (!BindFirst(&waiting->listener, v4 ? ip::tcp::v4() : ip::tcp::v6(), attempt.ports)) return false;
-    waiting->listener.listen(1, error);
+    waiting->listener.listen(kBacklog, error);
     if (!error) waiting->result.local.port = waiting->listener.local_endpoint(error).port();
     if (error) return false;
-    waiting->listener.async_accept(
-        [arrived](const boost::system::error_code& failed, const ip::tcp::socket&) {
-          if (!failed) arrived();
-        });
+    AwaitConnection(waiting, arrived);
     return true;
   }
   if (!BindFirst(&waiting->datagrams, v4 ? ip::udp::v4() : ip::udp::v6(), attempt.ports)) return false;
@@ -101,6 +110,30 @@ bool LinkInboundProbe::Listen(const Attempt& attempt, bool v4, const std::shared
   if (error) return false;
   AwaitNonce(waiting, arrived);
   return true;
+}
+
+// Others may connect to the port too, programs of this host among them. A controller that is seen under
+// another address than the one that was dialled says the nonce.
+void LinkInboundProbe::AwaitConnection(const std::shared_ptr<Waiting>& waiting,
+                                       const std::function<void()>& arrived) {
+  waiting->listener.async_accept(
+      [this, waiting, arrived](const boost::system::error_code& failed, ip::tcp::socket from) {
+        if (failed) return;
+        boost::system::error_code error;
+        const auto peer = from.remote_endpoint(error);
+        if (!error && peer.address() == waiting->result.controller) return arrived();
+        AwaitConnection(waiting, arrived);
+        const auto stranger = std::make_shared<Stranger>(std::move(from));
+        waiting->strangers.push_back(stranger);
+        if (waiting->strangers.size() > kMostStrangers) {
+          waiting->strangers.front()->socket.close(error);  // the controller says its nonce at once
+          waiting->strangers.pop_front();
+        }
+        boost::asio::async_read(stranger->socket, boost::asio::buffer(stranger->said),
+                                [arrived, waiting, stranger](const boost::system::error_code& cut, size_t) {
+                                  if (!cut && stranger->said == waiting->nonce) arrived();
+                                });
+      });
 }
 
 // Others may send to the port too.
@@ -147,6 +180,7 @@ void LinkInboundProbe::Finish(Outcome outcome) {
   ended->timer.cancel();
   ended->listener.close(ignored);
   ended->datagrams.close(ignored);
+  for (const auto& stranger : ended->strangers) stranger->socket.close(ignored);
   ended->result.outcome = outcome;
   ended->done(ended->result);
 }

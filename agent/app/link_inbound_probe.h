@@ -31,7 +31,9 @@ class LinkInboundProbe final : public InboundProbe {
 
  private:
   struct Waiting;
+  struct Stranger;
 
+  void AwaitConnection(const std::shared_ptr<Waiting>& waiting, const std::function<void()>& arrived);
   bool Listen(const Attempt& attempt, bool v4, const std::shared_ptr<Waiting>& waiting);
   static void AwaitNonce(const std::shared_ptr<Waiting>& waiting, const std::function<void()>& arrived);
   void Ask(const v1::InboundProbeRequest& request);

@@ -12,6 +12,7 @@
 #include "agent/app/host_facts.h"
 #include "agent/app/instance_lock.h"
 #include "agent/app/lifecycle.h"
+#include "agent/app/log_sink.h"
 #include "agent/app/version.h"
 #include "agent/integrity/canary_files.h"
 #include "agent/isolation/isolation.h"
@@ -36,18 +37,9 @@
 namespace cordon::agent {
 namespace {
 
-constexpr const char* kStateFile = "isolation.state";
 constexpr std::chrono::seconds kKeeperPatience(5);
 constexpr std::chrono::seconds kFlushPatience(5);
 constexpr std::chrono::seconds kSendPatience(5);
-
-// For a host that has no spool.
-class LogSink final : public EventSink {
- public:
-  void Emit(v1::EventClass /*event_class*/, int64_t /*time_unix_nanos*/, v1::Event event) override {
-    spdlog::warn("event that could not be kept: {}", event.ShortDebugString());
-  }
-};
 
 // Says who this is and what is enforced; whatever a controller wants is too late.
 class LastWords final : public LinkHandler {
@@ -139,7 +131,7 @@ class Removal {
                        .marks = marks_.get(),
                        .names = names_.get(),
                        .leaks = leaks_.get()},
-        IsolationOptions{.state_file = config_.state_dir / kStateFile, .boot_id = facts_.boot_id});
+        IsolationOptions{.state_file = config_.state_dir / kIsolationStateFile, .boot_id = facts_.boot_id});
     if (CheckNotIsolated(config_).ok()) return false;
     const absl::Status restored = isolation_->Restore();  // what was in force is in the record, damage too
     if (!restored.ok()) spdlog::warn("{}", Message(restored));
@@ -201,10 +193,11 @@ absl::Status Isolated(const std::string& how) {
 }  // namespace
 
 absl::Status CheckNotIsolated(const AgentConfig& config) {
-  const absl::StatusOr<v1::IsolationState> state = LoadState(config.state_dir / kStateFile);
+  const absl::StatusOr<v1::IsolationState> state = LoadState(config.state_dir / kIsolationStateFile);
   if (!absl::IsNotFound(state.status())) {
     if (!state.ok()) return Isolated(StrCat("its state cannot be read: ", Message(state.status())));
-    if (state->level() > v1::LEVEL_OBSERVE) return Isolated(WordOf(state->level()));
+    if (const v1::Level level = LevelWithoutUnlock(*state); level > v1::LEVEL_OBSERVE)
+      return Isolated(WordOf(level));
   }
   const auto readback = platform::MakePacketFilter()->ReadBack({});
   if (absl::IsUnimplemented(readback.status())) return absl::OkStatus();

@@ -78,19 +78,27 @@ void UserTeller::Expect(const std::string& order_id, const std::string& user_mes
   expected_message_ = user_message;
 }
 
+void UserTeller::ExpectByItself(const std::string& order_id, v1::Level level,
+                                const std::string& user_message) {
+  by_itself_ = Change{.order_id = order_id, .level = level};
+  by_itself_message_ = user_message;
+}
+
 void UserTeller::OnReceipt(const v1::Receipt& receipt, v1::Level meant) {
   if (receipt.enforced_level() != meant) return;
   Change change{.order_id = receipt.order_id(), .level = receipt.enforced_level()};
   const bool same_level_free = change.level == v1::LEVEL_OBSERVE && told_.level == v1::LEVEL_OBSERVE;
   if (change == told_ || same_level_free) return;
   const bool as_ordered = change.level == receipt.intended_level() && change.order_id == expected_order_;
+  const bool by_itself = by_itself_ == change;
+  if (!by_itself) by_itself_.reset();  // it is over: the same level is the order's then
   told_ = std::move(change);
   const std::string text = StrCat(kMagic, " ", static_cast<int>(told_.level), " ", told_.order_id, "\n");
   const absl::Status saved = platform::WriteFileDurably(told_file_, text, platform::FileAccess::kOwnerOnly);
   if (!saved.ok()) spdlog::warn("users may be told again: {}", Message(saved));
   {
     const std::lock_guard lock(mutex_);
-    waiting_ = NoticeFor(told_.level, as_ordered ? expected_message_ : "");
+    waiting_ = NoticeFor(told_.level, by_itself ? by_itself_message_ : as_ordered ? expected_message_ : "");
   }
   wake_.notify_one();
 }

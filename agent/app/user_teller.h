@@ -30,6 +30,9 @@ class UserTeller {
   // loop.
   void Expect(const std::string& order_id, const std::string& user_message);
 
+  // The words of `level`, which the host is about to take by itself over that order.
+  void ExpectByItself(const std::string& order_id, v1::Level level, const std::string& user_message);
+
   // After every change of what is enforced, with the level that the isolation state asks for. Drift, and a
   // hold since boot, enforce another one: they pass, and nobody is told. On the agent loop; does not block
   // but for a small file.
@@ -49,6 +52,8 @@ class UserTeller {
   Change told_;
   std::string expected_order_;
   std::string expected_message_;
+  std::optional<Change> by_itself_;  // expected, or told last
+  std::string by_itself_message_;
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -21,16 +21,6 @@ struct KnownFlow {
   int64_t last_seen_unix_nanos = 0;
 };
 
-// Of the side that accepts.
-inline uint16_t AcceptingPort(const platform::Connection& flow) {
-  return flow.direction == platform::FlowDirection::kIn ? flow.local.port : flow.remote.port;
-}
-
-// No level cuts it.
-inline bool StaysOnHost(const platform::Connection& flow) {
-  return flow.remote.address.is_loopback() || flow.remote.address == flow.local.address;
-}
-
 // What the agent remembers of flows. Thread-safe.
 class FlowMemory {
  public:

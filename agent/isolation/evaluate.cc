@@ -15,10 +15,6 @@ using platform::FlowProtocol;
 using platform::Level;
 using platform::PortRange;
 
-uint16_t AcceptingPort(const Connection& flow) {
-  return flow.direction == FlowDirection::kIn ? flow.local.port : flow.remote.port;
-}
-
 template <typename Ranges>
 bool Contains(const Ranges& ranges, uint16_t port) {
   return std::any_of(std::begin(ranges), std::end(ranges),
@@ -28,10 +24,6 @@ bool Contains(const Ranges& ranges, uint16_t port) {
 bool Contains(const std::vector<Network>& networks, const boost::asio::ip::address& address) {
   return std::any_of(networks.begin(), networks.end(),
                      [&](const Network& network) { return network.Contains(address); });
-}
-
-bool StaysOnHost(const Connection& flow) {
-  return flow.remote.address.is_loopback() || flow.remote.address == flow.local.address;
 }
 
 bool IsController(const platform::FilterPolicy& policy, const Connection& flow) {

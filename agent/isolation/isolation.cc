@@ -13,7 +13,6 @@
 #include "agent/isolation/receipt.h"
 #include "agent/isolation/recovery.h"
 #include "agent/isolation/state.h"
-#include "agent/isolation/state_file.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "platform/api/files.h"
@@ -53,6 +52,7 @@ v1::Receipt Isolation::Impl::ReceiptOf(const absl::StatusOr<FilterReadback>& rea
   v1::Receipt receipt = MakeReceipt(in_force, readback, facts);
   if (held)
     receipt.add_reasons("held at controller-only since boot until a controller has been asked for orders");
+  TellByItself(&receipt);
   if (parts_.signer == nullptr) return receipt;
   if (const absl::Status signed_now = parts_.signer->Sign(&receipt); !signed_now.ok()) {
     spdlog::error("isolation: {}", Message(signed_now));
@@ -60,23 +60,15 @@ v1::Receipt Isolation::Impl::ReceiptOf(const absl::StatusOr<FilterReadback>& rea
   return receipt;
 }
 
-absl::Status Isolation::Impl::Save(const v1::IsolationState& state) {
-  const absl::Status saved = SaveState(options_.state_file, state);
-  if (saved.ok()) return saved;
-  // Whatever the system calls it, it is no fault of the order: FAILED, and sent again.
-  return absl::AbortedError(
-      StrCat("the isolation state cannot be saved, so nothing was changed: ", Message(saved)));
-}
-
 // The kernel gets the rules, which judge nothing yet, while the disk takes its time.
-absl::Status Isolation::Impl::SaveAndPrepare(const v1::IsolationState& next, const FilterPolicy& ordered) {
+absl::Status Isolation::Impl::SaveAndPrepare(const v1::IsolationState& next, const FilterPolicy& asked) {
   std::future<absl::Status> saved;
   try {
     saved = std::async(std::launch::async, [&] { return Save(next); });
   } catch (const std::system_error&) {  // the host is out of processes: one after the other then
     return Save(next);
   }
-  parts_.filter->Prepare(PolicyFor(next, ordered));
+  parts_.filter->Prepare(PolicyFor(next, asked));
   return saved.get();
 }
 
@@ -147,11 +139,11 @@ absl::Status Isolation::Impl::CheckSequence(const std::string& order_id, uint64_
 
 // On disk, then in the kernel (ISO-9); back on disk as it was when the kernel refuses.
 absl::StatusOr<v1::Receipt> Isolation::Impl::Take(v1::IsolationState next, FilterPolicy ordered,
-                                                  const std::string& cause) {
+                                                  FilterPolicy own, const std::string& cause) {
   const int64_t began = parts_.clock->BootNanos();
   for (const Endpoint& controller : controllers_) next.add_controllers(FormatEndpoint(controller));
   names_.Begin(&next);
-  if (absl::Status saved = SaveAndPrepare(next, ordered); !saved.ok()) {
+  if (absl::Status saved = SaveAndPrepare(next, ByItselfDecides(next) ? own : ordered); !saved.ok()) {
     if (const absl::Status tidied = parts_.filter->Tidy(); !tidied.ok())
       spdlog::warn("isolation: {}", Message(tidied));
     SettlePrograms();
@@ -161,9 +153,11 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Take(v1::IsolationState next, Filte
   }
   const v1::IsolationState before = std::exchange(state_, std::move(next));
   const FilterPolicy ordered_before = std::exchange(ordered_, std::move(ordered));
+  const FilterPolicy own_before = std::exchange(own_, std::move(own));
   if (absl::Status applied = PutInForce(); !applied.ok()) {
     state_ = before;
     ordered_ = ordered_before;
+    own_ = own_before;
     SettlePrograms();
     names_.Begin(&state_);
     names_.Settle();
@@ -197,30 +191,18 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Set(const v1::IsolateAction& action
   return TakeAction(action, order_id, sequence, "order");
 }
 
-absl::StatusOr<v1::Receipt> Isolation::Impl::TakeByItself(const v1::SelfIsolation& allowed,
-                                                          const std::string& cause) {
-  const v1::Level before = LevelInForce(state_);
-  if (before >= allowed.level()) {
-    return absl::FailedPreconditionError(
-        StrCat("the host stands at ", LevelName(FilterLevel(before)), " already"));
-  }
-  v1::IsolateAction action;
-  action.set_level(allowed.level());
-  if (allowed.has_profile()) *action.mutable_profile() = allowed.profile();
-  *action.mutable_lease() = allowed.lease();
-  action.mutable_lease()->set_then(before);
-  action.set_fallback(v1::FALLBACK_HOLD);
-  action.set_user_message(allowed.user_message());
-  return TakeAction(action, state_.order_id(), state_.sequence(), cause);
+absl::StatusOr<FilterPolicy> Isolation::Impl::Possible(absl::StatusOr<FilterPolicy> policy) {
+  if (!policy.ok()) return policy;
+  if (!policy->name_sets.empty() && !names_.Possible())
+    return absl::UnimplementedError("the profile allows by host name, which this agent cannot enforce");
+  CORDON_RETURN_IF_ERROR(programs_.Widen(policy->programs));
+  return policy;
 }
 
 absl::StatusOr<v1::Receipt> Isolation::Impl::TakeAction(const v1::IsolateAction& action,
                                                         const std::string& order_id, uint64_t sequence,
                                                         const std::string& cause) {
-  CORDON_ASSIGN_OR_RETURN(FilterPolicy policy, PolicyOf(action));
-  if (!policy.name_sets.empty() && !names_.Possible())
-    return absl::UnimplementedError("the profile allows by host name, which this agent cannot enforce");
-  CORDON_RETURN_IF_ERROR(programs_.Widen(policy.programs));
+  CORDON_ASSIGN_OR_RETURN(FilterPolicy policy, Possible(PolicyOf(action)));
   v1::IsolationState next;
   next.set_order_id(order_id);
   next.set_sequence(sequence);
@@ -250,6 +232,7 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::ReleaseLocally() {
   v1::IsolationState next;
   next.set_order_id(state_.order_id());
   next.set_sequence(state_.sequence());
+  next.set_times_by_itself(state_.times_by_itself());
   next.set_level(v1::LEVEL_OBSERVE);
   return Take(std::move(next), {}, "local release");
 }
@@ -333,6 +316,12 @@ void Isolation::Know(const ProcessDirectory* processes) {
 void Isolation::Tick() {
   impl_->Tick();
 }
+bool Isolation::Overtaken() const {
+  return impl_->Overtaken();
+}
+void Isolation::TakeOver() {
+  impl_->TakeOver();
+}
 void Isolation::EndHold(const std::string& why) {
   impl_->EndHold(why);
 }
@@ -347,6 +336,9 @@ v1::Level Isolation::LevelMeant() const {
 }
 v1::LaneState Isolation::Lane() const {
   return impl_->Lane();
+}
+uint64_t Isolation::TimesByItself() const {
+  return impl_->TimesByItself();
 }
 
 }  // namespace cordon::agent

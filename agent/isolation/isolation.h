@@ -51,6 +51,9 @@ struct IsolationOptions {
   std::string boot_id;               // of SystemFacts: tells a restart of the agent from one of the machine
   bool hold =
       false;  // keep at least controller-only from Restore until EndHold, whatever was ordered (boot_hold.h)
+  // Another process may write the state file meanwhile (isolation_lock.h): what this one has not read is
+  // never replaced (ISO-9). A save that would do so is refused, and Overtaken from then on.
+  bool others_write = false;
 };
 
 // Keeps the host at the level that the newest order of the isolation lane asks for.
@@ -101,10 +104,10 @@ class Isolation {
   // Set.
   absl::StatusOr<platform::FilterPolicy> Intended(const v1::IsolateAction& action) const;
 
-  // What a signed policy lets the agent do without an order: takes the level for the lease, after which the
-  // level that stood before is back, though with this profile; holds when the channel cannot be proven. The
-  // lane's sequence stays, so that the next order of anybody takes its place. FAILED_PRECONDITION: the host
-  // stands at that level or above it already.
+  // What a signed policy lets the agent do without an order: takes the level for the lease, over what was
+  // ordered, which goes on below it (lease, fallback, unlock) and is back after it; holds when the channel
+  // cannot be proven. The lane's sequence stays, so that the next order of anybody takes its place.
+  // FAILED_PRECONDITION: the host stands at that level or above it already.
   absl::StatusOr<v1::Receipt> TakeByItself(const v1::SelfIsolation& allowed, const std::string& cause);
 
   // As Release, by somebody on the host who takes the agent off it: no order, no higher sequence; the cause
@@ -129,9 +132,17 @@ class Isolation {
   // Who a pid was; for OnRulesChanged. May come later than the rest.
   void Know(const ProcessDirectory* processes);
 
-  // Counts lease and unlock down on the boot-time clock (ISO-8) and ends them; goes back to the ordered level
-  // when a controller is reached again after a step down (ISO-4). Call about every second.
+  // Counts lease, unlock and TakeByItself down on the boot-time clock (ISO-8) and ends them; goes back to the
+  // ordered level when a controller is reached again after a step down (ISO-4). Call about every second.
   void Tick();
+
+  // True when another process has written the state file, so that this object knows of no newest order: make
+  // another one, which reads it. Only with IsolationOptions::others_write.
+  bool Overtaken() const;
+
+  // After a time in which another process may have acted on this host, by an older state: what is meant is
+  // on disk and in the kernel again.
+  void TakeOver();
 
   // Ends IsolationOptions::hold; again: nothing.
   void EndHold(const std::string& why);
@@ -144,11 +155,14 @@ class Isolation {
   absl::Status Prove();
 
   // What the state asks for: the order's level, a lower one after a step down or while unlocked, what
-  // followed a lease.
+  // followed a lease, what the host took by itself.
   v1::Level LevelMeant() const;
 
   // For Hello: the newest order of the isolation lane.
   v1::LaneState Lane() const;
+
+  // How often the host has isolated itself under that order.
+  uint64_t TimesByItself() const;
 
  private:
   class Impl;

@@ -20,7 +20,8 @@ constexpr int64_t kAskAgain = 30 * kNanosPerSecond;  // longer than a proof take
 using platform::Level;
 
 void Isolation::Impl::ProveChannel() {
-  // While the host is unlocked, a proof says nothing about the level that was ordered.
+  // While something else decides, a proof says nothing about the level that was ordered.
+  if (ByItselfDecides(state_)) return ShowChannel();
   if (!state_.channel_unproven() || state_.has_unlock() || parts_.channel == nullptr) return;
   parts_.channel->Prove(
       [this, generation = generation_](const absl::Status& proof) { OnChannelProof(generation, proof); });
@@ -63,16 +64,20 @@ void Isolation::Impl::StepDown(const absl::Status& why) {
                        " as the order says, because the controller was not reached "
                        "under ",
                        LevelName(FilterLevel(state_.level())), ": ", Printable(Message(why))));
+  if (const auto taken = Take(std::move(next), ordered_, "fallback: step down"); !taken.ok()) {
+    spdlog::error("isolation: cannot step down: {}", Message(taken.status()));
+    step_down_refused_ = true;  // the next Tick asks and tries again
+    return;
+  }
   next_climb_ = parts_.clock->BootNanos() + climb_wait_;
   climb_wait_ = std::min(2 * climb_wait_, kLongestClimbWait);
-  if (const auto taken = Take(std::move(next), ordered_, "fallback: step down"); !taken.ok())
-    spdlog::error("isolation: cannot step down: {}", Message(taken.status()));
 }
 
 // Back to what was ordered as soon as a controller is reached again. Where it is the ordered level itself
 // that shuts the way, each try cuts the host off for some seconds: so they come at growing distances.
 void Isolation::Impl::TryToClimb() {
-  if (!SteppedDown() || state_.has_unlock() || options_.hold || parts_.channel == nullptr) return;
+  if (!SteppedDown() || ByItselfDecides(state_) || state_.has_unlock() || options_.hold) return;
+  if (parts_.channel == nullptr) return;
   const int64_t now = parts_.clock->BootNanos();
   if (now < next_climb_) return;
   next_climb_ = now + kAskAgain;

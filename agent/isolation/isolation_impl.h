@@ -1,6 +1,7 @@
 #pragma once
 
 // Isolation's inside, for the files isolation*.cc alone: isolation.cc gives effect to orders,
+// isolation_by_itself.cc to what a policy allows without one,
 // isolation_fallback.cc proves the channel, isolation_unlock.cc lets down by phone, isolation_upkeep.cc keeps
 // what is in force, isolation_restore.cc begins.
 
@@ -15,6 +16,7 @@
 #include "agent/isolation/name_duty.h"
 #include "agent/isolation/program_binding.h"
 #include "agent/isolation/state.h"
+#include "agent/isolation/state_file.h"
 
 namespace cordon::agent {
 
@@ -36,6 +38,7 @@ class Isolation::Impl {
         options_(std::move(options)),
         names_(parts.names, parts.clock),
         programs_(parts.marks),
+        file_(options_.state_file),
         proof_({.escape = parts.escape,
                 .inbound = parts.inbound,
                 .bypasses = parts.bypasses,
@@ -67,16 +70,23 @@ class Isolation::Impl {
   void OnRulesChanged(std::vector<platform::RulesetChange> changes);
   void Know(const ProcessDirectory* processes) { drift_.Use(processes); }
   void Tick();
+  bool Overtaken() const { return overtaken_ || (options_.others_write && !file_.IsAsKnown()); }
+  void TakeOver();
   void EndHold(const std::string& why);
   v1::Receipt ReadReceipt() { return ReceiptOf(parts_.filter->ReadBack(Policy())); }
   absl::Status Prove();
   v1::LaneState Lane() const;
+  uint64_t TimesByItself() const { return state_.times_by_itself(); }
   v1::Level LevelMeant() const { return LevelInForce(state_); }
 
  private:
-  // What the state asks of the kernel now; what `state`, with what it ordered, would ask.
-  platform::FilterPolicy Policy() const { return PolicyFor(state_, ordered_); }
-  platform::FilterPolicy PolicyFor(const v1::IsolationState& state, platform::FilterPolicy ordered) const;
+  // What the state asks of the kernel now; what `state`, with what decides in it, would ask.
+  platform::FilterPolicy Policy() const {
+    return PolicyFor(state_, ByItselfDecides(state_) ? own_ : ordered_);
+  }
+  platform::FilterPolicy PolicyFor(const v1::IsolationState& state, platform::FilterPolicy asked) const;
+  // `policy`, unless this host cannot enforce it; its programs are marked from here on.
+  absl::StatusOr<platform::FilterPolicy> Possible(absl::StatusOr<platform::FilterPolicy> policy);
   void SettlePrograms();
   v1::Receipt ReceiptOf(const absl::StatusOr<platform::FilterReadback>& readback);
 
@@ -84,9 +94,15 @@ class Isolation::Impl {
   absl::StatusOr<v1::Receipt> TakeAction(const v1::IsolateAction& action, const std::string& order_id,
                                          uint64_t sequence, const std::string& cause);
   absl::StatusOr<v1::Receipt> Take(v1::IsolationState next, platform::FilterPolicy ordered,
-                                   const std::string& cause);
+                                   platform::FilterPolicy own, const std::string& cause);
+  // With the same `own`, as long as `next` has something that the host took by itself.
+  absl::StatusOr<v1::Receipt> Take(v1::IsolationState next, platform::FilterPolicy ordered,
+                                   const std::string& cause) {
+    platform::FilterPolicy own = next.has_by_itself() ? own_ : platform::FilterPolicy();
+    return Take(std::move(next), std::move(ordered), std::move(own), cause);
+  }
   absl::Status Save(const v1::IsolationState& state);
-  absl::Status SaveAndPrepare(const v1::IsolationState& next, const platform::FilterPolicy& ordered);
+  absl::Status SaveAndPrepare(const v1::IsolationState& next, const platform::FilterPolicy& asked);
   absl::Status PutInForce();
   void CutForbiddenConnections();
   v1::Receipt Tell(const std::string& cause, const absl::StatusOr<platform::FilterReadback>& readback);
@@ -98,6 +114,7 @@ class Isolation::Impl {
   void CountSinceStopped();
 
   void ProveChannel();
+  void ShowChannel();
   void OnChannelProof(uint64_t generation, const absl::Status& proof);
   bool MayStepDown() const;
   bool SteppedDown() const;
@@ -107,6 +124,8 @@ class Isolation::Impl {
   void CountDown();
   void EndLease();
   void EndUnlock();
+  void EndByItself();
+  void TellByItself(v1::Receipt* receipt) const;
   void TellUnlockEnded(const v1::Unlock& unlock, const std::string& cause);
   std::string UnlockInWords() const;
   DriftRepair::Outcome RepairDrift(std::vector<platform::RulesetChange> changes, const std::string& cause);
@@ -121,8 +140,11 @@ class Isolation::Impl {
   std::function<void(const v1::Receipt&)> listener_;
   v1::IsolationState state_;
   platform::FilterPolicy ordered_;  // of state_.action, at its own level
+  platform::FilterPolicy own_;      // of state_.by_itself
   ProgramBinding programs_;
   std::vector<Endpoint> controllers_;
+  StateFile file_;
+  bool overtaken_ = false;
   std::string state_problem_;
   std::vector<std::string> moved_told_;
   LiveProof proof_;
@@ -133,9 +155,10 @@ class Isolation::Impl {
   int64_t apply_nanos_ = 0;
   int64_t time_saved_at_ = 0;
   int64_t climb_wait_ = kFirstClimbWait;
-  int64_t next_climb_ = 0;   // on the boot-time clock
-  bool kept_ = false;        // of a state that was lost, what stands in the kernel is left as it is
-  uint64_t generation_ = 0;  // rises with every change: a proof of an earlier state counts for nothing
+  int64_t next_climb_ = 0;          // on the boot-time clock
+  bool step_down_refused_ = false;  // by the kernel or the disk: to be tried again
+  bool kept_ = false;               // of a state that was lost, what stands in the kernel is left as it is
+  uint64_t generation_ = 0;         // rises with every change: a proof of an earlier state counts for nothing
 };
 
 }  // namespace cordon::agent

@@ -3,7 +3,6 @@
 #include "agent/isolation/isolation_impl.h"
 #include "agent/isolation/policy.h"
 #include "agent/isolation/recovery.h"
-#include "agent/isolation/state_file.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "platform/api/files.h"
@@ -13,12 +12,18 @@ namespace cordon::agent {
 using platform::FilterPolicy;
 
 absl::Status Isolation::Impl::SetAside(const absl::Status& why) {
+  if (options_.others_write && !file_.IsAsKnown()) {
+    overtaken_ = true;  // it is another file by now, and perhaps a good one
+    return absl::AbortedError(
+        StrCat(options_.state_file.string(), " was changed while it was read; it is to be read anew"));
+  }
   std::string problem(Message(why));
   std::error_code error;
   if (std::filesystem::exists(options_.state_file, error)) {
     std::filesystem::path aside = options_.state_file;
     aside += StrCat(".damaged-", parts_.clock->WallNanos());
     std::filesystem::rename(options_.state_file, aside, error);
+    if (!error) file_.Forget();
     StrAppend(&problem, "; it is ", error ? "left in place" : "set aside as ",
               error ? "" : aside.filename().string());
   }
@@ -63,7 +68,7 @@ absl::Status Isolation::Impl::Restore() {
 absl::Status Isolation::Impl::RestoreState() {
   if (options_.hold && controllers_.empty())
     controllers_ = KnownControllers(options_.state_file.parent_path());
-  absl::StatusOr<v1::IsolationState> state = LoadState(options_.state_file);
+  absl::StatusOr<v1::IsolationState> state = file_.Load();
   if (absl::IsNotFound(state.status())) {
     const auto readback = parts_.filter->ReadBack(Policy());
     if (!readback.ok()) return LeaveAlone(readback.status());
@@ -76,16 +81,20 @@ absl::Status Isolation::Impl::RestoreState() {
     return TakeClosedSide(/*unlocked=*/false);
   }
   absl::StatusOr<FilterPolicy> ordered = FilterPolicy{};
+  absl::StatusOr<FilterPolicy> own = FilterPolicy{};
   if (state.ok() && state->has_action()) ordered = PolicyOf(state->action());
-  if (!state.ok()) return SetAside(state.status());
-  if (!ordered.ok()) return SetAside(ordered.status());
+  if (state.ok() && state->has_by_itself()) own = PolicyOf(state->by_itself().allowed());
+  for (const absl::Status& read : {state.status(), ordered.status(), own.status()}) {
+    if (!read.ok()) return SetAside(read);
+  }
   state_ = *std::move(state);
   const bool unlocked = state_.has_unlock();
+  own_ = *std::move(own);
   CountSinceStopped();
   if (IsClosedState(state_)) return TakeClosedSide(unlocked);
   ordered_ = *std::move(ordered);
   if (state_.controllers_size() > 0) controllers_ = ControllersOf(state_);
-  if (state_.level() == v1::LEVEL_OBSERVE && !state_.has_action()) {
+  if (state_.level() == v1::LEVEL_OBSERVE && !state_.has_action() && !state_.has_by_itself()) {
     const auto readback = parts_.filter->ReadBack(Policy());
     if (readback.ok() && readback->matches) return absl::OkStatus();
   }
@@ -100,7 +109,7 @@ absl::Status Isolation::Impl::RestoreState() {
 // Time passed while nobody counted. An unlock that has ended meanwhile opens nothing any more; one that has
 // not is counted on disk, so that reboot after reboot does not prolong it (AUT-5).
 void Isolation::Impl::CountSinceStopped() {
-  if (!HasLease(state_) && !state_.has_unlock()) return;
+  if (!CountsTime(state_)) return;
   CountTime(&state_, options_.boot_id, *parts_.clock);
   if (!state_.has_unlock()) return;
   const v1::Unlock unlock = state_.unlock();

@@ -17,10 +17,11 @@ constexpr std::string_view kUnlockEnded = "unlock ended";
 }  // namespace
 
 absl::Status Isolation::Impl::MayUnlock(v1::Level level) const {
-  if (state_.level() <= v1::LEVEL_OBSERVE)
+  const v1::Level stands = LevelWithoutUnlock(state_);
+  if (stands <= v1::LEVEL_OBSERVE)
     return absl::FailedPreconditionError("this host is not isolated: there is nothing to unlock");
-  if (level >= state_.level()) {
-    return absl::FailedPreconditionError(StrCat("this host is at ", LevelName(FilterLevel(state_.level())),
+  if (level >= stands) {
+    return absl::FailedPreconditionError(StrCat("this host is at ", LevelName(FilterLevel(stands)),
                                                 ", which is not above ", LevelName(FilterLevel(level)),
                                                 ": an unlock can only lower the level"));
   }

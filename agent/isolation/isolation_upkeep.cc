@@ -101,15 +101,17 @@ void Isolation::Impl::Tick() {
   SaveNamesIfDue(names_.SaveIsDue());
   if (names_.NotesTurned()) Tell("names");
   ProbeAndTidy();
+  if (std::exchange(step_down_refused_, false)) ProveChannel();
   CountDown();
   TryToClimb();
 }
 
 void Isolation::Impl::CountDown() {
-  if (!HasLease(state_) && !state_.has_unlock()) return;
+  if (!CountsTime(state_)) return;
   CountTime(&state_, options_.boot_id, *parts_.clock);
   if (UnlockEnded(state_)) return EndUnlock();
   if (LeaseEnded(state_)) return EndLease();
+  if (ByItselfEnded(state_)) return EndByItself();
   const int64_t every = state_.has_unlock() ? kSaveUnlockEvery : kSaveLeaseEvery;
   if (parts_.clock->BootNanos() - time_saved_at_ < every) return;
   time_saved_at_ = parts_.clock->BootNanos();
@@ -127,11 +129,13 @@ void Isolation::Impl::EndLease() {
     next.mutable_action()->set_level(next.level());
     next.mutable_action()->clear_lease();
   }
-  if (state_.has_unlock() && state_.unlock().level() < next.level()) {
-    *next.mutable_unlock() = state_.unlock();
-    next.set_boot_id(state_.boot_id());
-    next.set_boot_nanos(state_.boot_nanos());
-  }
+  // What goes on without it, counted on.
+  next.set_boot_id(state_.boot_id());
+  next.set_boot_nanos(state_.boot_nanos());
+  next.set_times_by_itself(state_.times_by_itself());
+  if (state_.has_by_itself()) *next.mutable_by_itself() = state_.by_itself();
+  if (state_.has_unlock()) *next.mutable_unlock() = state_.unlock();
+  DropIdleUnlock(&next);
   FilterPolicy ordered = AtLevel(ordered_, FilterLevel(next.level()));
   // When it cannot be done now, the lease stays at its end and the next Tick tries again.
   if (const auto taken = Take(std::move(next), std::move(ordered), "lease ended"); !taken.ok()) {
@@ -140,13 +144,17 @@ void Isolation::Impl::EndLease() {
   }
 }
 
+// For the receipt alone: decides nothing.
+void Isolation::Impl::ShowChannel() {
+  if (parts_.channel == nullptr) return;
+  parts_.channel->Prove([this, generation = generation_](const absl::Status& proof) {
+    if (generation == generation_) proof_.SetChannel(Policy(), proof);
+  });
+}
+
 absl::Status Isolation::Impl::Prove() {
   const v1::Receipt receipt = ReadReceipt();
-  if (proof_.ChannelInDoubt() && parts_.channel != nullptr) {
-    parts_.channel->Prove([this, generation = generation_](const absl::Status& proof) {
-      if (generation == generation_) proof_.SetChannel(Policy(), proof);
-    });
-  }
+  if (proof_.ChannelInDoubt()) ShowChannel();
   const bool as_ordered = receipt.containment() == v1::CONTAINMENT_CONTAINED ||
                           (receipt.containment() == v1::CONTAINMENT_OPEN && receipt.reasons().empty());
   const bool news = told_ != v1::CONTAINMENT_UNSPECIFIED && receipt.containment() != told_;

@@ -16,6 +16,8 @@ void NameDuty::Begin(v1::IsolationState* state) {
   if (names_ == nullptr) return;
   v1::IsolationState in_force = *state;
   in_force.set_level(LevelInForce(*state));
+  if (ByItselfDecides(*state))
+    *in_force.mutable_action()->mutable_profile() = state->by_itself().allowed().profile();
   names_->Begin(in_force);
   names_->Record(state);
   unsaved_ = false;

@@ -4,14 +4,13 @@
 
 #include "agent/names/name_list.h"
 #include "common/base/status.h"
+#include "common/wire/order.h"
 #include "common/wire/profile.h"
 
 namespace cordon::agent {
 namespace {
 
-constexpr int64_t kMinLeaseSeconds = 60;
 constexpr size_t kMaxNameSets = 1'000;  // each is two sets in the kernel, twice
-constexpr int64_t kMaxLeaseSeconds = int64_t{90} * 24 * 3600;
 
 // The place of the rule's program among all of the policy.
 absl::StatusOr<size_t> AddProgram(const v1::AllowRule& rule,
@@ -58,22 +57,6 @@ absl::StatusOr<platform::FilterRule> RuleOf(const v1::AllowRule& from, int numbe
   return rule;
 }
 
-absl::Status CheckLease(const v1::IsolateAction& action) {
-  if (!action.has_lease()) return absl::OkStatus();
-  const auto& length = action.lease().length();
-  if (length.seconds() < kMinLeaseSeconds || length.seconds() > kMaxLeaseSeconds || length.nanos() < 0 ||
-      length.nanos() > 999'999'999) {
-    return absl::InvalidArgumentError("the lease is not within 60 s to 90 days");
-  }
-  const v1::Level then = action.lease().then();
-  if (then < v1::LEVEL_UNSPECIFIED || then > v1::LEVEL_DARK)
-    return absl::InvalidArgumentError("lease: unknown level");
-  if (then >= action.level()) {
-    return absl::InvalidArgumentError("the level that follows the lease is not lower than the ordered one");
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::IsolateAction& action) {
@@ -84,7 +67,7 @@ absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::IsolateAction& action)
   if (action.fallback() != v1::FALLBACK_HOLD && action.fallback() != v1::FALLBACK_STEP_DOWN) {
     return absl::InvalidArgumentError("no fallback: the order must say hold or step-down");
   }
-  CORDON_RETURN_IF_ERROR(CheckLease(action));
+  if (action.has_lease()) CORDON_RETURN_IF_ERROR(CheckLease(action.lease(), action.level()));
   const v1::Profile& profile = action.profile();
   if (action.has_profile()) CORDON_RETURN_IF_ERROR(CheckProfile(profile));
   platform::FilterPolicy policy{
@@ -102,6 +85,15 @@ absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::IsolateAction& action)
     policy.allow.push_back(std::move(rule));
   }
   return policy;
+}
+
+absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::SelfIsolation& allowed) {
+  v1::IsolateAction action;
+  action.set_level(allowed.level());
+  if (allowed.has_profile()) *action.mutable_profile() = allowed.profile();
+  *action.mutable_lease()->mutable_length() = allowed.lease().length();
+  action.set_fallback(v1::FALLBACK_HOLD);
+  return PolicyOf(action);
 }
 
 platform::FilterPolicy AtLevel(platform::FilterPolicy policy, platform::Level level) {

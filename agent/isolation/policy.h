@@ -15,6 +15,10 @@ namespace cordon::agent {
 // rule. Rules by host name get a place in `name_sets`, which are still empty (agent/names/name_list.h).
 absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::IsolateAction& action);
 
+// The same of what a policy lets the host take by itself. What its lease leads to is not asked: the order is
+// back then.
+absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::SelfIsolation& allowed);
+
 // The same policy at another level, with the rules that the level takes.
 platform::FilterPolicy AtLevel(platform::FilterPolicy policy, platform::Level level);
 

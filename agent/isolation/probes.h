@@ -22,7 +22,8 @@ class ChannelProbe {
 
   // Makes a round trip to a controller that starts after this call (a heartbeat and its answer, on the
   // standing or on a new connection) and calls `done` once, on the agent loop and never from inside Prove: OK
-  // when the answer came, an error that says why not after at most some 15 s.
+  // when the answer came, an error that says why not after at most some 15 s, counted from when the agent's
+  // link runs. Not at all when the agent ends first.
   virtual void Prove(std::function<void(absl::Status)> done) = 0;
 };
 

@@ -1,13 +1,17 @@
 #include "agent/isolation/receipt.h"
 
+#include <algorithm>
+
 #include "agent/isolation/state.h"
 #include "common/base/status.h"
 
 namespace cordon::agent {
 namespace {
 
-v1::Level OrderedLevel(const v1::IsolationState& state) {
-  return state.has_action() ? state.action().level() : v1::LEVEL_OBSERVE;
+// By the order, or by what a policy lets the host take over it.
+v1::Level IntendedLevel(const v1::IsolationState& state) {
+  const v1::Level ordered = state.has_action() ? state.action().level() : v1::LEVEL_OBSERVE;
+  return state.has_by_itself() ? std::max(ordered, state.by_itself().allowed().level()) : ordered;
 }
 
 // From the kernel's rules alone.
@@ -48,7 +52,7 @@ void JudgePrograms(const ProgramFacts& programs, v1::Receipt* receipt) {
 v1::Receipt MakeReceipt(const v1::IsolationState& state,
                         const absl::StatusOr<platform::FilterReadback>& readback, const ReceiptFacts& facts) {
   v1::Receipt receipt;
-  receipt.set_intended_level(OrderedLevel(state));
+  receipt.set_intended_level(IntendedLevel(state));
   receipt.set_order_id(state.order_id());
   receipt.set_order_sequence(state.sequence());
   receipt.set_profile_name(state.action().profile().name());

@@ -1,12 +1,11 @@
 #include "agent/isolation/recovery.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
-#include <sstream>
 #include <string>
 
 #include "common/base/text.h"
+#include "common/crypto/credible_time.h"
 #include "cordon/v1/gateway.pb.h"
 #include "platform/api/files.h"
 
@@ -16,6 +15,7 @@ namespace {
 // The link's files, by the names that agent/link gives them; this module is below it.
 constexpr const char* kEnrollmentFile = "enrollment.pb";
 constexpr const char* kAddressFile = "addresses";
+constexpr const char* kHostCertificateFile = "host.crt";
 constexpr size_t kMaxFileBytes = size_t{256} * 1024;
 constexpr size_t kMaxEndpoints = 64;
 
@@ -26,19 +26,6 @@ std::optional<boost::asio::ip::address> AddressOf(const std::string& text) {
   return address;
 }
 
-// "name address" per line.
-std::multimap<std::string, boost::asio::ip::address> ReadAddressBook(const std::filesystem::path& file) {
-  std::multimap<std::string, boost::asio::ip::address> book;
-  const absl::StatusOr<std::string> text = platform::ReadFileBounded(file, kMaxFileBytes);
-  if (!text.ok()) return book;
-  std::istringstream words(*text);
-  for (std::string name, address; words >> name >> address;) {
-    if (const auto parsed = AddressOf(address); parsed && book.size() < kMaxEndpoints)
-      book.emplace(name, *parsed);
-  }
-  return book;
-}
-
 }  // namespace
 
 std::vector<Endpoint> KnownControllers(const std::filesystem::path& state_dir) {
@@ -47,13 +34,16 @@ std::vector<Endpoint> KnownControllers(const std::filesystem::path& state_dir) {
       platform::ReadFileBounded(state_dir / kEnrollmentFile, kMaxFileBytes);
   v1::EnrollmentFile enrollment;
   if (!bytes.ok() || !enrollment.ParseFromString(*bytes)) return endpoints;
-  const auto book = ReadAddressBook(state_dir / kAddressFile);
+  const auto book = platform::ReadFileBounded(state_dir / kAddressFile, kMaxFileBytes);
+  const auto known = ParseAddressBook(book.value_or(""));
   for (const std::string& text : enrollment.controllers()) {
     const absl::StatusOr<HostPort> controller = ParseHostPort(text);
     if (!controller.ok() || endpoints.size() >= kMaxEndpoints) continue;
     if (const auto address = AddressOf(controller->host)) endpoints.push_back({*address, controller->port});
-    const auto [first, last] = book.equal_range(controller->host);
-    for (auto known = first; known != last; ++known) endpoints.push_back({known->second, controller->port});
+    for (const auto& [name, address] : known) {
+      if (name == controller->host && endpoints.size() < kMaxEndpoints)
+        endpoints.push_back({address, controller->port});
+    }
   }
   std::sort(endpoints.begin(), endpoints.end());
   endpoints.erase(std::unique(endpoints.begin(), endpoints.end()), endpoints.end());
@@ -75,7 +65,8 @@ v1::IsolationState ClosedState(const std::filesystem::path& state_dir, std::stri
   constexpr int64_t kNanosPerMicro = 1'000;
   v1::IsolationState state;
   state.set_level(v1::LEVEL_CONTROLLER_ONLY);
-  state.set_sequence(static_cast<uint64_t>(std::max<int64_t>(clock.WallNanos() / kNanosPerMicro, 0)));
+  const int64_t now = CredibleNanos(clock.WallNanos(), state_dir / kHostCertificateFile);
+  state.set_sequence(static_cast<uint64_t>(std::max<int64_t>(now / kNanosPerMicro, 0)));
   state.set_note(Printable(why));
   for (const Endpoint& controller : KnownControllers(state_dir))
     state.add_controllers(FormatEndpoint(controller));

@@ -16,7 +16,8 @@ namespace cordon::agent {
 
 // The state that takes a damaged one's place: controller-only, without an order, `why` in its note. Which
 // order came last is lost with the file: its sequence is one that only orders made from now on exceed
-// (ISO-9).
+// (ISO-9), or from the end of the host's certificate on when that is earlier: the clock may be wrong by
+// years.
 v1::IsolationState ClosedState(const std::filesystem::path& state_dir, std::string_view why,
                                const Clock& clock);
 

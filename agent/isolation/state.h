@@ -40,7 +40,33 @@ inline bool UnlockEnded(const v1::IsolationState& state) {
   return state.has_unlock() && UnlockRemaining(state) == 0;
 }
 
-// What is to be enforced: the state's level, or the one below it that the host is unlocked to.
+// Takes what a policy allows over the state, from now on, in the place of an earlier one. An unlock that is
+// in force goes on below it.
+void StartByItself(v1::IsolationState* state, const v1::SelfIsolation& allowed, std::string_view boot_id,
+                   const Clock& clock);
+
+// What is left; 0 when it has ended, and when there is none.
+int64_t ByItselfRemaining(const v1::IsolationState& state);
+
+inline bool ByItselfEnded(const v1::IsolationState& state) {
+  return state.has_by_itself() && ByItselfRemaining(state) == 0;
+}
+
+// True while what the host took by itself, and not the order, says what stays open.
+bool ByItselfDecides(const v1::IsolationState& state);
+
+inline bool CountsTime(const v1::IsolationState& state) {
+  return HasLease(state) || state.has_unlock() || state.has_by_itself();
+}
+
+// What is to be enforced: the higher one of the order's level and of what the host took by itself, or one
+// below it that the host is unlocked to.
 v1::Level LevelInForce(const v1::IsolationState& state);
+
+// The same without any unlock.
+v1::Level LevelWithoutUnlock(const v1::IsolationState& state);
+
+// Takes away an unlock that lowers nothing any more.
+void DropIdleUnlock(v1::IsolationState* state);
 
 }  // namespace cordon::agent

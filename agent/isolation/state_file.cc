@@ -3,9 +3,12 @@
 #include <spdlog/spdlog.h>
 
 #include <string>
+#include <string_view>
 
 #include "agent/isolation/two_slots.h"
 #include "common/base/status.h"
+#include "common/base/strings.h"
+#include "common/crypto/digest.h"
 #include "platform/api/files.h"
 
 namespace cordon::agent {
@@ -19,39 +22,71 @@ absl::StatusOr<std::string> ReadFile(const std::filesystem::path& file) {
   return bytes;
 }
 
-// The slot is on the disk by now. If this fails, LoadState finds it all the same.
-void NoteThatItIsWhole(const std::filesystem::path& file, const TwoSlots& before) {
-  const absl::Status noted = platform::Overwrite(
-      file, 0, MakeSlotsHead(before.generation + 1, before.slot_bytes), platform::Flush::kLater);
-  if (!noted.ok()) spdlog::warn("isolation: {}", Message(noted));
+absl::StatusOr<TwoSlots> ReadSlots(const std::filesystem::path& file) {
+  CORDON_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(file));
+  return ReadTwoSlots(bytes);
+}
+
+// What every Save changes, whoever does it. Empty for a file that is not there; one that cannot be read
+// differs from one that can.
+std::string VersionOf(uint64_t generation, std::string_view content) {
+  return StrCat(generation, " ", Sha256(content));
+}
+std::string VersionOf(const absl::StatusOr<TwoSlots>& slots) {
+  if (absl::IsNotFound(slots.status())) return "";
+  return slots.ok() ? VersionOf(slots->generation, slots->content) : slots.status().ToString();
 }
 
 }  // namespace
 
-absl::StatusOr<v1::IsolationState> LoadState(const std::filesystem::path& file) {
-  CORDON_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(file));
-  CORDON_ASSIGN_OR_RETURN(const TwoSlots slots, ReadTwoSlots(bytes));
+absl::StatusOr<v1::IsolationState> StateFile::Load() {
+  const absl::StatusOr<TwoSlots> slots = ReadSlots(file_);
+  known_ = VersionOf(slots);
+  if (!slots.ok()) return slots.status();
   v1::IsolationState state;
-  if (!state.ParseFromString(slots.content))
+  if (!state.ParseFromString(slots->content))
     return absl::DataLossError("the isolation state is of another kind");
   return state;
 }
 
-absl::Status SaveState(const std::filesystem::path& file, const v1::IsolationState& state) {
+bool StateFile::IsAsKnown() const {
+  return VersionOf(ReadSlots(file_)) == known_;
+}
+
+absl::Status StateFile::Save(const v1::IsolationState& state) {
   const std::string content = state.SerializeAsString();
   if (content.size() > kMaxStateBytes) return absl::InvalidArgumentError("the isolation state is too large");
-  const absl::StatusOr<std::string> bytes = ReadFile(file);
-  const absl::StatusOr<TwoSlots> slots = bytes.ok() ? ReadTwoSlots(*bytes) : bytes.status();
-  const std::string slot = slots.ok() ? MakeSlot(slots->generation + 1, content) : "";
-  if (!slots.ok() || slot.size() > slots->slot_bytes) {
-    const uint64_t generation = slots.ok() ? slots->generation + 1 : 1;
-    return platform::WriteFileDurably(file, MakeTwoSlots(generation, content),
-                                      platform::FileAccess::kOwnerOnly);
+  const absl::StatusOr<TwoSlots> slots = ReadSlots(file_);
+  const uint64_t generation = slots.ok() ? slots->generation + 1 : 1;
+  const std::string slot = slots.ok() ? MakeSlot(generation, content) : "";
+  const bool fits = slots.ok() && slot.size() <= slots->slot_bytes;
+  absl::Status saved = fits ? WriteInPlace(generation, slots->slot_bytes, slot)
+                            : platform::WriteFileDurably(file_, MakeTwoSlots(generation, content),
+                                                         platform::FileAccess::kOwnerOnly);
+  if (saved.ok() || absl::IsDataLoss(saved)) known_ = VersionOf(generation, content);
+  return saved;
+}
+
+// Into the slot of the content before the newest one, which nobody needs any more.
+absl::Status StateFile::WriteInPlace(uint64_t generation, uint64_t slot_bytes, const std::string& slot) {
+  const uint64_t offset = SlotOffset(generation, slot_bytes);
+  if (const absl::Status written = platform::Overwrite(file_, offset, slot, platform::Flush::kNow);
+      !written.ok()) {
+    // What the disk did not confirm must not be in force at the next start.
+    const absl::Status spoilt = platform::Overwrite(file_, offset, kNoSlot, platform::Flush::kNow);
+    const absl::StatusOr<TwoSlots> now = ReadSlots(file_);
+    if (!now.ok() || now->generation < generation) return written;
+    return absl::DataLossError(StrCat(Message(written), "; it cannot be taken back: ", Message(spoilt)));
   }
-  CORDON_RETURN_IF_ERROR(platform::Overwrite(file, SlotOffset(slots->generation + 1, slots->slot_bytes), slot,
-                                             platform::Flush::kNow));
-  NoteThatItIsWhole(file, *slots);
+  // The slot is on the disk by now. If this fails, Load finds it all the same.
+  const absl::Status noted =
+      platform::Overwrite(file_, 0, MakeSlotsHead(generation, slot_bytes), platform::Flush::kLater);
+  if (!noted.ok()) spdlog::warn("isolation: {}", Message(noted));
   return absl::OkStatus();
+}
+
+absl::StatusOr<v1::IsolationState> LoadState(const std::filesystem::path& file) {
+  return StateFile(file).Load();
 }
 
 }  // namespace cordon::agent

@@ -6,18 +6,41 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <string>
 
 #include "cordon/v1/local.pb.h"
 
 namespace cordon::agent {
 
+inline constexpr const char* kIsolationStateFile = "isolation.state";  // in the agent's state folder
 inline constexpr size_t kMaxStateBytes = size_t{8} * 1024 * 1024;
 
-// NOT_FOUND when there is none, DATA_LOSS when what it says cannot be trusted, else what the system says.
-absl::StatusOr<v1::IsolationState> LoadState(const std::filesystem::path& file);
+// Remembers what it read or wrote last, so that it can tell whether somebody else has written since. One
+// thread at a time; one writer at a time, too: whoever holds the isolation lock.
+class StateFile {
+ public:
+  explicit StateFile(std::filesystem::path file) : file_(std::move(file)) {}
 
-// When this returns OK, LoadState gives `state`, also after a power cut; after an error or a power cut
-// meanwhile, what it gave before or `state`. One writer at a time: whoever holds the isolation lock.
-absl::Status SaveState(const std::filesystem::path& file, const v1::IsolationState& state);
+  // NOT_FOUND when there is none, DATA_LOSS when what it says cannot be trusted, else what the system says.
+  absl::StatusOr<v1::IsolationState> Load();
+
+  // When this returns OK, Load gives `state`, also after a power cut. After DATA_LOSS it gives `state` too,
+  // but perhaps not after a power cut; after another error, what it gave before. After a power cut meanwhile,
+  // one of both.
+  absl::Status Save(const v1::IsolationState& state);
+
+  // Whether it is as it was when it was last read or written here; before that, as long as there is none.
+  bool IsAsKnown() const;
+  // It was taken away by the caller.
+  void Forget() { known_.clear(); }
+
+ private:
+  absl::Status WriteInPlace(uint64_t generation, uint64_t slot_bytes, const std::string& slot);
+
+  std::filesystem::path file_;
+  std::string known_;  // see VersionOf
+};
+
+absl::StatusOr<v1::IsolationState> LoadState(const std::filesystem::path& file);
 
 }  // namespace cordon::agent

@@ -36,6 +36,8 @@ std::string MakeTwoSlots(uint64_t generation, std::string_view content);
 
 // What to write, and where, for the content of a generation to be there.
 std::string MakeSlot(uint64_t generation, std::string_view content);
+// At the beginning of a slot: it holds no content.
+inline constexpr std::string_view kNoSlot = "\xff\xff\xff\xff\xff\xff\xff\xff";
 uint64_t SlotOffset(uint64_t generation, uint64_t slot_bytes);
 // And then at the beginning.
 std::string MakeSlotsHead(uint64_t generation, uint64_t slot_bytes);

@@ -6,32 +6,45 @@
 #include <utility>
 
 #include "agent/isolation/isolation_lock.h"
+#include "agent/isolation/state_file.h"
 #include "agent/names/kept_names.h"
 #include "common/base/status.h"
+#include "common/base/text.h"
 
 namespace cordon::agent {
 namespace {
 
-constexpr const char* kStateFile = "isolation.state";
 constexpr std::chrono::seconds kLookEvery(1);
 constexpr int64_t kReadBackEvery = 10 * kNanosPerSecond;  // beside the watcher, which may not run
 constexpr size_t kMostChanges = platform::RulesetWatcher::kMostTold;
 
+// The keeper has no spool: what would be events stands in the system's log.
 class LogSink final : public EventSink {
  public:
   void Emit(v1::EventClass /*event_class*/, int64_t /*time_unix_nanos*/, v1::Event event) override {
-    if (event.has_unlock_attempt()) {
-      spdlog::warn("isolation: the unlock ended: {}", event.unlock_attempt().detail());
-      return;
-    }
-    if (event.has_rules_drift()) return;  // DriftRepair has said who it was
-    const v1::Receipt& receipt = event.isolation_changed().receipt();
-    spdlog::warn("isolation: {}: {}, {}", event.isolation_changed().cause(),
-                 v1::Level_Name(receipt.enforced_level()), v1::Containment_Name(receipt.containment()));
+    spdlog::warn("isolation: {}", InWords(event));
   }
 };
 
 }  // namespace
+
+std::string InWords(const v1::Event& event) {
+  if (event.has_unlock_attempt()) return StrCat("the unlock ended: ", event.unlock_attempt().detail());
+  if (event.has_isolation_changed()) {
+    const v1::Receipt& receipt = event.isolation_changed().receipt();
+    return StrCat(event.isolation_changed().cause(), ": ", v1::Level_Name(receipt.enforced_level()), ", ",
+                  v1::Containment_Name(receipt.containment()));
+  }
+  if (!event.has_rules_drift()) return event.ShortDebugString();
+  const v1::RulesDrift& drift = event.rules_drift();
+  std::string text =
+      StrCat(drift.pid() == 0 ? std::string("somebody")
+                              : StrCat(Printable(drift.process_name()), " (pid ", drift.pid(), ")"),
+             " changed the rules, which ",
+             drift.repaired() ? "were put right" : StrCat("cannot be put right: ", drift.repair_error()));
+  for (const std::string& difference : drift.differences()) StrAppend(&text, "; ", difference);
+  return text;
+}
 
 Keeper::Keeper(std::filesystem::path state_dir, std::string boot_id, const Clock& clock)
     : state_dir_(std::move(state_dir)),
@@ -54,26 +67,20 @@ void Keeper::Begin() {
   }
   isolation_.reset();
   filter_ = platform::MakePacketFilter();  // what it remembers of the kernel's rules is not the agent's doing
-  isolation_ = std::make_unique<Isolation>(
-      IsolationParts{.filter = filter_.get(),
-                     .connections = connections_.get(),
-                     .clock = &clock_,
-                     .events = log_.get(),
-                     .escape = nullptr,
-                     .channel = nullptr,
-                     .names = names_.get(),
-                     .leaks = leaks_.get()},
-      IsolationOptions{.state_file = state_dir_ / kStateFile, .boot_id = boot_id_, .hold = hold_.Begin()});
+  isolation_ = std::make_unique<Isolation>(IsolationParts{.filter = filter_.get(),
+                                                          .connections = connections_.get(),
+                                                          .clock = &clock_,
+                                                          .events = log_.get(),
+                                                          .escape = nullptr,
+                                                          .channel = nullptr,
+                                                          .names = names_.get(),
+                                                          .leaks = leaks_.get()},
+                                           IsolationOptions{.state_file = state_dir_ / kIsolationStateFile,
+                                                            .boot_id = boot_id_,
+                                                            .hold = hold_.Begin(),
+                                                            .others_write = true});
   restored_ = isolation_->Restore();
   checked_boot_nanos_ = clock_.BootNanos();
-  StateChanged();
-}
-
-// The keeper's own writes (the progress of a lease) count as a change, which costs one more Begin.
-bool Keeper::StateChanged() {
-  std::error_code error;
-  const auto time = std::filesystem::last_write_time(state_dir_ / kStateFile, error);
-  return std::exchange(state_time_, error ? std::filesystem::file_time_type() : time) != state_time_;
 }
 
 absl::Status Keeper::Restore() {
@@ -99,12 +106,13 @@ absl::Status Keeper::Restore() {
 }
 
 void Keeper::Look(News news) {
-  if (!isolation_ || StateChanged()) {
+  if (!isolation_ || isolation_->Overtaken()) {
     Begin();
     return;
   }
   if (!news.rules.empty()) isolation_->OnRulesChanged(std::move(news.rules));
   isolation_->Tick();
+  if (isolation_->Overtaken()) return Begin();  // an agent without the lock, at this moment
   if (hold_.RemainingNanos() == 0) isolation_->EndHold("no controller was asked in time");
   if (!news.links_changed && clock_.BootNanos() - checked_boot_nanos_ < kReadBackEvery) return;
   checked_boot_nanos_ = clock_.BootNanos();

@@ -24,6 +24,9 @@
 
 namespace cordon::agent {
 
+// What the keeper says of an event of isolation in the log.
+std::string InWords(const v1::Event& event);
+
 // Keeps the saved isolation in force while no agent does (ISO-5): from boot until the agent runs, between its
 // death and its restart, and for as long as it cannot start. Needs isolation.state and nothing else of the
 // agent's: no daemon, certificate, spool or controller. Does what the agent's own Isolation does at a start:
@@ -58,7 +61,6 @@ class Keeper {
 
   void Look(News news);
   void Begin();
-  bool StateChanged();
   absl::Status Watch();
   void OnRules(std::vector<platform::RulesetChange> changes);
 
@@ -76,7 +78,6 @@ class Keeper {
 
   std::unique_ptr<Isolation> isolation_;  // since the keeper has the host; none while an agent has it
   absl::Status restored_;
-  std::filesystem::file_time_type state_time_;
   int64_t checked_boot_nanos_ = 0;
   bool warned_ = false;  // of a lock that cannot be had
 

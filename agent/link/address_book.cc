@@ -1,7 +1,6 @@
 #include "agent/link/address_book.h"
 
 #include <algorithm>
-#include <sstream>
 #include <tuple>
 #include <utility>
 
@@ -35,17 +34,15 @@ AddressBook::AddressBook(std::filesystem::path file, std::vector<HostPort> contr
   const absl::StatusOr<std::string> text = platform::ReadFileBounded(file_, kMaxFileBytes);
   if (!text.ok()) return;  // none yet: the names will be looked up
   const std::vector<std::string> names = Names();
-  std::istringstream words(*text);
-  for (std::string name, address; words >> name >> address;) {
-    boost::system::error_code error;
-    const auto parsed = boost::asio::ip::make_address(address, error);
+  for (auto [name, address] : ParseAddressBook(*text)) {
     const bool reached = name.starts_with(kReached);
     if (reached) name.erase(0, kReached.size());
-    if (error || std::ranges::find(names, name) == names.end()) continue;
+    if (std::ranges::find(names, name) == names.end()) continue;
     if (reached) {
-      reached_[name] = parsed;
-    } else if (known_[name].size() < kMaxAddressesPerName)
-      known_[name].push_back(parsed);
+      reached_[name] = address;
+    } else if (known_[name].size() < kMaxAddressesPerName) {
+      known_[name].push_back(address);
+    }
   }
 }
 

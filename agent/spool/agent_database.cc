@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/status.h"
+#include "common/crypto/credible_time.h"
 
 namespace cordon::agent {
 namespace {
@@ -45,6 +46,9 @@ constexpr std::array<std::string_view, 1> kSchema = {R"sql(
   CREATE TABLE policy(one INTEGER PRIMARY KEY CHECK(one = 1), policy BLOB NOT NULL);
 )sql"};
 
+// The link's file, by the name that agent/link gives it; this module is below it.
+constexpr const char* kHostCertificateFile = "host.crt";
+
 // The newest damaged file beside `path`, without its journals.
 std::optional<std::filesystem::path> NewestSetAside(const std::filesystem::path& path) {
   const std::string prefix = path.filename().string() + ".damaged-";
@@ -62,6 +66,8 @@ std::optional<std::filesystem::path> NewestSetAside(const std::filesystem::path&
 
 // A clock that is behind must not let an old order pass: what was written last to the damaged file was
 // written after the newest order that it knew.
+// A clock that is ahead by years, now or when that was written, must not shut out all orders once it is
+// right.
 int64_t FloorNanos(const std::filesystem::path& aside, int64_t now_unix_nanos) {
   int64_t floor = now_unix_nanos;
   for (const std::string_view suffix : {"", "-wal"}) {
@@ -71,7 +77,7 @@ int64_t FloorNanos(const std::filesystem::path& aside, int64_t now_unix_nanos) {
     const auto wall = std::chrono::file_clock::to_sys(written).time_since_epoch();
     floor = std::max<int64_t>(floor, std::chrono::duration_cast<std::chrono::nanoseconds>(wall).count());
   }
-  return floor;
+  return CredibleNanos(floor, aside.parent_path() / kHostCertificateFile);
 }
 
 absl::Status SetLaneFloors(Database& database, int64_t floor_nanos) {

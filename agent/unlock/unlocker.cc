@@ -80,6 +80,7 @@ absl::StatusOr<v1::BeginUnlockResponse> Unlocker::Begin(v1::Level level, int64_t
   state_.set_level(level);
   state_.set_length_nanos(length_nanos);
   state_.set_order_sequence(parts_.isolation.Lane().sequence());
+  state_.set_times_by_itself(parts_.isolation.TimesByItself());
   if (absl::Status saved = Save(); !saved.ok()) {
     state_ = before;
     return saved;
@@ -127,11 +128,15 @@ absl::StatusOr<v1::AnswerUnlockResponse> Unlocker::Answer(std::string_view code)
     return absl::FailedPreconditionError("no challenge is open; begin with: cordon-agent unlock");
   CORDON_ASSIGN_OR_RETURN(const UnlockChallenge challenge, ReadUnlockChallenge(state_.challenge()));
   CORDON_RETURN_IF_ERROR(parts_.isolation.MayUnlock(challenge.level));
-  // AUT-5: whoever gave the code agreed to open the host under the order of that time, and under no later
-  // one.
+  // AUT-5: whoever gave the code agreed to open the host as it stood at that time, and not what has closed it
+  // since.
   if (state_.order_sequence() != parts_.isolation.Lane().sequence()) {
     return absl::FailedPreconditionError(
         "an order has come since the challenge was shown; begin anew with: cordon-agent unlock");
+  }
+  if (state_.times_by_itself() != parts_.isolation.TimesByItself()) {
+    return absl::FailedPreconditionError(
+        "this host has isolated itself since the challenge was shown; begin anew with: cordon-agent unlock");
   }
   CountUnlockDelay(&state_, settings_.boot_id, parts_.clock);
   if (state_.wait_nanos() > 0) return TooSoon();

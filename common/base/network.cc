@@ -3,6 +3,7 @@
 #include <charconv>
 #include <optional>
 #include <span>
+#include <sstream>
 
 #include "common/base/strings.h"
 #include "common/base/text.h"
@@ -102,6 +103,17 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view text) {
     return fail();
   }
   return HostPort{std::string(host), static_cast<uint16_t>(*port)};
+}
+
+std::vector<std::pair<std::string, boost::asio::ip::address>> ParseAddressBook(std::string_view text) {
+  std::vector<std::pair<std::string, boost::asio::ip::address>> entries;
+  std::istringstream words{std::string(text)};
+  for (std::string name, address; words >> name >> address;) {
+    boost::system::error_code error;
+    const auto parsed = boost::asio::ip::make_address(address, error);
+    if (!error) entries.emplace_back(name, parsed);
+  }
+  return entries;
 }
 
 }  // namespace cordon

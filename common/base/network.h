@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 namespace cordon {
 
@@ -48,5 +50,8 @@ struct HostPort {
 
 // "name:443", "192.0.2.7:443", "[2001:db8::7]:443".
 absl::StatusOr<HostPort> ParseHostPort(std::string_view text);
+
+// The link's address book: "name address" per line. What is no address is left out.
+std::vector<std::pair<std::string, boost::asio::ip::address>> ParseAddressBook(std::string_view text);
 
 }  // namespace cordon

@@ -19,11 +19,17 @@ const v1::Lifeline* FindLifeline(const v1::TrustBundle& bundle, const HostTraits
   return nullptr;
 }
 
+v1::Level ClosesTo(const v1::Order& order) {
+  return order.has_isolate() ? order.isolate().level()
+                             : order.policy().policy().tripwires().isolate().level();
+}
+
 absl::Status CheckLifeline(const v1::Order& order, const v1::SignedOrder& signed_order,
                            const v1::TrustBundle& bundle, const HostTraits& host) {
-  if (!order.has_isolate()) return absl::OkStatus();
+  const v1::Level level = ClosesTo(order);
+  if (level == v1::LEVEL_UNSPECIFIED) return absl::OkStatus();
   const v1::Lifeline* line = FindLifeline(bundle, host);
-  if (line == nullptr || order.isolate().level() <= line->level()) return absl::OkStatus();
+  if (line == nullptr || level <= line->level()) return absl::OkStatus();
   CORDON_ASSIGN_OR_RETURN(const SignatureCount count,
                           CountSignatures(signed_order.order(), signed_order.signatures(), bundle));
   if (count.have >= line->signatures()) return absl::OkStatus();

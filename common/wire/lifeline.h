@@ -15,10 +15,13 @@ namespace cordon {
 // when there is none.
 const v1::Lifeline* FindLifeline(const v1::TrustBundle& bundle, const HostTraits& host);
 
+// The highest level to which the order closes hosts: at once, or by what its policy lets them take by
+// themselves. UNSPECIFIED: it closes none.
+v1::Level ClosesTo(const v1::Order& order);
+
 // OK unless `order`, which VerifyOrder gave for `signed_order` and `bundle`, closes the host above the level
-// of its lifeline with too few signatures: PERMISSION_DENIED, with a sentence for the operator. Judges
-// isolate orders alone: nothing else closes a host, and an order's lease and fallback only ever lead to lower
-// levels.
+// of its lifeline, now or by its policy, with too few signatures: PERMISSION_DENIED, with a sentence for the
+// operator. Nothing else closes a host, and an order's lease and fallback only ever lead to lower levels.
 absl::Status CheckLifeline(const v1::Order& order, const v1::SignedOrder& signed_order,
                            const v1::TrustBundle& bundle, const HostTraits& host);
 

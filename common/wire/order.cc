@@ -90,19 +90,6 @@ bool IsLabelKey(std::string_view key) {
   });
 }
 
-absl::Status CheckLease(const v1::Lease& lease, v1::Level level) {
-  const int64_t seconds = lease.length().seconds();
-  const int32_t nanos = lease.length().nanos();
-  if (nanos < 0 || nanos > 999'999'999 || seconds < kMinLeaseSeconds || seconds > kMaxLeaseSeconds ||
-      (seconds == kMaxLeaseSeconds && nanos > 0)) {
-    return Bad("lease.length: must be 60 seconds to 90 days");
-  }
-  if (lease.then() < v1::LEVEL_UNSPECIFIED || lease.then() >= level) {
-    return Bad("lease.then: must be a lower level than the one ordered");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status CheckIndicators(const v1::IndicatorCheck& check) {
   if (check.sha256().empty() && check.md5().empty() && check.path_patterns().empty() && check.yara().empty())
     return Bad("there is nothing to look for");
@@ -221,6 +208,19 @@ absl::Status CheckScanSpec(const v1::ScanSpec& spec) {
   }
   return spec.has_indicators() ? Annotate(CheckIndicators(spec.indicators()), "indicators")
                                : absl::OkStatus();
+}
+
+absl::Status CheckLease(const v1::Lease& lease, v1::Level level) {
+  const int64_t seconds = lease.length().seconds();
+  const int32_t nanos = lease.length().nanos();
+  if (nanos < 0 || nanos > 999'999'999 || seconds < kMinLeaseSeconds || seconds > kMaxLeaseSeconds ||
+      (seconds == kMaxLeaseSeconds && nanos > 0)) {
+    return Bad("lease.length: must be 60 seconds to 90 days");
+  }
+  if (lease.then() < v1::LEVEL_UNSPECIFIED || lease.then() >= level) {
+    return Bad("lease.then: must be a lower level than the one ordered");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckIsolateAction(const v1::IsolateAction& action) {

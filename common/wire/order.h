@@ -38,6 +38,8 @@ absl::Status CheckTarget(const v1::Target& target);
 absl::Status CheckLabels(const google::protobuf::RepeatedPtrField<v1::Label>& labels);
 absl::Status CheckScanSpec(const v1::ScanSpec& spec);
 absl::Status CheckIsolateAction(const v1::IsolateAction& action);
+// Of an order of `level`.
+absl::Status CheckLease(const v1::Lease& lease, v1::Level level);
 absl::Status CheckPolicy(const v1::Policy& policy);
 
 // The lane whose sequence the order belongs to (ISO-9); empty for an order without an action.

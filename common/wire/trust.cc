@@ -30,9 +30,10 @@ struct Tally {
   std::vector<std::string> notes;
 };
 
+// Whether enough of those who may sign `order` signed `bytes`, which are it.
 struct Question {
   std::string_view bytes;
-  v1::TrustedOperator::Role role;
+  const v1::Order& order;
   uint32_t needed;
 };
 
@@ -43,8 +44,9 @@ void CountSignature(const v1::Signature& signature, const v1::TrustBundle& bundl
       std::ranges::find(bundle.operators(), signature.operator_id(), &v1::TrustedOperator::operator_id);
   if (person == bundle.operators().end()) {
     tally->notes.push_back(StrCat("operator ", id, " is not in the trust bundle"));
-  } else if (!HasRole(*person, question.role)) {
-    tally->notes.push_back(StrCat("operator ", id, " lacks the role ", WordOf(question.role)));
+  } else if (const auto lacking = LackingRole(*person, question.order);
+             lacking != v1::TrustedOperator::ROLE_UNSPECIFIED) {
+    tally->notes.push_back(StrCat("operator ", id, " lacks the role ", WordOf(lacking)));
   } else if (tally->operators.contains(id)) {
     tally->notes.push_back(StrCat("operator ", id, " signed twice, which counts once"));
   } else if (!Verify(kOrderDomain, question.bytes, signature.ed25519(), person->ed25519_public_key())) {
@@ -52,6 +54,19 @@ void CountSignature(const v1::Signature& signature, const v1::TrustBundle& bundl
   } else {
     tally->operators.insert(id);
   }
+}
+
+std::string WordsOf(const std::vector<v1::TrustedOperator::Role>& roles) {
+  std::string words;
+  for (const v1::TrustedOperator::Role role : roles) {
+    StrAppend(&words, words.empty() ? "" : " and the role ", WordOf(role));
+  }
+  return words;
+}
+
+// AUT-3: what lets hosts isolate themselves is judged as isolating them.
+bool LetsHostsIsolate(const v1::Order& order) {
+  return order.policy().policy().tripwires().has_isolate();
 }
 
 absl::Status CheckSignatureSizes(const Signatures& signatures) {
@@ -74,7 +89,7 @@ SignatureCount Count(const Signatures& signatures, const v1::TrustBundle& bundle
       .have = static_cast<uint32_t>(tally.operators.size()), .needed = question.needed, .lacking = ""};
   if (count.have >= count.needed) return count;
   count.lacking = StrCat(count.needed, " operator", count.needed == 1 ? "" : "s", " with the role ",
-                         WordOf(question.role), " must sign, ", count.have, " did");
+                         WordsOf(RolesFor(question.order)), " must sign, ", count.have, " did");
   for (const std::string& note : tally.notes) StrAppend(&count.lacking, "; ", note);
   return count;
 }
@@ -99,11 +114,10 @@ uint32_t Missing(const SignatureCount& count) {
 // By the bundle in force; and for a change of trust, by the same signatures, by the new one.
 absl::StatusOr<SignatureCount> CountFor(const v1::Order& order, std::string_view bytes,
                                         const Signatures& signatures, const v1::TrustBundle& bundle) {
-  const v1::TrustedOperator::Role role = RoleFor(ActionClassOf(order));
-  SignatureCount count = Count(signatures, bundle, {bytes, role, RequiredSignatures(order, bundle)});
+  SignatureCount count = Count(signatures, bundle, {bytes, order, RequiredSignatures(order, bundle)});
   if (!order.has_trust()) return count;
   CORDON_ASSIGN_OR_RETURN(const v1::TrustBundle next, NewBundle(order, bundle));
-  SignatureCount by_new = Count(signatures, next, {bytes, role, RequiredSignatures(order, next)});
+  SignatureCount by_new = Count(signatures, next, {bytes, order, RequiredSignatures(order, next)});
   if (!by_new.lacking.empty()) by_new.lacking = StrCat("by the new trust bundle: ", by_new.lacking);
   if (Missing(by_new) == 0 && Missing(count) == 0) return by_new.needed > count.needed ? by_new : count;
   return Missing(by_new) > Missing(count) ? by_new : count;
@@ -147,12 +161,24 @@ absl::StatusOr<v1::Order> VerifyParsed(const v1::SignedOrder& signed_order, cons
 
 uint32_t RequiredSignatures(const v1::Order& order, const v1::TrustBundle& bundle) {
   uint32_t needed = ThresholdOf(bundle, ActionClassOf(order));
-  // AUT-3: what lets hosts isolate themselves needs as many as isolating them.
-  if (order.policy().policy().tripwires().has_isolate()) {
+  if (LetsHostsIsolate(order)) {
     needed = std::max(needed, ThresholdOf(bundle, v1::Threshold::ACTION_CLASS_ISOLATE));
   }
   if (!order.target().all() || order.has_trust()) return needed;
   return std::max(needed, ThresholdOf(bundle, v1::Threshold::ACTION_CLASS_WHOLE_GROUP));
+}
+
+std::vector<v1::TrustedOperator::Role> RolesFor(const v1::Order& order) {
+  std::vector<v1::TrustedOperator::Role> roles = {RoleFor(ActionClassOf(order))};
+  if (LetsHostsIsolate(order)) roles.push_back(v1::TrustedOperator::ROLE_ISOLATE);
+  return roles;
+}
+
+v1::TrustedOperator::Role LackingRole(const v1::TrustedOperator& person, const v1::Order& order) {
+  for (const v1::TrustedOperator::Role role : RolesFor(order)) {
+    if (!HasRole(person, role)) return role;
+  }
+  return v1::TrustedOperator::ROLE_UNSPECIFIED;
 }
 
 absl::StatusOr<SignatureCount> CountSignatures(std::string_view order_bytes, const Signatures& signatures,
@@ -166,7 +192,7 @@ absl::Status CheckSignature(std::string_view order_bytes, const v1::Signature& s
   Signatures alone;
   *alone.Add() = signature;
   CORDON_ASSIGN_OR_RETURN(const v1::Order order, ParseFor(order_bytes, alone, bundle));
-  const Question question{order_bytes, RoleFor(ActionClassOf(order)), 1};
+  const Question question{order_bytes, order, 1};
   Tally tally;
   CountSignature(signature, bundle, question, &tally);
   if (tally.operators.empty() && order.has_trust()) {
@@ -188,7 +214,7 @@ absl::StatusOr<AcceptedTrust> ReadAcceptedTrust(const v1::SignedOrder& signed_or
   CORDON_ASSIGN_OR_RETURN(accepted.order, ParseOrder(signed_order.order(), signed_order.signatures()));
   if (!accepted.order.has_trust()) return Bad("it is no change of trust");
   CORDON_ASSIGN_OR_RETURN(accepted.bundle, ParseTrustBundle(accepted.order.trust().bundle()));
-  const Question question{signed_order.order(), v1::TrustedOperator::ROLE_TRUST,
+  const Question question{signed_order.order(), accepted.order,
                           RequiredSignatures(accepted.order, accepted.bundle)};
   const SignatureCount count = Count(signed_order.signatures(), accepted.bundle, question);
   if (!count.lacking.empty()) return absl::PermissionDeniedError(count.lacking);

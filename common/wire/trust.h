@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/crypto/key.h"
 #include "common/wire/trust_bundle.h"
@@ -21,6 +22,13 @@ namespace cordon {
 // ACTION_CLASS_TRUST alone: it is for all hosts by its nature, and those who can reach the one threshold must
 // not be shut out by the other.
 uint32_t RequiredSignatures(const v1::Order& order, const v1::TrustBundle& bundle);
+
+// What an operator needs, all of it, to sign `order`: the role of its class, and for a policy that lets hosts
+// isolate themselves the one for isolating too.
+std::vector<v1::TrustedOperator::Role> RolesFor(const v1::Order& order);
+
+// The first of RolesFor that `person` lacks; UNSPECIFIED: none, a signature of theirs counts.
+v1::TrustedOperator::Role LackingRole(const v1::TrustedOperator& person, const v1::Order& order);
 
 struct SignatureCount {
   uint32_t have = 0;    // distinct operators whose good signatures count, with distinct keys
@@ -36,12 +44,12 @@ absl::StatusOr<SignatureCount> CountSignatures(
     const v1::TrustBundle& bundle);
 
 // OK when `signature` counts for the order by itself: made over exactly these bytes by an operator of
-// `bundle` with the role for its action, or, for a change of trust, by one of either bundle. Otherwise the
-// errors of CountSignatures, and PERMISSION_DENIED that says why it counts for nothing.
+// `bundle` with the roles for its action (RolesFor), or, for a change of trust, by one of either bundle.
+// Otherwise the errors of CountSignatures, and PERMISSION_DENIED that says why it counts for nothing.
 absl::Status CheckSignature(std::string_view order_bytes, const v1::Signature& signature,
                             const v1::TrustBundle& bundle);
 
-// The order inside, when enough distinct operators of `bundle` with the role for its action signed exactly
+// The order inside, when enough distinct operators of `bundle` with the roles for its action signed exactly
 // these bytes, it is of the bundle's fleet and CheckOrder accepts it. Unknown operators, second signatures of
 // one operator, missing roles and wrong signatures count for nothing and are told in the error. A new trust
 // bundle must besides have a higher version, and the same signatures must be enough by its own operators,

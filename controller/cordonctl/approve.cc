@@ -65,9 +65,11 @@ absl::StatusOr<v1::Order> Check(const v1::OrderSummary& summary, std::string_vie
         StrCat("you have signed it already; it can be signed by ", NamesOf(signers.may)));
   }
   if (!Has(signers.may, operator_id)) {
-    return absl::PermissionDeniedError(StrCat(
-        "your signature would not count: you lack the role ", WordOf(RoleFor(ActionClassOf(order))),
-        " in trust bundle version ", bundle.version(), "; it can be signed by ", NamesOf(signers.may)));
+    const auto you = std::ranges::find(bundle.operators(), operator_id, &v1::TrustedOperator::operator_id);
+    const auto role = you == bundle.operators().end() ? RolesFor(order).front() : LackingRole(*you, order);
+    return absl::PermissionDeniedError(StrCat("your signature would not count: you lack the role ",
+                                              WordOf(role), " in trust bundle version ", bundle.version(),
+                                              "; it can be signed by ", NamesOf(signers.may)));
   }
   return order;
 }

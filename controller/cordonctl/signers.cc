@@ -112,9 +112,8 @@ absl::StatusOr<Signers> SignersOf(const v1::SignedOrder& signed_order, const v1:
     signers.have.push_back(person->second);
     people.erase(person);
   }
-  const v1::TrustedOperator::Role role = RoleFor(ActionClassOf(order));
   for (const auto& [id, person] : people) {
-    if (HasRole(person, role)) signers.may.push_back(person);
+    if (LackingRole(person, order) == v1::TrustedOperator::ROLE_UNSPECIFIED) signers.may.push_back(person);
   }
   return signers;
 }

@@ -3,6 +3,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
 #include <chrono>
 #include <memory>
 #include <utility>
@@ -60,9 +61,11 @@ absl::StatusOr<ip::address> PeerAddress(std::string_view peer) {
 }
 
 struct InboundProber::Attempt {
-  explicit Attempt(boost::asio::thread_pool& pool) : socket(pool), timer(pool) {}
+  Attempt(boost::asio::thread_pool& pool, std::string says)
+      : socket(pool), timer(pool), nonce(std::move(says)) {}
   ip::tcp::socket socket;
   boost::asio::steady_timer timer;
+  const std::string nonce;  // empty: from an agent that asks for the connection alone
 };
 
 InboundProber::~InboundProber() {
@@ -89,25 +92,27 @@ absl::Status InboundProber::Send(const std::string& host_id, std::string_view pe
   const auto port = static_cast<uint16_t>(request.port());
   if (request.protocol() == v1::TRANSPORT_PROTOCOL_UDP) return SendDatagram(address, port, request.nonce());
   if (under_way_ >= kMaxAtATime) return absl::ResourceExhaustedError("too many inbound probes at a time");
-  Connect(address, port);
+  Connect(address, port, request.nonce().size() == kNonceBytes ? request.nonce() : "");
   return absl::OkStatus();
 }
 
-// The connection is closed as soon as it is made: that it was made is all the host wants to know.
-void InboundProber::Connect(const ip::address& address, uint16_t port) {
+// Says the nonce, by which the host tells it from connections of others, and is closed.
+void InboundProber::Connect(const ip::address& address, uint16_t port, const std::string& nonce) {
   ++under_way_;
-  const auto attempt = std::make_shared<Attempt>(pool_);
+  const auto attempt = std::make_shared<Attempt>(pool_, nonce);
   boost::asio::post(pool_, [this, attempt, address, port] {
     attempt->timer.expires_after(kPatience);
     attempt->timer.async_wait([attempt](const boost::system::error_code&) {
       boost::system::error_code ignored;
       attempt->socket.close(ignored);
     });
-    attempt->socket.async_connect(ip::tcp::endpoint(address, port),
-                                  [this, attempt](const boost::system::error_code&) {
-                                    attempt->timer.cancel();
-                                    --under_way_;
-                                  });
+    attempt->socket.async_connect(
+        ip::tcp::endpoint(address, port), [this, attempt](const boost::system::error_code& failed) {
+          boost::system::error_code ignored;  // a nonce fits the socket's buffer
+          if (!failed) boost::asio::write(attempt->socket, boost::asio::buffer(attempt->nonce), ignored);
+          attempt->timer.cancel();
+          --under_way_;
+        });
   });
 }
 

@@ -40,7 +40,7 @@ class InboundProber {
   struct Attempt;
 
   absl::Status Admit(const std::string& host_id, int64_t now_boot_nanos);
-  void Connect(const boost::asio::ip::address& address, uint16_t port);
+  void Connect(const boost::asio::ip::address& address, uint16_t port, const std::string& nonce);
   absl::Status SendDatagram(const boost::asio::ip::address& address, uint16_t port, const std::string& nonce);
 
   std::mutex mutex_;

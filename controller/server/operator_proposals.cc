@@ -5,7 +5,7 @@
 #include "common/base/uuid.h"
 #include "common/crypto/ed25519.h"
 #include "common/wire/order.h"
-#include "common/wire/trust_bundle.h"
+#include "common/wire/trust.h"
 #include "controller/server/authorize.h"
 #include "controller/server/operator_calls.h"
 
@@ -57,7 +57,9 @@ absl::Status WithdrawOrder(ServerParts& parts, const Identity& caller,
   if (!order.ParseFromString(record.signed_order.order()))
     return absl::DataLossError("a stored order is damaged");
   // Who may sign it may end it.
-  CORDON_RETURN_IF_ERROR(CheckCallerMay(parts, caller, RoleFor(ActionClassOf(order))));
+  for (const v1::TrustedOperator::Role role : RolesFor(order)) {
+    CORDON_RETURN_IF_ERROR(CheckCallerMay(parts, caller, role));
+  }
   return parts.store.WithdrawOrder(request.order_id(), {ActorName(caller), "order.withdraw",
                                                         request.order_id(), Printable(request.reason())});
 }

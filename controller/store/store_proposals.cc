@@ -20,10 +20,11 @@ namespace {
 uint32_t NeededByLifelines(const v1::Order& order, const v1::TrustBundle& bundle,
                            const std::vector<HostTraits>& hosts) {
   uint32_t needed = 0;
-  if (!order.has_isolate() || bundle.lifelines().empty()) return needed;
+  const v1::Level level = ClosesTo(order);
+  if (level == v1::LEVEL_UNSPECIFIED || bundle.lifelines().empty()) return needed;
   for (const HostTraits& host : hosts) {
     const v1::Lifeline* const line = FindLifeline(bundle, host);
-    if (line != nullptr && order.isolate().level() > line->level()) {
+    if (line != nullptr && level > line->level()) {
       needed = std::max(needed, line->signatures());
     }
   }

@@ -26,6 +26,16 @@ struct Connection {
   uint64_t owner_key = 0;  // leads to the programs that hold it (socket_owners.h); 0 = none does
 };
 
+// The port of the side that accepts.
+inline uint16_t AcceptingPort(const Connection& flow) {
+  return flow.direction == FlowDirection::kIn ? flow.local.port : flow.remote.port;
+}
+
+// Loopback, or the host to its own address: no level cuts it.
+inline bool StaysOnHost(const Connection& flow) {
+  return flow.remote.address.is_loopback() || flow.remote.address == flow.local.address;
+}
+
 // Not thread-safe.
 class ConnectionTable {
  public:

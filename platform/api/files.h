@@ -16,6 +16,8 @@ enum class FileAccess { kOwnerOnly, kEveryoneReads };
 
 // Replaces `path` by `bytes` so that after a power cut it holds either the old or the new content, whole:
 // write beside it, sync, rename, sync the folder. The file never has wider access than asked, at no moment.
+// On an error it holds the old content, but for DATA_LOSS: then it holds the new one, which may not outlive a
+// power cut.
 absl::Status WriteFileDurably(const std::filesystem::path& path, std::string_view bytes, FileAccess access);
 
 enum class Flush { kNow, kLater };
@@ -26,6 +28,11 @@ enum class Flush { kNow, kLater };
 // meanwhile the part may hold any mixture of old and new.
 absl::Status Overwrite(const std::filesystem::path& path, uint64_t offset, std::string_view bytes,
                        Flush flush);
+
+// Removes what writers that were killed have left beside their files in `folder`: files as WriteFileDurably
+// makes them, older than a minute, so that none of a writer at work is among them. How many; what cannot be
+// removed stays.
+size_t SweepUnfinishedFiles(const std::filesystem::path& folder);
 
 // The whole file. NOT_FOUND, PERMISSION_DENIED, or OUT_OF_RANGE when it is longer than max_bytes.
 absl::StatusOr<std::string> ReadFileBounded(const std::filesystem::path& path, size_t max_bytes);

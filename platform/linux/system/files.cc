@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <utility>
 
@@ -70,6 +71,9 @@ class FlockLock final : public FileLock {
 absl::Status WriteFileDurably(const std::filesystem::path& path, std::string_view bytes, FileAccess access) {
   const std::filesystem::path folder =
       path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  // Before anything is changed: without descriptors nothing is.
+  const Fd at(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!at.Valid()) return Failed("cannot open the folder", folder);
   std::string beside = (folder / StrCat(".", path.filename().string(), ".XXXXXX")).string();
   const Fd fd(mkostemp(beside.data(), O_CLOEXEC));  // made with mode 0600
   if (!fd.Valid()) return Failed("cannot make a file in", folder);
@@ -83,7 +87,25 @@ absl::Status WriteFileDurably(const std::filesystem::path& path, std::string_vie
     unlink(beside.c_str());
     return status;
   }
-  return SyncFolder(folder);
+  if (fsync(at.Get()) == 0) return absl::OkStatus();
+  return absl::DataLossError(StrCat(Message(Failed("written, and not known to outlive a power cut:", path))));
+}
+
+size_t SweepUnfinishedFiles(const std::filesystem::path& folder) {
+  constexpr std::chrono::minutes kAtWork(1);
+  constexpr size_t kEnding = 7;  // ".XXXXXX"
+  size_t swept = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    if (name.size() <= kEnding + 1 || name.front() != '.' || name[name.size() - kEnding] != '.') continue;
+    std::error_code gone;
+    if (!at->is_regular_file(gone) || at->is_symlink(gone)) continue;
+    const auto written = std::filesystem::last_write_time(at->path(), gone);
+    if (gone || std::filesystem::file_time_type::clock::now() - written < kAtWork) continue;
+    if (std::filesystem::remove(at->path(), gone)) ++swept;
+  }
+  return swept;
 }
 
 absl::Status Overwrite(const std::filesystem::path& path, uint64_t offset, std::string_view bytes,

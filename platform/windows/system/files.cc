@@ -1,6 +1,7 @@
 #include "platform/api/files.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -133,6 +134,23 @@ absl::Status Overwrite(const std::filesystem::path& path, uint64_t offset, std::
   CORDON_RETURN_IF_ERROR(WriteAll(file.Get(), bytes, what));
   if (flush == Flush::kNow && FlushFileBuffers(file.Get()) == 0) return LastError(what);
   return absl::OkStatus();
+}
+
+size_t SweepUnfinishedFiles(const std::filesystem::path& folder) {
+  constexpr std::chrono::minutes kAtWork(1);
+  constexpr size_t kEnding = 9;  // ".xxxxxxxx"
+  size_t swept = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    const std::wstring name = at->path().filename().wstring();
+    if (name.size() <= kEnding + 1 || name.front() != L'.' || name[name.size() - kEnding] != L'.') continue;
+    std::error_code gone;
+    if (!at->is_regular_file(gone) || at->is_symlink(gone)) continue;
+    const auto written = std::filesystem::last_write_time(at->path(), gone);
+    if (gone || std::filesystem::file_time_type::clock::now() - written < kAtWork) continue;
+    if (std::filesystem::remove(at->path(), gone)) ++swept;
+  }
+  return swept;
 }
 
 absl::StatusOr<std::string> ReadFileBounded(const std::filesystem::path& path, size_t max_bytes) {

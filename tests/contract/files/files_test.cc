@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
+#include <fstream>
 
 #include "tests/contract/files/others.h"
 #include "tests/support/native.h"
@@ -34,6 +36,26 @@ TEST(Files, ReplacingLeavesNothingBesideTheFile) {
   ASSERT_TRUE(WriteFileDurably(folder / "x", "new", FileAccess::kOwnerOnly).ok());
   EXPECT_EQ(*ReadFileBounded(folder / "x", 100), "new");
   EXPECT_EQ(FilesIn(folder.Path()), 1);
+}
+
+TEST(Files, WhatAKilledWriterLeftIsSweptAndNothingElse) {
+  const TempFolder folder;
+  const auto old = fs::file_time_type::clock::now() - std::chrono::hours(1);
+  const auto make = [&](const std::string& name) {
+    std::ofstream(folder / name) << "x";
+    fs::last_write_time(folder / name, old);
+  };
+  const std::string left = cordon::testing::UnfinishedName("isolation.state");
+  for (const std::string& name :
+       {left, std::string("isolation.state"), std::string(".hidden"), std::string(".a.b")})
+    make(name);
+  fs::create_directory(folder / ".folder.abcdef");
+  EXPECT_EQ(SweepUnfinishedFiles(folder.Path()), 1U);
+  EXPECT_FALSE(fs::exists(folder / left));
+  EXPECT_EQ(FilesIn(folder.Path()), 4);
+  std::ofstream(folder / left) << "by a writer at work";
+  EXPECT_EQ(SweepUnfinishedFiles(folder.Path()), 0U);
+  EXPECT_EQ(SweepUnfinishedFiles(folder / "none"), 0U);
 }
 
 TEST(Files, AFailedWriteKeepsTheOldContentAndNamesTheFile) {

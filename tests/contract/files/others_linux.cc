@@ -8,4 +8,8 @@ bool OthersMayRead(const std::filesystem::path& path) {
   return others != perms::none;
 }
 
+std::string UnfinishedName(const std::string& name) {
+  return "." + name + ".x7Kq0Z";
+}
+
 }  // namespace cordon::testing

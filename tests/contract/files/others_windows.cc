@@ -29,4 +29,8 @@ bool OthersMayRead(const std::filesystem::path& path) {
   return false;
 }
 
+std::string UnfinishedName(const std::string& name) {
+  return "." + name + ".0f3a91bc";
+}
+
 }  // namespace cordon::testing

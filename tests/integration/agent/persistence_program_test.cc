@@ -75,6 +75,21 @@ class PersistenceProgramTest : public AgentProgram {
   std::unique_ptr<Subprocess> keeper_;
 };
 
+// A keeper whose look takes longer than an agent waits.
+TEST_F(PersistenceProgramTest, ISO9_AnAgentThatCannotHaveTheHostAtItsStartTakesItLater) {
+  auto keeper = platform::LockFile(State() / "isolation.lock");
+  ASSERT_TRUE(keeper.ok()) << keeper.status();
+  Start();
+  const auto base = static_cast<uint64_t>(WallNowNanos() / 1'000);
+  SendIsolate(base, Isolate(v1::LEVEL_ESSENTIAL));
+  EXPECT_TRUE(StateReaches(base)) << "orders have their effect meanwhile";
+  keeper->reset();
+  EXPECT_TRUE(Eventually([&] {
+    return absl::IsAlreadyExists(platform::LockFile(State() / "isolation.lock").status());
+  })) << agent_->Errors();
+  EXPECT_TRUE(KernelEqualsState());
+}
+
 // Orders of random levels come in random order, old ones again and again, and the agent is killed at random
 // moments: between state and kernel, too. Whatever was cut off, after the restart the kernel is what the
 // state says, the sequence has not gone back, and the state is that of the order that has this sequence.

@@ -37,7 +37,7 @@ class KeeperTest : public ::testing::Test {
     state.set_level(action.level());
     agent::StartLease(&state, platform::ReadSystemFacts().boot_id, *platform::MakeSystemClock());
     state.set_lease_elapsed_nanos(lease_elapsed_nanos);
-    ASSERT_TRUE(agent::SaveState(folder_ / "isolation.state", state).ok());
+    ASSERT_TRUE(agent::StateFile(folder_ / "isolation.state").Save(state).ok());
   }
   v1::IsolationState Saved() const { return agent::LoadState(folder_ / "isolation.state").value(); }
 

@@ -23,7 +23,8 @@ using Role = v1::TrustedOperator;
 class Lifelines : public ::testing::Test {
  protected:
   Lifelines() {
-    for (const TestOperator* person : {&alex_, &sam_, &kim_}) Trust(*person, {Role::ROLE_ISOLATE}, &bundle_);
+    for (const TestOperator* person : {&alex_, &sam_, &kim_})
+      Trust(*person, {Role::ROLE_ISOLATE, Role::ROLE_POLICY}, &bundle_);
     v1::Lifeline* line = bundle_.add_lifelines();
     line->set_site("leeds");
     line->set_level(v1::LEVEL_ESSENTIAL);
@@ -37,6 +38,10 @@ class Lifelines : public ::testing::Test {
                        const std::vector<const TestOperator*>& people) const {
     v1::Order order = IsolateOrder(bundle_.fleet_id(), level);
     order.mutable_target()->mutable_hosts(0)->set_host_id(host.host_id);
+    return VerdictOf(order, host, people);
+  }
+  absl::Status VerdictOf(const v1::Order& order, const HostTraits& host,
+                         const std::vector<const TestOperator*>& people) const {
     const v1::SignedOrder signed_order = SignedBy(order, people);
     const absl::StatusOr<v1::Order> verified = VerifyOrder(signed_order, bundle_);
     return verified.ok() ? CheckLifeline(*verified, signed_order, bundle_, host) : verified.status();
@@ -66,6 +71,22 @@ TEST_F(Lifelines, AUT3_AreClosedByEnoughOperatorsAndUpToTheirLevelByOne) {
   EXPECT_THAT(Verdict(hosts_[0], v1::LEVEL_DARK, {&alex_, &sam_}),
               Fails(absl::StatusCode::kPermissionDenied, "when 3 operators sign, 2 did"));
   EXPECT_THAT(Verdict(hosts_[0], v1::LEVEL_DARK, {&alex_, &sam_, &kim_}), IsOk());
+}
+
+// A tripwire at one file and no profile close a host as surely as an order does.
+TEST_F(Lifelines, AUT3_AreNotClosedByAPolicyOfOneOperatorEither) {
+  v1::Order order = testing::BasicOrder(bundle_.fleet_id());
+  v1::Tripwires& tripwires = *order.mutable_policy()->mutable_policy()->mutable_tripwires();
+  tripwires.set_files(1);
+  EXPECT_THAT(VerdictOf(order, hosts_[0], {&alex_}), IsOk()) << "it only tells";
+  tripwires.mutable_isolate()->set_level(v1::LEVEL_ESSENTIAL);
+  tripwires.mutable_isolate()->mutable_lease()->mutable_length()->set_seconds(3'600);
+  EXPECT_THAT(VerdictOf(order, hosts_[0], {&alex_}), IsOk()) << "not above the lifeline's level";
+  bundle_.mutable_lifelines(0)->set_level(v1::LEVEL_NO_LATERAL);
+  EXPECT_THAT(VerdictOf(order, hosts_[0], {&alex_}),
+              Fails(absl::StatusCode::kPermissionDenied, "this host is a lifeline of site leeds"));
+  EXPECT_THAT(VerdictOf(order, hosts_[2], {&alex_}), IsOk()) << "no lifeline";
+  EXPECT_THAT(VerdictOf(order, hosts_[0], {&alex_, &sam_}), IsOk());
 }
 
 TEST_F(Lifelines, AUT3_HoldOnlyTheHostsOfTheirSite) {

@@ -121,12 +121,12 @@ TEST_F(Orders, AUT3_ForTheWholeGroupNeedItsThresholdWhateverTheyDo) {
   EXPECT_TRUE(Verdict(SignedBy(order, {&alex_, &sam_})).ok());
 }
 
-TEST_F(Orders, AUT3_APolicyThatLetsHostsIsolateThemselvesNeedsAsManyAsIsolating) {
-  const TestOperator pat;
+// Of one who may set policies and isolate nothing, and two who may do both.
+TEST_F(Orders, AUT3_APolicyThatLetsHostsIsolateThemselvesNeedsWhatIsolatingNeeds) {
+  const TestOperator pat, ann, joe;
   Trust(pat, {Role::ROLE_POLICY}, &bundle_);
-  const TestOperator ann;
-  Trust(ann, {Role::ROLE_POLICY}, &bundle_);
-  SetThreshold(v1::Threshold::ACTION_CLASS_ISOLATE, 2, &bundle_);
+  Trust(ann, {Role::ROLE_POLICY, Role::ROLE_ISOLATE}, &bundle_);
+  Trust(joe, {Role::ROLE_POLICY, Role::ROLE_ISOLATE}, &bundle_);
   v1::Order order = BasicOrder(fleet_);
   order.mutable_policy()->mutable_policy()->add_watched_paths("/srv");
   EXPECT_TRUE(Verdict(SignedBy(order, {&pat})).ok());
@@ -134,8 +134,12 @@ TEST_F(Orders, AUT3_APolicyThatLetsHostsIsolateThemselvesNeedsAsManyAsIsolating)
       *order.mutable_policy()->mutable_policy()->mutable_tripwires()->mutable_isolate();
   isolate.set_level(v1::LEVEL_ESSENTIAL);
   isolate.mutable_lease()->mutable_length()->set_seconds(3'600);
-  ExpectRefused(SignedBy(order, {&pat}), "2 operators");
-  EXPECT_TRUE(Verdict(SignedBy(order, {&pat, &ann})).ok());
+  ExpectRefused(SignedBy(order, {&pat}), "lacks the role isolate");
+  EXPECT_TRUE(Verdict(SignedBy(order, {&ann})).ok());
+  SetThreshold(v1::Threshold::ACTION_CLASS_ISOLATE, 2, &bundle_);
+  ExpectRefused(SignedBy(order, {&ann}), "2 operators with the role policy and the role isolate");
+  ExpectRefused(SignedBy(order, {&ann, &pat}), "lacks the role isolate");
+  EXPECT_TRUE(Verdict(SignedBy(order, {&ann, &joe})).ok());
 }
 
 TEST_F(Orders, AUT6_OutOfBoundsAreRefusedBeforeAnySignatureIsLookedAt) {

@@ -87,6 +87,22 @@ TEST_F(UnlockAttack, AUT5_ACodeForAnEarlierOrderOpensNothing) {
   EXPECT_THAT(unlocker_->Answer(GoodCode(Challenge())), IsOk());  // one for this order does
 }
 
+// Whoever gave the code did not know of the tripwire.
+TEST_F(UnlockAttack, AUT5_ACodeFromBeforeTheHostIsolatedItselfOpensNothing) {
+  Must(isolation_->Set(Isolate(v1::LEVEL_NO_LATERAL), "low", 2).status());
+  const std::string code = GoodCode(Challenge());
+  v1::SelfIsolation allowed;
+  allowed.set_level(v1::LEVEL_ESSENTIAL);
+  allowed.mutable_lease()->mutable_length()->set_seconds(3'600);
+  Must(isolation_->TakeByItself(allowed, "tripwire: a test").status());
+  Start();
+  EXPECT_THAT(unlocker_->Answer(code),
+              Fails(absl::StatusCode::kFailedPrecondition, "has isolated itself since"));
+  EXPECT_TRUE(Closed());
+  EXPECT_THAT(unlocker_->Answer(GoodCode(Challenge())), IsOk());  // one from after it does
+  EXPECT_FALSE(Closed());
+}
+
 TEST_F(UnlockAttack, AUT5_AChallengeOutlivesARestart) {
   const std::string challenge = Challenge();
   Start();

@@ -85,6 +85,19 @@ TEST_F(UserTellerTest, TellsEveryStepDownAndTheReleaseInTheLevelsWords) {
   EXPECT_THAT(Shown(), ElementsAre("All is well."));
 }
 
+TEST_F(UserTellerTest, TellsWhatTheHostTookByItselfInThePolicysWordsAndTheOrderInItsOwn) {
+  teller_->Expect("order-1", "in the order's words");
+  Isolated("order-1", v1::LEVEL_NO_LATERAL);
+  teller_->ExpectByItself("order-1", v1::LEVEL_ESSENTIAL, "in the policy's words");
+  Isolated("order-1", v1::LEVEL_ESSENTIAL);
+  EXPECT_EQ(Shown().back(), "in the policy's words");
+  teller_->Expect("order-2", "in the order's words");
+  teller_->ExpectByItself("order-2", v1::LEVEL_ESSENTIAL, "in the policy's words");
+  Isolated("order-2", v1::LEVEL_ESSENTIAL);
+  Isolated("order-2", v1::LEVEL_NO_LATERAL);  // the lease has ended
+  EXPECT_EQ(Shown().back(), "in the order's words");
+}
+
 TEST_F(UserTellerTest, SaysNothingOfDriftNorOfAHoldNorOfAHostThatIsFreeAnyway) {
   teller_->OnReceipt(Receipt("order-1", v1::LEVEL_ESSENTIAL, v1::LEVEL_OBSERVE), v1::LEVEL_ESSENTIAL);
   teller_->OnReceipt(Receipt("order-1", v1::LEVEL_ESSENTIAL, v1::LEVEL_UNSPECIFIED), v1::LEVEL_ESSENTIAL);

@@ -284,6 +284,20 @@ TEST_F(IsolationTest, ISO4_AReleaseEndsTheWayBack) {
   EXPECT_EQ(Enforced(), Level::kObserve);
 }
 
+TEST_F(IsolationTest, ISO4_AStepDownThatTheKernelRefusesIsTriedAgain) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL, v1::FALLBACK_STEP_DOWN), "order-1", 1).ok());
+  filter_.FailApply(absl::InternalError("the kernel says no"));
+  channel_.Answer(absl::DeadlineExceededError("no answer"));
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  filter_.FailApply(absl::OkStatus());
+  isolation_->Tick();
+  channel_.Answer(absl::DeadlineExceededError("no answer"));
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+  channel_.Answer(absl::OkStatus());
+  isolation_->Tick();
+  EXPECT_FALSE(channel_.Asked()) << "it is decided";
+}
+
 TEST_F(IsolationTest, ISO4_HoldStaysClosedWithoutAChannel) {
   ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL, v1::FALLBACK_HOLD), "order-1", 1).ok());
   channel_.Answer(absl::DeadlineExceededError("no answer"));

@@ -9,15 +9,17 @@
 #include "agent/isolation/boot_hold.h"
 #include "agent/isolation/isolation.h"
 #include "agent/isolation/recovery.h"
-#include "agent/isolation/state.h"
+#include "agent/isolation/state_file.h"
 #include "common/base/strings.h"
 #include "cordon/v1/gateway.pb.h"
+#include "platform/api/files.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_connections.h"
 #include "tests/fakes/fake_packet_filter.h"
 #include "tests/fakes/fake_probes.h"
 #include "tests/fakes/recording_sink.h"
 #include "tests/support/actions.h"
+#include "tests/support/host_certificate.h"
 #include "tests/support/policies.h"
 #include "tests/support/temp_folder.h"
 
@@ -48,6 +50,14 @@ class PersistenceTest : public ::testing::Test {
         agent::IsolationOptions{.state_file = StateFile(), .boot_id = boot_id, .hold = hold});
     return isolation_->Restore();
   }
+  // Another process with the same host: the keeper, beside an agent that does not have the lock.
+  std::unique_ptr<Isolation> Keeper() {
+    return std::make_unique<Isolation>(
+        agent::IsolationParts{
+            .filter = &filter_, .connections = &connections_, .clock = &clock_, .events = &events_},
+        agent::IsolationOptions{.state_file = StateFile(), .boot_id = "boot-1", .others_write = true});
+  }
+  v1::IsolationState Saved() const { return agent::LoadState(StateFile()).value(); }
   absl::Status Boot(bool hold = false) {
     filter_.Lose();
     clock_.Reboot();
@@ -74,6 +84,38 @@ class PersistenceTest : public ::testing::Test {
   RecordingSink events_;
   std::unique_ptr<Isolation> isolation_;
 };
+
+TEST_F(PersistenceTest, ISO9_AKeeperSavesNothingOverAnOrderThatItHasNotRead) {
+  ASSERT_TRUE(isolation_->Set(WithLease(Isolate(v1::LEVEL_DARK), 3'600), "order-1", 1).ok());
+  const auto keeper = Keeper();
+  ASSERT_TRUE(keeper->Restore().ok());
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-2", 2).ok());
+  clock_.Advance(3'600 * kSecond);
+  keeper->Tick();  // the lease of the order that it knows is over
+  EXPECT_TRUE(keeper->Overtaken());
+  EXPECT_EQ(Saved().sequence(), 2U);
+  EXPECT_EQ(Enforced(), Level::kEssential);
+
+  ASSERT_TRUE(isolation_->Set(WithLease(Isolate(v1::LEVEL_DARK), 3'600), "order-3", 3).ok());
+  const auto next = Keeper();  // the positive control: nobody wrote since
+  ASSERT_TRUE(next->Restore().ok());
+  clock_.Advance(3'600 * kSecond);
+  next->Tick();
+  EXPECT_FALSE(next->Overtaken());
+  EXPECT_EQ(Saved().level(), v1::LEVEL_OBSERVE);
+  EXPECT_EQ(Enforced(), Level::kObserve);
+}
+
+TEST_F(PersistenceTest, ISO9_WhoTakesTheHostOverPutsWhatItMeansInForceAgain) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_NO_LATERAL), "order-1", 1).ok());
+  const std::string old = platform::ReadFileBounded(StateFile(), agent::kMaxStateBytes).value();
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-2", 2).ok());
+  std::ofstream(StateFile()) << old;
+  filter_.Lose();
+  isolation_->TakeOver();
+  EXPECT_EQ(Saved().sequence(), 2U);
+  EXPECT_EQ(Enforced(), Level::kDark);
+}
 
 // What cannot be read is not taken for a host without orders, by no proof and at no boot.
 TEST_F(PersistenceTest, ISO5_AStateThatCannotBeReadOpensNothing) {
@@ -291,6 +333,20 @@ TEST_F(BootHoldTest, DamageHoldsForTheUsualTimeAndNoLonger) {
   BootHold hold = At("boot-2");
   EXPECT_TRUE(hold.Begin());
   EXPECT_EQ(hold.RemainingNanos(), agent::kMaxBootHoldNanos);
+}
+
+// The clock is ahead by years when the damage is found, and is then put right.
+TEST_F(PersistenceTest, ISO9_AClockThatIsWrongByYearsShutsNoOrderOutForLong) {
+  constexpr int64_t kDay = 86'400 * kSecond;
+  const int64_t now = clock_.WallNanos();
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  std::ofstream(folder_ / "host.crt") << HostCertificate(now - kDay, now + 30 * kDay);
+  std::ofstream(StateFile()) << "nonsense";
+  clock_.SetWall(now + 10 * 365 * kDay);
+  ASSERT_FALSE(Start().ok());
+  const auto at = [&](int64_t nanos) { return static_cast<uint64_t>(nanos / 1'000); };
+  EXPECT_FALSE(isolation_->Release("old", at(now)).ok()) << "from before the damage, for all that is known";
+  EXPECT_TRUE(isolation_->Release("new", at(now + 31 * kDay)).ok());
 }
 
 }  // namespace

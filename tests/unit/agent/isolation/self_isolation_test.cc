@@ -18,6 +18,10 @@ namespace {
 
 using agent::Isolation;
 using platform::Level;
+using ::testing::HasSubstr;
+
+constexpr int64_t kMinute = 60 * kNanosPerSecond;
+constexpr int64_t kHour = 60 * kMinute;
 
 class SelfIsolationTest : public ::testing::Test {
  protected:
@@ -39,6 +43,17 @@ class SelfIsolationTest : public ::testing::Test {
     allowed.set_level(level);
     allowed.mutable_lease()->mutable_length()->set_seconds(3'600);
     return isolation_->TakeByItself(allowed, "tripwire: a test");
+  }
+  void Unlock(v1::Level level, int64_t length) {
+    v1::Unlock unlock;
+    unlock.set_level(level);
+    unlock.set_length_nanos(length);
+    unlock.set_operator_id("alex");
+    ASSERT_THAT(isolation_->Unlock(unlock), IsOk());
+  }
+  void Pass(int64_t nanos) {
+    clock_.Advance(nanos);
+    isolation_->Tick();
   }
   Level Enforced() const { return filter_.Held().has_value() ? filter_.Held()->level : Level::kObserve; }
   std::string LastCause() const {
@@ -93,6 +108,126 @@ TEST_F(SelfIsolationTest, ISO5_ARestartOfTheAgentOpensNothing) {
   StartAgent();
   ASSERT_THAT(isolation_->Restore(), IsOk());
   EXPECT_EQ(Enforced(), Level::kEssential);
+}
+
+// A canary file is renamed while somebody works on an unlocked host: what was ordered is not forgotten.
+TEST_F(SelfIsolationTest, AUT5_AnUnlockBelowItGoesOnAndTheOrderComesBack) {
+  const v1::IsolateAction order = testing::Isolate(v1::LEVEL_CONTROLLER_ONLY);
+  ASSERT_THAT(isolation_->Set(order, "order", 5), IsOk());
+  Unlock(v1::LEVEL_OBSERVE, 90 * kMinute);
+  const auto receipt = TakeByItself();
+  ASSERT_THAT(receipt, IsOk());
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  EXPECT_EQ(receipt->intended_level(), v1::LEVEL_CONTROLLER_ONLY);
+  EXPECT_EQ(receipt->containment(), v1::CONTAINMENT_PARTIAL);
+  Pass(kHour);
+  EXPECT_EQ(Enforced(), Level::kObserve) << "its lease has ended, the unlock has not";
+  ASSERT_THAT(isolation_->Set(order, "order", 5), IsOk()) << "delivered again";
+  EXPECT_EQ(Enforced(), Level::kObserve);
+  Pass(30 * kMinute);
+  EXPECT_EQ(Enforced(), Level::kControllerOnly);
+  EXPECT_EQ(isolation_->ReadReceipt().containment(), v1::CONTAINMENT_CONTAINED);
+  EXPECT_EQ(isolation_->ReadReceipt().order_id(), "order");
+}
+
+TEST_F(SelfIsolationTest, AUT5_AnUnlockThatEndsBelowItBringsTheOrderBackAtOnce) {
+  ASSERT_THAT(isolation_->Set(testing::Isolate(v1::LEVEL_CONTROLLER_ONLY), "order", 5), IsOk());
+  Unlock(v1::LEVEL_OBSERVE, 15 * kMinute);
+  ASSERT_THAT(TakeByItself(), IsOk());
+  Pass(15 * kMinute);
+  EXPECT_EQ(Enforced(), Level::kControllerOnly);
+  Pass(kHour);
+  EXPECT_EQ(Enforced(), Level::kControllerOnly);
+}
+
+TEST_F(SelfIsolationTest, AUT5_AnUnlockThatComesAfterItOpensTheHostForItsTime) {
+  ASSERT_THAT(TakeByItself(), IsOk());
+  Unlock(v1::LEVEL_OBSERVE, 15 * kMinute);
+  EXPECT_EQ(Enforced(), Level::kObserve);
+  EXPECT_EQ(isolation_->ReadReceipt().containment(), v1::CONTAINMENT_OPEN);
+  Pass(15 * kMinute);
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  Pass(45 * kMinute);
+  EXPECT_EQ(Enforced(), Level::kObserve);
+  EXPECT_THAT(isolation_->MayUnlock(v1::LEVEL_OBSERVE).message(), HasSubstr("not isolated"));
+}
+
+TEST_F(SelfIsolationTest, ISO8_TheLeaseOfTheOrderBelowItGoesOn) {
+  ASSERT_THAT(isolation_->Set(WithLease(testing::Isolate(v1::LEVEL_NO_LATERAL), 4 * 3'600), "order", 5),
+              IsOk());
+  ASSERT_THAT(TakeByItself(), IsOk());
+  Pass(kHour);
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+  Pass(3 * kHour - kMinute);
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+  Pass(kMinute);
+  EXPECT_EQ(Enforced(), Level::kObserve) << "the order was for four hours";
+}
+
+TEST_F(SelfIsolationTest, ISO8_ALeaseThatEndsBelowItEndsNothingElse) {
+  ASSERT_THAT(isolation_->Set(WithLease(testing::Isolate(v1::LEVEL_NO_LATERAL), 1'800), "order", 5), IsOk());
+  ASSERT_THAT(TakeByItself(), IsOk());
+  Pass(30 * kMinute);
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  EXPECT_EQ(isolation_->ReadReceipt().lease_remaining_nanos(), 30 * kMinute);
+  Pass(30 * kMinute);
+  EXPECT_EQ(Enforced(), Level::kObserve);
+}
+
+TEST_F(SelfIsolationTest, ISO4_TheFallbackOfTheOrderBelowItIsDecidedAfterIt) {
+  ASSERT_THAT(isolation_->Set(testing::Isolate(v1::LEVEL_NO_LATERAL, v1::FALLBACK_STEP_DOWN), "order", 5),
+              IsOk());
+  ASSERT_THAT(TakeByItself(), IsOk());
+  channel_.Answer(absl::UnavailableError("no answer"));
+  EXPECT_EQ(Enforced(), Level::kEssential) << "it holds";
+  Pass(kHour);
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+  channel_.Answer(absl::UnavailableError("no answer"));
+  EXPECT_EQ(Enforced(), Level::kObserve) << "as the order says";
+}
+
+TEST_F(SelfIsolationTest, TheProfileOfTheOrderIsBackAfterIt) {
+  ASSERT_THAT(isolation_->Set(WithRule(testing::Isolate(v1::LEVEL_NO_LATERAL), v1::DIRECTION_OUT,
+                                       v1::TRANSPORT_PROTOCOL_TCP, {"10.0.0.5"}, 445),
+                              "order", 5),
+              IsOk());
+  ASSERT_THAT(TakeByItself(), IsOk());
+  EXPECT_TRUE(filter_.Held()->allow.empty()) << "the policy names none";
+  EXPECT_EQ(isolation_->ReadReceipt().profile_name(), "");
+  Pass(kHour);
+  EXPECT_EQ(filter_.Held()->allow.size(), 1U);
+  EXPECT_EQ(isolation_->ReadReceipt().profile_name(), "clinic");
+}
+
+TEST_F(SelfIsolationTest, ISO5_ARestartKeepsWhatItStandsOnAndWhatIsLeftOfIt) {
+  ASSERT_THAT(isolation_->Set(WithLease(testing::Isolate(v1::LEVEL_NO_LATERAL), 2 * 3'600), "order", 5),
+              IsOk());
+  ASSERT_THAT(TakeByItself(), IsOk());
+  Pass(30 * kMinute);
+  StartAgent();
+  ASSERT_THAT(isolation_->Restore(), IsOk());
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  EXPECT_EQ(isolation_->TimesByItself(), 1U);
+  Pass(30 * kMinute);
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+  Pass(kHour);
+  EXPECT_EQ(Enforced(), Level::kObserve);
+}
+
+TEST_F(SelfIsolationTest, WhenTheKernelRefusesNothingHasChangedAndTheEndIsTriedAgain) {
+  ASSERT_THAT(isolation_->Set(testing::Isolate(v1::LEVEL_NO_LATERAL), "order", 5), IsOk());
+  filter_.FailApply(absl::InternalError("the kernel says no"));
+  EXPECT_FALSE(TakeByItself().ok());
+  EXPECT_EQ(isolation_->LevelMeant(), v1::LEVEL_NO_LATERAL);
+  EXPECT_EQ(isolation_->TimesByItself(), 0U);
+  filter_.FailApply(absl::OkStatus());
+  ASSERT_THAT(TakeByItself(), IsOk());
+  filter_.FailApply(absl::InternalError("the kernel says no"));
+  Pass(kHour);
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  filter_.FailApply(absl::OkStatus());
+  Pass(kNanosPerSecond);
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
 }
 
 }  // namespace

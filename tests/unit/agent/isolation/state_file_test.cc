@@ -24,12 +24,13 @@ v1::IsolationState Numbered(uint64_t sequence, size_t padding = 0) {
 class StateFileTest : public ::testing::Test {
  protected:
   void Save(const v1::IsolationState& state) {
-    const absl::Status saved = SaveState(file_, state);
+    const absl::Status saved = state_file_.Save(state);
     ASSERT_TRUE(saved.ok()) << saved;
     EXPECT_EQ(LoadState(file_)->SerializeAsString(), state.SerializeAsString());
   }
   testing::TempFolder folder_;
   const std::filesystem::path file_ = folder_ / "isolation.state";
+  StateFile state_file_{file_};
 };
 
 TEST_F(StateFileTest, GivesBackWhatWasSavedLast) {
@@ -42,7 +43,7 @@ TEST_F(StateFileTest, GivesBackWhatWasSavedLast) {
 TEST_F(StateFileTest, GrowsWithTheState) {
   for (const size_t padding : {10UL, 60'000UL, 200'000UL, 10UL, 3'000'000UL, 20UL})
     Save(Numbered(padding, padding));
-  EXPECT_FALSE(SaveState(file_, Numbered(1, kMaxStateBytes + 1)).ok());
+  EXPECT_FALSE(state_file_.Save(Numbered(1, kMaxStateBytes + 1)).ok());
   EXPECT_EQ(LoadState(file_)->sequence(), 20U);
 }
 
@@ -59,6 +60,22 @@ TEST_F(StateFileTest, WhatIsDamagedIsSaidAndThenReplaced) {
   std::ofstream(file_) << "cordon-isolation-state-v2\nnonsense";
   EXPECT_TRUE(absl::IsDataLoss(LoadState(file_).status()));
   Save(Numbered(2));
+}
+
+TEST_F(StateFileTest, KnowsWhetherSomebodyElseHasWritten) {
+  StateFile other(file_);
+  EXPECT_TRUE(other.IsAsKnown()) << "there is none";
+  Save(Numbered(1));
+  EXPECT_TRUE(state_file_.IsAsKnown());
+  EXPECT_FALSE(other.IsAsKnown());
+  ASSERT_TRUE(other.Load().ok());
+  EXPECT_TRUE(other.IsAsKnown());
+  Save(Numbered(1));
+  EXPECT_FALSE(other.IsAsKnown()) << "of the same content, but written anew";
+  std::filesystem::remove(file_);
+  EXPECT_FALSE(state_file_.IsAsKnown());
+  state_file_.Forget();
+  EXPECT_TRUE(state_file_.IsAsKnown());
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "agent/spool/agent_database.h"
+#include "tests/support/host_certificate.h"
 #include "tests/support/spool_box.h"
 
 namespace cordon::agent {
@@ -190,6 +191,26 @@ TEST(Spool, AUT6_AcknowledgementsInPiecesWithoutEndAreRefused) {
   EXPECT_TRUE(box->Acknowledge(chain, 33, 36).ok()) << "one that is there already may grow";
   EXPECT_TRUE(box->Acknowledge(chain, 0, 50).ok());
   EXPECT_TRUE(box->Acknowledge(chain, 55, 55).ok()) << "there is room again";
+}
+
+// The damaged file was written last by a clock that is years ahead of this one.
+TEST(Spool, ISO9_AClockThatIsWrongByYearsShutsNoOrderOutForLong) {
+  constexpr int64_t kDay = 86'400 * kNanosPerSecond;
+  SpoolBox box;
+  ASSERT_TRUE(AppendProcess(*box, 1).ok());
+  box.Crash();
+  const std::filesystem::path file = box.Settings().file;
+  const int64_t now = box.Time().WallNanos();
+  std::ofstream(file.parent_path() / "host.crt") << testing::HostCertificate(now - kDay, now + 30 * kDay);
+  std::ofstream(file, std::ios::trunc) << std::string(8192, 'x');
+  box.Start();
+  auto database = Database::Open(file, Database::Durability::kFull);
+  ASSERT_TRUE(database.ok()) << database.status();
+  auto floor = database->Prepare("SELECT max(sequence), count(*) FROM lane");
+  ASSERT_TRUE(floor->Step().value());
+  EXPECT_EQ(floor->Int(1), 2);
+  EXPECT_LE(floor->Int(0), (now + 30 * kDay) / 1'000);
+  EXPECT_GE(floor->Int(0), now / 1'000);
 }
 
 // Killed after the damaged file was set aside, and before anything was recorded.

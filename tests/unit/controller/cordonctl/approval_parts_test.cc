@@ -256,5 +256,22 @@ TEST(SignersOf, AUT3_TellsWhoSignedWhoMayAndWhatIsIdle) {
   EXPECT_THAT(signers.idle, SizeIs(2));
 }
 
+TEST(SignersOf, AUT3_OfAPolicyThatLetsHostsIsolateThemselvesHaveBothRoles) {
+  Approval a;
+  const TestOperator pat, ann;
+  Trust(pat, {Role::ROLE_POLICY}, &a.bundle);
+  Trust(ann, {Role::ROLE_POLICY, Role::ROLE_ISOLATE}, &a.bundle);
+  a.order.mutable_policy()->mutable_policy()->add_watched_paths("/srv");
+  EXPECT_THAT(Must(SignersOf(SignedBy(a.order, {}), a.bundle)).may, SizeIs(2));
+  v1::SelfIsolation& isolate =
+      *a.order.mutable_policy()->mutable_policy()->mutable_tripwires()->mutable_isolate();
+  isolate.set_level(v1::LEVEL_ESSENTIAL);
+  isolate.mutable_lease()->mutable_length()->set_seconds(3'600);
+  const Signers signers = Must(SignersOf(SignedBy(a.order, {}), a.bundle));
+  ASSERT_THAT(signers.may, SizeIs(1));
+  EXPECT_EQ(signers.may[0].operator_id(), ann.id);
+  EXPECT_THAT(a.Check(a.Summary({}), pat), Fails(kDenied, "lack the role isolate"));
+}
+
 }  // namespace
 }  // namespace cordon::ctl

@@ -35,10 +35,14 @@ TEST(InboundProber, SendsToTheAskersAddress) {
   ip::tcp::acceptor acceptor(loop, {ip::make_address("127.0.0.1"), 0});
   ip::udp::socket datagrams(loop, {ip::make_address("127.0.0.1"), 0});
   InboundProber prober;
-  bool accepted = false;
+  ip::tcp::socket accepted(loop);
+  std::string said(64, '\0');
   std::string received(64, '\0');
-  acceptor.async_accept(
-      [&](const boost::system::error_code& error, const ip::tcp::socket&) { accepted = !error; });
+  acceptor.async_accept(accepted, [&](const boost::system::error_code& error) {
+    ASSERT_FALSE(error);
+    boost::asio::async_read(accepted, boost::asio::buffer(said),
+                            [&](const boost::system::error_code&, size_t size) { said.resize(size); });
+  });
   datagrams.async_receive(boost::asio::buffer(received),
                           [&](const boost::system::error_code&, size_t size) { received.resize(size); });
   EXPECT_TRUE(prober
@@ -50,7 +54,7 @@ TEST(InboundProber, SendsToTheAskersAddress) {
                         Request(v1::TRANSPORT_PROTOCOL_UDP, datagrams.local_endpoint().port()), 0)
                   .ok());
   loop.run_for(std::chrono::seconds(10));
-  EXPECT_TRUE(accepted);
+  EXPECT_EQ(said, std::string(16, 'n')) << "and nothing more";
   EXPECT_EQ(received, std::string(16, 'n'));
 }
 

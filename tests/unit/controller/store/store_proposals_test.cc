@@ -261,6 +261,34 @@ TEST(Proposals, AUT3_ALifelineAmongItsHostsNeedsItsOwnNumber) {
   EXPECT_EQ(Must(f.box.Submit(low)).proposal, v1::PROPOSAL_STATE_UNSPECIFIED);
 }
 
+TEST(Proposals, AUT3_APolicyThatMayCloseALifelineNeedsItsNumberToo) {
+  Fixture f;
+  v1::TrustBundle next = f.InForce();
+  next.set_version(2);
+  for (v1::TrustedOperator& person : *next.mutable_operators())
+    person.add_roles(v1::TrustedOperator::ROLE_POLICY);
+  v1::Lifeline& line = *next.add_lifelines();
+  line.set_site("leeds");
+  line.set_level(v1::LEVEL_NO_LATERAL);
+  line.set_hosts(1);
+  line.add_host_ids(f.host);
+  line.set_signatures(3);
+  const v1::Order change = f.Change(next, 1);
+  ASSERT_THAT(f.box.Submit(change), IsOk());
+  ASSERT_THAT(f.Approve(change, f.blake), IsOk());
+
+  const auto policy = [&](uint64_t sequence, v1::Level level) {
+    v1::Order order = f.box.Isolate({f.host}, sequence);
+    v1::SelfIsolation& isolate =
+        *order.mutable_policy()->mutable_policy()->mutable_tripwires()->mutable_isolate();
+    isolate.set_level(level);
+    isolate.mutable_lease()->mutable_length()->set_seconds(3'600);
+    return order;
+  };
+  EXPECT_EQ(Must(f.box.Submit(policy(10, v1::LEVEL_ESSENTIAL))).signatures_needed, 3U);
+  EXPECT_LT(Must(f.box.Submit(policy(11, v1::LEVEL_NO_LATERAL))).signatures_needed, 3U);
+}
+
 TEST(TrustChanges, AUT3_AreInForceWithTheirLastSignatureAndKept) {
   Fixture f;
   v1::TrustBundle next = f.InForce();

@@ -1,0 +1,105 @@
+// A disk that does not confirm the new state (ISO-9): the order failed, and must not come into force with the
+// next start.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+
+#include "agent/isolation/isolation.h"
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_connections.h"
+#include "tests/fakes/fake_packet_filter.h"
+#include "tests/fakes/recording_sink.h"
+#include "tests/support/actions.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_folder.h"
+
+namespace {
+
+enum class Disk { kWorks, kFoldersFail, kFilesFail };
+std::atomic<Disk> disk = Disk::kWorks;
+
+int Sync(int fd, long call) {
+  struct stat info{};
+  if (disk != Disk::kWorks && fstat(fd, &info) == 0 &&
+      static_cast<bool>(S_ISDIR(info.st_mode)) == (disk == Disk::kFoldersFail)) {
+    errno = EIO;
+    return -1;
+  }
+  return static_cast<int>(syscall(call, fd));
+}
+
+}  // namespace
+
+// In the place of libc's, for this test program: nothing is flushed while a test says so.
+extern "C" int fsync(int fd) {
+  return Sync(fd, SYS_fsync);
+}
+extern "C" int fdatasync(int fd) {
+  return Sync(fd, SYS_fdatasync);
+}
+
+namespace cordon::testing {
+namespace {
+
+using agent::Isolation;
+using platform::Level;
+
+class SaveTest : public ::testing::Test {
+ protected:
+  SaveTest() { StartAgent(); }
+  ~SaveTest() override { disk = Disk::kWorks; }
+
+  void StartAgent() {
+    isolation_ = std::make_unique<Isolation>(
+        agent::IsolationParts{
+            .filter = &filter_, .connections = &connections_, .clock = &clock_, .events = &events_},
+        agent::IsolationOptions{.state_file = folder_ / "isolation.state", .boot_id = "boot-1"});
+    static_cast<void>(isolation_->Restore());
+  }
+  Level Enforced() const { return filter_.Held().has_value() ? filter_.Held()->level : Level::kObserve; }
+
+  TempFolder folder_;
+  FakeClock clock_;
+  FakePacketFilter filter_;
+  FakeConnections connections_;
+  RecordingSink events_;
+  std::unique_ptr<Isolation> isolation_;
+};
+
+TEST_F(SaveTest, ISO9_WhatTheDiskDidNotConfirmIsNotInForceAfterTheNextStartEither) {
+  ASSERT_THAT(isolation_->Set(Isolate(v1::LEVEL_NO_LATERAL), "order-1", 1), IsOk());
+  disk = Disk::kFilesFail;
+  EXPECT_THAT(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-2", 2),
+              Fails(absl::StatusCode::kAborted, "nothing was changed"));
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+  disk = Disk::kWorks;
+  StartAgent();
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+  EXPECT_EQ(isolation_->Lane().sequence(), 1U);
+  ASSERT_THAT(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-2", 2), IsOk()) << "sent again";
+  StartAgent();
+  EXPECT_EQ(Enforced(), Level::kDark);
+}
+
+// The first order makes the file, and its name may not outlive a power cut.
+TEST_F(SaveTest, ISO9_AFirstOrderWhoseFileMayBeLostIsNotInForceAfterTheNextStartEither) {
+  disk = Disk::kFoldersFail;
+  EXPECT_THAT(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-1", 1),
+              Fails(absl::StatusCode::kAborted, "nothing was changed"));
+  EXPECT_EQ(Enforced(), Level::kObserve);
+  disk = Disk::kWorks;
+  StartAgent();
+  EXPECT_EQ(Enforced(), Level::kObserve);
+  ASSERT_THAT(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-1", 1), IsOk()) << "sent again";
+  StartAgent();
+  EXPECT_EQ(Enforced(), Level::kDark);
+}
+
+}  // namespace
+}  // namespace cordon::testing
