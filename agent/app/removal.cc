@@ -17,6 +17,7 @@
 #include "agent/integrity/canary_files.h"
 #include "agent/isolation/isolation.h"
 #include "agent/isolation/isolation_lock.h"
+#include "agent/isolation/state.h"
 #include "agent/isolation/state_file.h"
 #include "agent/link/link.h"
 #include "agent/link/unlock_key.h"

@@ -1,11 +1,14 @@
-// What a scan costs next to the least that would do, and what it costs people: scan TREE ROUNDS [SECONDS]
+// What a scan costs next to the least that would do, and what it costs people:
+//   scan TREE ROUNDS [SECONDS [AGENT RULES]]
 // Interleaved rounds over one tree, warm; one JSON object per way and round:
 //   {"way":…,"seconds":…}  a first pass and a check of the unchanged tree at full speed, beside a bare read
 //   and
 //                          hash by two threads and `find -printf`
 //   {"way":…,"steps":…,"p50_ms":…,"p99_ms":…}  SECONDS (default 10) of practice_work.h alone, and beside a
 //   scan
-//                          that reads everything anew with the usual manners
+//                          that reads everything anew with the usual manners; with 0 seconds neither
+//   {"way":"rules",…}      with AGENT (a cordon-agent, for its child that searches) and RULES (a file of YARA
+//                          rules): a search of all files for them, at full speed
 // then a line with the ratios of the medians (budgets of design §10).
 
 #include <fcntl.h>
@@ -20,12 +23,15 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "agent/app/commands.h"
 #include "agent/scan/scan_runner.h"
 #include "common/crypto/digest.h"
 #include "platform/api/system.h"
@@ -131,9 +137,11 @@ class People {
 
 class Scanner {
  public:
-  explicit Scanner(const fs::path& tree) : tree_(tree) {
+  Scanner(const fs::path& tree, const std::string& agent) : tree_(tree) {
+    platform::SandboxCommand child;
+    if (!agent.empty()) child = {.program = agent, .arguments = {agent::kScannerCommand}};
     auto runner =
-        agent::ScanRunner::Open({.database = state_ / "baseline.db", .host_id = "bench"},
+        agent::ScanRunner::Open({.database = state_ / "baseline.db", .host_id = "bench", .scanner = child},
                                 {.clock = *clock_,
                                  .sink = sink_,
                                  .flush_events = [] { return absl::OkStatus(); },
@@ -144,18 +152,21 @@ class Scanner {
     runner_ = *std::move(runner);
   }
 
-  void Run(v1::IntegrityCheck::Mode mode) {
-    const std::string id = Start(mode, true);
-    AwaitEnd(id, {});
-    const std::lock_guard lock(mutex_);
-    if (last_.state() != v1::ScanProgress::STATE_DONE) throw std::runtime_error(last_.message());
+  void Run(v1::IntegrityCheck::Mode mode) { RunWhole(Integrity(mode, true)); }
+  void Search(const std::string& rules) {
+    v1::ScanSpec spec = Whole(true);
+    v1::RuleFile& file = *spec.mutable_indicators()->add_yara();
+    file.set_name("bench");
+    file.set_content(rules);
+    RunWhole(spec);
   }
 
   // First passes with the usual manners, one after the other, from before `work` until it has returned.
   void Beside(const std::function<void()>& work) {
-    std::string id = Start(v1::IntegrityCheck::MODE_CREATE, false);
+    const v1::ScanSpec spec = Integrity(v1::IntegrityCheck::MODE_CREATE, false);
+    std::string id = Start(spec);
     std::jthread next([&](const std::stop_token& stop) {
-      while (AwaitEnd(id, stop)) id = Start(v1::IntegrityCheck::MODE_CREATE, false);
+      while (AwaitEnd(id, stop)) id = Start(spec);
     });
     work();
     next.request_stop();
@@ -164,11 +175,25 @@ class Scanner {
   }
 
  private:
-  std::string Start(v1::IntegrityCheck::Mode mode, bool full_speed) {
+  v1::ScanSpec Whole(bool full_speed) const {
     v1::ScanSpec spec;
     spec.add_paths(tree_.string());
     spec.set_full_speed(full_speed);
+    return spec;
+  }
+  v1::ScanSpec Integrity(v1::IntegrityCheck::Mode mode, bool full_speed) const {
+    v1::ScanSpec spec = Whole(full_speed);
     spec.mutable_integrity()->set_mode(mode);
+    return spec;
+  }
+
+  void RunWhole(const v1::ScanSpec& spec) {
+    AwaitEnd(Start(spec), {});
+    const std::lock_guard lock(mutex_);
+    if (last_.state() != v1::ScanProgress::STATE_DONE) throw std::runtime_error(last_.message());
+  }
+
+  std::string Start(const v1::ScanSpec& spec) {
     std::string id = std::to_string(++jobs_);
     absl::Status started = runner_->Start(id, spec);
     while (absl::IsResourceExhausted(started)) started = runner_->Start(id, spec);
@@ -203,17 +228,24 @@ class Scanner {
   std::unique_ptr<agent::ScanRunner> runner_;
 };
 
+std::string ReadAll(const char* path) {
+  std::ifstream file(path);
+  if (!file) throw std::runtime_error(std::string("cannot read ") + path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3 || argc > 4) {
-    fmt::print(stderr, "usage: {} TREE ROUNDS [SECONDS]\n", argv[0]);
+  if (argc < 3 || argc > 6 || argc == 5) {
+    fmt::print(stderr, "usage: {} TREE ROUNDS [SECONDS [AGENT RULES]]\n", argv[0]);
     return 2;
   }
   const std::chrono::seconds length(argc > 3 ? std::atoi(argv[3]) : 10);
   const fs::path tree = argv[1];
+  const std::string rules = argc > 5 ? ReadAll(argv[5]) : "";
   People practice(length);
-  Scanner scanner(tree);
+  Scanner scanner(tree, argc > 4 ? argv[4] : "");
   std::map<std::string, std::vector<double>> seconds;
   const auto measure = [&](const std::string& way, const std::function<void()>& run) {
     const auto began = std::chrono::steady_clock::now();
@@ -236,14 +268,18 @@ int main(int argc, char** argv) {
     measure("first pass", [&] { scanner.Run(v1::IntegrityCheck::MODE_CREATE); });
     measure("find -printf", [&] { BareStat(tree); });
     measure("check", [&] { scanner.Run(v1::IntegrityCheck::MODE_CHECK); });
+    if (!rules.empty()) measure("rules", [&] { scanner.Search(rules); });
+    if (length.count() == 0) continue;
     people("people alone");
     scanner.Beside([&] { people("people beside a scan"); });
   }
   fmt::print(
       "first pass: {:.2f} of the bare hash's rate (budget: at least 0.85); check: {:.2f} times find (at most "
-      "1.2); people's p99 beside a scan: {:.2f} times alone (at most 1.05)\n",
+      "1.2)\n",
       testing::Median(seconds["bare hash"]) / testing::Median(seconds["first pass"]),
-      testing::Median(seconds["check"]) / testing::Median(seconds["find -printf"]),
-      testing::Median(p99["people beside a scan"]) / testing::Median(p99["people alone"]));
+      testing::Median(seconds["check"]) / testing::Median(seconds["find -printf"]));
+  if (length.count() == 0) return 0;
+  fmt::print("people's p99 beside a scan: {:.2f} times alone (at most 1.05)\n",
+             testing::Median(p99["people beside a scan"]) / testing::Median(p99["people alone"]));
   return 0;
 }
