@@ -1,13 +1,13 @@
 """Runs storms one after the other, each with the time that it needs, and writes what came of them.
 
-soak.py BUILD PATTERN COMMIT [PAGE]: the tests of BUILD whose names match PATTERN; with PAGE, a page in Markdown.
+soak.py BUILD PATTERN COMMIT [PAGE]: the tests of BUILD whose names match PATTERN; with PAGE, their rows in that page are
+written anew.
 ctest itself would end each after the time that scripts/test gives it.
 """
 
 import datetime
 import json
 import os
-import platform
 import re
 import signal
 import subprocess
@@ -46,9 +46,24 @@ def run_one(command, folder):
     return state, time.monotonic() - began, words, text
 
 
+ROW = re.compile(r"^\| (\w+\.\S+) \|.*\n", re.M)
+
+
+def write_row(path, row):
+    """It takes the place of the storm's earlier one; a new one comes behind the last. What else the page says stays."""
+    with open(path, encoding="utf-8") as page:
+        text = page.read()
+    line = f"| {' | '.join(row)} |\n"
+    rows = list(ROW.finditer(text))
+    old = [match for match in rows if match[1] == row[0]]
+    begin, end = old[0].span() if old else (rows[-1].end(), rows[-1].end())
+    with open(path, "w", encoding="utf-8") as page:
+        page.write(text[:begin] + line + text[end:])
+
+
 def main():
     build, pattern, commit = sys.argv[1:4]
-    rows, failed = [], 0
+    ran = failed = 0
     for name, command, folder in listed(build, pattern):
         print(f"soak: {name} …", flush=True)
         state, seconds, words, text = run_one(command, folder)
@@ -56,16 +71,12 @@ def main():
         if state == "FAILED":
             failed += 1
             print(text)
-        rows.append((name, state, f"{seconds:.0f}", "; ".join(words[-3:]).replace("|", "\\|")))
-    if not rows:
+        ran += 1
+        if len(sys.argv) > 4:  # at once: a run of hours may be cut
+            write_row(sys.argv[4], (name, f"{datetime.date.today().isoformat()}, {commit}", state, f"{seconds:.0f}",
+                                    "; ".join(words[-3:]).replace("|", "\\|")))
+    if ran == 0:
         sys.exit("soak: no such test was built")
-    if len(sys.argv) > 4:
-        lines = ["# Soak", "", "The storms with their full counts, by `scripts/soak --write`: one row per test, one after the other.",
-                 "", f"{datetime.date.today().isoformat()}, commit {commit}, {os.cpu_count()} cores, Linux {platform.release()}.",
-                 "", "| storm | result | seconds | what it counted |", "|---|---|---|---|"]
-        lines += [f"| {' | '.join(row)} |" for row in rows]
-        with open(sys.argv[4], "w", encoding="utf-8") as page:
-            page.write("\n".join(lines) + "\n")
     sys.exit(1 if failed else 0)
 
 
