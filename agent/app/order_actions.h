@@ -31,6 +31,7 @@ class OrderActions final : public OrderHandler {
     return isolation_.Release(order_id, sequence);
   }
   v1::LaneState IsolationLane() override { return isolation_.Lane(); }
+  uint64_t TimesIsolatedByItself() override { return isolation_.TimesByItself(); }
   v1::Receipt IsolationReceipt() override { return isolation_.ReadReceipt(); }
 
   absl::Status Scan(const std::string& order_id, const v1::ScanSpec& spec) override {

@@ -171,6 +171,9 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Take(v1::IsolationState next, Filte
   names_.Settle();
   ++generation_;
   kept_ = false;
+  unsaved_ = false;
+  unread_ = false;
+  step_down_refused_ = false;
   if (!IsClosedState(state_)) state_problem_.clear();
   proof_.Forget();
   dropped_before_ = 0;
@@ -255,7 +258,7 @@ void Isolation::Impl::SetControllers(std::vector<Endpoint> controllers) {
   if (kept_ || Policy().level == Level::kObserve) return;
   state_.clear_controllers();
   for (const Endpoint& controller : controllers_) state_.add_controllers(FormatEndpoint(controller));
-  absl::Status status = Save(state_);
+  absl::Status status = unread_ ? absl::OkStatus() : Save(state_);
   if (status.ok()) status = PutInForce();
   if (!status.ok()) spdlog::error("isolation: new controller addresses are not open: {}", Message(status));
 }

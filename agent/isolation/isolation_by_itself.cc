@@ -15,6 +15,10 @@ using platform::FilterPolicy;
 
 absl::StatusOr<v1::Receipt> Isolation::Impl::TakeByItself(const v1::SelfIsolation& allowed,
                                                           const std::string& cause) {
+  if (kept_) {
+    return absl::FailedPreconditionError(
+        "it is not known what was ordered, and what stands in the kernel is kept until somebody orders");
+  }
   const v1::Level before = LevelInForce(state_);
   if (before >= allowed.level()) {
     return absl::FailedPreconditionError(

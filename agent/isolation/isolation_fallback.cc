@@ -30,6 +30,7 @@ void Isolation::Impl::ProveChannel() {
 void Isolation::Impl::OnChannelProof(uint64_t generation, const absl::Status& proof) {
   if (generation != generation_) return;
   proof_.SetChannel(Policy(), proof);
+  if (!state_.channel_unproven()) return;         // decided by another proof meanwhile
   if (proof.ok()) climb_wait_ = kFirstClimbWait;  // the next time is another one
   if (!proof.ok() && MayStepDown()) return StepDown(proof);
   if (!proof.ok()) {

@@ -102,6 +102,9 @@ class Isolation::Impl {
     return Take(std::move(next), std::move(ordered), std::move(own), cause);
   }
   absl::Status Save(const v1::IsolationState& state);
+  void SaveIfUnsaved();
+  void ReadIfUnread();
+  void StartAnew();
   absl::Status SaveAndPrepare(const v1::IsolationState& next, const platform::FilterPolicy& asked);
   absl::Status PutInForce();
   void CutForbiddenConnections();
@@ -157,8 +160,10 @@ class Isolation::Impl {
   int64_t climb_wait_ = kFirstClimbWait;
   int64_t next_climb_ = 0;          // on the boot-time clock
   bool step_down_refused_ = false;  // by the kernel or the disk: to be tried again
-  bool kept_ = false;               // of a state that was lost, what stands in the kernel is left as it is
-  uint64_t generation_ = 0;         // rises with every change: a proof of an earlier state counts for nothing
+  bool unsaved_ = false;            // state_ is meant and not on disk
+  bool unread_ = false;      // what is on disk is not known, and must not be written over but by an order
+  bool kept_ = false;        // of a state that was lost, what stands in the kernel is left as it is
+  uint64_t generation_ = 0;  // rises with every change: a proof of an earlier state counts for nothing
 };
 
 }  // namespace cordon::agent

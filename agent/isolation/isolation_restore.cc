@@ -11,6 +11,7 @@ namespace cordon::agent {
 
 using platform::FilterPolicy;
 
+// The damaged file stays until the closed state takes its place: a host without any file is a free one.
 absl::Status Isolation::Impl::SetAside(const absl::Status& why) {
   if (options_.others_write && !file_.IsAsKnown()) {
     overtaken_ = true;  // it is another file by now, and perhaps a good one
@@ -22,13 +23,18 @@ absl::Status Isolation::Impl::SetAside(const absl::Status& why) {
   if (std::filesystem::exists(options_.state_file, error)) {
     std::filesystem::path aside = options_.state_file;
     aside += StrCat(".damaged-", parts_.clock->WallNanos());
-    std::filesystem::rename(options_.state_file, aside, error);
-    if (!error) file_.Forget();
-    StrAppend(&problem, "; it is ", error ? "left in place" : "set aside as ",
-              error ? "" : aside.filename().string());
+    std::filesystem::copy_file(options_.state_file, aside, std::filesystem::copy_options::overwrite_existing,
+                               error);
+    if (error) {
+      StrAppend(&problem, "; no copy of it can be kept: ", error.message());
+      std::filesystem::remove(aside, error);
+    } else {
+      StrAppend(&problem, "; it is set aside as ", aside.filename().string());
+    }
   }
   state_ = ClosedState(options_.state_file.parent_path(), problem, *parts_.clock);
-  if (const absl::Status saved = Save(state_); !saved.ok()) spdlog::error("isolation: {}", Message(saved));
+  unsaved_ = true;
+  SaveIfUnsaved();
   return TakeClosedSide(/*unlocked=*/false);
 }
 
@@ -38,9 +44,11 @@ absl::Status Isolation::Impl::SetAside(const absl::Status& why) {
 absl::Status Isolation::Impl::TakeClosedSide(bool unlocked) {
   ordered_ = {};
   if (controllers_.empty()) controllers_ = ControllersOf(state_);
+  if (ByItselfDecides(state_)) names_.Begin(&state_);
   const auto readback = parts_.filter->ReadBack(Policy());
   kept_ = !unlocked && (!readback.ok() || (!readback->absent && !readback->matches));
   const absl::Status closed = kept_ ? absl::OkStatus() : PutInForce();
+  if (ByItselfDecides(state_) && !kept_ && closed.ok()) names_.Settle();
   state_problem_ = StrCat(state_.note(), ", and ",
                           kept_                 ? "what stands in the kernel is kept"
                           : !closed.ok()        ? StrCat("the host cannot be closed (", Message(closed), ")")
@@ -78,6 +86,7 @@ absl::Status Isolation::Impl::RestoreState() {
   }
   if (!state.ok() && !absl::IsDataLoss(state.status())) {
     state_ = ClosedState(options_.state_file.parent_path(), Message(state.status()), *parts_.clock);
+    unread_ = true;
     return TakeClosedSide(/*unlocked=*/false);
   }
   absl::StatusOr<FilterPolicy> ordered = FilterPolicy{};

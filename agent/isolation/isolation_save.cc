@@ -9,16 +9,22 @@
 namespace cordon::agent {
 
 absl::Status Isolation::Impl::Save(const v1::IsolationState& state) {
-  if (options_.others_write && (overtaken_ || !file_.IsAsKnown())) {
-    overtaken_ = true;
-    return absl::AbortedError(
-        StrCat(options_.state_file.string(),
-               " was changed by another process, so nothing was saved or changed: it is "
-               "to be read anew"));
+  absl::Status saved;
+  if (options_.others_write) {
+    if (!overtaken_) saved = file_.SaveOverKnown(state);
+    overtaken_ = overtaken_ || absl::IsFailedPrecondition(saved);
+    if (overtaken_) {
+      return absl::AbortedError(
+          StrCat(options_.state_file.string(),
+                 " was changed by another process, so nothing was saved or changed: it is "
+                 "to be read anew"));
+    }
+  } else {
+    saved = file_.Save(state);
   }
-  absl::Status saved = file_.Save(state);
   if (saved.ok()) return saved;
-  // The new state is there already, and would be in force at the next start: the one that stands goes back.
+  // The new state may be there already, and would be in force at the next start: the one that stands goes
+  // back.
   if (absl::IsDataLoss(saved)) {
     const absl::Status undone = file_.Save(state_);
     if (!undone.ok() && !absl::IsDataLoss(undone)) {
@@ -32,9 +38,40 @@ absl::Status Isolation::Impl::Save(const v1::IsolationState& state) {
       StrCat("the isolation state cannot be saved, so nothing was changed: ", Message(saved)));
 }
 
+// Of a state that could not be saved and is meant all the same.
+void Isolation::Impl::SaveIfUnsaved() {
+  if (!unsaved_) return;
+  const absl::Status saved = Save(state_);
+  unsaved_ = !saved.ok();
+  if (unsaved_) spdlog::error("isolation: {}", Message(saved));
+}
+
+// A disk that could not read the state at the start, and can now.
+void Isolation::Impl::ReadIfUnread() {
+  if (!unread_) return;
+  const absl::Status read = file_.Load().status();
+  if (!read.ok() && !absl::IsDataLoss(read)) return;
+  spdlog::warn("isolation: the saved state can be read again");
+  StartAnew();
+}
+
+// As a new process would.
+void Isolation::Impl::StartAnew() {
+  ++generation_;
+  unread_ = false;
+  kept_ = false;
+  state_problem_.clear();
+  if (const absl::Status restored = Restore(); !restored.ok())
+    spdlog::error("isolation: {}", Message(restored));
+}
+
 void Isolation::Impl::TakeOver() {
+  // What another one has written meanwhile, by a newer order or to close the host, is not undone.
+  const bool known = file_.IsAsKnown();
+  if (const auto there = file_.Load(); !known && there.ok() && there->sequence() > state_.sequence())
+    return StartAnew();
   if (kept_) return;
-  if (!file_.IsAsKnown()) {
+  if (!known) {
     if (const absl::Status saved = Save(state_); !saved.ok()) spdlog::error("isolation: {}", Message(saved));
   }
   const auto readback = parts_.filter->ReadBack(Policy());

@@ -101,6 +101,8 @@ void Isolation::Impl::Tick() {
   SaveNamesIfDue(names_.SaveIsDue());
   if (names_.NotesTurned()) Tell("names");
   ProbeAndTidy();
+  SaveIfUnsaved();
+  ReadIfUnread();
   if (std::exchange(step_down_refused_, false)) ProveChannel();
   CountDown();
   TryToClimb();

@@ -5,7 +5,6 @@
 #include <string>
 #include <string_view>
 
-#include "agent/isolation/two_slots.h"
 #include "common/base/status.h"
 #include "common/base/strings.h"
 #include "common/crypto/digest.h"
@@ -37,6 +36,11 @@ std::string VersionOf(const absl::StatusOr<TwoSlots>& slots) {
   return slots.ok() ? VersionOf(slots->generation, slots->content) : slots.status().ToString();
 }
 
+// Whether a read with this result says what the file is.
+bool CanTell(const absl::Status& read) {
+  return read.ok() || absl::IsNotFound(read) || absl::IsDataLoss(read);
+}
+
 }  // namespace
 
 absl::StatusOr<v1::IsolationState> StateFile::Load() {
@@ -50,20 +54,33 @@ absl::StatusOr<v1::IsolationState> StateFile::Load() {
 }
 
 bool StateFile::IsAsKnown() const {
-  return VersionOf(ReadSlots(file_)) == known_;
+  const absl::StatusOr<TwoSlots> slots = ReadSlots(file_);
+  return !CanTell(slots.status()) || VersionOf(slots) == known_;
 }
 
 absl::Status StateFile::Save(const v1::IsolationState& state) {
+  return SaveOver(ReadSlots(file_), state);
+}
+
+absl::Status StateFile::SaveOverKnown(const v1::IsolationState& state) {
+  const absl::StatusOr<TwoSlots> slots = ReadSlots(file_);
+  if (!CanTell(slots.status())) return slots.status();
+  if (VersionOf(slots) != known_)
+    return absl::FailedPreconditionError(StrCat(file_.string(), " was changed by another process"));
+  return SaveOver(slots, state);
+}
+
+absl::Status StateFile::SaveOver(const absl::StatusOr<TwoSlots>& slots, const v1::IsolationState& state) {
   const std::string content = state.SerializeAsString();
   if (content.size() > kMaxStateBytes) return absl::InvalidArgumentError("the isolation state is too large");
-  const absl::StatusOr<TwoSlots> slots = ReadSlots(file_);
   const uint64_t generation = slots.ok() ? slots->generation + 1 : 1;
   const std::string slot = slots.ok() ? MakeSlot(generation, content) : "";
   const bool fits = slots.ok() && slot.size() <= slots->slot_bytes;
   absl::Status saved = fits ? WriteInPlace(generation, slots->slot_bytes, slot)
                             : platform::WriteFileDurably(file_, MakeTwoSlots(generation, content),
                                                          platform::FileAccess::kOwnerOnly);
-  if (saved.ok() || absl::IsDataLoss(saved)) known_ = VersionOf(generation, content);
+  if (saved.ok()) known_ = VersionOf(generation, content);
+  if (absl::IsDataLoss(saved)) known_ = VersionOf(ReadSlots(file_));
   return saved;
 }
 
@@ -75,7 +92,7 @@ absl::Status StateFile::WriteInPlace(uint64_t generation, uint64_t slot_bytes, c
     // What the disk did not confirm must not be in force at the next start.
     const absl::Status spoilt = platform::Overwrite(file_, offset, kNoSlot, platform::Flush::kNow);
     const absl::StatusOr<TwoSlots> now = ReadSlots(file_);
-    if (!now.ok() || now->generation < generation) return written;
+    if (spoilt.ok() && now.ok() && now->generation < generation) return written;
     return absl::DataLossError(StrCat(Message(written), "; it cannot be taken back: ", Message(spoilt)));
   }
   // The slot is on the disk by now. If this fails, Load finds it all the same.

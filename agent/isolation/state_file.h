@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <string>
 
+#include "agent/isolation/two_slots.h"
 #include "cordon/v1/local.pb.h"
 
 namespace cordon::agent {
@@ -24,17 +25,19 @@ class StateFile {
   // NOT_FOUND when there is none, DATA_LOSS when what it says cannot be trusted, else what the system says.
   absl::StatusOr<v1::IsolationState> Load();
 
-  // When this returns OK, Load gives `state`, also after a power cut. After DATA_LOSS it gives `state` too,
-  // but perhaps not after a power cut; after another error, what it gave before. After a power cut meanwhile,
-  // one of both.
+  // When this returns OK, Load gives `state`, also after a power cut. After DATA_LOSS it gives `state` or
+  // what it gave before, and after a power cut perhaps the other; after another error, what it gave before.
+  // After a power cut meanwhile, one of both.
   absl::Status Save(const v1::IsolationState& state);
+  // The same, but FAILED_PRECONDITION, and nothing is written, where IsAsKnown is false.
+  absl::Status SaveOverKnown(const v1::IsolationState& state);
 
   // Whether it is as it was when it was last read or written here; before that, as long as there is none.
+  // True where that cannot be told, because it cannot be read.
   bool IsAsKnown() const;
-  // It was taken away by the caller.
-  void Forget() { known_.clear(); }
 
  private:
+  absl::Status SaveOver(const absl::StatusOr<TwoSlots>& slots, const v1::IsolationState& state);
   absl::Status WriteInPlace(uint64_t generation, uint64_t slot_bytes, const std::string& slot);
 
   std::filesystem::path file_;

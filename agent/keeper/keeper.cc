@@ -22,6 +22,7 @@ constexpr size_t kMostChanges = platform::RulesetWatcher::kMostTold;
 class LogSink final : public EventSink {
  public:
   void Emit(v1::EventClass /*event_class*/, int64_t /*time_unix_nanos*/, v1::Event event) override {
+    if (event.has_rules_drift()) return;  // DriftRepair has said who it was
     spdlog::warn("isolation: {}", InWords(event));
   }
 };
@@ -35,15 +36,7 @@ std::string InWords(const v1::Event& event) {
     return StrCat(event.isolation_changed().cause(), ": ", v1::Level_Name(receipt.enforced_level()), ", ",
                   v1::Containment_Name(receipt.containment()));
   }
-  if (!event.has_rules_drift()) return event.ShortDebugString();
-  const v1::RulesDrift& drift = event.rules_drift();
-  std::string text =
-      StrCat(drift.pid() == 0 ? std::string("somebody")
-                              : StrCat(Printable(drift.process_name()), " (pid ", drift.pid(), ")"),
-             " changed the rules, which ",
-             drift.repaired() ? "were put right" : StrCat("cannot be put right: ", drift.repair_error()));
-  for (const std::string& difference : drift.differences()) StrAppend(&text, "; ", difference);
-  return text;
+  return event.ShortDebugString();
 }
 
 Keeper::Keeper(std::filesystem::path state_dir, std::string boot_id, const Clock& clock)

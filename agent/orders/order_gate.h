@@ -132,7 +132,9 @@ class OrderGate {
     v1::SignedOrder order;
     int64_t due_boot_nanos = 0;
     int64_t delay_nanos = 0;
+    uint64_t times_by_itself = 0;  // that the host had isolated itself when the order failed first
   };
+  bool WouldOpenWhatIsNewer(const v1::Order& order, const Retry& retry) const;
   std::map<std::string, Retry, std::less<>> retries_;
   std::string going_dark_;  // the order whose last word is on its way
   int64_t refusal_hour_began_boot_nanos_;

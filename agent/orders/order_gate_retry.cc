@@ -24,6 +24,7 @@ void OrderGate::FailForNow(const v1::Order& order, const v1::SignedOrder& signed
   Retry& retry = retries_[std::string(LaneOf(order))];
   const bool again = retry.order.order() == signed_order.order();
   retry.order = signed_order;
+  if (!again) retry.times_by_itself = parts_.handler.TimesIsolatedByItself();
   retry.delay_nanos = again ? std::min(2 * retry.delay_nanos, kLongestDelay) : kFirstDelay;
   retry.due_boot_nanos = parts_.clock.BootNanos() + retry.delay_nanos;
   const v1::OrderOutcome outcome = MakeOutcome(order.order_id(), v1::OrderOutcome::STATE_FAILED,
@@ -40,12 +41,21 @@ v1::LaneState OrderGate::LaneOfRetry(std::string_view lane) {
   return lane == kTrustLane ? trust_.Lane() : parts_.handler.IsolationLane();
 }
 
+// Whoever gave the order did not know that the host would isolate itself.
+bool OrderGate::WouldOpenWhatIsNewer(const v1::Order& order, const Retry& retry) const {
+  if (LaneOf(order) != kIsolationLane || parts_.handler.TimesIsolatedByItself() == retry.times_by_itself)
+    return false;
+  const v1::Level level = order.has_isolate() ? order.isolate().level() : v1::LEVEL_OBSERVE;
+  return level < parts_.handler.IsolationReceipt().enforced_level();
+}
+
 void OrderGate::Tick() {
-  std::vector<v1::SignedOrder> due;
+  std::vector<Retry> due;
   for (const auto& [lane, retry] : retries_) {
-    if (parts_.clock.BootNanos() >= retry.due_boot_nanos) due.push_back(retry.order);
+    if (parts_.clock.BootNanos() >= retry.due_boot_nanos) due.push_back(retry);
   }
-  for (const v1::SignedOrder& signed_order : due) {
+  for (const Retry& retry : due) {
+    const v1::SignedOrder& signed_order = retry.order;
     const absl::StatusOr<v1::Order> order = Verify(signed_order);
     const auto forget = [&](std::string_view why) {
       std::erase_if(retries_,
@@ -62,6 +72,10 @@ void OrderGate::Tick() {
       forget(Printable(refusal->message));
     } else if (CompareWithLane(*order, lane.sequence(), lane.order_id()) != LaneAnswer::kNewer) {
       forget("a newer one came first");
+    } else if (WouldOpenWhatIsNewer(*order, retry)) {
+      constexpr std::string_view kWhy = "the host has isolated itself since this order failed; give it anew";
+      forget(kWhy);
+      Tell(MakeOutcome(order->order_id(), v1::OrderOutcome::STATE_REFUSED, kWhy));
     } else {
       HandleVerified(*order, signed_order);
     }

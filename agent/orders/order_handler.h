@@ -25,6 +25,8 @@ class OrderHandler {
                                               uint64_t sequence) = 0;
   // The newest order of the isolation lane; sequence 0 before the first.
   virtual v1::LaneState IsolationLane() = 0;
+  // How often the host has isolated itself, as its policy allows, since the newest order of that lane.
+  virtual uint64_t TimesIsolatedByItself() = 0;
   // What is enforced, read back now.
   virtual v1::Receipt IsolationReceipt() = 0;
 

@@ -106,6 +106,7 @@ class RecordingHandler final : public agent::OrderHandler {
     return Record("release", v1::Receipt());
   }
   v1::LaneState IsolationLane() override { return lane; }
+  uint64_t TimesIsolatedByItself() override { return 0; }
   v1::Receipt IsolationReceipt() override { return {}; }
   absl::Status FindScan(const std::string& /*scan_order_id*/) override { return absl::OkStatus(); }
   void EndScan(const std::string& /*scan_order_id*/) override {}

@@ -117,6 +117,33 @@ TEST_F(PersistenceTest, ISO9_WhoTakesTheHostOverPutsWhatItMeansInForceAgain) {
   EXPECT_EQ(Enforced(), Level::kDark);
 }
 
+TEST_F(PersistenceTest, ISO9_WhoTakesTheHostOverUndoesNoNewerOrder) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_NO_LATERAL), "order-1", 1).ok());
+  const auto other = Keeper();
+  ASSERT_TRUE(other->Restore().ok());
+  ASSERT_TRUE(other->Set(Isolate(v1::LEVEL_DARK), "order-2", 2).ok());
+  isolation_->TakeOver();
+  EXPECT_EQ(isolation_->Lane().sequence(), 2U);
+  EXPECT_EQ(Saved().sequence(), 2U);
+  EXPECT_EQ(Enforced(), Level::kDark);
+}
+
+TEST_F(PersistenceTest, ISO9_AStateThatCannotBeReadForAWhileIsNotWrittenOver) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  const std::filesystem::path kept = folder_ / "kept";
+  std::filesystem::rename(StateFile(), kept);
+  std::filesystem::create_directory(StateFile());  // reading it fails, as a bad disk does
+  EXPECT_FALSE(Boot().ok());
+  EXPECT_EQ(Enforced(), Level::kControllerOnly);
+  std::filesystem::remove(StateFile());
+  std::filesystem::rename(kept, StateFile());
+  isolation_->SetControllers({{boost::asio::ip::make_address("192.0.2.9"), 7443}});
+  EXPECT_EQ(Saved().sequence(), 1U);
+  isolation_->Tick();
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  EXPECT_EQ(isolation_->Lane().sequence(), 1U);
+}
+
 // What cannot be read is not taken for a host without orders, by no proof and at no boot.
 TEST_F(PersistenceTest, ISO5_AStateThatCannotBeReadOpensNothing) {
   Enrol();
@@ -139,6 +166,9 @@ TEST_F(PersistenceTest, ISO5_RulesThatCannotBeReadAreNotTakenForNone) {
   EXPECT_FALSE(Start().ok());
   filter_.FailReadBack(absl::OkStatus());
   EXPECT_FALSE(isolation_->Prove().ok());
+  v1::SelfIsolation allowed;
+  allowed.set_level(v1::LEVEL_NO_LATERAL);
+  EXPECT_FALSE(isolation_->TakeByItself(allowed, "a tripwire").ok()) << "it may be less than what stands";
   EXPECT_EQ(Enforced(), Level::kEssential);
   EXPECT_TRUE(isolation_->Release("order-2", 2).ok());  // the positive control
   EXPECT_EQ(Enforced(), Level::kObserve);

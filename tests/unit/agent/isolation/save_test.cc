@@ -9,8 +9,10 @@
 
 #include <atomic>
 #include <cerrno>
+#include <fstream>
 
 #include "agent/isolation/isolation.h"
+#include "agent/isolation/state_file.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_connections.h"
 #include "tests/fakes/fake_packet_filter.h"
@@ -85,6 +87,24 @@ TEST_F(SaveTest, ISO9_WhatTheDiskDidNotConfirmIsNotInForceAfterTheNextStartEithe
   ASSERT_THAT(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-2", 2), IsOk()) << "sent again";
   StartAgent();
   EXPECT_EQ(Enforced(), Level::kDark);
+}
+
+TEST_F(SaveTest, ISO5_ADamagedStateThatCannotBeReplacedIsNotTakenForNoneAtTheNextBoot) {
+  ASSERT_THAT(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-1", 1), IsOk());
+  std::ofstream(folder_ / "isolation.state") << "nonsense";
+  disk = Disk::kFilesFail;
+  for (int boot = 0; boot < 3; ++boot) {
+    filter_.Lose();
+    StartAgent();
+    EXPECT_EQ(Enforced(), Level::kControllerOnly);
+    EXPECT_FALSE(agent::LoadState(folder_ / "isolation.state").ok());
+  }
+  disk = Disk::kWorks;
+  isolation_->Tick();
+  EXPECT_TRUE(agent::LoadState(folder_ / "isolation.state").ok()) << "it is saved as soon as it can be";
+  filter_.Lose();
+  StartAgent();
+  EXPECT_EQ(Enforced(), Level::kControllerOnly);
 }
 
 // The first order makes the file, and its name may not outlive a power cut.

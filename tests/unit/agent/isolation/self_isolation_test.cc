@@ -175,15 +175,17 @@ TEST_F(SelfIsolationTest, ISO8_ALeaseThatEndsBelowItEndsNothingElse) {
 }
 
 TEST_F(SelfIsolationTest, ISO4_TheFallbackOfTheOrderBelowItIsDecidedAfterIt) {
-  ASSERT_THAT(isolation_->Set(testing::Isolate(v1::LEVEL_NO_LATERAL, v1::FALLBACK_STEP_DOWN), "order", 5),
-              IsOk());
+  ASSERT_THAT(
+      isolation_->Set(testing::Isolate(v1::LEVEL_CONTROLLER_ONLY, v1::FALLBACK_STEP_DOWN), "order", 5),
+      IsOk());
+  Unlock(v1::LEVEL_OBSERVE, kHour);
   ASSERT_THAT(TakeByItself(), IsOk());
   channel_.Answer(absl::UnavailableError("no answer"));
   EXPECT_EQ(Enforced(), Level::kEssential) << "it holds";
   Pass(kHour);
-  EXPECT_EQ(Enforced(), Level::kNoLateral);
+  EXPECT_EQ(Enforced(), Level::kControllerOnly);
   channel_.Answer(absl::UnavailableError("no answer"));
-  EXPECT_EQ(Enforced(), Level::kObserve) << "as the order says";
+  EXPECT_EQ(Enforced(), Level::kEssential) << "as the order says";
 }
 
 TEST_F(SelfIsolationTest, TheProfileOfTheOrderIsBackAfterIt) {

@@ -62,6 +62,17 @@ TEST_F(StateFileTest, WhatIsDamagedIsSaidAndThenReplaced) {
   Save(Numbered(2));
 }
 
+TEST_F(StateFileTest, ISO9_SavesNothingOverWhatAnotherHasWritten) {
+  StateFile other(file_);
+  ASSERT_TRUE(other.SaveOverKnown(Numbered(1)).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(state_file_.SaveOverKnown(Numbered(2))));
+  EXPECT_EQ(LoadState(file_)->sequence(), 1U);
+  ASSERT_TRUE(state_file_.Load().ok());
+  EXPECT_TRUE(state_file_.SaveOverKnown(Numbered(2)).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(other.SaveOverKnown(Numbered(3))));
+  EXPECT_EQ(LoadState(file_)->sequence(), 2U);
+}
+
 TEST_F(StateFileTest, KnowsWhetherSomebodyElseHasWritten) {
   StateFile other(file_);
   EXPECT_TRUE(other.IsAsKnown()) << "there is none";
@@ -74,7 +85,7 @@ TEST_F(StateFileTest, KnowsWhetherSomebodyElseHasWritten) {
   EXPECT_FALSE(other.IsAsKnown()) << "of the same content, but written anew";
   std::filesystem::remove(file_);
   EXPECT_FALSE(state_file_.IsAsKnown());
-  state_file_.Forget();
+  EXPECT_TRUE(absl::IsNotFound(state_file_.Load().status()));
   EXPECT_TRUE(state_file_.IsAsKnown());
 }
 

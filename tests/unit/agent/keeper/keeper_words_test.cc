@@ -7,21 +7,6 @@
 namespace cordon::agent {
 namespace {
 
-TEST(KeeperWords, ISO6_NameWhoChangedTheRules) {
-  v1::Event event;
-  v1::RulesDrift& drift = *event.mutable_rules_drift();
-  drift.add_differences("rule 3 is missing");
-  drift.set_pid(42);
-  drift.set_process_name("nft");
-  drift.set_repaired(true);
-  EXPECT_EQ(InWords(event), "nft (pid 42) changed the rules, which were put right; rule 3 is missing");
-  drift.set_pid(0);
-  drift.set_repaired(false);
-  drift.set_repair_error("no memory");
-  EXPECT_EQ(InWords(event),
-            "somebody changed the rules, which cannot be put right: no memory; rule 3 is missing");
-}
-
 TEST(KeeperWords, SayALevelAndTheEndOfAnUnlock) {
   v1::Event changed;
   changed.mutable_isolation_changed()->set_cause("lease ended");

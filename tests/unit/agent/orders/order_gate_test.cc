@@ -241,6 +241,26 @@ TEST_F(FailedOrder, AnIsolationIsNotTriedAgainWhenANewerOneCame) {
   EXPECT_EQ(victim_.Standing().level, v1::LEVEL_ESSENTIAL);
 }
 
+// ISO-5: the release was for what stood when it was given.
+TEST_F(FailedOrder, ISO5_AReleaseIsNotTriedAgainAfterTheHostHasIsolatedItself) {
+  for (const bool by_itself : {false, true}) {
+    Hear(make_.Isolate(v1::LEVEL_NO_LATERAL));
+    const v1::Order release = make_.Release();
+    victim_.Filter().FailApply(absl::InternalError("no memory"));
+    Hear(release);
+    EXPECT_EQ(victim_.Answer().state(), Outcome::STATE_FAILED);
+    victim_.Filter().FailApply(absl::OkStatus());
+    if (by_itself) {
+      v1::SelfIsolation allowed;
+      allowed.set_level(v1::LEVEL_ESSENTIAL);
+      allowed.mutable_lease()->mutable_length()->set_seconds(3'600);
+      ASSERT_TRUE(victim_.TheIsolation().TakeByItself(allowed, "a tripwire").ok());
+    }
+    EXPECT_THAT(Wait(release, 61), Contains(by_itself ? Outcome::STATE_REFUSED : Outcome::STATE_DONE));
+    EXPECT_EQ(victim_.Standing().level, by_itself ? v1::LEVEL_ESSENTIAL : v1::LEVEL_OBSERVE);
+  }
+}
+
 TEST_F(FailedOrder, AnIsolationIsNotTriedAgainAfterItsTime) {
   const v1::Order order = make_.Isolate(v1::LEVEL_ESSENTIAL);
   victim_.Filter().FailApply(absl::InternalError("no memory"));
