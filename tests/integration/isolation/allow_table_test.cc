@@ -215,8 +215,13 @@ TEST_P(AllowTable, WhatArrivesIsWhatTheTableSays) {
   const FrameSender sender(lab_.peer, "eth0");
   const auto passes = [&](const Arrival& arrival, bool expected) {
     const RawReceiver receiver(lab_.host, arrival.v6, arrival.protocol);
-    sender.Send(arrival.row.frame);
-    return receiver.Receives(arrival.row.frame.substr(arrival.row.frame.size() - 20), Patience(expected));
+    const std::string mark = arrival.row.frame.substr(arrival.row.frame.size() - 20);
+    // A kernel that is still at work on the address (DAD) drops what comes: what should pass is sent again.
+    for (int attempt = 0; attempt < (expected ? 3 : 1); ++attempt) {
+      sender.Send(arrival.row.frame);
+      if (receiver.Receives(mark, Patience(expected))) return true;
+    }
+    return false;
   };
   for (const Arrival& arrival : Arriving()) {
     EXPECT_TRUE(passes(arrival, true)) << arrival.row.name << ": the positive control";
