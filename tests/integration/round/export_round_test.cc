@@ -1,5 +1,5 @@
-// Events leave as OCSF, with the real programs: `cordon-controller serve --export file:…` and `cordonctl
-// events -o ocsf`.
+// Events leave as OCSF, with the real programs: `cordon-controller serve --export file:…` and
+// `--export syslog-tls:…`, and `cordonctl events -o ocsf`.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -44,6 +44,12 @@ class ExportRound : public ::testing::Test {
   void HappenOnTheHost() {
     fleet_.Host().Run({"sh", "-c", "echo patient > " + (fleet_.WatchedFolder() / "record.txt").string()});
   }
+  void RestartControllerWith(const std::string& options) {
+    EXPECT_EQ(fleet_.Controller().Running(), true);
+    fleet_.Controller().Signal(SIGTERM);
+    ASSERT_EQ(fleet_.Controller().Wait(), 0);
+    fleet_.StartController({"sh", "-c", StrCat("exec \"$@\" ", options), "sh"});
+  }
 
   static constexpr int kFileActivity = 1001;
   static constexpr int kProcessActivity = 1007;
@@ -67,16 +73,12 @@ TEST_F(ExportRound, TheToolPrintsEventsAsOcsf) {
 
 TEST_F(ExportRound, TheControllerAppendsEachEventToAFileOnceAlsoThroughARestart) {
   const std::filesystem::path file = fleet_.Folder("cordon.ocsf");
-  const std::vector<std::string> exporting = {"sh", "-c", StrCat("exec \"$@\" --export file:", file.string()),
-                                              "sh"};
+  const std::string exporting = StrCat("--export file:", file.string());
   const auto exported = [&] {
     std::ifstream text(file);
     return Lines(text);
   };
-  EXPECT_EQ(fleet_.Controller().Running(), true);
-  fleet_.Controller().Signal(SIGTERM);
-  ASSERT_EQ(fleet_.Controller().Wait(), 0);
-  fleet_.StartController(exporting);
+  RestartControllerWith(exporting);
   fleet_.Enroll();
   fleet_.StartAgent();
   HappenOnTheHost();
@@ -87,7 +89,7 @@ TEST_F(ExportRound, TheControllerAppendsEachEventToAFileOnceAlsoThroughARestart)
   fleet_.Controller().Signal(SIGTERM);
   ASSERT_EQ(fleet_.Controller().Wait(), 0);
   fleet_.Host().Run({"touch", (fleet_.WatchedFolder() / "later.txt").string()});
-  fleet_.StartController(exporting);
+  fleet_.StartController({"sh", "-c", StrCat("exec \"$@\" ", exporting), "sh"});
   EXPECT_TRUE(Eventually([&] { return Has(exported(), kFileActivity, "/later.txt"); }));
   // Both ways say the same.
   std::istringstream text(fleet_.Ctl({"-o", "ocsf", "events", "--since", "10m", "--class", "file"}));
@@ -96,6 +98,78 @@ TEST_F(ExportRound, TheControllerAppendsEachEventToAFileOnceAlsoThroughARestart)
     ASSERT_TRUE(in_file.contains(uid)) << uid;
     EXPECT_EQ(in_file.at(uid), line);
   }
+}
+
+// A syslog server of others: OpenSSL's own, which prints what it is sent.
+class SyslogRound : public ExportRound {
+ protected:
+  SyslogRound() {
+    const std::string key = fleet_.Folder("siem.key").string();
+    fleet_.Outside().Run({"openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "1", "-subj",
+                          "/CN=siem", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out",
+                          certificate_.string()});
+    server_command_ = {
+        "openssl", "s_server", "-accept", "127.0.0.1:6514", "-quiet", "-cert", certificate_.string(),
+        "-key",    key};
+    StartServer();
+  }
+  void StartServer() {
+    server_.reset();
+    server_ = std::make_unique<Subprocess>(server_command_,
+                                           SubprocessOptions{.net_namespace = fleet_.Outside().Name()});
+  }
+  // The messages of the whole frames (RFC 6587 octet counting) that this server has.
+  std::map<std::string, object> Received() const {
+    const std::string text = server_->Output();
+    std::ostringstream lines;
+    for (size_t at = 0; at < text.size();) {
+      const size_t space = text.find(' ', at);
+      if (space == std::string::npos) break;
+      const size_t length = std::stoul(text.substr(at, space - at));
+      if (text.size() - space - 1 < length) break;
+      const std::string frame = text.substr(space + 1, length);
+      EXPECT_THAT(frame, ::testing::StartsWith("<109>1 "));
+      lines << frame.substr(frame.find(" - ocsf - ") + 10) << "\n";
+      at = space + 1 + length;
+    }
+    std::istringstream whole(lines.str());
+    return Lines(whole);
+  }
+
+  const std::filesystem::path certificate_ = fleet_.Folder("siem.pem");
+  std::vector<std::string> server_command_;
+  std::unique_ptr<Subprocess> server_;
+};
+
+TEST_F(SyslogRound, TheControllerSendsEventsToAServerThatItsCertificateVouchesFor) {
+  RestartControllerWith(StrCat("--export syslog-tls:127.0.0.1:6514 --export-ca ", certificate_.string()));
+  fleet_.Enroll();
+  fleet_.StartAgent();
+  HappenOnTheHost();
+  EXPECT_TRUE(Eventually([&] {
+    const auto lines = Received();
+    return Has(lines, kFileActivity, "/record.txt") && Has(lines, kProcessActivity, "echo patient");
+  })) << fleet_.Controller().Errors();
+  server_->Kill();  // what happens meanwhile waits in the controller
+  fleet_.Host().Run({"touch", (fleet_.WatchedFolder() / "later.txt").string()});
+  EXPECT_TRUE(Eventually([&] {
+    return fleet_.Ctl({"-o", "ocsf", "events", "--since", "10m"}).find("/later.txt") != std::string::npos;
+  }));
+  StartServer();
+  EXPECT_TRUE(Eventually([&] { return Has(Received(), kFileActivity, "/later.txt"); }))
+      << fleet_.Controller().Errors();
+}
+
+TEST_F(SyslogRound, NothingIsSentToAServerOfAnother) {
+  const std::filesystem::path other = fleet_.Folder("other.pem");
+  fleet_.Outside().Run({"openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "1", "-subj",
+                        "/CN=other", "-keyout", fleet_.Folder("other.key").string(), "-out", other.string()});
+  RestartControllerWith(StrCat("--export syslog-tls:127.0.0.1:6514 --export-ca ", other.string()));
+  fleet_.Enroll();
+  fleet_.StartAgent();
+  HappenOnTheHost();
+  EXPECT_TRUE(fleet_.Controller().WaitForErrors("certificate verify failed"));
+  EXPECT_EQ(server_->Output(), "");
 }
 
 }  // namespace
