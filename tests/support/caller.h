@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -54,7 +56,9 @@ inline bool Succeeds(const NetNamespace& in, const std::string& program, std::st
 inline uint32_t MarkAfter(const NetNamespace& in, const std::string& program, const std::string& words) {
   const std::string output = Run(in, program, words + " mark");
   const size_t at = output.rfind("mark ");
-  return at == std::string::npos ? ~0U : static_cast<uint32_t>(std::stoul(output.substr(at + 5)));
+  if (at != std::string::npos) return static_cast<uint32_t>(std::stoul(output.substr(at + 5)));
+  ADD_FAILURE() << program << " " << words << " says no mark: " << output;
+  return ~0U;
 }
 
 // The kernel's marks in a namespace, taken away at the end whatever happens.
