@@ -33,6 +33,19 @@ LaneAnswer CompareWithLane(const v1::Order& order, uint64_t lane_sequence, const
   return same ? LaneAnswer::kSame : LaneAnswer::kOlder;
 }
 
+v1::OrderOutcome::State StateOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kNotFound:
+      return v1::OrderOutcome::STATE_REFUSED;
+    default:
+      return v1::OrderOutcome::STATE_FAILED;
+  }
+}
+
 std::string ClaimedOrderId(const v1::SignedOrder& signed_order) {
   v1::Order order;
   if (signed_order.order().size() > kMaxOrderBytes || !order.ParseFromString(signed_order.order())) return "";

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <absl/status/status.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -21,6 +23,10 @@ std::optional<Refusal> CheckForHost(const v1::Order& order, const HostTraits& ho
 // What a lane says to an order (ISO-9).
 enum class LaneAnswer { kNewer, kSame, kOlder };
 LaneAnswer CompareWithLane(const v1::Order& order, uint64_t lane_sequence, const std::string& lane_order_id);
+
+// What an order that failed so becomes. REFUSED: nothing has changed, and trying the same again would not
+// help. FAILED: it should have worked.
+v1::OrderOutcome::State StateOf(const absl::Status& status);
 
 // A name for the id of an order that nobody has verified: the id it claims when that is a UUID, else empty.
 std::string ClaimedOrderId(const v1::SignedOrder& signed_order);
