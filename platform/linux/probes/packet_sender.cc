@@ -90,6 +90,26 @@ bool SourceFor(const Endpoint& to, boost::asio::ip::address* source) {
   return true;
 }
 
+constexpr uint16_t kSourcePort = 40'009;
+
+int ProtocolNumber(FlowProtocol protocol, int family) {
+  switch (protocol) {
+    case FlowProtocol::kTcp:
+      return IPPROTO_TCP;
+    case FlowProtocol::kUdp:
+      return IPPROTO_UDP;
+    case FlowProtocol::kIcmpEcho:
+      break;
+  }
+  return family == AF_INET ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6);
+}
+
+// What stands after the IP header, by a raw socket.
+ssize_t SendRaw(const Fd& fd, const std::string& bytes, const boost::asio::ip::address& to) {
+  const SocketAddress address = AddressOf({.address = to, .port = 0});  // IPv6 takes no port there
+  return sendto(fd.Get(), bytes.data(), bytes.size(), 0, address.Get(), address.size);
+}
+
 class LinuxPacketSender final : public PacketSender {
  public:
   SendOutcome Udp(const Endpoint& to) override {
@@ -105,11 +125,21 @@ class LinuxPacketSender final : public PacketSender {
     const Fd fd = Socket(FamilyOf(to), SOCK_RAW, IPPROTO_TCP);
     if (!fd.Valid() || !SourceFor(to, &source)) return SendOutcome::kNotPossible;
     AskForErrors(fd, FamilyOf(to));
-    constexpr uint16_t kSourcePort = 40'009;
-    const std::string syn = MakeSyn(source, kSourcePort, to);
-    // A raw socket of IPv6 takes no port in the address.
-    const SocketAddress address = AddressOf({.address = to.address, .port = 0});
-    return OutcomeOf(sendto(fd.Get(), syn.data(), syn.size(), 0, address.Get(), address.size));
+    return OutcomeOf(SendRaw(fd, MakeSyn(source, kSourcePort, to), to.address));
+  }
+
+  SendOutcome Dud(FlowProtocol protocol, const Endpoint& to, uint32_t mark) override {
+    boost::asio::ip::address source;
+    const int family = FamilyOf(to);
+    const Fd fd = Socket(family, SOCK_RAW, ProtocolNumber(protocol, family));
+    if (!fd.Valid() || !SourceFor(to, &source)) return SendOutcome::kNotPossible;
+    if (mark != 0 && setsockopt(fd.Get(), SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0)
+      return SendOutcome::kNotPossible;
+    AskForErrors(fd, family);
+    const ssize_t sent = SendRaw(fd, MakeDud(protocol, source, kSourcePort, to), to.address);
+    // A broadcast address, or a route that prohibits: no rule.
+    if (sent < 0 && errno == EACCES) return SendOutcome::kNotPossible;
+    return OutcomeOf(sent);
   }
 
   SendOutcome Frame(const std::string& interface, const Endpoint& to) override {
