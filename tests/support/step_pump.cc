@@ -156,8 +156,15 @@ void StepPump::SendOne(Flow* flow) {
   flow->steps.push_back(tried && step_.load() == before ? before : kUntold);
 }
 
+void StepPump::AwaitARound() const {
+  // The one under way may have begun before; the next one has not, and has ended when another begins.
+  const uint64_t under_way = rounds_;
+  while (rounds_ < under_way + 2) std::this_thread::sleep_for(kBetweenRounds);
+}
+
 void StepPump::Send() {
   while (sending_) {
+    rounds_.fetch_add(1);
     for (Flow& flow : flows_) SendOne(&flow);
     std::this_thread::sleep_for(kBetweenRounds);
   }

@@ -53,6 +53,9 @@ class StepPump {
   // cannot be told apart are judged by nobody.
   void NextStep() { step_.fetch_add(1); }
 
+  // Until each flow has sent a packet that belongs wholly to the time since the last NextStep.
+  void AwaitARound() const;
+
   // Ends it, and judges: `verdict(flow, step)` for a flow's place in the list; step 0 is before the first
   // NextStep.
   std::vector<Count> Stop(const std::function<Verdict(size_t flow, int step)>& verdict);
@@ -82,6 +85,7 @@ class StepPump {
 
   std::deque<Flow> flows_;
   std::atomic<int> step_ = 0;
+  std::atomic<uint64_t> rounds_ = 0;  // that have begun
   std::atomic<bool> sending_ = true;
   std::atomic<bool> receiving_ = true;
   std::thread sender_;

@@ -43,6 +43,8 @@ class TunnelTool : public NamesTest {
       GTEST_SKIP() << "no iodine here: scripts/bootstrap unpacks it";
     if (!platform::Fd(open("/dev/net/tun", O_RDWR | O_CLOEXEC)).Valid())
       GTEST_SKIP() << "no /dev/net/tun, by which the tool makes its interface";
+    // To its far end by the tunnel, or not at all.
+    host_.Ip("route add blackhole 10.53.0.0/24 metric 5000");
     server_ = std::make_unique<Subprocess>(
         std::vector<std::string>{ProgramNamed("iodined"), "-f", "-c", "-DD", "-l", kServer, "-P", "secret",
                                  StrCat(kFarEnd, "/24"), kDomain},

@@ -11,8 +11,6 @@
 namespace cordon::testing {
 namespace {
 
-constexpr std::chrono::milliseconds kStay(30);
-
 // What the uplink's hooks let a neighbour and a frame do: what the profile opens for everybody of the host.
 Kind ClosedFrom(Kind kind, Level level) {
   kind.closed_from = level;
@@ -83,8 +81,8 @@ class LevelSenders : public LevelWalk {
   }
 
   void WalkAll() {
-    WalkEveryStep(StormCount(2, 20), ApplyWithPrograms([this](Level level) { return PolicyAt(level); }),
-                  kStay);
+    WalkEveryStep(StormCount(1, 20), ApplyWithPrograms([this](Level level) { return PolicyAt(level); }),
+                  true);
   }
 
   std::vector<std::string> named_;
