@@ -32,8 +32,9 @@ constexpr std::chrono::seconds kLastWordPatience(2);
 
 }  // namespace
 
-Agent::Agent(const AgentConfig& config)
+Agent::Agent(const AgentConfig& config, const AgentPace& pace)
     : config_(config),
+      pace_(pace),
       facts_(platform::ReadSystemFacts()),
       clock_(platform::MakeSystemClock()),
       started_boot_nanos_(clock_->BootNanos()),
@@ -42,8 +43,8 @@ Agent::Agent(const AgentConfig& config)
       hold_(config_.state_dir / kBootHoldFile, facts_.boot_id, *clock_),
       inbound_probe_(loop_) {}
 
-absl::StatusOr<std::unique_ptr<Agent>> Agent::Make(const AgentConfig& config) {
-  std::unique_ptr<Agent> agent(new Agent(config));
+absl::StatusOr<std::unique_ptr<Agent>> Agent::Make(const AgentConfig& config, const AgentPace& pace) {
+  std::unique_ptr<Agent> agent(new Agent(config, pace));
   CORDON_RETURN_IF_ERROR(agent->Construct());
   return agent;
 }

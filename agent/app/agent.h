@@ -4,6 +4,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -61,13 +62,18 @@
 
 namespace cordon::agent {
 
+// How often the agent does what nobody asked for.
+struct AgentPace {
+  std::chrono::nanoseconds receipt = std::chrono::hours(1);  // sent without a change
+};
+
 // The whole agent: what exists, in the order in which it is made; each member uses only those above it. Made,
 // run and destroyed on one thread, which is the agent loop while Run runs.
 class Agent {
  public:
   // Everything but the threads that watch. Restores isolation before anything speaks to the network (ISO-5);
   // when another part cannot be made, isolation stays restored and the error says what to do.
-  static absl::StatusOr<std::unique_ptr<Agent>> Make(const AgentConfig& config);
+  static absl::StatusOr<std::unique_ptr<Agent>> Make(const AgentConfig& config, const AgentPace& pace = {});
 
   // Start → serve → stop. Returns when RequestStop was called, everything seen is on disk and nothing runs
   // any more; isolation stays as it is.
@@ -77,7 +83,7 @@ class Agent {
   void RequestStop();
 
  private:
-  explicit Agent(const AgentConfig& config);
+  Agent(const AgentConfig& config, const AgentPace& pace);
 
   absl::Status Construct();
   absl::Status OpenStores();
@@ -111,6 +117,7 @@ class Agent {
   void Notice(const absl::Status& status);
 
   const AgentConfig config_;
+  const AgentPace pace_;
   const platform::SystemFacts facts_;
   const std::unique_ptr<Clock> clock_;
   const int64_t started_boot_nanos_;
@@ -181,7 +188,7 @@ class Agent {
   std::unique_ptr<LocalServer> local_;
 
   std::optional<Every> lease_tick_;
-  std::optional<Every> hourly_receipt_;
+  std::optional<Every> steady_receipt_;
   std::optional<Every> tidy_;
   bool stopping_ = false;
   std::thread stopper_;   // while stopping: waits where the loop must not

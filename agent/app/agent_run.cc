@@ -16,7 +16,6 @@ namespace cordon::agent {
 namespace {
 
 constexpr std::chrono::seconds kLeaseTick(1);
-constexpr std::chrono::hours kReceiptInterval(1);
 constexpr std::chrono::seconds kTidyInterval(30);  // what a burst of events needed goes back soon after
 constexpr std::chrono::seconds kFlushTimeout(10);
 constexpr std::chrono::seconds kLastWords(2);  // for events to reach the controller when the agent stops
@@ -46,7 +45,7 @@ absl::Status Agent::Start() {
     isolation_->Tick();
     gate_->Tick();
   });
-  hourly_receipt_.emplace(loop_, kReceiptInterval, [this] {
+  steady_receipt_.emplace(loop_, pace_.receipt, [this] {
     SendReceiptNow();
     platform::ReleaseUnusedCode();
   });
@@ -151,7 +150,7 @@ void Agent::RequestStop() {
 // here holds nothing up that is still needed, but for the parts' proofs, which end by their own time-outs.
 void Agent::StopWatching() {
   lease_tick_.reset();
-  hourly_receipt_.reset();
+  steady_receipt_.reset();
   tidy_.reset();
   link_watcher_->Stop();
   ruleset_watcher_->Stop();

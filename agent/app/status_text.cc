@@ -25,10 +25,11 @@ std::string Ago(int64_t then, int64_t now) {
   return then == 0 ? "never" : StrCat(FormatDuration(std::max<int64_t>(now - then, 0)), " ago");
 }
 
-// "7 blocked, 1 passed, 2 not-possible".
-std::string ProbesInWords(const v1::Receipt& receipt) {
+// "7 blocked, 1 passed, 2 not-possible"; of those that are to pass, or of those that are not.
+std::string ProbesInWords(const v1::Receipt& receipt, bool expected_open) {
   std::map<std::string, int> counts;
-  for (const v1::Probe& probe : receipt.probes()) ++counts[WordOf(probe.outcome())];
+  for (const v1::Probe& probe : receipt.probes())
+    if (probe.expected_open() == expected_open) ++counts[WordOf(probe.outcome())];
   std::string text;
   for (const auto& [word, count] : counts) StrAppend(&text, text.empty() ? "" : ", ", count, " ", word);
   return text;
@@ -43,7 +44,10 @@ void Isolation(std::string* out, const v1::Receipt& receipt) {
   if (receipt.lease_remaining_nanos() > 0)
     Line(out, "  ends in", FormatDuration(receipt.lease_remaining_nanos()));
   if (receipt.dropped_packets() > 0) Line(out, "  dropped", StrCat(receipt.dropped_packets(), " packets"));
-  if (receipt.probes_size() > 0) Line(out, "  probes", ProbesInWords(receipt));
+  for (const bool expected_open : {false, true}) {
+    const std::string words = ProbesInWords(receipt, expected_open);
+    if (!words.empty()) Line(out, expected_open ? "  allowed" : "  forbidden", words);
+  }
   if (!receipt.order_id().empty()) Line(out, "  order", receipt.order_id());
 }
 

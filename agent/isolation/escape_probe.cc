@@ -6,8 +6,14 @@ namespace {
 
 class RealEscapeProbe final : public EscapeProbe {
  public:
-  Outcome TryToSend(const ProbePacket& packet) override {
-    switch (Send(packet)) {
+  Outcome TryToSend(const ProbePacket& packet) override { return OutcomeOf(Send(packet)); }
+  Outcome TryAllowed(const AllowedPacket& packet) override {
+    return OutcomeOf(sender_->Dud(packet.protocol, packet.target, packet.program_tag));
+  }
+
+ private:
+  static Outcome OutcomeOf(platform::SendOutcome outcome) {
+    switch (outcome) {
       case platform::SendOutcome::kSent:
         return Outcome::kLeft;
       case platform::SendOutcome::kBlocked:
@@ -18,7 +24,6 @@ class RealEscapeProbe final : public EscapeProbe {
     return Outcome::kNotPossible;
   }
 
- private:
   platform::SendOutcome Send(const ProbePacket& packet) {
     switch (packet.kind) {
       case ProbePacket::Kind::kUdp:

@@ -45,7 +45,7 @@ v1::Receipt Isolation::Impl::ReceiptOf(const absl::StatusOr<FilterReadback>& rea
                      .state_problem = state_problem_,
                      .unlocked = UnlockInWords(),
                      .programs = programs_.Facts(policy.programs)};
-  proof_.AddTo(&facts);
+  proof_.AddTo(ProfileInForce(), &facts);
   v1::IsolationState in_force = state_;
   const bool held = options_.hold && FilterLevel(LevelInForce(state_)) < kHeldLevel;
   in_force.set_level(held ? WireLevel(kHeldLevel) : LevelInForce(state_));
@@ -124,6 +124,7 @@ v1::Receipt Isolation::Impl::Tell(const std::string& cause, const absl::StatusOr
   event.mutable_isolation_changed()->set_cause(cause);
   parts_.events->Emit(v1::EVENT_CLASS_CONTROL, parts_.clock->WallNanos(), std::move(event));
   told_ = receipt.containment();
+  told_stopped_ = proof_.StopsAllowed();
   if (listener_) listener_(receipt);
   return receipt;
 }
@@ -170,6 +171,7 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Take(v1::IsolationState next, Filte
   }
   names_.Settle();
   ++generation_;
+  guard_is_due_ = true;
   kept_ = false;
   unsaved_ = false;
   unread_ = false;

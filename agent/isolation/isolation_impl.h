@@ -85,6 +85,9 @@ class Isolation::Impl {
     return PolicyFor(state_, ByItselfDecides(state_) ? own_ : ordered_);
   }
   platform::FilterPolicy PolicyFor(const v1::IsolationState& state, platform::FilterPolicy asked) const;
+  const v1::Profile& ProfileInForce() const {
+    return ByItselfDecides(state_) ? state_.by_itself().allowed().profile() : state_.action().profile();
+  }
   // `policy`, unless this host cannot enforce it; its programs are marked from here on.
   absl::StatusOr<platform::FilterPolicy> Possible(absl::StatusOr<platform::FilterPolicy> policy);
   void SettlePrograms();
@@ -118,6 +121,7 @@ class Isolation::Impl {
 
   void ProveChannel();
   void ShowChannel();
+  void AskGuard();
   void OnChannelProof(uint64_t generation, const absl::Status& proof);
   bool MayStepDown() const;
   bool SteppedDown() const;
@@ -153,6 +157,7 @@ class Isolation::Impl {
   LiveProof proof_;
   DriftRepair drift_;
   v1::Containment told_ = v1::CONTAINMENT_UNSPECIFIED;  // last
+  bool told_stopped_ = false;                           // last, that something allowed is stopped
   bool count_leaks_anew_ = true;                        // the leak counter still follows an earlier policy
   uint64_t dropped_before_ = 0;
   int64_t apply_nanos_ = 0;
@@ -161,9 +166,10 @@ class Isolation::Impl {
   int64_t next_climb_ = 0;          // on the boot-time clock
   bool step_down_refused_ = false;  // by the kernel or the disk: to be tried again
   bool unsaved_ = false;            // state_ is meant and not on disk
-  bool unread_ = false;      // what is on disk is not known, and must not be written over but by an order
-  bool kept_ = false;        // of a state that was lost, what stands in the kernel is left as it is
-  uint64_t generation_ = 0;  // rises with every change: a proof of an earlier state counts for nothing
+  bool unread_ = false;       // what is on disk is not known, and must not be written over but by an order
+  bool kept_ = false;         // of a state that was lost, what stands in the kernel is left as it is
+  bool guard_is_due_ = true;  // to be asked, for this state
+  uint64_t generation_ = 0;   // rises with every change: a proof of an earlier state counts for nothing
 };
 
 }  // namespace cordon::agent

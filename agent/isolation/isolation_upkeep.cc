@@ -64,6 +64,7 @@ void Isolation::Impl::CountLeaks() {
 
 void Isolation::Impl::ProbeAndTidy() {
   CountLeaks();
+  if (std::exchange(guard_is_due_, false)) AskGuard();
   proof_.Tick([this] { return Policy(); },
               [this] {
                 if (proof_.ShowsHoles()) {
@@ -154,12 +155,24 @@ void Isolation::Impl::ShowChannel() {
   });
 }
 
+// What allows names only works when the guard answers.
+void Isolation::Impl::AskGuard() {
+  if (parts_.names == nullptr || !Policy().dns.has_value()) return;
+  parts_.names->AskGuard([this, generation = generation_](const absl::Status& answer) {
+    if (generation != generation_ || !Policy().dns.has_value()) return;
+    if (proof_.SetGuard(answer))
+      Tell(answer.ok() ? "the DNS guard answers again" : "the DNS guard does not answer");
+  });
+}
+
 absl::Status Isolation::Impl::Prove() {
   const v1::Receipt receipt = ReadReceipt();
+  AskGuard();
   if (proof_.ChannelInDoubt()) ShowChannel();
   const bool as_ordered = receipt.containment() == v1::CONTAINMENT_CONTAINED ||
                           (receipt.containment() == v1::CONTAINMENT_OPEN && receipt.reasons().empty());
-  const bool news = told_ != v1::CONTAINMENT_UNSPECIFIED && receipt.containment() != told_;
+  const bool news = told_ != v1::CONTAINMENT_UNSPECIFIED &&
+                    (receipt.containment() != told_ || proof_.StopsAllowed() != told_stopped_);
   if (as_ordered) {
     if (news) Tell("proof");
     return absl::OkStatus();

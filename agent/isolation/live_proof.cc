@@ -30,6 +30,7 @@ void LiveProof::Forget() {
 
 void LiveProof::TryNow(const FilterPolicy& policy, const std::vector<std::string>& uplinks) {
   board_.TryToEscape(policy, uplinks);
+  board_.TryAllowed(policy);
   bypasses_.clear();
   if (parts_.bypasses != nullptr && policy.level != platform::Level::kObserve) {
     bypasses_ = parts_.bypasses->Scan();
@@ -72,7 +73,7 @@ void LiveProof::AskInbound(size_t kind, const std::function<FilterPolicy()>& pol
                       });
 }
 
-void LiveProof::AddTo(ReceiptFacts* facts) const {
+void LiveProof::AddTo(const v1::Profile& profile, ReceiptFacts* facts) const {
   facts->probes = board_.Results();
   facts->holes = board_.Leaks();
   facts->holes.insert(facts->holes.end(), bypasses_.begin(), bypasses_.end());
@@ -82,6 +83,7 @@ void LiveProof::AddTo(ReceiptFacts* facts) const {
                " was moved into another network namespace: what is sent there is not held"));
   }
   facts->doubts = board_.Doubts();
+  for (std::string& stopped : board_.Stopped(profile)) facts->doubts.push_back(std::move(stopped));
 }
 
 }  // namespace cordon::agent

@@ -33,14 +33,18 @@ class LiveProof {
   // What can be shown without waiting.
   void TryNow(const platform::FilterPolicy& policy, const std::vector<std::string>& uplinks);
   void SetChannel(const platform::FilterPolicy& policy, const absl::Status& proof);
+  // True when it is other news than the last.
+  bool SetGuard(const absl::Status& answer) { return board_.SetGuard(answer); }
   void SetMovedAway(std::vector<std::string> interfaces) { moved_away_ = std::move(interfaces); }
 
   // Inbound packets: when they are due, every hour and after every change, asks for one of each kind.
   // `changed` when there is something new to tell. `policy` is asked for when it is needed.
   void Tick(const std::function<platform::FilterPolicy()>& policy, const std::function<void()>& changed);
 
-  void AddTo(ReceiptFacts* facts) const;
+  // `profile`: what the policy's rules are of, for their names.
+  void AddTo(const v1::Profile& profile, ReceiptFacts* facts) const;
   bool ShowsHoles() const { return !board_.Leaks().empty(); }
+  bool StopsAllowed() const { return board_.StopsAllowed(); }
   bool ChannelInDoubt() const { return !board_.Doubts().empty(); }
 
  private:

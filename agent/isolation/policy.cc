@@ -32,11 +32,10 @@ absl::StatusOr<size_t> AddProgram(const v1::AllowRule& rule,
   return programs->size() - 1;
 }
 
-// `from` is within bounds.
-absl::StatusOr<platform::FilterRule> RuleOf(const v1::AllowRule& from, int number,
+// The rule is within bounds.
+absl::StatusOr<platform::FilterRule> RuleOf(const v1::Profile& profile, int at,
                                             std::vector<platform::ProgramIdentity>* programs) {
-  const std::string comment = from.comment().empty() ? "" : StrCat(" (", from.comment(), ")");
-  const std::string where = StrCat("profile rule ", number, comment);
+  const v1::AllowRule& from = profile.allow(at);
   // The numbers of both sides are the same, and were checked.
   platform::FilterRule rule{.direction = static_cast<platform::FlowDirection>(from.direction()),
                             .protocol = static_cast<platform::FlowProtocol>(from.protocol()),
@@ -51,7 +50,7 @@ absl::StatusOr<platform::FilterRule> RuleOf(const v1::AllowRule& from, int numbe
   }
   if (from.has_program()) {
     const absl::StatusOr<size_t> program = AddProgram(from, programs);
-    if (!program.ok()) return Annotate(program.status(), where);
+    if (!program.ok()) return Annotate(program.status(), RuleName(profile, static_cast<size_t>(at)));
     rule.program = *program;
   }
   return rule;
@@ -80,7 +79,7 @@ absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::IsolateAction& action)
   }
   policy.name_sets.resize(names.SetCount());
   for (int at = 0; at < profile.allow_size(); ++at) {
-    CORDON_ASSIGN_OR_RETURN(platform::FilterRule rule, RuleOf(profile.allow(at), at + 1, &policy.programs));
+    CORDON_ASSIGN_OR_RETURN(platform::FilterRule rule, RuleOf(profile, at, &policy.programs));
     rule.name_set = names.SetOfRule(static_cast<size_t>(at));
     policy.allow.push_back(std::move(rule));
   }
@@ -108,6 +107,12 @@ platform::FilterPolicy AtLevel(platform::FilterPolicy policy, platform::Level le
   if (!shuts_dns || policy.dns.has_value()) policy.resolvers.clear();
   if (level == platform::Level::kObserve || level == platform::Level::kDark) policy.controllers.clear();
   return policy;
+}
+
+std::string RuleName(const v1::Profile& profile, size_t at) {
+  const bool known = at < static_cast<size_t>(profile.allow_size());
+  const std::string comment = known ? profile.allow(static_cast<int>(at)).comment() : "";
+  return StrCat("profile rule ", at + 1, comment.empty() ? "" : StrCat(" (", comment, ")"));
 }
 
 std::string LevelName(platform::Level level) {

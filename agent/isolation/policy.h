@@ -22,6 +22,9 @@ absl::StatusOr<platform::FilterPolicy> PolicyOf(const v1::SelfIsolation& allowed
 // The same policy at another level, with the rules that the level takes.
 platform::FilterPolicy AtLevel(platform::FilterPolicy policy, platform::Level level);
 
+// "profile rule 2 (the practice system)"; `at` counts from 0.
+std::string RuleName(const v1::Profile& profile, size_t at);
+
 // "essential".
 std::string LevelName(platform::Level level);
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/isolation/evaluate.h"
+#include "agent/isolation/policy.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
 
@@ -103,6 +104,10 @@ std::vector<PlannedProbe> PlanProbes(const FilterPolicy& policy, const std::vect
 
 void ProbeBoard::Forget() {
   escapes_.clear();
+  allowed_.clear();
+  stopped_.clear();
+  guard_.reset();
+  guard_error_.clear();
   inbound_.clear();
   channel_.reset();
   channel_error_.clear();
@@ -117,6 +122,39 @@ void ProbeBoard::TryToEscape(const FilterPolicy& policy, const std::vector<std::
     probe.set_remote(FormatEndpoint(planned.packet.target));
     probe.set_outcome(WireOutcome(escape_->TryToSend(planned.packet)));
   }
+}
+
+void ProbeBoard::TryAllowed(const FilterPolicy& policy) {
+  allowed_.clear();
+  if (!policy.dns.has_value()) guard_.reset();
+  if (escape_ == nullptr) return;
+  std::vector<AllowedProbe> probes = std::exchange(stopped_, {});
+  std::erase_if(probes, [&](const AllowedProbe& probe) { return !IsAllowed(policy, probe); });
+  AllowedPlan plan = PlanAllowed(policy, allowed_turn_, kMostAllowedProbes - probes.size());
+  allowed_turn_ = plan.next_turn;
+  for (AllowedProbe& probe : plan.probes)
+    if (std::ranges::find(probes, probe) == probes.end()) probes.push_back(std::move(probe));
+  for (const AllowedProbe& probe : probes) {
+    const EscapeProbe::Outcome outcome = escape_->TryAllowed(probe.packet);
+    v1::Probe& shown = allowed_.emplace_back();
+    shown.set_name(NameOf(probe.packet));
+    shown.set_remote(FormatEndpoint(probe.packet.target));
+    shown.set_expected_open(true);
+    shown.set_rule(static_cast<uint32_t>(probe.rule) + 1);
+    shown.set_outcome(WireOutcome(outcome));
+    if (outcome == EscapeProbe::Outcome::kBlocked && stopped_.size() < kMostAllowedProbes / 2)
+      stopped_.push_back(probe);
+  }
+}
+
+bool ProbeBoard::SetGuard(const absl::Status& answer) {
+  const bool was_silent = guard_.has_value() && guard_->outcome() != v1::Probe::OUTCOME_PASSED;
+  guard_.emplace();
+  guard_->set_name("dns guard");
+  guard_->set_expected_open(true);
+  guard_->set_outcome(answer.ok() ? v1::Probe::OUTCOME_PASSED : v1::Probe::OUTCOME_NO_ANSWER);
+  guard_error_ = Printable(Message(answer));
+  return was_silent == answer.ok();
 }
 
 void ProbeBoard::SetChannel(const FilterPolicy& policy, const absl::Status& proof) {
@@ -167,6 +205,8 @@ void ProbeBoard::Put(std::vector<v1::Probe>* to, v1::Probe probe) {
 std::vector<v1::Probe> ProbeBoard::Results() const {
   std::vector<v1::Probe> all;
   if (channel_.has_value()) all.push_back(*channel_);
+  if (guard_.has_value()) all.push_back(*guard_);
+  all.insert(all.end(), allowed_.begin(), allowed_.end());
   all.insert(all.end(), escapes_.begin(), escapes_.end());
   all.insert(all.end(), inbound_.begin(), inbound_.end());
   return all;
@@ -187,12 +227,38 @@ std::vector<std::string> ProbeBoard::Leaks() const {
 std::vector<std::string> ProbeBoard::Doubts() const {
   std::vector<std::string> doubts;
   for (const v1::Probe& probe : Results()) {
-    if (!probe.expected_open() || probe.outcome() != v1::Probe::OUTCOME_NO_ANSWER) continue;
+    const bool is_guard = guard_.has_value() && probe.name() == guard_->name();
+    if (!probe.expected_open() || probe.outcome() != v1::Probe::OUTCOME_NO_ANSWER || is_guard) continue;
     const bool is_channel = channel_.has_value() && probe.name() == channel_->name();
     doubts.push_back(is_channel ? StrCat("the controller was not reached at the last proof: ", channel_error_)
                                 : StrCat(probe.name(), " is open and nothing came from ", probe.remote()));
   }
   return doubts;
+}
+
+std::vector<std::string> ProbeBoard::Stopped(const v1::Profile& profile) const {
+  std::vector<std::string> stopped;
+  for (const v1::Probe& probe : allowed_) {
+    if (probe.outcome() != v1::Probe::OUTCOME_BLOCKED) continue;
+    stopped.push_back(StrCat(RuleName(profile, probe.rule() - 1), " allows ", probe.remote(), " (",
+                             probe.name(),
+                             "), and a rule of this host stops it: look for another firewall on it"));
+  }
+  if (guard_.has_value() && guard_->outcome() != v1::Probe::OUTCOME_PASSED) {
+    stopped.push_back(
+        StrCat("the DNS guard does not answer programs of this host, so the profile's names lead "
+               "nowhere: ",
+               guard_error_));
+  }
+  return stopped;
+}
+
+bool ProbeBoard::StopsAllowed() const {
+  const auto is_stopped = [](const v1::Probe& probe) {
+    return probe.outcome() == v1::Probe::OUTCOME_BLOCKED;
+  };
+  return std::ranges::any_of(allowed_, is_stopped) ||
+         (guard_.has_value() && guard_->outcome() != v1::Probe::OUTCOME_PASSED);
 }
 
 }  // namespace cordon::agent

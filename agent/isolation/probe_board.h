@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/isolation/allowed_probes.h"
 #include "agent/isolation/probes.h"
 #include "cordon/v1/isolation.pb.h"
 #include "platform/api/packet_filter.h"
@@ -36,6 +37,13 @@ class ProbeBoard {
   // Tries every planned packet, now. Some tenths of a millisecond.
   void TryToEscape(const platform::FilterPolicy& policy, const std::vector<std::string>& uplinks);
 
+  // Tries some destinations of the rules that `policy` allows by (ISO-7), others at each call. What the last
+  // calls found stopped is tried again each time.
+  void TryAllowed(const platform::FilterPolicy& policy);
+
+  // What the DNS guard said, asked as a program asks. True when that is other news than the last.
+  bool SetGuard(const absl::Status& answer);
+
   // The channel's proof, of this state.
   void SetChannel(const platform::FilterPolicy& policy, const absl::Status& proof);
 
@@ -52,6 +60,9 @@ class ProbeBoard {
   std::vector<std::string> Leaks() const;
   // What stayed silent although it is open, as a sentence: no hole in the rules.
   std::vector<std::string> Doubts() const;
+  // What `profile` allows and this host stops all the same, as a sentence: closed too far, which is no hole.
+  std::vector<std::string> Stopped(const v1::Profile& profile) const;
+  bool StopsAllowed() const;
 
  private:
   void Put(std::vector<v1::Probe>* to, v1::Probe probe);
@@ -59,6 +70,11 @@ class ProbeBoard {
   EscapeProbe* const escape_;
   std::vector<v1::Probe> escapes_;
   std::vector<v1::Probe> inbound_;
+  std::vector<v1::Probe> allowed_;
+  std::vector<AllowedProbe> stopped_;  // at most half of what is tried at a time
+  uint64_t allowed_turn_ = 0;
+  std::optional<v1::Probe> guard_;
+  std::string guard_error_;
   std::optional<v1::Probe> channel_;
   std::string channel_error_;
   bool tcp_came_in_ = false;  // while nothing was enforced

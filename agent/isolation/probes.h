@@ -36,15 +36,27 @@ struct ProbePacket {
   friend bool operator==(const ProbePacket&, const ProbePacket&) = default;
 };
 
-// Tries to send a packet that must not leave.
+// The first packet of a flow that must be able to leave.
+struct AllowedPacket {
+  platform::FlowProtocol protocol = platform::FlowProtocol::kTcp;
+  Endpoint target;
+  uint32_t program_tag = 0;  // as of a socket of that program; 0 = of no program in particular
+  friend bool operator==(const AllowedPacket&, const AllowedPacket&) = default;
+};
+
+// Shows what this host's rules do to single packets.
 class EscapeProbe {
  public:
   enum class Outcome { kBlocked, kLeft, kNotPossible };
 
   virtual ~EscapeProbe() = default;
 
-  // From an ordinary, untagged socket. Waits for nothing.
+  // A packet that must not leave, from an ordinary, untagged socket. Waits for nothing.
   virtual Outcome TryToSend(const ProbePacket& packet) = 0;
+
+  // One that must not be blocked. Its destination notices nothing, whether it is there or not. Waits for
+  // nothing.
+  virtual Outcome TryAllowed(const AllowedPacket& packet) = 0;
 };
 
 std::unique_ptr<EscapeProbe> MakeEscapeProbe();

@@ -20,7 +20,7 @@ struct ReceiptFacts {
   uint64_t dropped_before = 0;      // counted by rules that have been replaced at the same level
   std::vector<v1::Probe> probes;    // what live probes have shown
   std::vector<std::string> holes;   // forbidden packets that passed, and ways past the rules: sentences
-  std::vector<std::string> doubts;  // what is open and stayed silent: no hole
+  std::vector<std::string> doubts;  // what is open and stayed silent, or is stopped by others: no hole
   std::vector<std::string>
       notes;                  // what an operator should know and what is no leak: names that lead nowhere
   std::string state_problem;  // what is wrong with isolation.state; empty: nothing

@@ -29,6 +29,9 @@ class ClientTurn {
   // have taken the rule away, or given the port free.
   void Tick(bool wanted, int64_t now_boot_nanos);
 
+  // Where the system's client is told to ask; empty while it is not.
+  const std::vector<boost::asio::ip::address>& Guards() const { return guards_; }
+
   // What is wrong with it, for an operator.
   std::vector<std::string> Notes() const;
 

@@ -45,6 +45,7 @@ class KeptNames final : public Names {
     return redirect_.has_value() ? std::vector<Endpoint>() : resolvers_;
   }
   void LookUpController(const std::string& /*name*/, std::function<void(Addresses)> /*done*/) override {}
+  void AskGuard(std::function<void(absl::Status)> /*done*/) override {}
   std::vector<std::string> Notes() const override { return {}; }
   void OnChange(std::function<absl::Status(Change)> /*listener*/) override {}
   void Tick() override {}

@@ -11,6 +11,7 @@
 
 #include "agent/names/answer_cache.h"
 #include "agent/names/client_turn.h"
+#include "agent/names/guard_question.h"
 #include "agent/names/guard_rules.h"
 #include "agent/names/guard_server.h"
 #include "agent/names/lookups.h"
@@ -61,6 +62,7 @@ class NameService final : public Names {
   std::optional<platform::DnsRedirect> Redirect() const override;
   std::vector<Endpoint> OwnResolvers() const override;
   void LookUpController(const std::string& name, std::function<void(Addresses)> done) override;
+  void AskGuard(std::function<void(absl::Status)> done) override;
   std::vector<std::string> Notes() const override;
   void OnChange(std::function<absl::Status(Change)> listener) override { listener_ = std::move(listener); }
   void Tick() override;
@@ -244,6 +246,14 @@ void NameService::LookUpController(const std::string& name, std::function<void(A
                                " up: ", both->problem.ok() ? "it has no address" : Message(both->problem))));
                   });
   }
+}
+
+// Through the packet filter's redirect, or where the system's client asks.
+void NameService::AskGuard(std::function<void(absl::Status)> done) {
+  Endpoint at{.address = boost::asio::ip::address_v4::loopback(), .port = kDnsPort};
+  if (client_.Exists()) at.port = parts_.client->GuardPort();
+  if (client_.Exists() && !client_.Guards().empty()) at.address = client_.Guards().front();
+  AskAtGuard(parts_.loop, at, std::move(done));
 }
 
 std::vector<std::string> NameService::Notes() const {

@@ -46,6 +46,11 @@ class Names {
   using Addresses = absl::StatusOr<std::vector<boost::asio::ip::address>>;
   virtual void LookUpController(const std::string& name, std::function<void(Addresses)> done) = 0;
 
+  // Asks the guard as a program of this host does, for a name that it refuses by itself. `done` on the loop
+  // and never from inside: OK when it did so within some seconds, or else why not. Not at all where the guard
+  // is not this process's.
+  virtual void AskGuard(std::function<void(absl::Status)> done) = 0;
+
   // Names that could not be looked up, and other things an operator should know. They are no leaks.
   virtual std::vector<std::string> Notes() const = 0;
 

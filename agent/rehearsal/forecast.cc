@@ -101,11 +101,7 @@ bool GoesToTheGuard(const platform::FilterPolicy& policy, const Connection& flow
 // Addresses of names open when the agent itself has looked them up: what was open before is cut at that
 // moment, unless an order with the same name stands already.
 std::string DescribeRule(const v1::Profile& profile, size_t rule, const std::string* name, bool live) {
-  std::string text = StrCat("profile rule ", rule + 1);
-  if (rule < static_cast<size_t>(profile.allow_size())) {
-    const std::string& comment = profile.allow(static_cast<int>(rule)).comment();
-    if (!comment.empty()) StrAppend(&text, " (", comment, ")");
-  }
+  std::string text = RuleName(profile, rule);
   if (name != nullptr) StrAppend(&text, ", by the name ", *name);
   if (name != nullptr && live) text += "; what is open now may be cut once";
   return text;

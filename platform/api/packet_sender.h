@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
 #include "common/base/network.h"
+#include "platform/api/packet_filter.h"
 
 namespace cordon::platform {
 
@@ -28,6 +30,13 @@ class PacketSender {
   // A frame with an IPv4 UDP datagram straight out of `interface`, past routing and the IP stack's hooks, to
   // a hardware address that nobody has.
   virtual SendOutcome Frame(const std::string& interface, const Endpoint& to) = 0;
+
+  // The first packet of a flow to somebody who is there and shall not notice: this host's rules judge it like
+  // any other, and whoever receives it throws it away unread, because its checksum is wrong (over ICMPv6,
+  // whose checksums the system makes, an ordinary echo request). `mark`: of the socket, as a program's would
+  // have it (program_marks.h); 0 = none. kNotPossible for broadcast addresses, and where the system lets
+  // nobody make such a packet (Windows).
+  virtual SendOutcome Dud(FlowProtocol protocol, const Endpoint& to, uint32_t mark) = 0;
 };
 
 std::unique_ptr<PacketSender> MakePacketSender();

@@ -22,6 +22,11 @@ class FakeNames final : public agent::Names {
     std::sort(open_.begin(), open_.end());
     return listener_(Change::kAddresses);
   }
+  bool GuardIsAsked() const { return asked_.has_value(); }
+  void GuardSays(absl::Status answer) {
+    const auto done = std::exchange(asked_, std::nullopt);
+    if (done.has_value()) (*done)(std::move(answer));
+  }
   void Note(std::string note) { notes_.push_back(std::move(note)); }
   v1::Level Level() const { return level_; }
   void HasResolvers(std::vector<Endpoint> resolvers) { resolvers_ = std::move(resolvers); }
@@ -58,12 +63,14 @@ class FakeNames final : public agent::Names {
     return Redirect().has_value() ? std::vector<Endpoint>() : resolvers_;
   }
   void LookUpController(const std::string& /*name*/, std::function<void(Addresses)> /*done*/) override {}
+  void AskGuard(std::function<void(absl::Status)> done) override { asked_ = std::move(done); }
   std::vector<std::string> Notes() const override { return notes_; }
   void OnChange(std::function<absl::Status(Change)> listener) override { listener_ = std::move(listener); }
   void Tick() override {}
 
  private:
   std::function<absl::Status(Change)> listener_;
+  std::optional<std::function<void(absl::Status)>> asked_;
   v1::Level level_ = v1::LEVEL_OBSERVE;
   size_t sets_ = 0;
   std::vector<boost::asio::ip::address> open_;

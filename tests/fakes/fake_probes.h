@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,15 +31,30 @@ class FakeEscapeProbe final : public agent::EscapeProbe {
  public:
   void Open() { outcome_ = Outcome::kLeft; }
   const std::vector<agent::ProbePacket>& Tried() const { return tried_; }
+  // Another firewall stops what goes there, or does so no more.
+  void Stop(const Endpoint& target) { stopped_.insert(target); }
+  void StopAll() { stops_all_ = true; }
+  void StopNothing() {
+    stops_all_ = false;
+    stopped_.clear();
+  }
+  std::vector<agent::AllowedPacket> TakeAllowed() { return std::exchange(allowed_, {}); }
 
   Outcome TryToSend(const agent::ProbePacket& packet) override {
     tried_.push_back(packet);
     return outcome_;
   }
+  Outcome TryAllowed(const agent::AllowedPacket& packet) override {
+    allowed_.push_back(packet);
+    return stops_all_ || stopped_.contains(packet.target) ? Outcome::kBlocked : Outcome::kLeft;
+  }
 
  private:
   Outcome outcome_ = Outcome::kBlocked;
   std::vector<agent::ProbePacket> tried_;
+  std::vector<agent::AllowedPacket> allowed_;
+  std::set<Endpoint> stopped_;
+  bool stops_all_ = false;
 };
 
 // Answers when the test says so.

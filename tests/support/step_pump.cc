@@ -1,6 +1,10 @@
 #include "tests/support/step_pump.h"
 
+#include <arpa/inet.h>
 #include <linux/filter.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -12,6 +16,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "tests/support/frame.h"
 #include "tests/support/socket_address.h"
 
 namespace cordon::testing {
@@ -24,6 +29,7 @@ constexpr std::chrono::milliseconds kLastArrivals(200);
 // Before the number of a packet: the headers that a raw socket is given or sees. An IPv4 one sees the IP
 // header too.
 constexpr size_t kTcpHeader = 20;
+constexpr uint16_t kSource = 40'000;
 constexpr size_t kIpv4Header = 20;
 
 platform::Fd Socket(const NetNamespace& in, int family, bool tcp) {
@@ -58,7 +64,27 @@ platform::Fd Receiver(const StepPump::FlowSpec& spec, const SocketAddress& addre
   return fd;
 }
 
+bool IsV6(const std::string& address) {
+  return address.find(':') != std::string::npos;
+}
+
+int InterfaceOf(const StepPump::FlowSpec& spec) {
+  const InNetNamespace inside(spec.from);
+  return static_cast<int>(if_nametoindex(spec.frame->interface.c_str()));
+}
+
+// It receives nothing.
+platform::Fd PacketSocket(const StepPump::FlowSpec& spec) {
+  const InNetNamespace inside(spec.from);
+  platform::Fd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int bypass = spec.frame->bypass_qdisc ? 1 : 0;
+  if (setsockopt(fd.Get(), SOL_PACKET, PACKET_QDISC_BYPASS, &bypass, sizeof(bypass)) != 0)
+    throw std::runtime_error("pump: no packet socket for " + spec.name);
+  return fd;
+}
+
 platform::Fd Sender(const StepPump::FlowSpec& spec, const SocketAddress& address) {
+  if (spec.frame.has_value()) return PacketSocket(spec);
   platform::Fd fd = Socket(spec.from, address.Family(), spec.tcp);
   const SocketAddress to = spec.tcp ? MakeSocketAddress(spec.address, 0) : address;
   if (spec.tcp) TakeOnly(fd, address.Family(), std::nullopt);
@@ -69,7 +95,6 @@ platform::Fd Sender(const StepPump::FlowSpec& spec, const SocketAddress& address
 
 // An ACK without a checksum: rules judge it, and the receiving host's own TCP leaves it alone.
 std::array<uint8_t, kTcpHeader> TcpHeader(uint16_t port) {
-  constexpr uint16_t kSource = 40'000;
   std::array<uint8_t, kTcpHeader> header{};
   header[0] = kSource >> 8;
   header[1] = kSource & 0xff;
@@ -89,6 +114,9 @@ StepPump::StepPump(const std::vector<FlowSpec>& flows) {
     flow.name = spec.name;
     flow.tcp = spec.tcp;
     flow.port = spec.port;
+    flow.address = spec.address;
+    flow.frame = spec.frame;
+    if (spec.frame.has_value()) flow.interface = InterfaceOf(spec);
     flow.to = Receiver(spec, address);
     flow.from = Sender(spec, address);
   }
@@ -100,22 +128,43 @@ StepPump::~StepPump() {
   if (sender_.joinable()) Stop([](size_t, int) { return Verdict::kEither; });
 }
 
-void StepPump::SendOne(Flow* flow) {
-  const uint64_t number = flow->steps.size();
-  const int before = step_.load();
-  std::array<uint8_t, kTcpHeader> header = TcpHeader(flow->port);
-  std::array<iovec, 2> parts = {
-      {{header.data(), flow->tcp ? header.size() : 0}, {const_cast<uint64_t*>(&number), sizeof(number)}}};
+ssize_t StepPump::SendNumber(const Flow& flow, uint64_t number) {
+  if (flow.frame.has_value()) {
+    const Bytes payload(reinterpret_cast<const char*>(&number), sizeof(number));
+    const Bytes frame =
+        UdpFrame({.from = flow.frame->source, .to = flow.address}, kSource, flow.port, payload);
+    sockaddr_ll link{};
+    link.sll_family = AF_PACKET;
+    link.sll_ifindex = flow.interface;
+    link.sll_protocol = htons(IsV6(flow.address) ? ETH_P_IPV6 : ETH_P_IP);
+    return sendto(flow.from.Get(), frame.data(), frame.size(), MSG_DONTWAIT,
+                  reinterpret_cast<const sockaddr*>(&link), sizeof(link));
+  }
+  std::array<uint8_t, kTcpHeader> header = TcpHeader(flow.port);
+  std::array<iovec, 2> parts = {{{header.data(), flow.tcp ? header.size() : 0}, {&number, sizeof(number)}}};
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
-  const ssize_t sent = sendmsg(flow->from.Get(), &message, MSG_DONTWAIT);
+  return sendmsg(flow.from.Get(), &message, MSG_DONTWAIT);
+}
+
+void StepPump::SendOne(Flow* flow) {
+  const uint64_t number = flow->steps.size();
+  const int before = step_.load();
+  const ssize_t sent = SendNumber(*flow, number);
   const bool tried = sent >= 0 || errno != EAGAIN;  // a refusal by the rules shows as EPERM or ENOBUFS
   flow->steps.push_back(tried && step_.load() == before ? before : kUntold);
 }
 
+void StepPump::AwaitARound() const {
+  // The one under way may have begun before; the next one has not, and has ended when another begins.
+  const uint64_t under_way = rounds_;
+  while (rounds_ < under_way + 2) std::this_thread::sleep_for(kBetweenRounds);
+}
+
 void StepPump::Send() {
   while (sending_) {
+    rounds_.fetch_add(1);
     for (Flow& flow : flows_) SendOne(&flow);
     std::this_thread::sleep_for(kBetweenRounds);
   }

@@ -5,6 +5,10 @@ namespace {
 
 constexpr uint8_t kTcp = 6;
 constexpr uint8_t kUdp = 17;
+constexpr uint16_t kUdpHeader = 8;
+constexpr size_t kTcpChecksumAt = 16;
+constexpr size_t kUdpChecksumAt = 6;
+constexpr size_t kIcmpChecksumAt = 2;
 constexpr uint16_t kWindow = 1024;
 constexpr std::string_view kPayload = "cordon";
 
@@ -31,6 +35,40 @@ void Patch16(std::string* bytes, size_t at, uint16_t value) {
   (*bytes)[at + 1] = static_cast<char>(value & 0xff);
 }
 
+// What TCP and UDP sum beside themselves.
+std::string PseudoHeader(const boost::asio::ip::address& source, const boost::asio::ip::address& to,
+                         size_t size, uint8_t protocol) {
+  std::string pseudo;
+  PutAddress(&pseudo, source);
+  PutAddress(&pseudo, to);
+  Put32(&pseudo, static_cast<uint32_t>(size));
+  Put32(&pseudo, protocol);
+  return pseudo;
+}
+
+// Neither the right checksum nor 0, which over UDP means "not summed".
+uint16_t WrongChecksum(uint16_t right) {
+  constexpr uint16_t kFlipped = 0x5aa5;
+  return right == kFlipped ? 1 : right ^ kFlipped;
+}
+
+std::string MakeDatagram(uint16_t source_port, uint16_t to_port) {
+  std::string udp;
+  Put16(&udp, source_port);
+  Put16(&udp, to_port);
+  Put16(&udp, static_cast<uint16_t>(kUdpHeader + kPayload.size()));
+  Put16(&udp, 0);  // checksum
+  return udp.append(kPayload);
+}
+
+std::string MakeEchoRequest(bool v6) {
+  std::string echo;
+  Put16(&echo, v6 ? 0x8000 : 0x0800);  // type, code
+  Put16(&echo, 0);                     // checksum
+  Put32(&echo, 0x00090001);            // identifier, sequence
+  return echo.append(kPayload);
+}
+
 }  // namespace
 
 uint16_t InternetChecksum(const std::string& bytes) {
@@ -44,7 +82,6 @@ uint16_t InternetChecksum(const std::string& bytes) {
 }
 
 std::string MakeSyn(const boost::asio::ip::address& source, uint16_t source_port, const Endpoint& to) {
-  constexpr size_t kChecksumAt = 16;
   std::string tcp;
   Put16(&tcp, source_port);
   Put16(&tcp, to.port);
@@ -53,17 +90,36 @@ std::string MakeSyn(const boost::asio::ip::address& source, uint16_t source_port
   Put16(&tcp, 0x5002);  // five words of header, SYN
   Put16(&tcp, kWindow);
   Put32(&tcp, 0);  // checksum, urgent pointer
-  std::string pseudo;
-  PutAddress(&pseudo, source);
-  PutAddress(&pseudo, to.address);
-  Put32(&pseudo, static_cast<uint32_t>(tcp.size()));
-  Put32(&pseudo, kTcp);
-  Patch16(&tcp, kChecksumAt, InternetChecksum(pseudo + tcp));
+  Patch16(&tcp, kTcpChecksumAt, InternetChecksum(PseudoHeader(source, to.address, tcp.size(), kTcp) + tcp));
   return tcp;
 }
 
+std::string MakeDud(FlowProtocol protocol, const boost::asio::ip::address& source, uint16_t source_port,
+                    const Endpoint& to) {
+  const auto spoil = [](std::string bytes, size_t at, uint16_t right) {
+    Patch16(&bytes, at, WrongChecksum(right));
+    return bytes;
+  };
+  switch (protocol) {
+    case FlowProtocol::kTcp: {
+      std::string syn = MakeSyn(source, source_port, to);
+      Patch16(&syn, kTcpChecksumAt, 0);
+      return spoil(syn, kTcpChecksumAt,
+                   InternetChecksum(PseudoHeader(source, to.address, syn.size(), kTcp) + syn));
+    }
+    case FlowProtocol::kUdp: {
+      const std::string udp = MakeDatagram(source_port, to.port);
+      return spoil(udp, kUdpChecksumAt,
+                   InternetChecksum(PseudoHeader(source, to.address, udp.size(), kUdp) + udp));
+    }
+    case FlowProtocol::kIcmpEcho:
+      break;
+  }
+  const std::string echo = MakeEchoRequest(to.address.is_v6());
+  return spoil(echo, kIcmpChecksumAt, InternetChecksum(echo));
+}
+
 std::string MakeUdpFrame(const boost::asio::ip::address_v4& source, const Endpoint& to) {
-  constexpr uint16_t kUdpHeader = 8;
   constexpr uint16_t kIpHeader = 20;
   constexpr size_t kChecksumAt = 10;
   std::string ip;
@@ -77,11 +133,7 @@ std::string MakeUdpFrame(const boost::asio::ip::address_v4& source, const Endpoi
   PutAddress(&ip, to.address);
   Patch16(&ip, kChecksumAt, InternetChecksum(ip));
   std::string frame = std::string("\x02\x00\x00\x00\x00\xfe\x02\x00\x00\x00\x00\xfd\x08\x00", 14) + ip;
-  Put16(&frame, 9);  // from the discard port
-  Put16(&frame, to.port);
-  Put16(&frame, static_cast<uint16_t>(kUdpHeader + kPayload.size()));
-  Put16(&frame, 0);  // no checksum
-  return frame.append(kPayload);
+  return frame + MakeDatagram(9, to.port);  // from the discard port, not summed
 }
 
 }  // namespace cordon::platform

@@ -1,6 +1,7 @@
 #include "platform/api/packet_sender.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -66,6 +67,19 @@ void AskForErrors(const Fd& fd, int family) {
              family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &on, sizeof(on));
 }
 
+boost::asio::ip::address FromSockaddr(const sockaddr& from) {
+  if (from.sa_family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &from, sizeof(v4));
+    return boost::asio::ip::address_v4(ntohl(v4.sin_addr.s_addr));
+  }
+  sockaddr_in6 v6{};
+  std::memcpy(&v6, &from, sizeof(v6));
+  boost::asio::ip::address_v6::bytes_type bytes;
+  std::memcpy(bytes.data(), &v6.sin6_addr, bytes.size());
+  return boost::asio::ip::address_v6(bytes);
+}
+
 // The address that the host would send from; nothing when there is no route.
 bool SourceFor(const Endpoint& to, boost::asio::ip::address* source) {
   const Fd fd = Socket(FamilyOf(to), SOCK_DGRAM, 0);
@@ -76,18 +90,42 @@ bool SourceFor(const Endpoint& to, boost::asio::ip::address* source) {
       getsockname(fd.Get(), reinterpret_cast<sockaddr*>(&own.storage), &own.size) != 0) {
     return false;
   }
-  if (own.storage.ss_family == AF_INET) {
-    sockaddr_in v4{};
-    std::memcpy(&v4, &own.storage, sizeof(v4));
-    *source = boost::asio::ip::address_v4(ntohl(v4.sin_addr.s_addr));
-  } else {
-    sockaddr_in6 v6{};
-    std::memcpy(&v6, &own.storage, sizeof(v6));
-    boost::asio::ip::address_v6::bytes_type bytes;
-    std::memcpy(bytes.data(), &v6.sin6_addr, bytes.size());
-    *source = boost::asio::ip::address_v6(bytes);
-  }
+  *source = FromSockaddr(*reinterpret_cast<const sockaddr*>(&own.storage));
   return true;
+}
+
+constexpr uint16_t kSourcePort = 40'009;
+
+int ProtocolNumber(FlowProtocol protocol, int family) {
+  switch (protocol) {
+    case FlowProtocol::kTcp:
+      return IPPROTO_TCP;
+    case FlowProtocol::kUdp:
+      return IPPROTO_UDP;
+    case FlowProtocol::kIcmpEcho:
+      break;
+  }
+  return family == AF_INET ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6);
+}
+
+// Whether the interface that has the address has a line. What drops for want of one looks like its hook.
+bool HasLine(const boost::asio::ip::address& source) {
+  constexpr unsigned kLowerUp = 1U << 16U;  // IFF_LOWER_UP, which <net/if.h> lacks
+  ifaddrs* all = nullptr;
+  if (getifaddrs(&all) != 0) return false;
+  bool has = false;
+  for (const ifaddrs* at = all; at != nullptr; at = at->ifa_next) {
+    if (at->ifa_addr == nullptr || at->ifa_addr->sa_family != (source.is_v4() ? AF_INET : AF_INET6)) continue;
+    if (FromSockaddr(*at->ifa_addr) == source) has = has || (at->ifa_flags & kLowerUp) != 0;
+  }
+  freeifaddrs(all);
+  return has;
+}
+
+// What stands after the IP header, by a raw socket.
+ssize_t SendRaw(const Fd& fd, const std::string& bytes, const boost::asio::ip::address& to) {
+  const SocketAddress address = AddressOf({.address = to, .port = 0});  // IPv6 takes no port there
+  return sendto(fd.Get(), bytes.data(), bytes.size(), 0, address.Get(), address.size);
 }
 
 class LinuxPacketSender final : public PacketSender {
@@ -105,11 +143,22 @@ class LinuxPacketSender final : public PacketSender {
     const Fd fd = Socket(FamilyOf(to), SOCK_RAW, IPPROTO_TCP);
     if (!fd.Valid() || !SourceFor(to, &source)) return SendOutcome::kNotPossible;
     AskForErrors(fd, FamilyOf(to));
-    constexpr uint16_t kSourcePort = 40'009;
-    const std::string syn = MakeSyn(source, kSourcePort, to);
-    // A raw socket of IPv6 takes no port in the address.
-    const SocketAddress address = AddressOf({.address = to.address, .port = 0});
-    return OutcomeOf(sendto(fd.Get(), syn.data(), syn.size(), 0, address.Get(), address.size));
+    return OutcomeOf(SendRaw(fd, MakeSyn(source, kSourcePort, to), to.address));
+  }
+
+  SendOutcome Dud(FlowProtocol protocol, const Endpoint& to, uint32_t mark) override {
+    boost::asio::ip::address source;
+    const int family = FamilyOf(to);
+    const Fd fd = Socket(family, SOCK_RAW, ProtocolNumber(protocol, family));
+    if (!fd.Valid() || !SourceFor(to, &source)) return SendOutcome::kNotPossible;
+    if (mark != 0 && setsockopt(fd.Get(), SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0)
+      return SendOutcome::kNotPossible;
+    AskForErrors(fd, family);
+    const ssize_t sent = SendRaw(fd, MakeDud(protocol, source, kSourcePort, to), to.address);
+    if (sent >= 0) return SendOutcome::kSent;
+    // EACCES is a broadcast address or a route that prohibits: no rule.
+    const bool blocked = errno == EPERM || (errno == ENOBUFS && HasLine(source));
+    return blocked ? SendOutcome::kBlocked : SendOutcome::kNotPossible;
   }
 
   SendOutcome Frame(const std::string& interface, const Endpoint& to) override {

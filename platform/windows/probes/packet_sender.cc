@@ -116,6 +116,11 @@ class WindowsPacketSender final : public PacketSender {
   SendOutcome Frame(const std::string& /*link*/, const Endpoint& /*to*/) override {
     return SendOutcome::kNotPossible;
   }
+
+  // Nor packets with a checksum of its own; an ordinary connect would be met by the other side.
+  SendOutcome Dud(FlowProtocol /*protocol*/, const Endpoint& /*to*/, uint32_t /*mark*/) override {
+    return SendOutcome::kNotPossible;
+  }
 };
 
 }  // namespace

@@ -10,21 +10,17 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <future>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <string>
 #include <thread>
 
-#include "agent/app/agent.h"
 #include "agent/link/prepare.h"
-#include "tests/support/fleet.h"
+#include "tests/integration/agent/agent_in_process.h"
 #include "tests/support/kernel_hooks.h"
-#include "tests/support/status_matchers.h"
 
 namespace cordon::testing {
 namespace {
@@ -41,9 +37,8 @@ class BlindAgent : public ::testing::Test {
     ASSERT_THAT(agent::PrepareRpc(), IsOk());
     fleet_ = std::make_unique<Fleet>();
     fleet_->Enroll();
-    thread_ = std::thread([this] { Run(); });
-    agent_ = made_.get_future().get();
-    ASSERT_NE(agent_, nullptr);
+    agent_ = std::make_unique<AgentInProcess>(*fleet_);
+    ASSERT_TRUE(agent_->IsMade());
     ASSERT_TRUE(Eventually([&] { return fleet_->AgentConnected(); }));
     // The positive control: each sensor is proven before it is blinded.
     ASSERT_TRUE(Eventually([&] {
@@ -51,24 +46,6 @@ class BlindAgent : public ::testing::Test {
       return parts.at("cordon.process").serving && parts.at("cordon.integrity").serving &&
              parts.at("cordon.flows").serving;
     }));
-  }
-  void TearDown() override {
-    if (agent_ != nullptr) agent_->RequestStop();
-    if (thread_.joinable()) thread_.join();
-  }
-
-  void Run() {
-    const InNetNamespace inside(fleet_->Host());
-    agent::ConfigFlags flags;
-    flags.config_file = fleet_->Folder("agent.toml").string();
-    const auto config = agent::LoadConfig(flags, std::getenv);
-    EXPECT_THAT(config.status(), IsOk());
-    auto whole = config.ok() ? agent::Agent::Make(*config) : config.status();
-    EXPECT_THAT(whole.status(), IsOk());
-    made_.set_value(whole.ok() ? whole->get() : nullptr);
-    if (whole.ok()) {
-      EXPECT_THAT((*whole)->Run(), IsOk());
-    }
   }
 
   struct Told {
@@ -114,9 +91,7 @@ class BlindAgent : public ::testing::Test {
   }
 
   std::unique_ptr<Fleet> fleet_;
-  std::promise<agent::Agent*> made_;
-  std::thread thread_;
-  agent::Agent* agent_ = nullptr;  // the thread's
+  std::unique_ptr<AgentInProcess> agent_;
 };
 
 TEST_F(BlindAgent, WhoAsksForAProofIsToldWhichPartIsBlindAndWhy) {

@@ -285,5 +285,39 @@ TEST_F(NamesTest, ISO4_OtherResolversAreAskedForTheControllersNamesWhenTheHostHa
   EXPECT_EQ(agent_->Receipt().containment(), v1::CONTAINMENT_CONTAINED);
 }
 
+// What the profile allows by names works only with a guard that answers, and an address that is not stopped.
+TEST_F(NamesTest, ISO7_TheReceiptShowsThatTheGuardAnswersAndWhatItOpenedPasses) {
+  SetNames({kPms});
+  const auto shows = [&](const std::string& name, const std::string& remote, v1::Probe::Outcome outcome) {
+    return agent_->SoonReceipt([&](const v1::Receipt& receipt) {
+      return std::ranges::any_of(receipt.probes(), [&](const v1::Probe& probe) {
+        return probe.name() == name && probe.remote() == remote && probe.outcome() == outcome;
+      });
+    });
+  };
+  const auto prove = [&] {
+    return agent_->Do([](agent::Isolation& isolation) { return isolation.Prove(); });
+  };
+  agent_->Pass(1);
+  EXPECT_TRUE(shows("dns guard", "", v1::Probe::OUTCOME_PASSED));
+  EXPECT_TRUE(shows("tcp4 allowed", "10.9.0.2:443", v1::Probe::OUTCOME_PASSED));
+  EXPECT_TRUE(shows("tcp6 allowed", "[fd09::2]:443", v1::Probe::OUTCOME_PASSED));
+  EXPECT_EQ(agent_->Receipt().reasons_size(), 0) << agent_->Receipt().ShortDebugString();
+
+  // Past the redirect its port is the guard's own.
+  host_.Run({"nft",
+             "add table inet others; add chain inet others in { type filter hook input priority 0; };"
+             "add rule inet others in iifname lo udp dport 900-1011 drop"});
+  EXPECT_TRUE(prove().ok()) << "it is closed all the same";
+  EXPECT_TRUE(shows("dns guard", "", v1::Probe::OUTCOME_NO_ANSWER));
+  const v1::Receipt receipt = agent_->Receipt();
+  EXPECT_EQ(receipt.containment(), v1::CONTAINMENT_CONTAINED);
+  ASSERT_EQ(receipt.reasons_size(), 1) << receipt.ShortDebugString();
+  EXPECT_TRUE(receipt.reasons(0).starts_with("the DNS guard does not answer")) << receipt.reasons(0);
+  host_.Run({"nft", "delete table inet others"});
+  EXPECT_TRUE(prove().ok());
+  EXPECT_TRUE(shows("dns guard", "", v1::Probe::OUTCOME_PASSED));
+}
+
 }  // namespace
 }  // namespace cordon::testing

@@ -52,6 +52,30 @@ TEST_F(ReceiptsTest, ISO7_AreSignedByTheHostAndCarryProbesOfBothDirections) {
   EXPECT_EQ(receipt.at("containment"), "contained") << boost::json::serialize(receipt);
 }
 
+// To the peer, where nobody listens: what counts is this host's own rules.
+TEST_F(ReceiptsTest, ISO7_TheOperatorReadsWhichAllowedDestinationTheHostStops) {
+  const std::string name(Host().at("host").as_string());
+  std::ofstream(fleet_.Folder("clinic.toml"))
+      << "name = \"clinic\"\n[[allow]]\ncomment = \"the practice system\"\ndirection = \"out\"\n"
+         "protocol = \"tcp\"\nnetworks = [\"10.77.0.66\"]\nports = [443]\n";
+  fleet_.Ctl({"isolate", name, "--level", "essential", "--profile", fleet_.Folder("clinic.toml").string(),
+              "--fallback", "hold", "--reason", "a drill", "--yes", "--wait"});
+  EXPECT_TRUE(Becomes("tcp4 allowed", "passed")) << "the positive control";
+  fleet_.Host().Run(
+      {"nft",
+       "add table inet others; add chain inet others out { type filter hook output priority 0; };"
+       "add rule inet others out ip daddr 10.77.0.66 drop"});
+  const std::string status =
+      RunCommand({Fleet::Program("cordon-agent"), "status", "--config", fleet_.Folder("agent.toml").string()})
+          .output;
+  EXPECT_NE(status.find("essential, contained"), std::string::npos) << status;
+  EXPECT_NE(status.find("profile rule 1 (the practice system) allows 10.77.0.66:443"), std::string::npos)
+      << status;
+  // The canary tells the controller without being asked.
+  EXPECT_TRUE(Becomes("tcp4 allowed", "blocked")) << boost::json::serialize(Host());
+  EXPECT_EQ(Host().at("receipt").as_object().at("containment"), "contained");
+}
+
 TEST_F(ReceiptsTest, ISO6_TheOperatorReadsWhoChangedTheRules) {
   const std::string name(Host().at("host").as_string());
   fleet_.Ctl({"isolate", name, "--level", "controller-only", "--fallback", "hold", "--reason", "a drill",

@@ -134,5 +134,30 @@ TEST(Frames, HaveRightChecksums) {
   EXPECT_EQ(InternetChecksum(frame.substr(14, 20)), 0);
 }
 
+// Whoever receives a dud sums it and drops it: neither right nor 0, which over UDP is "not summed".
+TEST(Frames, ISO7_OfDudsHaveAChecksumThatIsWrongAndNotMissing) {
+  struct Kind {
+    FlowProtocol protocol;
+    uint8_t number;
+    size_t checksum_at;
+    size_t size;
+  };
+  const std::string addresses("\xc0\x00\x02\x01\xc0\x00\x02\xfe", 8);
+  for (const Kind& kind : {Kind{FlowProtocol::kTcp, 6, 16, 20}, Kind{FlowProtocol::kUdp, 17, 6, 14},
+                           Kind{FlowProtocol::kIcmpEcho, 1, 2, 14}}) {
+    for (uint32_t port = 1; port < 65'536; ++port) {
+      const std::string dud = MakeDud(kind.protocol, boost::asio::ip::make_address("192.0.2.1"), 40'009,
+                                      testing::At("192.0.2.254", static_cast<uint16_t>(port)));
+      ASSERT_EQ(dud.size(), kind.size);
+      const std::string pseudo = addresses + std::string(3, '\0') + static_cast<char>(dud.size()) +
+                                 std::string(3, '\0') + static_cast<char>(kind.number);
+      ASSERT_NE(InternetChecksum(kind.number == 1 ? dud : pseudo + dud), 0) << port;
+      ASSERT_NE(dud.substr(kind.checksum_at, 2), std::string(2, '\0')) << port;
+      if (kind.number == 1) break;
+      ASSERT_EQ(static_cast<uint8_t>(dud[2]) * 256U + static_cast<uint8_t>(dud[3]), port);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace cordon::platform

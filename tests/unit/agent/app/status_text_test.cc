@@ -27,6 +27,11 @@ v1::GetStatusResponse Isolated() {
        {v1::Probe::OUTCOME_BLOCKED, v1::Probe::OUTCOME_BLOCKED, v1::Probe::OUTCOME_PASSED}) {
     receipt->add_probes()->set_outcome(outcome);
   }
+  for (const auto outcome : {v1::Probe::OUTCOME_PASSED, v1::Probe::OUTCOME_BLOCKED}) {
+    v1::Probe* const allowed = receipt->add_probes();
+    allowed->set_outcome(outcome);
+    allowed->set_expected_open(true);
+  }
   receipt->set_lease_remaining_nanos(3'600 * kNanosPerSecond);
   v1::PartHealth* part = status.mutable_health()->add_parts();
   part->set_part("cordon.process");
@@ -46,7 +51,8 @@ TEST(StatusText, SaysFirstHowClosedTheHostIsAndWhy) {
             "  because     eth1 has no egress hook\n"
             "  profile     clinic\n"
             "  ends in     1h\n"
-            "  probes      2 blocked, 1 passed\n"
+            "  forbidden   2 blocked, 1 passed\n"
+            "  allowed     1 blocked, 1 passed\n"
             "controller    NOT connected to 10.0.0.1:8443, for 1m30s\n"
             "  because     no answer to a heartbeat for 15s\n"
             "parts         see below\n"

@@ -359,6 +359,60 @@ TEST_F(IsolationTest, TheCanaryIsNeverAPacketThatTheProfileAllows) {
   }
 }
 
+TEST_F(IsolationTest, ISO7_AHostThatStopsWhatItsProfileAllowsIsContainedAndSaysSo) {
+  auto action = WithRule(Isolate(v1::LEVEL_ESSENTIAL), v1::DIRECTION_OUT, v1::TRANSPORT_PROTOCOL_TCP,
+                         {"10.2.0.7", "10.2.0.8"}, 443);
+  action.mutable_profile()->mutable_allow(0)->set_comment("the practice system");
+  ASSERT_TRUE(isolation_->Set(action, "order-1", 1).ok());
+  EXPECT_TRUE(receipts_.back().reasons().empty()) << "the positive control";
+  EXPECT_TRUE(isolation_->Prove().ok());
+  ASSERT_EQ(receipts_.size(), 1U);
+
+  escape_.Stop(At("10.2.0.8", 443));
+  EXPECT_TRUE(isolation_->Prove().ok()) << "what was ordered is in force";
+  ASSERT_EQ(receipts_.size(), 2U) << "the controller is told as well";
+  EXPECT_TRUE(isolation_->Prove().ok());
+  ASSERT_EQ(receipts_.size(), 2U) << "once";
+  const v1::Receipt receipt = receipts_.back();
+  EXPECT_EQ(receipt.containment(), v1::CONTAINMENT_CONTAINED);
+  ASSERT_EQ(receipt.reasons_size(), 1);
+  EXPECT_TRUE(receipt.reasons(0).starts_with("profile rule 1 (the practice system) allows 10.2.0.8:443"))
+      << receipt.reasons(0);
+  escape_.StopNothing();
+  EXPECT_TRUE(isolation_->Prove().ok());
+  ASSERT_EQ(receipts_.size(), 3U);
+  EXPECT_TRUE(receipts_.back().reasons().empty());
+}
+
+TEST_F(IsolationTest, ISO7_AsksTheGuardAsAProgramDoesAndSaysWhenItIsSilent) {
+  auto action =
+      WithRule(Isolate(v1::LEVEL_ESSENTIAL), v1::DIRECTION_OUT, v1::TRANSPORT_PROTOCOL_TCP, {}, 443);
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  isolation_->Tick();
+  EXPECT_FALSE(names_.GuardIsAsked()) << "there is none";
+  action.mutable_profile()->mutable_allow(0)->add_names("pms.example.vet");
+  ASSERT_TRUE(isolation_->Set(action, "order-2", 2).ok());
+  isolation_->Tick();
+  ASSERT_TRUE(names_.GuardIsAsked());
+  names_.GuardSays(absl::OkStatus());
+  EXPECT_TRUE(isolation_->ReadReceipt().reasons().empty());
+  EXPECT_EQ(isolation_->ReadReceipt().probes(0).name(), "dns guard");
+  const size_t told = receipts_.size();
+
+  isolation_->Tick();
+  EXPECT_FALSE(names_.GuardIsAsked()) << "with every proof, not with every tick";
+  EXPECT_TRUE(isolation_->Prove().ok());
+  ASSERT_TRUE(names_.GuardIsAsked());
+  names_.GuardSays(absl::DeadlineExceededError("no answer"));
+  ASSERT_EQ(receipts_.size(), told + 1);
+  EXPECT_EQ(receipts_.back().containment(), v1::CONTAINMENT_CONTAINED);
+  ASSERT_EQ(receipts_.back().reasons_size(), 1);
+  EXPECT_NE(receipts_.back().reasons(0).find("the DNS guard does not answer"), std::string::npos);
+  EXPECT_TRUE(isolation_->Prove().ok());
+  names_.GuardSays(absl::DeadlineExceededError("no answer"));
+  EXPECT_EQ(receipts_.size(), told + 1) << "told once";
+}
+
 TEST_F(IsolationTest, ISO6_NamesWhoChangedTheRulesAndPutsThemRight) {
   ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
   FakeProcessDirectory processes;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "tests/fakes/fake_probes.h"
 #include "tests/support/policies.h"
@@ -96,6 +97,64 @@ TEST_F(Board, AnInboundPacketThatTheProfileAllowsIsNoLeak) {
   EXPECT_EQ(Inbound(open, Outcome::kArrived), v1::Probe::OUTCOME_PASSED);
   EXPECT_EQ(Inbound(open, Outcome::kArrived, FlowProtocol::kUdp), v1::Probe::OUTCOME_PASSED);
   EXPECT_TRUE(board_.Leaks().empty());
+}
+
+// Of the clinic's policy, 13 destinations.
+TEST_F(Board, ISO7_TellsWhichAllowedDestinationIsStoppedUntilItPasses) {
+  v1::Profile profile;
+  profile.add_allow()->set_comment("the practice system");
+  board_.TryAllowed(essential_);
+  EXPECT_EQ(board_.Results().size(), agent::kMostAllowedProbes);
+  EXPECT_TRUE(board_.Stopped(profile).empty()) << "the positive control";
+  EXPECT_FALSE(board_.StopsAllowed());
+
+  escape_.Stop(At("203.0.113.10", 443));
+  for (int receipt = 0; receipt < 5 && !board_.StopsAllowed(); ++receipt) board_.TryAllowed(essential_);
+  board_.TryAllowed(essential_);  // from now on it is the first
+  for (int receipt = 0; receipt < 5; ++receipt, board_.TryAllowed(essential_)) {
+    ASSERT_EQ(board_.Stopped(profile).size(), 1U) << "it is tried each time";
+    EXPECT_EQ(
+        board_.Stopped(profile)[0],
+        "profile rule 1 (the practice system) allows 203.0.113.10:443 (tcp4 allowed), and a rule of this "
+        "host stops it: look for another firewall on it");
+    EXPECT_TRUE(board_.StopsAllowed());
+    EXPECT_EQ(board_.Results()[0].rule(), 1U);
+    EXPECT_TRUE(board_.Results()[0].expected_open());
+    EXPECT_LE(board_.Results().size(), agent::kMostAllowedProbes);
+  }
+  EXPECT_TRUE(board_.Leaks().empty());
+  EXPECT_TRUE(board_.Doubts().empty());
+  escape_.StopNothing();
+  board_.TryAllowed(essential_);
+  EXPECT_TRUE(board_.Stopped(profile).empty());
+}
+
+TEST_F(Board, WhatIsStoppedEverywhereLeavesRoomForTheRest) {
+  std::set<Endpoint> all;
+  for (const auto& probe : agent::PlanAllowed(essential_, 0, 100).probes) all.insert(probe.packet.target);
+  std::set<Endpoint> tried;
+  escape_.StopAll();
+  for (int receipt = 0; receipt < 5; ++receipt) {
+    board_.TryAllowed(essential_);
+    for (const agent::AllowedPacket& packet : escape_.TakeAllowed()) tried.insert(packet.target);
+  }
+  EXPECT_TRUE(std::includes(tried.begin(), tried.end(), all.begin(), all.end()));
+}
+
+TEST_F(Board, AGuardThatDoesNotAnswerIsToldOnce) {
+  platform::FilterPolicy policy = essential_;
+  policy.dns = platform::DnsRedirect{.guard_port = 1011, .resolvers = {}};
+  EXPECT_FALSE(board_.SetGuard(absl::OkStatus())) << "no news";
+  EXPECT_EQ(board_.Results().back().name(), "dns guard");
+  EXPECT_TRUE(board_.Stopped({}).empty());
+  EXPECT_TRUE(board_.SetGuard(absl::DeadlineExceededError("no answer")));
+  EXPECT_FALSE(board_.SetGuard(absl::DeadlineExceededError("no answer"))) << "no news";
+  ASSERT_EQ(board_.Stopped({}).size(), 1U);
+  EXPECT_NE(board_.Stopped({})[0].find("no answer"), std::string::npos);
+  EXPECT_TRUE(board_.Doubts().empty()) << "told once";
+  EXPECT_TRUE(board_.SetGuard(absl::OkStatus()));
+  board_.TryAllowed(essential_);  // without a guard
+  EXPECT_TRUE(std::ranges::none_of(board_.Results(), [](const auto& p) { return p.name() == "dns guard"; }));
 }
 
 TEST_F(Board, WhatWasShownOfAnEarlierStateIsForgotten) {
