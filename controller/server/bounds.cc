@@ -25,6 +25,8 @@ constexpr size_t kMaxRehearsalBytes = 3 * 1024 * 1024;
 constexpr int kMaxForecastFlows = 5'000;
 constexpr uint64_t kMaxEventLimit = 100'000;
 constexpr int kMaxTargetParts = 1'000;
+constexpr uint32_t kMaxAuditLimit = 1'000;
+constexpr size_t kMaxActionPrefix = 64;
 constexpr int kMaxLabels = 64;
 constexpr uint32_t kMaxUses = 100'000;
 constexpr int64_t kMinEnrollment = 60 * kNanosPerSecond;
@@ -151,3 +153,14 @@ absl::Status CheckQueryEvents(const v1::QueryEventsRequest& request) {
 }
 
 }  // namespace cordon::controller
+absl::Status CheckListAudit(const v1::ListAuditRequest& request) {
+  CORDON_RETURN_IF_ERROR(CheckRange<uint32_t>("limit", request.limit(), 0, kMaxAuditLimit));
+  if (!request.host_id().empty()) CORDON_RETURN_IF_ERROR(CheckId("host_id", request.host_id()));
+  const std::string& prefix = request.action_prefix();
+  if (prefix.size() > kMaxActionPrefix ||
+      prefix.find_first_not_of("abcdefghijklmnopqrstuvwxyz._") != std::string::npos) {
+    return absl::InvalidArgumentError("action_prefix is not at most 64 characters of [a-z._]");
+  }
+  return absl::OkStatus();
+}
+
