@@ -138,6 +138,7 @@ void AddAudit(CLI::App* app, Command* chosen) {
       audit->add_subcommand("export", "Write the controller's log to FILE, and check it");
   exporting->add_option("FILE", *copy, "File to write, one JSON object per line")->required();
   exporting->callback([=] { *chosen = [=](Tool& tool) { return VerifyOnline(tool, *copy); }; });
+  AddAuditList(audit, chosen);
 }
 
 }  // namespace cordon::ctl

@@ -17,6 +17,8 @@ namespace {
 
 constexpr int kKeepaliveMillis = 10'000;
 constexpr int kKeepaliveTimeoutMillis = 5'000;
+// Who waits for a controller that restarts is not to wait for two minutes more, as gRPC would let them.
+constexpr int kMostBackoffMillis = 3'000;
 // Lists of orders hold whole profiles; the controller is checked by its certificate before it can send
 // anything.
 constexpr int kMaxReceiveBytes = 256 * 1024 * 1024;
@@ -72,6 +74,7 @@ Client::Client(v1::OperatorIdentity identity, std::string address)
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMillis);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMostBackoffMillis);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   const TlsIdentity tls{identity_.ca_pem(), identity_.certificate_pem(), identity_.key_pem()};

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "controller/cordonctl/interrupt.h"
 #include "controller/cordonctl/trust_pin.h"
 #include "cordon/v1/operator.grpc.pb.h"
 
@@ -45,14 +46,16 @@ class Client {
     return response;
   }
 
-  // Calls `on_message` for each message until the stream ends, the time passes (DEADLINE_EXCEEDED) or it
-  // returns false (OK). No time-out without a value.
+  // Calls `on_message` for each message until the stream ends, the time passes (DEADLINE_EXCEEDED), it
+  // returns false (OK), or `interrupt` is asked (CANCELLED). No time-out without a value.
   template <typename Request, typename Response>
   absl::Status Read(std::unique_ptr<grpc::ClientReader<Response>> (Stub::*method)(grpc::ClientContext*,
                                                                                   const Request&),
                     const Request& request, std::chrono::nanoseconds timeout,
-                    const std::function<bool(const Response&)>& on_message) const {
+                    const std::function<bool(const Response&)>& on_message,
+                    Interrupt* interrupt = nullptr) const {
     grpc::ClientContext context;
+    const Interrupt::Watched watched(interrupt, context);
     if (timeout.count() > 0) {
       context.set_deadline(std::chrono::system_clock::now() +
                            std::chrono::duration_cast<std::chrono::microseconds>(timeout));

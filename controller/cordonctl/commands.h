@@ -25,6 +25,9 @@ void AddHealth(CLI::App* app, Command* chosen);
 void AddAudit(CLI::App* app, Command* chosen);
 void AddUnlockCode(CLI::App* app, Command* chosen);
 
+// audit list (audit_list.cc).
+void AddAuditList(CLI::App* audit, Command* chosen);
+
 // hosts keysheet: the hosts' public unlock keys, for unlock codes without a controller (unlock_code.cc).
 absl::StatusOr<ExitCode> PrintKeySheet(Tool& tool);
 

@@ -8,6 +8,7 @@
 #include "common/base/text.h"
 #include "controller/cordonctl/commands.h"
 #include "controller/cordonctl/event_text.h"
+#include "controller/cordonctl/follow_events.h"
 #include "controller/cordonctl/since.h"
 #include "controller/cordonctl/target.h"
 #include "controller/export/ocsf.h"
@@ -60,8 +61,18 @@ absl::StatusOr<ExitCode> Events(Tool& tool, const EventsOptions& options) {
   if (!options.since.empty()) {  // bad usage is told before anybody is asked
     CORDON_RETURN_IF_ERROR(ParseSince(options.since, tool.Now()).status());
   }
+  Interrupt interrupt;
+  std::unique_ptr<void, void (*)(void*)> watching(nullptr, [](void* /*nothing*/) {});
+  if (options.follow && tool.World().on_stop) {  // before gRPC has threads
+    watching = tool.World().on_stop([&interrupt] { interrupt.Ask(); });
+  }
   CORDON_ASSIGN_OR_RETURN(const Client* const client, tool.Controller());
   CORDON_ASSIGN_OR_RETURN(const v1::QueryEventsRequest request, BuildRequest(options, tool, *client));
+  if (options.follow) {
+    CORDON_RETURN_IF_ERROR(FollowEvents(tool, *client, request, interrupt,
+                                        [&](const v1::QueryEventsResponse& event) { Show(tool, event); }));
+    return ExitCode::kDone;
+  }
   CORDON_RETURN_IF_ERROR((client->Read<v1::QueryEventsRequest, v1::QueryEventsResponse>(
       &Client::Stub::QueryEvents, request, std::chrono::nanoseconds(0),
       [&](const v1::QueryEventsResponse& event) {
@@ -92,7 +103,8 @@ void AddEvents(CLI::App* app, Command* chosen) {
   events->add_option("--class", options->classes, "process, file, finding or control; may be given again")
       ->allow_extra_args(false)
       ->check(CLI::IsMember({"process", "file", "finding", "control"}));
-  events->add_flag("--follow", options->follow, "Go on with new ones as they arrive");
+  events->add_flag("--follow", options->follow,
+                   "Go on with new ones as they arrive, through restarts of the controller, until Ctrl-C");
   events->add_option("--limit", options->limit, "Only the newest N, up to 100000");
   events->callback([=] { *chosen = [=](Tool& tool) { return Events(tool, *options); }; });
 }

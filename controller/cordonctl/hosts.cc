@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "common/base/clock.h"
 #include "common/base/status.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
@@ -27,16 +28,36 @@ std::string ContainmentOf(const v1::Host& host, const CheckedReceipt& checked, i
   return StrCat(ContainmentWord(checked), fresh ? "" : " (last known)");
 }
 
+// What the controller itself found about the host, newest first: "session.cloned 3m20s ago".
+std::string NoticesInWords(const v1::Host& host, int64_t now) {
+  std::string text;
+  for (const v1::HostNotice& notice : host.notices()) {
+    StrAppend(&text, text.empty() ? "" : ", ", notice.kind(), " ", Ago(notice.time_unix_nanos(), now));
+  }
+  return text;
+}
+
+// Whole sentences for a day; `audit list` has them for longer.
+void AddNotices(const v1::Host& host, int64_t now, Table* table) {
+  constexpr int64_t kDayNanos = 24 * 3600 * kNanosPerSecond;
+  for (const v1::HostNotice& notice : host.notices()) {
+    if (now - notice.time_unix_nanos() > kDayNanos) continue;
+    table->AddNote(StrCat(notice.kind(), " ", Ago(notice.time_unix_nanos(), now), ": ", notice.text()));
+  }
+}
+
 void ShowTable(const Tool& tool, const std::vector<v1::Host>& hosts, const std::string& ca_pem) {
-  Table table({"HOST", "SITE", "STATE", "LEVEL", "CONTAINMENT", "SEEN", "LABELS", "ID"});
+  Table table({"HOST", "SITE", "STATE", "LEVEL", "CONTAINMENT", "SEEN", "NOTICES", "LABELS", "ID"});
   for (const v1::Host& host : hosts) {
     CheckedReceipt checked;
     if (host.has_receipt()) checked = CheckReceipt(host.receipt(), host, ca_pem);
     table.Add({host.facts().host_name(), host.site(), WordOf(host.state()),
                host.has_receipt() ? LevelWord(checked) : "",
                host.has_receipt() ? ContainmentOf(host, checked, tool.Now()) : "",
-               Ago(host.last_seen_unix_nanos(), tool.Now()), LabelsInWords(host), host.host_id()});
+               Ago(host.last_seen_unix_nanos(), tool.Now()), NoticesInWords(host, tool.Now()),
+               LabelsInWords(host), host.host_id()});
     for (const std::string& note : checked.notes) table.AddNote(note);
+    AddNotices(host, tool.Now(), &table);
   }
   tool.Print(table.Text());
 }

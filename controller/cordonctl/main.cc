@@ -7,6 +7,7 @@
 #include "common/base/status.h"
 #include "common/rpc/tls.h"
 #include "controller/cordonctl/run.h"
+#include "platform/api/system.h"
 #include "platform/api/terminal.h"
 
 namespace {
@@ -35,6 +36,7 @@ int main(int argc, char** argv) {
       .getenv = [](const char* name) -> const char* { return std::getenv(name); },
       .now_unix_nanos = cordon::WallNowNanos,
       .ask_secret = cordon::platform::AskSecret,
+      .on_stop = cordon::platform::OnStopRequest,
   };
   return cordon::ctl::Run({argv + 1, argv + argc}, environment);
 }

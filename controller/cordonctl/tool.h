@@ -41,6 +41,9 @@ struct Environment {
   std::function<const char*(const char*)> getenv;
   std::function<int64_t()> now_unix_nanos;
   controller::AskSecret ask_secret = {};  // empty: nobody to ask
+  // Calls `stop` from another thread when the program is asked to end (Ctrl-C), while what it returns lives;
+  // to be called before other threads start. Empty: the system ends the program.
+  std::function<std::unique_ptr<void, void (*)(void*)>(std::function<void()> stop)> on_stop = {};
 };
 
 struct GlobalOptions {

@@ -5,12 +5,14 @@
 #include <boost/json/serialize.hpp>
 #include <charconv>
 #include <chrono>
+#include <string_view>
 #include <utility>
 
 #include "common/base/clock.h"
 #include "common/base/status.h"
 #include "common/base/strings.h"
 #include "controller/export/ocsf.h"
+#include "controller/store/host_notice.h"
 #include "platform/api/files.h"
 
 namespace cordon::controller {
@@ -21,37 +23,52 @@ constexpr size_t kBytesPerWrite = 4 * 1024 * 1024;
 constexpr int64_t kBatchesPerPass = 64;  // how far it came is saved after each: a crash repeats no more
 constexpr int64_t kLookEveryNanos = kNanosPerSecond;
 constexpr int64_t kLongestWaitNanos = 60 * kNanosPerSecond;
-constexpr size_t kMaxPositionBytes = 32;
+constexpr size_t kMaxPositionBytes = 64;
 
-absl::StatusOr<int64_t> ReadPosition(const std::filesystem::path& file) {
+// A number and its newline from the front of `text`. False: there is none.
+template <typename Number>
+bool TakeLine(std::string_view* text, Number* number) {
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), *number);
+  const auto used = static_cast<size_t>(end - text->data());
+  if (error != std::errc() || used == text->size() || *end != '\n') return false;
+  text->remove_prefix(used + 1);
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<Exporter::Progress> Exporter::ReadProgress(const std::filesystem::path& file) {
+  Progress progress;
   const absl::StatusOr<std::string> text = platform::ReadFileBounded(file, kMaxPositionBytes);
-  if (absl::IsNotFound(text.status())) return 0;
+  if (absl::IsNotFound(text.status())) return progress;
   if (!text.ok()) return text.status();
-  int64_t position = -1;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), position);
-  if (error == std::errc() && position >= 0 && *end == '\n') return position;
+  std::string_view left = *text;
+  // A file of an older version has one line: it has told no notices yet.
+  if (TakeLine(&left, &progress.position) && progress.position >= 0 &&
+      (left.empty() || (TakeLine(&left, &progress.audit_index) && left.empty()))) {
+    return progress;
+  }
   return absl::DataLossError(
       StrCat(file.string(), " is damaged: it holds how far the export came. Remove it, and the export ",
              "begins at the first event; readers know repeats by metadata.uid"));
 }
 
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<Exporter>> Exporter::Start(Store& store, std::unique_ptr<ExportSink> sink,
                                                           std::filesystem::path position_file,
                                                           std::string product_version) {
-  CORDON_ASSIGN_OR_RETURN(const int64_t position, ReadPosition(position_file));
+  CORDON_ASSIGN_OR_RETURN(const Progress progress, ReadProgress(position_file));
   return std::unique_ptr<Exporter>(
-      new Exporter(store, std::move(sink), std::move(position_file), std::move(product_version), position));
+      new Exporter(store, std::move(sink), std::move(position_file), std::move(product_version), progress));
 }
 
 Exporter::Exporter(Store& store, std::unique_ptr<ExportSink> sink, std::filesystem::path position_file,
-                   std::string product_version, int64_t position)
+                   std::string product_version, const Progress& progress)
     : store_(store),
       sink_(std::move(sink)),
       position_file_(std::move(position_file)),
       product_version_(std::move(product_version)),
-      position_(position),
+      position_(progress.position),
+      audit_index_(progress.audit_index),
       thread_([this] { Run(); }) {}
 
 void Exporter::Stop() {
@@ -79,13 +96,15 @@ void Exporter::Run() {
 }
 
 absl::Status Exporter::CarryOn() {
+  const absl::Status notices = CarryNotices();  // first: they are few, and events may be many
+  if (!notices.ok()) DropLines();               // an audit log that cannot be read holds up no events
   CORDON_RETURN_IF_ERROR(BeginAgainIfSetBack());
   int64_t before = -1;
   while (position_ != before) {
     before = position_;
     CORDON_RETURN_IF_ERROR(CarrySome());
   }
-  return absl::OkStatus();
+  return notices;
 }
 
 // A store that was put back from a backup numbers anew what comes: its events are told again rather than
@@ -109,18 +128,59 @@ absl::Status Exporter::CarrySome() {
   query.until_position = position_ + kBatchesPerPass;
   CORDON_ASSIGN_OR_RETURN(const int64_t end,
                           store_.EventsAfter(position_, query, [&](v1::QueryEventsResponse&& event) {
-                            lines_.push_back(boost::json::serialize(ToOcsf(event, product_version_)));
-                            bytes_ += lines_.back().size();
-                            if (lines_.size() < kLinesPerWrite && bytes_ < kBytesPerWrite) return true;
-                            status = Flush();
+                            status = Add(ToOcsf(event, product_version_));
+                            if (!lines_.empty()) return status.ok();
                             stopped = Stopping();
                             return status.ok() && !stopped;
                           }));
   if (status.ok() && !stopped) status = Flush();
   if (!status.ok() || stopped || end == position_) return status;
-  CORDON_RETURN_IF_ERROR(
-      platform::WriteFileDurably(position_file_, StrCat(end, "\n"), platform::FileAccess::kOwnerOnly));
-  position_ = end;
+  return Save(end, audit_index_);
+}
+
+// The audit log's entries are looked at once each; most of them are no notices.
+absl::Status Exporter::CarryNotices() {
+  absl::Status status;
+  uint64_t last = 0;
+  bool told = false;
+  CORDON_RETURN_IF_ERROR(store_.ReadAudit(std::max<uint64_t>(audit_index_, 1), [&](v1::AuditEntry&& entry) {
+    if (entry.index() > audit_index_ && IsHostNotice(entry.action())) {
+      status = AddNotice(entry);
+      told = true;
+    }
+    if (status.ok()) last = entry.index();
+    return status.ok() && !Stopping();
+  }));
+  CORDON_RETURN_IF_ERROR(status);
+  CORDON_RETURN_IF_ERROR(Flush());
+  if (last == 0 && audit_index_ > 0) {
+    spdlog::warn(
+        "export: the audit log ends before entry {}: it was set back, so what was found about hosts is "
+        "told to {} from its beginning again",
+        audit_index_, sink_->Name());
+  }
+  if (told) return Save(position_, last);
+  audit_index_ = last;  // not worth a write: the next run looks at the same entries again
+  return absl::OkStatus();
+}
+
+absl::Status Exporter::AddNotice(const v1::AuditEntry& entry) {
+  const absl::StatusOr<HostRecord> host = store_.GetHost(entry.subject());
+  if (!host.ok() && !absl::IsNotFound(host.status())) return host.status();
+  return Add(NoticeToOcsf(entry, host.ok() ? host->facts.host_name() : "", product_version_));
+}
+
+absl::Status Exporter::Add(const boost::json::object& line) {
+  lines_.push_back(boost::json::serialize(line));
+  bytes_ += lines_.back().size();
+  return lines_.size() < kLinesPerWrite && bytes_ < kBytesPerWrite ? absl::OkStatus() : Flush();
+}
+
+absl::Status Exporter::Save(int64_t position, uint64_t audit_index) {
+  CORDON_RETURN_IF_ERROR(platform::WriteFileDurably(position_file_, StrCat(position, "\n", audit_index, "\n"),
+                                                    platform::FileAccess::kOwnerOnly));
+  position_ = position;
+  audit_index_ = audit_index;
   return absl::OkStatus();
 }
 

@@ -258,10 +258,6 @@ Line LineFor(const v1::QueryEventsResponse& event) {
   return Lifecycle(kOther, "Unknown to this version");
 }
 
-Category CategoryOf(Class of) {
-  return static_cast<Category>(static_cast<int>(of) / 1000);
-}
-
 // The field of event.proto by its own name: nothing of the event is left out of the line.
 object Unmapped(const v1::QueryEventsResponse& event) {
   object all = ToJson(event.event());
@@ -273,26 +269,10 @@ object Unmapped(const v1::QueryEventsResponse& event) {
 }  // namespace
 
 object ToOcsf(const v1::QueryEventsResponse& event, std::string_view product_version) {
-  Line line = LineFor(event);
-  const int class_uid = static_cast<int>(line.of);
-  object out = std::move(line.attributes);
-  out["class_uid"] = class_uid;
-  out["category_uid"] = static_cast<int>(CategoryOf(line.of));
-  out["activity_id"] = line.activity;
-  out["type_uid"] = class_uid * 100 + line.activity;
-  if (!line.activity_name.empty()) out["activity_name"] = line.activity_name;
-  out["severity_id"] = static_cast<int>(line.severity);
-  if (line.status != 0) out["status_id"] = line.status;
-  out["time"] = Millis(event.time_unix_nanos());
-  out["metadata"] = object{
-      {"version", kOcsfVersion},
-      {"uid", StrCat(event.host_id(), "/", event.sequence())},
-      {"sequence", event.sequence()},
-      {"profiles", array{"host"}},
-      {"product", object{{"name", "Cordon"}, {"vendor_name", "Cordon"}, {"version", product_version}}}};
-  out["device"] = object{{"uid", event.host_id()}, {"hostname", event.host_name()}, {"type_id", 0}};
-  out["unmapped"] = Unmapped(event);
-  return out;
+  return WriteLine(LineFor(event), event.time_unix_nanos(),
+                   {{"uid", StrCat(event.host_id(), "/", event.sequence())}, {"sequence", event.sequence()}},
+                   {{"uid", event.host_id()}, {"hostname", event.host_name()}}, Unmapped(event),
+                   product_version);
 }
 
 }  // namespace cordon::controller

@@ -31,4 +31,9 @@ inline constexpr std::string_view kOcsfVersion = "1.8.0";
 // know.
 boost::json::object ToOcsf(const v1::QueryEventsResponse& event, std::string_view product_version);
 
+// What the controller found about a host (controller/store/host_notice.h), as a finding. `entry`: of the
+// audit log, whose hash is metadata.uid; its subject is the host's id.
+boost::json::object NoticeToOcsf(const v1::AuditEntry& entry, std::string_view host_name,
+                                 std::string_view product_version);
+
 }  // namespace cordon::controller

@@ -42,6 +42,11 @@ struct Line {
   object attributes;
 };
 
+// The whole object: `line` with what every class has. `metadata` and `device` hold what the caller knows of
+// them.
+object WriteLine(Line line, int64_t time_unix_nanos, object metadata, object device, object unmapped,
+                 std::string_view product_version);
+
 int64_t Millis(int64_t nanos);
 std::string_view BaseName(std::string_view path);
 object ProgramFile(const std::string& executable);

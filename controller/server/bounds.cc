@@ -1,5 +1,6 @@
 #include "controller/server/bounds.h"
 
+#include <limits>
 #include <string_view>
 
 #include "common/base/clock.h"
@@ -24,6 +25,8 @@ constexpr int kMaxParts = 64;
 constexpr size_t kMaxRehearsalBytes = 3 * 1024 * 1024;
 constexpr int kMaxForecastFlows = 5'000;
 constexpr uint64_t kMaxEventLimit = 100'000;
+constexpr uint32_t kMaxAuditLimit = 1'000;
+constexpr size_t kMaxActionPrefix = 64;
 constexpr int kMaxTargetParts = 1'000;
 constexpr int kMaxLabels = 64;
 constexpr uint32_t kMaxUses = 100'000;
@@ -147,7 +150,26 @@ absl::Status CheckQueryEvents(const v1::QueryEventsRequest& request) {
   if (request.until_unix_nanos() != 0 && request.until_unix_nanos() <= request.since_unix_nanos()) {
     return absl::InvalidArgumentError("until_unix_nanos is not after since_unix_nanos");
   }
+  if (!request.follow() && (request.places() || request.has_after() || request.history_position() != 0)) {
+    return absl::InvalidArgumentError("places, after and history_position are for follow only");
+  }
+  constexpr uint64_t kMost = std::numeric_limits<int64_t>::max();
+  CORDON_RETURN_IF_ERROR(CheckRange<uint64_t>("history_position", request.history_position(), 0, kMost));
+  if (request.has_after()) {
+    CORDON_RETURN_IF_ERROR(CheckRange<uint64_t>("after.batch", request.after().batch(), 1, kMost));
+  }
   return CheckSelection(request.target());
+}
+
+absl::Status CheckListAudit(const v1::ListAuditRequest& request) {
+  CORDON_RETURN_IF_ERROR(CheckRange<uint32_t>("limit", request.limit(), 0, kMaxAuditLimit));
+  if (!request.host_id().empty()) CORDON_RETURN_IF_ERROR(CheckId("host_id", request.host_id()));
+  const std::string& prefix = request.action_prefix();
+  if (prefix.size() > kMaxActionPrefix ||
+      prefix.find_first_not_of("abcdefghijklmnopqrstuvwxyz._") != std::string::npos) {
+    return absl::InvalidArgumentError("action_prefix is not at most 64 characters of [a-z._]");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace cordon::controller

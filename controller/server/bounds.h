@@ -22,5 +22,6 @@ absl::Status CheckPollHealth(const v1::PollHealthRequest& request);
 absl::Status CheckRehearse(const v1::RehearseRequest& request);
 absl::Status CheckRehearsalAnswer(const v1::RehearsalAnswer& answer);
 absl::Status CheckQueryEvents(const v1::QueryEventsRequest& request);
+absl::Status CheckListAudit(const v1::ListAuditRequest& request);
 
 }  // namespace cordon::controller

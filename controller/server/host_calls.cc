@@ -12,6 +12,7 @@
 #include "common/wire/order.h"
 #include "controller/server/authorize.h"
 #include "controller/server/bounds.h"
+#include "controller/store/host_notice.h"
 
 namespace cordon::controller {
 namespace {
@@ -165,7 +166,7 @@ void SendPendingOrders(ServerParts& parts, const std::string& host_id, const v1:
 void ServerParts::NameMisbehaviour(const std::string& host_id, const std::string& what) {
   spdlog::warn("host {}: {}", host_id, what);
   workers.Post([this, host_id, what] {
-    const absl::Status noted = store.AppendAudit({"controller", "host.held_back", host_id, what});
+    const absl::Status noted = store.AppendAudit({"controller", std::string(kHeldBack), host_id, what});
     if (!noted.ok()) spdlog::error("cannot note it in the audit log: {}", Message(noted));
   });
 }
@@ -187,7 +188,7 @@ void ReportSecondSession(ServerParts& parts, const std::string& host_id, bool cl
   if (!untold.has_value()) return;
   if (*untold > 0) StrAppend(&what, "; ", *untold, " more like this since it was noted last");
   const absl::Status noted = parts.store.AppendAudit(
-      {StrCat("host/", host_id), cloned ? "session.cloned" : "session.second", host_id, what});
+      {StrCat("host/", host_id), std::string(cloned ? kClonedSession : kSecondSession), host_id, what});
   if (!noted.ok()) spdlog::error("cannot note it in the audit log: {}", Message(noted));
 }
 

@@ -48,6 +48,10 @@ absl::Status GetOrder(ServerParts& parts, const v1::GetOrderRequest& request, v1
 // Tells watchers what an order that has its signatures put out of force, and queues it for its hosts.
 void SendToHosts(ServerParts& parts, const std::string& order_id, const SubmittedOrder& submitted);
 
+// operator_audit.cc
+absl::Status ListAudit(ServerParts& parts, const Identity& caller, const v1::ListAuditRequest& request,
+                       v1::ListAuditResponse* response);
+
 // operator_proposals.cc (AUT-3)
 absl::Status ApproveOrder(ServerParts& parts, const Identity& caller, const v1::ApproveOrderRequest& request,
                           v1::ApproveOrderResponse* response);

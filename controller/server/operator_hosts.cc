@@ -45,6 +45,7 @@ v1::Host ToHost(HostRecord record, const Sessions& sessions) {
   host.set_acknowledged_sequence(record.acknowledged_sequence);
   host.set_certificate_pem(std::move(record.certificate_pem));
   host.set_certificate_not_after_unix_nanos(record.certificate.not_after_unix_nanos);
+  for (v1::HostNotice& notice : record.notices) *host.add_notices() = std::move(notice);
   return host;
 }
 

@@ -139,4 +139,12 @@ grpc::ServerWriteReactor<v1::ExportAuditResponse>* OperatorService::ExportAudit(
   return StartStream<ExportAuditStream>(*context, parts_, CallerOf(*context), request->from_index());
 }
 
+grpc::ServerUnaryReactor* OperatorService::ListAudit(grpc::CallbackServerContext* context,
+                                                     const v1::ListAuditRequest* request,
+                                                     v1::ListAuditResponse* response) {
+  return InWorker(parts_.operators, *context, [this, request, response](const Identity& caller) {
+    return controller::ListAudit(parts_, caller, *request, response);
+  });
+}
+
 }  // namespace cordon::controller

@@ -45,18 +45,38 @@ absl::Status QueryEventsStream::Run() {
   if (request_.follow()) parts_.commits.Subscribe(shared_from_this());
   EventQuery query = QueryOf(request_);
   query.goes_on = [this] { return !Ended(); };
-  CORDON_ASSIGN_OR_RETURN(const int64_t position, parts_.store.NewestPosition());
+  CORDON_ASSIGN_OR_RETURN(const int64_t position, Begin());
+  if (request_.places()) {
+    v1::QueryEventsResponse stands;
+    stands.mutable_place()->set_batch(static_cast<uint64_t>(position));
+    if (!SendWhenRoom(std::move(stands))) return absl::OkStatus();
+  }
+  // The batch of the last event that was seen is looked at again, for those behind it.
+  if (request_.has_after()) return Follow(query, position - 1);
   CORDON_RETURN_IF_ERROR(parts_.store.QueryEvents(
       query, position, [this](v1::QueryEventsResponse&& event) { return SendWhenRoom(std::move(event)); }));
   return request_.follow() ? Follow(query, position) : absl::OkStatus();
 }
 
+absl::StatusOr<int64_t> QueryEventsStream::Begin() {
+  CORDON_ASSIGN_OR_RETURN(const int64_t newest, parts_.store.NewestPosition());
+  const uint64_t asked = request_.has_after() ? request_.after().batch() : request_.history_position();
+  if (asked == 0) return newest;
+  if (std::cmp_less_equal(asked, newest)) return static_cast<int64_t>(asked);
+  return absl::OutOfRangeError(StrCat("the store ends at batch ", newest, ", before batch ", asked,
+                                      " that you have seen: it was put back from an older copy. Ask anew"));
+}
+
 absl::Status QueryEventsStream::Follow(const EventQuery& query, int64_t position) {
+  const v1::EventPlace& after = request_.after();
+  const auto seen = [&](const v1::EventPlace& place) {
+    return place.batch() == after.batch() && place.index() <= after.index();
+  };
   do {
-    CORDON_ASSIGN_OR_RETURN(
-        position, parts_.store.EventsAfter(position, query, [this](v1::QueryEventsResponse&& event) {
-          return SendWhenRoom(std::move(event));
-        }));
+    CORDON_ASSIGN_OR_RETURN(position,
+                            parts_.store.EventsAfter(position, query, [&](v1::QueryEventsResponse&& event) {
+                              return seen(event.place()) || SendWhenRoom(std::move(event));
+                            }));
   } while (WaitUntil([this] { return std::exchange(news_, false); }));
   return absl::OkStatus();
 }

@@ -28,6 +28,8 @@ class QueryEventsStream final
 
  private:
   absl::Status Run();  // in a reader thread, to the end
+  // The batch up to which the history goes, or after which a follow that broke goes on.
+  absl::StatusOr<int64_t> Begin();
   absl::Status Follow(const EventQuery& query, int64_t position);
 
   ServerParts& parts_;

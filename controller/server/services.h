@@ -80,6 +80,9 @@ class OperatorService final : public v1::Operator::CallbackService {
                                                            const v1::RehearseRequest* request) override;
   grpc::ServerWriteReactor<v1::ExportAuditResponse>* ExportAudit(
       grpc::CallbackServerContext* context, const v1::ExportAuditRequest* request) override;
+  grpc::ServerUnaryReactor* ListAudit(grpc::CallbackServerContext* context,
+                                      const v1::ListAuditRequest* request,
+                                      v1::ListAuditResponse* response) override;
 
  private:
   ServerParts& parts_;

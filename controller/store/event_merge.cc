@@ -10,19 +10,21 @@
 namespace cordon::controller {
 namespace {
 
-v1::QueryEventsResponse RowOf(const StoredBatch& stored, uint64_t sequence, int64_t time) {
+v1::QueryEventsResponse RowOf(const StoredBatch& stored, size_t index, int64_t time) {
   v1::QueryEventsResponse row;
   row.set_host_id(stored.host_id);
   row.set_host_name(stored.host_name);
-  row.set_sequence(sequence);
+  row.set_sequence(stored.batch.first_sequence() + index);
   row.set_time_unix_nanos(time);
   row.set_event_class(stored.batch.event_class());
+  row.mutable_place()->set_batch(static_cast<uint64_t>(stored.position));
+  row.mutable_place()->set_index(static_cast<uint32_t>(index));
   return row;
 }
 
 v1::QueryEventsResponse GapOf(const StoredBatch& stored) {
   const v1::Batch& batch = stored.batch;
-  v1::QueryEventsResponse row = RowOf(stored, batch.first_sequence(), stored.first_time_unix_nanos);
+  v1::QueryEventsResponse row = RowOf(stored, 0, stored.first_time_unix_nanos);
   v1::Gap* gap = row.mutable_event()->mutable_gap();
   gap->set_cause(batch.dropped());
   gap->set_event_class(batch.event_class());
@@ -51,8 +53,7 @@ absl::StatusOr<std::vector<v1::QueryEventsResponse>> EventsOf(const StoredBatch&
   for (v1::Event& event : *events->mutable_events()) {
     const int64_t time =
         events->base_time_unix_nanos() + event.time_offset_nanos();  // checked when it was stored
-    v1::QueryEventsResponse& row =
-        rows.emplace_back(RowOf(stored, stored.batch.first_sequence() + rows.size(), time));
+    v1::QueryEventsResponse& row = rows.emplace_back(RowOf(stored, rows.size(), time));
     *row.mutable_event() = std::move(event);
     row.mutable_event()->clear_time_offset_nanos();  // says nothing without its batch
   }

@@ -42,7 +42,20 @@ struct HostRecord {
   CertificateRecord certificate;  // the newest
   std::string certificate_pem;    // that of its last session; empty before the first
   uint64_t acknowledged_sequence = 0;
+  std::vector<v1::HostNotice> notices;  // the newest of each kind, newest first; ListHosts only
   std::string going_dark_order_id;  // the isolation order of which its last word is that it goes dark by it
+};
+
+struct AuditQuery {
+  uint32_t limit = 100;            // 1 to 1,000
+  std::string page_token = {};     // empty: from the newest on
+  std::string host_id = {};        // whose id actor, subject or detail have in them; empty = all
+  std::string action_prefix = {};  // empty = all
+};
+
+struct AuditPage {
+  std::vector<v1::AuditEntry> entries;  // newest first
+  std::string next_page_token;          // empty: that was all
 };
 
 struct HostPage {

@@ -6,7 +6,7 @@
 namespace cordon::controller {
 
 // One element per schema version; only ever appended to.
-inline constexpr std::array<std::string_view, 9> kSchema = {
+inline constexpr std::array<std::string_view, 10> kSchema = {
     R"sql(
 CREATE TABLE fleet(
   one INTEGER PRIMARY KEY CHECK(one = 1),
@@ -183,6 +183,9 @@ CREATE TABLE event_age(
   one INTEGER PRIMARY KEY CHECK(one = 1),
   position INTEGER NOT NULL);      -- what has aged out up to here is out
 INSERT INTO event_age VALUES(1, 0);
-)sql"};
+)sql",
+    // What the controller found about a host, found in O(log n) however long the audit log is
+    // (host_notice.h).
+    "CREATE INDEX audit_about ON audit(subject, action);"};
 
 }  // namespace cordon::controller

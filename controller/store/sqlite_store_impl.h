@@ -85,6 +85,7 @@ class SqliteStore final : public Store {
   absl::Status AppendAudit(const AuditNote& note) override;
   absl::Status ReadAudit(uint64_t from_index,
                          const std::function<bool(v1::AuditEntry&& entry)>& callback) override;
+  absl::StatusOr<AuditPage> ListAudit(const AuditQuery& query) override;
   absl::StatusOr<AuditHead> GetAuditHead() override;
   absl::StatusOr<std::string> AuditRoot(uint64_t size) override;
   absl::StatusOr<std::vector<std::string>> AuditConsistency(uint64_t first, uint64_t size) override;

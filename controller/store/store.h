@@ -210,6 +210,10 @@ class Store {
   virtual absl::Status ReadAudit(uint64_t from_index,
                                  const std::function<bool(v1::AuditEntry&& entry)>& callback) = 0;
 
+  // Newest first, as many as make 8 MiB, looking at no more than 10,000 entries: the page may be short, or
+  // empty, and others follow it all the same. INVALID_ARGUMENT: the page token is not one of ours.
+  virtual absl::StatusOr<AuditPage> ListAudit(const AuditQuery& query) = 0;
+
   // The log's Merkle tree (RFC 9162, over AuditEntry.hash), kept in the transaction of each entry; read in
   // O(log n).
   virtual absl::StatusOr<AuditHead> GetAuditHead() = 0;

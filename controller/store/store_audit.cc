@@ -1,3 +1,7 @@
+#include <charconv>
+#include <limits>
+#include <system_error>
+
 #include "common/base/status.h"
 #include "common/wire/audit_chain.h"
 #include "controller/store/audit_tree.h"
@@ -7,6 +11,11 @@ namespace cordon::controller {
 namespace {
 
 constexpr int kPage = 500;
+constexpr uint32_t kMaxListed = 1'000;
+constexpr int kMostLookedAt = 10'000;
+constexpr size_t kListBytes = size_t{8} * 1024 * 1024;
+constexpr std::string_view kSelectEntry =
+    "SELECT entry_index, time, actor, action, subject, detail, previous_hash, hash FROM audit ";
 // Of each text of an entry: an exported line of four of them, escaped, is within what cordonctl reads.
 constexpr size_t kMaxTextBytes = 8 * 1024;
 constexpr std::string_view kCutMark = " [cut]";
@@ -30,6 +39,24 @@ v1::AuditEntry EntryFrom(const Statement& row) {
   entry.set_previous_hash(std::string(row.Bytes(6)));
   entry.set_hash(std::string(row.Bytes(7)));
   return entry;
+}
+
+bool Wants(const AuditQuery& query, const Statement& row) {
+  if (!row.Bytes(3).starts_with(query.action_prefix)) return false;
+  const auto names_it = [&](int column) {
+    return row.Bytes(column).find(query.host_id) != std::string::npos;
+  };
+  return query.host_id.empty() || names_it(2) || names_it(4) || names_it(5);
+}
+
+// The token of a page is the index of the last entry that was looked at.
+absl::StatusOr<int64_t> BeforeOf(const std::string& page_token) {
+  int64_t before = std::numeric_limits<int64_t>::max();
+  if (page_token.empty()) return before;
+  const char* const end = page_token.data() + page_token.size();
+  const auto [last, error] = std::from_chars(page_token.data(), end, before);
+  if (error == std::errc() && last == end && before > 0) return before;
+  return absl::InvalidArgumentError("page_token is not one of ours");
 }
 
 // The end of the log: index 0 and zeroes while it is empty.
@@ -82,8 +109,7 @@ absl::Status SqliteStore::ReadAudit(uint64_t from_index,
     CORDON_RETURN_IF_ERROR(Read([&](Database& database) -> absl::Status {
       CORDON_ASSIGN_OR_RETURN(
           Statement query,
-          database.Prepare("SELECT entry_index, time, actor, action, subject, detail, previous_hash, hash "
-                           "FROM audit WHERE entry_index >= ? ORDER BY entry_index LIMIT ?"));
+          database.Prepare(StrCat(kSelectEntry, "WHERE entry_index >= ? ORDER BY entry_index LIMIT ?")));
       query.BindUnsigned(1, from_index).Bind(2, kPage);
       while (true) {
         CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
@@ -97,6 +123,33 @@ absl::Status SqliteStore::ReadAudit(uint64_t from_index,
     }
   } while (!page.empty());
   return absl::OkStatus();
+}
+
+absl::StatusOr<AuditPage> SqliteStore::ListAudit(const AuditQuery& query) {
+  if (query.limit == 0 || query.limit > kMaxListed) {
+    return absl::InvalidArgumentError("limit is not 1 to 1,000");
+  }
+  CORDON_ASSIGN_OR_RETURN(int64_t before, BeforeOf(query.page_token));
+  AuditPage page;
+  CORDON_RETURN_IF_ERROR(ReadLong([&](Database& database) -> absl::Status {
+    CORDON_ASSIGN_OR_RETURN(
+        Statement rows,
+        database.Prepare(StrCat(kSelectEntry, "WHERE entry_index < ? ORDER BY entry_index DESC")));
+    rows.Bind(1, before);
+    size_t bytes = 0;
+    for (int looked_at = 0;; ++looked_at) {
+      CORDON_ASSIGN_OR_RETURN(const bool row, rows.Step());
+      if (!row) return absl::OkStatus();
+      if (page.entries.size() == query.limit || bytes >= kListBytes || looked_at == kMostLookedAt) {
+        page.next_page_token = StrCat(before);
+        return absl::OkStatus();
+      }
+      before = rows.Int(0);
+      if (!Wants(query, rows)) continue;
+      bytes += page.entries.emplace_back(EntryFrom(rows)).ByteSizeLong();
+    }
+  }));
+  return page;
 }
 
 }  // namespace cordon::controller

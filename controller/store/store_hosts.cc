@@ -2,6 +2,7 @@
 
 #include "common/base/status.h"
 #include "common/base/uuid.h"
+#include "controller/store/host_notice.h"
 #include "controller/store/sqlite_store_impl.h"
 #include "controller/store/target_matcher.h"
 
@@ -42,6 +43,31 @@ absl::StatusOr<HostRecord> HostFrom(const Statement& row) {
 
 absl::Status NoSuchHost(std::string_view host_id) {
   return absl::NotFoundError(StrCat("there is no host ", host_id));
+}
+
+// Of each host the newest entry of each kind of notice, newest first.
+absl::Status AddNotices(Database& database, std::span<HostRecord> hosts) {
+  CORDON_ASSIGN_OR_RETURN(
+      Statement query,
+      database.Prepare("SELECT action, time, detail, entry_index FROM audit WHERE entry_index IN "
+                       "(SELECT max(entry_index) FROM audit WHERE subject = ? AND action IN (?, ?, ?) "
+                       "GROUP BY action) ORDER BY entry_index DESC"));
+  static_assert(kHostNotices.size() == 3);
+  for (HostRecord& host : hosts) {
+    query.BindText(1, host.host_id);
+    for (int i = 0; i < 3; ++i) query.BindText(2 + i, kHostNotices.at(static_cast<size_t>(i)));
+    while (true) {
+      CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
+      if (!row) break;
+      v1::HostNotice& notice = host.notices.emplace_back();
+      notice.set_kind(std::string(query.Bytes(0)));
+      notice.set_time_unix_nanos(query.Int(1));
+      notice.set_text(std::string(query.Bytes(2)));
+      notice.set_audit_index(query.Unsigned(3));
+    }
+    query.Reset();
+  }
+  return absl::OkStatus();
 }
 
 // Runs an UPDATE of one host; NOT_FOUND when it changed none.
@@ -110,12 +136,12 @@ absl::StatusOr<HostPage> SqliteStore::ListHosts(const v1::Target* target, uint32
     query.BindText(1, page_token);
     while (true) {
       CORDON_ASSIGN_OR_RETURN(const bool row, query.Step());
-      if (!row) return absl::OkStatus();
+      if (!row) return AddNotices(database, page.hosts);
       CORDON_ASSIGN_OR_RETURN(const std::vector<v1::Label> labels, UnpackLabels(query.Bytes(3)));
       if (!matcher.Matches(query.Bytes(0), query.Bytes(1), query.Bytes(2), labels)) continue;
       if (page.hosts.size() == page_size) {
         page.next_page_token = page.hosts.back().host_id;
-        return absl::OkStatus();
+        return AddNotices(database, page.hosts);
       }
       CORDON_ASSIGN_OR_RETURN(page.hosts.emplace_back(), HostFrom(query));
     }

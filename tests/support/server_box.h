@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/strings.h"
 #include "common/rpc/status.h"
 #include "common/rpc/tls.h"
 #include "controller/pki/pki.h"
@@ -133,9 +134,24 @@ class ServerBox {
     const std::filesystem::path file = folder_ / "store.db";
     Must(controller::CreateSqliteStore(file, {fleet_.FleetId(), fleet_.Organisation(), trust}, clock_));
     store_ = Must(controller::OpenSqliteStore(file, clock_));
-    options.listen = "127.0.0.1:0";
-    options.controllers = {"127.0.0.1:8443"};
-    server_ = Must(controller::Server::Start(options, *store_, *pki_, clock_));
+    options_ = std::move(options);
+    options_.listen = "127.0.0.1:0";
+    options_.controllers = {"127.0.0.1:8443"};
+    server_ = Must(controller::Server::Start(options_, *store_, *pki_, clock_));
+  }
+
+  // As when the service is stopped; the store can still be used.
+  void StopServer() {
+    options_.listen = StrCat("127.0.0.1:", server_->Port());
+    server_.reset();
+  }
+  // Again at the same port, with the store opened anew; `while_closed` may change its file.
+  void StartServer(const std::function<void()>& while_closed = [] {}) {
+    store_.reset();
+    while_closed();
+    store_ = Must(controller::OpenSqliteStore(StoreFile(), clock_));
+    server_ = Must(controller::Server::Start(options_, *store_, *pki_, clock_));
+    operator_.reset();
   }
 
   ShiftedClock& Time() { return clock_; }
@@ -245,6 +261,7 @@ class ServerBox {
   ShiftedClock clock_;
   TestFleet fleet_;
   std::unique_ptr<controller::Pki> pki_;
+  controller::ServerOptions options_;
   std::unique_ptr<controller::Store> store_;
   std::unique_ptr<controller::Server> server_;
   std::unique_ptr<v1::Operator::Stub> operator_;

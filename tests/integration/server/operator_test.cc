@@ -237,6 +237,67 @@ TEST(ServerEvents, FollowGivesHistoryAndThenWhatIsCommitted) {
   EXPECT_THAT(once.End(), IsOk());
 }
 
+// What a client goes on with whose follow broke.
+TEST(ServerEvents, AFollowGoesOnAfterAPlaceAndTellsTheSameHistoryOnceMore) {
+  ServerBox box;
+  const TestHost host = box.AddHost();
+  BatchChain chain(host.id);
+  const auto commit = [&](const std::vector<v1::Event>& events) {
+    const std::vector<controller::HostBatch> group = {{host.id, chain.Next(events)}};
+    Must(box.Store().CommitBatches(group));
+  };
+  commit({StartedEvent(1), StartedEvent(2), StartedEvent(3)});
+  v1::QueryEventsRequest request;
+  request.set_follow(true);
+  request.set_places(true);
+  const auto read = [&](size_t messages) {
+    ReadClient<v1::QueryEventsResponse> follow(
+        [&](auto* c) { return box.Operator().QueryEvents(c, request); });
+    std::vector<v1::QueryEventsResponse> told;
+    while (told.size() < messages) {
+      const auto message = follow.Read();
+      if (!message) throw std::runtime_error("the follow ended: " + std::string(Message(follow.End())));
+      told.push_back(*message);
+    }
+    return told;
+  };
+  const auto pid = [](const v1::QueryEventsResponse& message) {
+    return message.event().process_started().pid();
+  };
+  const std::vector<v1::QueryEventsResponse> first = read(4);
+  EXPECT_FALSE(first[0].has_event()) << "it says where it stands";
+  const uint64_t history = first[0].place().batch();
+  EXPECT_EQ(first[2].place().batch(), history);
+  EXPECT_EQ(first[2].place().index(), 1U);
+
+  commit({StartedEvent(4)});
+  request.set_history_position(history);
+  request.set_limit(2);
+  const std::vector<v1::QueryEventsResponse> again = read(4);
+  EXPECT_EQ(pid(again[1]), 2U) << "the newest two of what was the history then";
+  EXPECT_EQ(pid(again[3]), 4U) << "and then what came";
+  EXPECT_GT(again[3].place().batch(), history);
+
+  request.clear_history_position();
+  *request.mutable_after() = first[2].place();
+  const std::vector<v1::QueryEventsResponse> rest = read(3);
+  EXPECT_FALSE(rest[0].has_event());
+  EXPECT_EQ(pid(rest[1]), 3U) << "the rest of the batch";
+  EXPECT_EQ(pid(rest[2]), 4U);
+
+  const auto refusal = [&] {
+    return ReadClient<v1::QueryEventsResponse>(
+               [&](auto* c) { return box.Operator().QueryEvents(c, request); })
+        .End();
+  };
+  request.mutable_after()->set_batch(1'000);
+  EXPECT_THAT(refusal(), Fails(absl::StatusCode::kOutOfRange, "was put back from an older copy"));
+  request.mutable_after()->set_batch(UINT64_MAX);
+  EXPECT_THAT(refusal(), Fails(kInvalid, "after.batch"));
+  request.set_follow(false);
+  EXPECT_THAT(refusal(), Fails(kInvalid, "for follow only"));
+}
+
 TEST(ServerEvents, ABadRangeOrTargetIsRefused) {
   ServerBox box;
   const auto refusal = [&](const v1::QueryEventsRequest& request) {

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <set>
 
+#include "common/base/hex.h"
 #include "common/base/strings.h"
 #include "controller/export/file_sink.h"
 #include "tests/support/status_matchers.h"
@@ -18,6 +19,7 @@
 namespace cordon::controller {
 namespace {
 
+using ::testing::ElementsAre;
 using testing::Fails;
 using testing::Must;
 using testing::StartedEvent;
@@ -72,6 +74,12 @@ struct Fixture {
     for (int i = 0; i < count; ++i) events.push_back(StartedEvent(static_cast<uint32_t>(i + 1)));
     const std::vector<HostBatch> group = {{host, chain.Next(events)}};
     ASSERT_EQ(Must(box->CommitBatches(group)).batches.at(0).verdict, BatchResult::Verdict::kCommitted);
+  }
+
+  // Notes something about the host in the audit log; what metadata.uid of its line is.
+  std::string Note(const std::string& action) {
+    Must(box->AppendAudit({"controller", action, host, "by a test"}));
+    return HexEncode(box.Audit().back().hash());
   }
 
   std::unique_ptr<Exporter> Start() {
@@ -155,9 +163,65 @@ TEST(Exporter, BeginsAgainWhenTheStoreWasSetBack) {
   exporter->Stop();
 }
 
+TEST(Exporter, CarriesWhatTheControllerFoundAboutHostsOnce) {
+  Fixture f;
+  const std::string before = f.Note("session.cloned");
+  f.Note("order.submit");  // no notice
+  f.Happen(1);
+  std::unique_ptr<Exporter> exporter = f.Start();
+  ASSERT_TRUE(f.Wait(2));
+  const std::string meanwhile = f.Note("host.held_back");
+  ASSERT_TRUE(f.Wait(3));
+  exporter->Stop();
+  const std::string away = f.Note("session.second");
+  f.box.Crash();
+  f.box.Start();
+  exporter = f.Start();
+  ASSERT_TRUE(f.Wait(4));
+  f.Happen(1);  // behind a line that comes twice, if one does
+  ASSERT_TRUE(f.Wait(5));
+  exporter->Stop();
+  EXPECT_THAT(f.Uids(), ElementsAre(before, StrCat(f.host, "/1"), meanwhile, away, StrCat(f.host, "/2")));
+}
+
+TEST(Exporter, TellsNoticesAgainThatASinkDidNotTake) {
+  Fixture f;
+  const std::string uid = f.Note("session.cloned");
+  f.sink->failures_left = 1;
+  const std::unique_ptr<Exporter> exporter = f.Start();
+  ASSERT_TRUE(f.Wait(1));
+  exporter->Stop();
+  EXPECT_THAT(f.Uids(), ElementsAre(uid));
+  EXPECT_GE(f.sink->calls, 2);
+}
+
+TEST(Exporter, TellsNoticesAgainWhenTheAuditLogWasSetBack) {
+  Fixture f;
+  const std::string uid = f.Note("session.cloned");
+  std::ofstream(f.folder / "position") << "0\n1000\n";
+  const std::unique_ptr<Exporter> exporter = f.Start();
+  EXPECT_TRUE(f.Wait(1));
+  exporter->Stop();
+  EXPECT_THAT(f.Uids(), ElementsAre(uid));
+}
+
+TEST(Exporter, APositionOfAnOlderVersionHasToldEventsAndNoNotices) {
+  Fixture f;
+  f.Happen(1);
+  const std::string uid = f.Note("session.cloned");
+  std::ofstream(f.folder / "position") << "1\n";
+  const std::unique_ptr<Exporter> exporter = f.Start();
+  ASSERT_TRUE(f.Wait(1));
+  f.Happen(1);
+  ASSERT_TRUE(f.Wait(2));
+  exporter->Stop();
+  EXPECT_THAT(f.Uids(), ElementsAre(uid, StrCat(f.host, "/2")));
+}
+
 TEST(Exporter, ADamagedPositionIsToldAndNotGuessed) {
   Fixture f;
-  for (const char* bad : {"", "x\n", "-3\n", "12", "99999999999999999999\n"}) {
+  for (const char* bad :
+       {"", "x\n", "-3\n", "12", "99999999999999999999\n", "3\nx\n", "3\n4", "3\n4\n5\n", "3\n-4\n"}) {
     std::ofstream(f.folder / "position") << bad;
     EXPECT_THAT(Exporter::Start(*f.box, std::make_unique<FakeSink>(f.sink), f.folder / "position", "1.0"),
                 Fails(absl::StatusCode::kDataLoss, "position is damaged"))

@@ -190,6 +190,32 @@ TEST(Ocsf, EveryKindOfEventIsValidEvenWhenEmpty) {
   }
 }
 
+TEST(Ocsf, WhatTheControllerFoundAboutAHostIsAFinding) {
+  v1::AuditEntry entry;
+  entry.set_index(12);
+  entry.set_time_unix_nanos(1'700'000'000'123'456'789);
+  entry.set_actor("host/6f1c1b1e-5a0e-4a53-9a53-0d7c7d6d7f01");
+  entry.set_subject("6f1c1b1e-5a0e-4a53-9a53-0d7c7d6d7f01");
+  entry.set_detail("two copies of this identity live");
+  entry.set_hash("\x01\xff");
+  const std::map<std::string, int> severities = {
+      {"session.cloned", 4}, {"host.held_back", 3}, {"session.second", 2}};
+  for (const auto& [action, severity] : severities) {
+    entry.set_action(action);
+    const object line = NoticeToOcsf(entry, "front-desk", "1.0");
+    EXPECT_THAT(Validator(line).Complaints(), IsEmpty()) << boost::json::serialize(line);
+    EXPECT_EQ(line.at("class_uid"), 2004);
+    EXPECT_EQ(line.at("severity_id"), severity) << action;
+    EXPECT_EQ(line.at("is_alert"), severity >= 3) << action;
+    EXPECT_EQ(line.at("time"), 1'700'000'000'123);
+    EXPECT_EQ(line.at("metadata").at("uid"), "01ff");
+    EXPECT_EQ(line.at("device").at("hostname"), "front-desk");
+    EXPECT_EQ(line.at("device").at("uid"), value(entry.subject()));
+    EXPECT_EQ(line.at("finding_info").at("desc"), value(entry.detail()));
+    EXPECT_EQ(line.at("unmapped").at("audit_entry").at("action"), value(action));
+  }
+}
+
 TEST(Ocsf, TheValidatorFindsWhatIsMissing) {
   object line = ToOcsf(Stored([](v1::Event& event) { event.mutable_process_ended()->set_pid(4); }), "1.0");
   ASSERT_THAT(Validator(line).Complaints(), IsEmpty());

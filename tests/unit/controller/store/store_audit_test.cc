@@ -286,5 +286,56 @@ TEST(StoreAudit, RecordsOrdersThatExpire) {
   EXPECT_EQ(box.Audit().back().subject(), order.order_id());
 }
 
+// Lists are bounded in what they look at: a page may be empty, and the next one has the entry.
+TEST(StoreAudit, AUT6_AListThatFindsNothingInManyEntriesGivesItsThreadBack) {
+  StoreBox box;
+  ASSERT_THAT(box->AppendAudit(Note("test.rare")), IsOk());
+  box.Crash();
+  {
+    Database file = testing::Must(Database::Open(box.File(), Database::Durability::kNormal));
+    ASSERT_THAT(
+        file.Execute("WITH RECURSIVE n(i) AS (SELECT 3 UNION ALL SELECT i + 1 FROM n WHERE i < 10010) "
+                     "INSERT INTO audit SELECT i, 0, 'a', 'test.many', '', '', zeroblob(32), "
+                     "zeroblob(32) FROM n"),
+        IsOk());
+  }
+  box.Start();
+  const AuditPage first = testing::Must(box->ListAudit({.limit = 10, .action_prefix = "test.rare"}));
+  EXPECT_THAT(first.entries, SizeIs(0));
+  ASSERT_FALSE(first.next_page_token.empty());
+  const AuditPage second = testing::Must(
+      box->ListAudit({.limit = 10, .page_token = first.next_page_token, .action_prefix = "test.rare"}));
+  ASSERT_THAT(second.entries, SizeIs(1));
+  EXPECT_EQ(second.entries[0].index(), 2U);
+  EXPECT_THAT(second.next_page_token, "");
+}
+
+TEST(StoreAudit, AUT6_APageOfAListHasEightMebibytesAtMost) {
+  StoreBox box;
+  box.Crash();
+  {
+    Database file = testing::Must(Database::Open(box.File(), Database::Durability::kNormal));
+    ASSERT_THAT(file.Execute("WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 600) "
+                             "INSERT INTO audit SELECT i, 0, hex(zeroblob(4096)), 'test.large', "
+                             "hex(zeroblob(4096)), hex(zeroblob(4096)), zeroblob(32), zeroblob(32) FROM n"),
+                IsOk());
+  }
+  box.Start();
+  AuditQuery query{.limit = 1'000, .action_prefix = "test.large"};
+  size_t entries = 0;
+  int pages = 0;
+  do {
+    const AuditPage page = testing::Must(box->ListAudit(query));
+    size_t bytes = 0;
+    for (const v1::AuditEntry& entry : page.entries) bytes += entry.ByteSizeLong();
+    EXPECT_LE(bytes, (8U << 20U) + (32U << 10U));
+    entries += page.entries.size();
+    query.page_token = page.next_page_token;
+    ++pages;
+  } while (!query.page_token.empty());
+  EXPECT_EQ(entries, 599U);
+  EXPECT_EQ(pages, 2);
+}
+
 }  // namespace
 }  // namespace cordon::controller

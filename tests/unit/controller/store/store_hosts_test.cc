@@ -297,5 +297,40 @@ TEST(StoreHosts, AHostThatIsNotThereIsTold) {
   EXPECT_THAT(box->GetHost(kNobody), Fails(absl::StatusCode::kNotFound, kNobody));
 }
 
+// What the controller found about hosts stands in the audit log alone.
+TEST(StoreHosts, AListHasOfEachHostTheNewestNoticeOfEachKind) {
+  StoreBox box;
+  const std::string noisy = box.AddHost("noisy");
+  const std::string calm = box.AddHost("calm");
+  const auto note = [&](const std::string& action, const std::string& detail) {
+    ASSERT_THAT(box->AppendAudit({"controller", action, noisy, detail}), IsOk());
+    box.Time().Advance(kNanosPerSecond);
+  };
+  note("session.second", "one");
+  note("host.held_back", "two");
+  note("session.second", "three");
+  note("order.submit", "no notice");
+  ASSERT_THAT(box->AppendAudit({"controller", "host.held_back", "nobody", ""}), IsOk());
+  box.Crash();
+  box.Start();
+  for (const uint32_t page_size : {1'000U, 1U}) {
+    std::map<std::string, std::vector<v1::HostNotice>> notices;
+    std::string token;
+    do {
+      const HostPage page = Must(box->ListHosts(nullptr, page_size, token));
+      for (const HostRecord& host : page.hosts) notices[host.host_id] = host.notices;
+      token = page.next_page_token;
+    } while (!token.empty());
+    EXPECT_TRUE(notices.at(calm).empty());
+    const std::vector<v1::HostNotice>& told = notices.at(noisy);
+    ASSERT_EQ(told.size(), 2U);
+    EXPECT_EQ(told[0].kind(), "session.second");
+    EXPECT_EQ(told[0].text(), "three");
+    EXPECT_EQ(told[1].kind(), "host.held_back");
+    EXPECT_EQ(told[0].time_unix_nanos() - told[1].time_unix_nanos(), kNanosPerSecond);
+    EXPECT_EQ(box.Audit().at(told[0].audit_index() - 1).detail(), "three");
+  }
+}
+
 }  // namespace
 }  // namespace cordon::controller
