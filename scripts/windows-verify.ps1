@@ -261,6 +261,8 @@ Check 'no rule for names is left, and other names resolve again' {
 }
 Check 'the internet is reachable again' { Connects $internetHost $internetPort }
 Check 'the peer answers SMB again' { Connects $Peer 445 }
+Write-Host 'INFO  ISO-5 at the end: isolate once more. msiexec /x must be refused; msiexec /x ... RELEASE=1 must succeed, leave no filter, no rule for'
+Write-Host '      names and no canary file, and cordonctl events --class control must have both the release and the removal.'
 
 Write-Host "== $failed failed"
 exit ([int]($failed -gt 0))

@@ -8,6 +8,7 @@
 namespace cordon::testing {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -102,6 +103,9 @@ TEST_F(WindowsInstaller, ThePackageTakesTheOldVersionAwayWithinItsTransaction) {
   EXPECT_THAT(table("InstallExecuteSequence"), HasSubstr("InstallFinalize\t\t6600\r\n"));
   constexpr const char* kOnRollbackAsTheSystem = "StartAgain\t3410\t";
   EXPECT_THAT(table("CustomAction"), HasSubstr(kOnRollbackAsTheSystem));
+  EXPECT_THAT(table("File"),
+              ContainsRegex("agent\\.exe\tAgent\t[^\t]+\t[0-9]+\t[0-9]+\\.[0-9]+\\.[0-9]+\t1033"))
+      << "an older program with a version gives way to one with a version alone";
   EXPECT_THAT(table("Property"), HasSubstr("SecureCustomProperties\tENROLL;RELEASE;"));
 }
 
