@@ -12,7 +12,8 @@ install(FILES ${PROJECT_SOURCE_DIR}/docs/examples/agent.toml DESTINATION /etc/co
 install(FILES ${PROJECT_SOURCE_DIR}/docs/security.md ${PROJECT_SOURCE_DIR}/docs/levels.md
               ${PROJECT_SOURCE_DIR}/docs/install.md ${PROJECT_SOURCE_DIR}/docs/known-issues.md
         DESTINATION share/doc/cordon COMPONENT agent)
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION share/doc/cordon-agent RENAME copyright COMPONENT agent)
+install(FILES ${PROJECT_SOURCE_DIR}/packaging/copyright ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/LICENSES/GPL-2.0.txt
+        DESTINATION share/doc/cordon-agent COMPONENT agent)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME cordon)

@@ -92,6 +92,12 @@ Check 'users cannot write its settings' {
   -not ((Get-Acl "$env:ProgramData\Cordon").Access | Where-Object {
       $_.IdentityReference -match 'Users|Everyone|Benutzer' -and $_.FileSystemRights -match 'Write|Create|Append|Modify|FullControl' })
 }
+Check 'administrators alone change its registry keys, and nothing is inherited' {
+  $acls = 'CordonAgent', 'EventLog\Application\CordonAgent' | ForEach-Object { Get-Acl "HKLM:\SYSTEM\CurrentControlSet\Services\$_" }
+  -not ($acls | Where-Object {
+      -not $_.AreAccessRulesProtected -or ($_.Access | Where-Object {
+          $_.IdentityReference -match 'Users|Everyone|Benutzer|SERVICE$' -and "$($_.RegistryRights)" -ne 'ReadKey' }) })
+}
 Check 'TEL-1 a trace of processes that somebody ends begins anew' {
   logman stop 'Cordon processes' -ets | Out-Null; Start-Sleep 15
   (logman query -ets) -join ' ' -match 'Cordon processes'
@@ -255,6 +261,8 @@ Check 'no rule for names is left, and other names resolve again' {
 }
 Check 'the internet is reachable again' { Connects $internetHost $internetPort }
 Check 'the peer answers SMB again' { Connects $Peer 445 }
+Write-Host 'INFO  ISO-5 at the end: isolate once more. msiexec /x must be refused; msiexec /x ... RELEASE=1 must succeed, leave no filter, no rule for'
+Write-Host '      names and no canary file, and cordonctl events --class control must have both the release and the removal.'
 
 Write-Host "== $failed failed"
 exit ([int]($failed -gt 0))

@@ -14,6 +14,7 @@
 #include "platform/windows/system/etw_follower.h"
 #include "platform/windows/system/handle.h"
 #include "platform/windows/system/text.h"
+#include "platform/windows/system/trace_loss.h"
 
 namespace cordon::platform {
 namespace {
@@ -81,7 +82,7 @@ class EtwFileTrace final : public FileTrace {
          .buffer = [this] { LookForLoss(); },
          .begun_anew =
              [this] {
-               lost_ = 0;
+               loss_.BeginAnew(clock_->BootNanos());
                Forget();
              }});
   }
@@ -142,9 +143,7 @@ class EtwFileTrace final : public FileTrace {
   // After each buffer. Whether something was lost that would have been the last deed, nobody knows.
   void LookForLoss() {
     SetOffset();
-    const uint64_t lost = follower_.Lost().value_or(lost_);
-    if (lost > lost_) Forget();
-    lost_ = lost;
+    if (loss_.Look(follower_.Lost(), clock_->BootNanos()).has_value()) Forget();
   }
 
   void Forget() {
@@ -159,7 +158,7 @@ class EtwFileTrace final : public FileTrace {
   mutable std::mutex mutex_;
   FileDeeds deeds_;     // guarded by mutex_
   int64_t offset_ = 0;  // the follower's thread's own, as the next
-  uint64_t lost_ = 0;
+  TraceLoss loss_;
   EtwFollower follower_;  // last: its thread uses the others
 };
 

@@ -13,6 +13,7 @@
 #include "platform/windows/system/etw_follower.h"
 #include "platform/windows/system/process_facts.h"
 #include "platform/windows/system/text.h"
+#include "platform/windows/system/trace_loss.h"
 
 namespace cordon::platform {
 namespace {
@@ -30,7 +31,7 @@ class EtwSource final : public ProcessSource {
 
   absl::Status Start(std::function<void(std::span<RawProcessEvent>)> deliver) override {
     deliver_ = std::move(deliver);
-    last_look_ = clock_->BootNanos();
+    loss_.Begin(clock_->BootNanos());
     return follower_.Start({.name = L"Cordon processes", .kernel_flags = EVENT_TRACE_FLAG_PROCESS},
                            {.event = [this](const EVENT_RECORD& record) { Take(record); },
                             .buffer = [this] { Deliver(); },
@@ -56,10 +57,8 @@ class EtwSource final : public ProcessSource {
   // one.
   void TellGap() {
     const int64_t now = clock_->BootNanos();
-    batch_.push_back(
-        {now, RawLoss{.count = 0, .first_boottime_nanos = last_look_, .last_boottime_nanos = now}});
+    batch_.push_back({now, loss_.BeginAnew(now)});
     known_.clear();
-    lost_ = 0;
     Deliver();
   }
 
@@ -108,13 +107,7 @@ class EtwSource final : public ProcessSource {
   // After each buffer. TEL-1: what the session could not keep becomes a gap.
   void Deliver() {
     const int64_t now = clock_->BootNanos();
-    const uint64_t lost = follower_.Lost().value_or(lost_);
-    if (lost > lost_)
-      batch_.push_back(
-          {now,
-           RawLoss{.count = lost - lost_, .first_boottime_nanos = last_look_, .last_boottime_nanos = now}});
-    lost_ = lost;
-    last_look_ = now;
+    if (const auto lost = loss_.Look(follower_.Lost(), now)) batch_.push_back({now, *lost});
     if (!batch_.empty()) deliver_(batch_);
     batch_.clear();
   }
@@ -124,8 +117,7 @@ class EtwSource final : public ProcessSource {
   // The follower's thread's own.
   std::map<uint32_t, ProcessKey> known_;
   std::vector<RawProcessEvent> batch_;
-  uint64_t lost_ = 0;
-  int64_t last_look_ = 0;
+  TraceLoss loss_;
 
   EtwFollower follower_;  // last: its thread uses the others
 };

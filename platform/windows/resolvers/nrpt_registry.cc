@@ -5,6 +5,8 @@
 
 #include "common/base/status.h"
 #include "platform/windows/resolvers/nrpt_client.h"
+#include "platform/windows/system/registry.h"
+#include "platform/windows/system/security.h"
 #include "platform/windows/system/text.h"
 #include "platform/windows/system/windows.h"
 
@@ -171,9 +173,10 @@ class RegistryTable final : public Table {
 
   absl::Status Write(const Rule& rule) override {
     CORDON_RETURN_IF_ERROR(Delete());  // what is not the rule's goes too
+    CORDON_ASSIGN_OR_RETURN(const auto rights, SecurityDescriptor::Parse(kMachineKeyRights));
     Key key;
     const LSTATUS made = RegCreateKeyExW(HKEY_LOCAL_MACHINE, RulePath().c_str(), 0, nullptr, 0, KEY_WRITE,
-                                         nullptr, key.Out(), nullptr);
+                                         rights->Attributes(), key.Out(), nullptr);
     if (made != ERROR_SUCCESS) return Failed(made, "cannot make");
     for (const Value& value : rule) {
       const auto [type, bytes] = ToBytes(value.data);
@@ -181,7 +184,7 @@ class RegistryTable final : public Table {
                                          static_cast<DWORD>(bytes.size()));
       if (set != ERROR_SUCCESS) return Failed(set, "cannot write");
     }
-    return absl::OkStatus();
+    return ProtectMachineKey(RulePath());  // also where the system gives a new key its own
   }
 
   absl::Status Delete() override {

@@ -6,6 +6,7 @@
 #include "platform/windows/system/agent_folder.h"
 #include "platform/windows/system/handle.h"
 #include "platform/windows/system/privileges.h"
+#include "platform/windows/system/registry.h"
 #include "platform/windows/system/security.h"
 #include "platform/windows/system/service_control.h"
 #include "platform/windows/system/text.h"
@@ -16,6 +17,8 @@ namespace {
 constexpr int kLooks = 300;
 constexpr int kStopLooks = 900;  // proofs that are under way end by their own time-outs
 constexpr DWORD kLookMillis = 100;
+
+constexpr const wchar_t* kServicesKey = L"SYSTEM\\CurrentControlSet\\Services\\";
 
 class ScHandle {
  public:
@@ -88,8 +91,7 @@ absl::Status SetRights(SC_HANDLE service) {
 // So that the Event Viewer finds the texts: %1 of the system's own message file.
 absl::Status MakeEventSource() {
   HKEY key = nullptr;
-  const std::wstring path =
-      std::wstring(L"SYSTEM\\CurrentControlSet\\Services\\EventLog\\Application\\") + kServiceName;
+  const std::wstring path = std::wstring(kServicesKey) + L"EventLog\\Application\\" + kServiceName;
   LSTATUS result =
       RegCreateKeyExW(HKEY_LOCAL_MACHINE, path.c_str(), 0, nullptr, 0, KEY_WRITE, nullptr, &key, nullptr);
   if (result != ERROR_SUCCESS)
@@ -100,7 +102,7 @@ absl::Status MakeEventSource() {
                  sizeof(kFile));
   RegSetValueExW(key, L"TypesSupported", 0, REG_DWORD, reinterpret_cast<const BYTE*>(&types), sizeof(types));
   RegCloseKey(key);
-  return absl::OkStatus();
+  return ProtectMachineKey(path);
 }
 
 }  // namespace
@@ -125,6 +127,8 @@ absl::Status InstallService(const ServiceSetup& setup, std::string* notes) {
     return LastError("cannot change the service");
   CORDON_RETURN_IF_ERROR(SetManners(service, notes));
   CORDON_RETURN_IF_ERROR(SetRights(service));
+  // What it runs, and as whom, stands there.
+  CORDON_RETURN_IF_ERROR(ProtectMachineKey(std::wstring(kServicesKey) + kServiceName));
   CORDON_RETURN_IF_ERROR(MakeAgentFolder());
   return MakeEventSource();
 }

@@ -90,6 +90,41 @@ TEST_F(PackageTest, ItEnrolsSilentlyWithTheFileThatItIsGiven) {
   StopServices();
 }
 
+// The dependencies are there; nothing is fetched, for the copy has no network but the fleet's.
+TEST_F(PackageTest, AptInstallsItWithTheManualsLineAndPurgesIt) {
+  MakeEnrollment();
+  const CommandResult installed = Shell(
+      "cd /mnt && CORDON_ENROLL=/mnt/leeds.enroll apt-get install -y ./cordon-agent_*.deb </dev/null 2>&1");
+  ASSERT_EQ(installed.status, 0) << installed.output;
+  EXPECT_THAT(installed.output, HasSubstr("0 upgraded, 1 newly installed, 0 to remove"));
+  EXPECT_THAT(installed.output, HasSubstr("enrolled at site leeds"));
+  ASSERT_NO_FATAL_FAILURE(StartServices());
+  Isolate();
+  const CommandResult refused = Shell("apt-get remove -y cordon-agent </dev/null 2>&1");
+  EXPECT_NE(refused.status, 0);
+  EXPECT_THAT(refused.output, HasSubstr("this host is isolated (essential)"));
+  EXPECT_THAT(Shell("cordon-agent status").output, HasSubstr("isolation     essential, contained"));
+  StopServices();
+  const CommandResult purged = Shell("CORDON_REMOVE_RELEASE=1 apt-get purge -y cordon-agent </dev/null 2>&1");
+  EXPECT_EQ(purged.status, 0) << purged.output;
+  EXPECT_THAT(purged.output, HasSubstr("has been released; a controller knows it"));
+  EXPECT_NE(Shell("test -e /var/lib/cordon || test -e /usr/bin/cordon-agent").status, 0);
+}
+
+TEST_F(PackageTest, ItIsSmallAndBringsTheTextsOfItsLicences) {
+  ASSERT_EQ(Shell("dpkg -i /mnt/old.deb").status, 0);
+  const std::string kibibytes = Shell("dpkg-query -W -f '${Installed-Size}' cordon-agent").output;
+  ASSERT_FALSE(kibibytes.empty());
+#if !defined(__SANITIZE_ADDRESS__)  // whose code is several times the size
+  EXPECT_LE(std::stoul(kibibytes) * 1024, 20'000'000U) << "the budget of what is installed";
+#endif
+  const std::string documents = "/usr/share/doc/cordon-agent/";
+  EXPECT_THAT(Shell(StrCat("cat ", documents, "copyright")).output, HasSubstr("processes.bpf.c"));
+  EXPECT_THAT(Shell(StrCat("head -n 3 ", documents, "LICENSE")).output, HasSubstr("Apache License"));
+  EXPECT_THAT(Shell(StrCat("head -n 5 ", documents, "GPL-2.0.txt")).output,
+              HasSubstr("GNU GENERAL PUBLIC LICENSE"));
+}
+
 // With nothing of the distribution's but the kernel.
 TEST_F(PackageTest, TheTarballBringsItsOwnLibraries) {
   const std::string tree = fleet_.Folder("tree").string();
@@ -100,6 +135,69 @@ TEST_F(PackageTest, TheTarballBringsItsOwnLibraries) {
   EXPECT_THAT(version.output, HasSubstr("0."));
   EXPECT_EQ(RunCommand({"chroot", tree, "/usr/libexec/cordon/cordon-keeper", "--help"}).status, 0);
   EXPECT_NE(RunCommand({"chroot", tree, "/bin/true"}).status, 0) << "there is no other library in it";
+  for (const char* text : {"usr/share/doc/cordon/copyright", "usr/share/doc/cordon/GPL-2.0.txt",
+                           "opt/cordon/share/licenses/libc6", "opt/cordon/share/licenses/libnftables1"})
+    EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(tree) / text)) << text;
+}
+
+TEST_F(PackageTest, ISO5_TheTarballEnrolsIsUpgradedAndRefusesToGoFromAnIsolatedHost) {
+  ASSERT_NO_FATAL_FAILURE(RunPackager({"package-portable", "--out", Shared().string()}));
+  MakeEnrollment();
+  const std::string unpack = "tar -C / -xzf /mnt/cordon-agent-*-linux-x86_64.tar.gz && ";
+  const CommandResult installed =
+      Shell(unpack + "CORDON_ENROLL=/mnt/leeds.enroll /opt/cordon/setup install </dev/null");
+  ASSERT_EQ(installed.status, 0) << installed.output << installed.errors;
+  EXPECT_THAT(installed.output, HasSubstr("enrolled at site leeds"));
+  EXPECT_EQ(Shell("ls /etc/systemd/system/*.wants/ | grep -c '^cordon-'").output, "3\n");
+  ASSERT_NO_FATAL_FAILURE(StartServices());
+  ASSERT_TRUE(PeerReachesHost());
+  Isolate();
+  ASSERT_FALSE(PeerReachesHost());
+
+  // The same again, over what runs, with settings that somebody changed.
+  ASSERT_EQ(Shell("echo '# ours' >> /etc/cordon/agent.toml").status, 0);
+  const CommandResult upgraded = Shell(unpack + "/opt/cordon/setup install </dev/null");
+  ASSERT_EQ(upgraded.status, 0) << upgraded.output << upgraded.errors;
+  EXPECT_FALSE(PeerReachesHost());
+  EXPECT_THAT(Shell("tail -n1 /etc/cordon/agent.toml").output, HasSubstr("ours"));
+  StopServices();
+  ASSERT_NO_FATAL_FAILURE(StartServices());
+  EXPECT_THAT(Shell("cordon-agent status").output, HasSubstr("isolation     essential, contained"));
+
+  for (const char* way : {"remove", "purge"}) {
+    const CommandResult refused = Shell(StrCat("/opt/cordon/setup ", way));
+    EXPECT_NE(refused.status, 0);
+    EXPECT_THAT(refused.output + refused.errors, HasSubstr("this host is isolated (essential)"));
+    EXPECT_EQ(Shell("test -x /opt/cordon/bin/cordon-agent && test -e /var/lib/cordon/host.key").status, 0);
+  }
+  EXPECT_THAT(Shell("cordon-agent status").output, HasSubstr("isolation     essential, contained"));
+  EXPECT_FALSE(PeerReachesHost());
+
+  StopServices();
+  const CommandResult removed = Shell("CORDON_REMOVE_RELEASE=1 /opt/cordon/setup remove");
+  ASSERT_EQ(removed.status, 0) << removed.output << removed.errors;
+  EXPECT_THAT(removed.output, HasSubstr("has been released; a controller knows it"));
+  EXPECT_TRUE(PeerReachesHost());
+  EXPECT_EQ(Shell("find /opt /usr /etc/systemd -path '*cordon*'").output, "");
+  EXPECT_EQ(Shell("test -e /var/lib/cordon/host.key && test -e /etc/cordon/agent.toml").status, 0);
+}
+
+TEST_F(PackageTest, TheTarballFindsItsEnrolmentAgainAndPurgeTakesIt) {
+  ASSERT_NO_FATAL_FAILURE(RunPackager({"package-portable", "--out", Shared().string()}));
+  const std::string install =
+      "tar -C / -xzf /mnt/cordon-agent-*-linux-x86_64.tar.gz && /opt/cordon/setup install </dev/null";
+  ASSERT_EQ(Shell(install).status, 0) << "without an enrolment it installs and waits";
+  ASSERT_NO_FATAL_FAILURE(Enrol());
+  const CommandResult removed = Shell("/opt/cordon/setup remove");
+  ASSERT_EQ(removed.status, 0) << removed.output << removed.errors;
+  EXPECT_THAT(removed.output, HasSubstr("the host was not isolated"));
+  ASSERT_EQ(Shell(install).status, 0);
+  ASSERT_NO_FATAL_FAILURE(StartServices());
+  StopServices();
+  const CommandResult purged = Shell("/opt/cordon/setup purge");
+  ASSERT_EQ(purged.status, 0) << purged.output << purged.errors;
+  EXPECT_EQ(Shell("find /opt /usr /etc /var/lib -path '*cordon*'").output, "");
+  EXPECT_EQ(Shell("/opt/cordon/setup purge").status, 127) << "nothing of it is left";
 }
 
 TEST_F(PackageTest, ISO5_TheRpmEnrolsIsUpgradedAndRefusesToGoFromAnIsolatedHost) {

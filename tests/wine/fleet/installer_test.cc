@@ -1,72 +1,19 @@
-// The MSI by wine's msiexec: silently installed, upgraded, repeated, removed, and rolled back.
+// The MSI by wine's msiexec: silently installed, upgraded, repeated, repaired, and rolled back.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
-
-#include "common/base/strings.h"
-#include "tests/support/build_paths.h"
-#include "tests/wine/fleet/windows_fleet.h"
+#include "tests/wine/fleet/installer_fixture.h"
 
 namespace cordon::testing {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr std::chrono::minutes kPatience(3);
-constexpr const char* kNextVersion = "99.0.0";
-
-class WindowsInstaller : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (const std::string missing = WinePrefix::Missing(); !missing.empty()) GTEST_SKIP() << missing;
-    if (RunCommand({"sh", "-c", "command -v wixl && command -v msibuild"}).status != 0)
-      GTEST_SKIP() << "wixl or msibuild is not installed: scripts/bootstrap --windows";
-    fleet_ = std::make_unique<WindowsFleet>();
-    package_ = Make({});
-  }
-
-  // Where it lies, under the prefix, so that it goes with it.
-  std::filesystem::path Make(std::vector<std::string> flags) const {
-    const std::filesystem::path out = fleet_->Windows().Drive() / "packages";
-    flags.insert(flags.begin(), {StrCat(kSourceDir, "/scripts/package-msi"), "--out", out.string()});
-    std::string path = RunCommand(std::move(flags), {}, kPatience).output;
-    while (!path.empty() && path.back() == '\n') path.pop_back();
-    return path;
-  }
-
-  CommandResult Msiexec(const std::string& what, const std::filesystem::path& package,
-                        const std::vector<std::string>& properties = {}) const {
-    std::vector<std::string> args = {"msiexec.exe", what, WindowsPath(package), "/qn", "/l*v", "C:\\log.txt"};
-    args.insert(args.end(), properties.begin(), properties.end());
-    return fleet_->Windows().Run(std::move(args), kPatience);
-  }
-
-  std::filesystem::path Program() const {
-    return fleet_->Windows().Drive() / "Program Files/Cordon/cordon-agent.exe";
-  }
-  CommandResult Installed(const std::string& command) const {
-    return fleet_->Windows().Run({Program().string(), command});
-  }
-  bool Runs() const {
-    return Eventually([&] { return Installed("status").status == 0; });
-  }
-  std::string Log() const {
-    std::ifstream file(fleet_->Windows().Drive() / "log.txt");
-    std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    std::erase(text, '\0');  // UTF-16
-    return text;
-  }
-
-  std::unique_ptr<WindowsFleet> fleet_;
-  std::filesystem::path package_;
-};
-
 TEST_F(WindowsInstaller, InstallsAndEnrolsUpgradesAndUninstallsSilently) {
-  const std::string enroll = StrCat("ENROLL=", WindowsPath(fleet_->MakeEnrollmentFile()));
+  const std::string enroll = EnrollProperty();
   const auto begun = std::chrono::steady_clock::now();
   const CommandResult installed = Msiexec("/i", package_, {enroll});
   ASSERT_EQ(installed.status, 0) << installed.output << installed.errors;
@@ -95,9 +42,9 @@ TEST_F(WindowsInstaller, InstallsAndEnrolsUpgradesAndUninstallsSilently) {
 TEST_F(WindowsInstaller, WithoutAnEnrolmentItInstallsAndWaits) {
   ASSERT_EQ(Msiexec("/i", package_).status, 0);
   ASSERT_TRUE(std::filesystem::exists(Program()));
-  EXPECT_NE(Installed("status").status, 0);
+  EXPECT_NE(Installed({"status"}).status, 0);
   fleet_->Enroll();
-  EXPECT_EQ(Installed("start").status, 0);
+  EXPECT_EQ(Installed({"start"}).status, 0);
   EXPECT_TRUE(fleet_->WaitForAgent());
 }
 
@@ -116,6 +63,50 @@ TEST_F(WindowsInstaller, AFailedEnrolmentRollsTheInstallationBackAndTheLogHasNoS
   EXPECT_THAT(Log(), HasSubstr("bad.enroll"));
   EXPECT_THAT(Log(), Not(HasSubstr("hush-hush")));
   EXPECT_EQ(Msiexec("/i", package_).status, 0) << "nothing is in the way of the next try";
+}
+
+TEST_F(WindowsInstaller, ARepairBringsADeletedFileBackAndKeepsIdentityAndState) {
+  ASSERT_NO_FATAL_FAILURE(InstallAndEnroll());
+  const auto host_id = fleet_->Host().at("host_id");
+  ASSERT_TRUE(std::filesystem::remove(Program()));
+  const CommandResult repaired = Msiexec("/fa", package_);
+  ASSERT_EQ(repaired.status, 0) << repaired.output << repaired.errors;
+  ASSERT_TRUE(std::filesystem::exists(Program()));
+  EXPECT_TRUE(Runs());
+  EXPECT_TRUE(fleet_->WaitForAgent());
+  EXPECT_EQ(fleet_->Host().at("host_id"), host_id);
+  EXPECT_EQ(fleet_->CtlJson({"hosts"}).size(), 1);
+  EXPECT_FALSE(fleet_->EventArrives("control", "the host was not isolated", std::chrono::seconds(0)))
+      << "a repair is no removal";
+}
+
+TEST_F(WindowsInstaller, AnUpgradeThatFailsBringsTheOldVersionBack) {
+  ASSERT_EQ(Msiexec("/i", package_).status, 0);
+  const std::filesystem::path file = fleet_->Windows().Drive() / "bad.enroll";
+  std::ofstream(file) << "no enrolment";
+  const std::filesystem::path next = Make({"--version", kNextVersion});
+  EXPECT_NE(Msiexec("/i", next, {StrCat("ENROLL=", WindowsPath(file))}).status, 0);
+  EXPECT_TRUE(std::filesystem::exists(Program()));
+  fleet_->Enroll();
+  EXPECT_EQ(Installed({"start"}).status, 0) << "its service is there";
+  EXPECT_TRUE(fleet_->WaitForAgent());
+  EXPECT_EQ(Msiexec("/x", package_).status, 0) << "it is the old one that is installed";
+}
+
+// What the transaction rests on, and wixl has no words for.
+TEST_F(WindowsInstaller, ThePackageTakesTheOldVersionAwayWithinItsTransaction) {
+  const auto table = [&](const std::string& name) {
+    return RunCommand({"msiinfo", "export", package_.string(), name}).output;
+  };
+  EXPECT_THAT(table("InstallExecuteSequence"), HasSubstr("InstallInitialize\t\t1500\r\n"));
+  EXPECT_THAT(table("InstallExecuteSequence"), HasSubstr("RemoveExistingProducts\t\t1501\r\n"));
+  EXPECT_THAT(table("InstallExecuteSequence"), HasSubstr("InstallFinalize\t\t6600\r\n"));
+  constexpr const char* kOnRollbackAsTheSystem = "StartAgain\t3410\t";
+  EXPECT_THAT(table("CustomAction"), HasSubstr(kOnRollbackAsTheSystem));
+  EXPECT_THAT(table("File"),
+              ContainsRegex("agent\\.exe\tAgent\t[^\t]+\t[0-9]+\t[0-9]+\\.[0-9]+\\.[0-9]+\t1033"))
+      << "an older program with a version gives way to one with a version alone";
+  EXPECT_THAT(table("Property"), HasSubstr("SecureCustomProperties\tENROLL;RELEASE;"));
 }
 
 }  // namespace

@@ -1,0 +1,158 @@
+// The MSI taken off again: told to the controller, refused on an isolated host. There is no WFP under wine,
+// so isolation is what isolation.state says; that a release opens the filters is scripts/windows-verify.ps1's
+// to show.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "agent/isolation/state_file.h"
+#include "tests/support/actions.h"
+#include "tests/wine/fleet/installer_fixture.h"
+
+namespace cordon::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr const char* kToldRemoval = "the host was not isolated";  // AgentLifecycle REMOVED
+
+class WindowsUninstaller : public WindowsInstaller {
+ protected:
+  std::filesystem::path StateFile() const { return fleet_->StateFolder() / agent::kIsolationStateFile; }
+
+  void SaveState(v1::Level level) const {
+    v1::IsolationState state;
+    state.set_order_id("an order of the test");
+    state.set_sequence(7);
+    state.set_level(level);
+    if (level > v1::LEVEL_OBSERVE) *state.mutable_action() = Isolate(level);
+    const absl::Status saved = agent::StateFile(StateFile()).Save(state);
+    ASSERT_TRUE(saved.ok()) << saved.message();
+  }
+  // As an order would leave it, which no agent under wine takes.
+  void BeIsolated() const {
+    ASSERT_EQ(Installed({"stop"}).status, 0);
+    ASSERT_NO_FATAL_FAILURE(SaveState(v1::LEVEL_ESSENTIAL));
+    ASSERT_EQ(Installed({"start"}).status, 0);
+    ASSERT_TRUE(fleet_->WaitForAgent());
+  }
+  void ExpectIsolatedStill() const {
+    const auto state = agent::LoadState(StateFile());
+    ASSERT_TRUE(state.ok()) << state.status().message();
+    EXPECT_EQ(state->level(), v1::LEVEL_ESSENTIAL);
+    EXPECT_EQ(state->order_id(), "an order of the test");
+  }
+  // Without a stop of the agent before, which the state would be the test's by.
+  void BeFree() const {
+    ASSERT_EQ(Installed({"stop"}).status, 0);
+    ASSERT_NO_FATAL_FAILURE(SaveState(v1::LEVEL_OBSERVE));
+  }
+
+  bool RemovalIsTold(std::chrono::seconds timeout = std::chrono::seconds(30)) const {
+    return fleet_->EventArrives("control", kToldRemoval, timeout);
+  }
+};
+
+TEST_F(WindowsUninstaller, TellsTheControllerAndTakesTheCanaryFilesAway) {
+  ASSERT_NO_FATAL_FAILURE(InstallAndEnroll());
+  const std::filesystem::path documents = fleet_->WatchedFolder() / "documents";
+  std::filesystem::create_directory(documents);
+  std::ofstream(documents / "record.txt") << "a patient";
+  const TempFolder outside;
+  std::ofstream(outside / "policy.toml") << "version = 1\nwatch = [\"C:/watched\"]\n[tripwires]\n"
+                                         << "canary_folders = [\"C:/watched/documents\"]\n";
+  fleet_->Ctl({"policy", "set", fleet_->HostName(), "--file", (outside / "policy.toml").string(), "--reason",
+               "a drill", "--yes", "--wait"});
+  const std::array<std::filesystem::path, 2> canaries = {documents / ".!cordon-canary.rtf",
+                                                         documents / ".~cordon-canary.rtf"};
+  for (const auto& canary : canaries)
+    ASSERT_TRUE(Eventually([&] { return std::filesystem::exists(canary); })) << canary;
+
+  const std::filesystem::path next = Make({"--version", kNextVersion});
+  ASSERT_EQ(Msiexec("/i", next).status, 0);
+  EXPECT_TRUE(std::filesystem::exists(canaries[0])) << "an upgrade is no removal";
+  EXPECT_FALSE(RemovalIsTold(std::chrono::seconds(0)));
+
+  const CommandResult removed = Msiexec("/x", next);
+  ASSERT_EQ(removed.status, 0) << removed.output << removed.errors;
+  EXPECT_TRUE(RemovalIsTold());
+  for (const auto& canary : canaries) EXPECT_FALSE(std::filesystem::exists(canary)) << canary;
+  EXPECT_TRUE(std::filesystem::exists(documents / "record.txt"));
+  EXPECT_FALSE(std::filesystem::exists(Program()));
+  EXPECT_TRUE(std::filesystem::exists(fleet_->StateFolder() / "host.crt"));
+  EXPECT_TRUE(std::filesystem::exists(fleet_->StateFolder() / "agent.db"));
+}
+
+TEST_F(WindowsUninstaller, WithoutAControllerTheRemovalIsInTheSpoolAndToldByTheNextAgent) {
+  ASSERT_NO_FATAL_FAILURE(InstallAndEnroll());
+  fleet_->KillController();
+  const CommandResult removed = Msiexec("/x", package_);
+  ASSERT_EQ(removed.status, 0) << removed.output << removed.errors;
+  ASSERT_FALSE(std::filesystem::exists(Program()));
+  fleet_->StartController();
+  EXPECT_FALSE(RemovalIsTold(std::chrono::seconds(0)));
+  ASSERT_EQ(Msiexec("/i", package_).status, 0);
+  EXPECT_TRUE(RemovalIsTold(std::chrono::seconds(60)));
+}
+
+TEST_F(WindowsUninstaller, ISO5_IsRefusedOnAnIsolatedHostUntilItIsFree) {
+  ASSERT_NO_FATAL_FAILURE(InstallAndEnroll());
+  ASSERT_NO_FATAL_FAILURE(BeIsolated());
+  EXPECT_THAT(Installed({"remove", "--check"}).errors, HasSubstr("this host is isolated (essential)"));
+  EXPECT_NE(Msiexec("/x", package_).status, 0);
+  EXPECT_TRUE(std::filesystem::exists(Program()));
+  EXPECT_TRUE(Runs());
+  ASSERT_NO_FATAL_FAILURE(ExpectIsolatedStill());
+  EXPECT_FALSE(RemovalIsTold(std::chrono::seconds(0)));
+
+  ASSERT_NO_FATAL_FAILURE(BeFree());
+  const CommandResult removed = Msiexec("/x", package_);
+  EXPECT_EQ(removed.status, 0) << removed.output << removed.errors;
+  EXPECT_FALSE(std::filesystem::exists(Program()));
+  EXPECT_TRUE(RemovalIsTold());
+}
+
+// What wine can show of RELEASE=1: the release is tried, in the place of the question. It fails here, for
+// there is no WFP.
+TEST_F(WindowsUninstaller, ISO5_ReleaseIsTriedWhenItIsAskedForAndAFailureLeavesTheAgent) {
+  ASSERT_NO_FATAL_FAILURE(InstallAndEnroll());
+  ASSERT_NO_FATAL_FAILURE(BeIsolated());
+  EXPECT_NE(Msiexec("/x", package_).status, 0);
+  EXPECT_THAT(Log(), HasSubstr("Refuse"));
+  EXPECT_THAT(Log(), Not(HasSubstr("ReleaseAndRemove")));
+
+  EXPECT_NE(Msiexec("/x", package_, {"RELEASE=1"}).status, 0);
+  EXPECT_THAT(Log(), HasSubstr("ReleaseAndRemove"));
+  EXPECT_TRUE(std::filesystem::exists(Program()));
+  EXPECT_TRUE(Runs()) << "it was stopped for the removal, and is started again";
+}
+
+TEST_F(WindowsUninstaller, ReleaseOnAFreeHostIsAnOrdinaryRemoval) {
+  ASSERT_NO_FATAL_FAILURE(InstallAndEnroll());
+  const CommandResult removed = Msiexec("/x", package_, {"RELEASE=1"});
+  ASSERT_EQ(removed.status, 0) << removed.output << removed.errors;
+  EXPECT_TRUE(RemovalIsTold());
+  EXPECT_FALSE(std::filesystem::exists(Program()));
+}
+
+TEST_F(WindowsUninstaller, ISO5_AnUpgradeOfAnIsolatedHostIsLetThroughAndKeepsItsState) {
+  ASSERT_NO_FATAL_FAILURE(InstallAndEnroll());
+  ASSERT_NO_FATAL_FAILURE(BeIsolated());
+  const auto host_id = fleet_->Host().at("host_id");
+  const std::filesystem::path next = Make({"--version", kNextVersion});
+  const CommandResult upgraded = Msiexec("/i", next);
+  ASSERT_EQ(upgraded.status, 0) << upgraded.output << upgraded.errors;
+  EXPECT_TRUE(Runs());
+  EXPECT_TRUE(fleet_->WaitForAgent());
+  ASSERT_NO_FATAL_FAILURE(ExpectIsolatedStill());
+  EXPECT_EQ(fleet_->Host().at("host_id"), host_id);
+  EXPECT_FALSE(RemovalIsTold(std::chrono::seconds(0)));
+  EXPECT_NE(Msiexec("/x", next).status, 0) << "the new one holds on as the old one did";
+  ASSERT_NO_FATAL_FAILURE(ExpectIsolatedStill());
+}
+
+}  // namespace
+}  // namespace cordon::testing
