@@ -86,6 +86,7 @@ void Subprocess::Spawn(const std::vector<std::string>& args, const SubprocessOpt
   posix_spawn_file_actions_adddup2(&actions, in, 0);
   posix_spawn_file_actions_adddup2(&actions, out, 1);
   posix_spawn_file_actions_adddup2(&actions, error, 2);
+  if (options.without_our_files) posix_spawn_file_actions_addclosefrom_np(&actions, 3);
   if (!options.working_dir.empty())
     posix_spawn_file_actions_addchdir_np(&actions, options.working_dir.c_str());
   posix_spawnattr_t attributes;

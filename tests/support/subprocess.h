@@ -19,6 +19,7 @@ struct SubprocessOptions {
   std::vector<std::pair<std::string, std::string>> env;  // added to the test's own environment
   std::filesystem::path working_dir;                     // empty = the test's
   std::string net_namespace;                             // a NetNamespace's Name(); empty = the test's
+  bool without_our_files = false;  // it holds none open: a server in this test can listen at its port again
 };
 
 // A child process of a test, started with posix_spawn. Its standard output and standard error are captured as

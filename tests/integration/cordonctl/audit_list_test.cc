@@ -60,7 +60,7 @@ TEST_F(AuditList, AHostIsFoundAsTheOneWhoActedAsTheSubjectAndInAnOrdersOutcome) 
   Note("test.other", other.id);
   Note("test.nobody", "it");
   const std::vector<std::string> of_host = Actions({"--host", "reception-1"});
-  EXPECT_THAT(of_host, ElementsAre("audit.list", "test.within", "test.about", "enroll"))
+  EXPECT_THAT(of_host, ElementsAre("audit.list", "test.within", "test.about", "host.enroll"))
       << "its id is in each";
   EXPECT_THAT(Actions({"--host", other.id, "--kind", "test."}), ElementsAre("test.other", "test.within"));
   const Result table = Call("alex", {"audit", "list", "--host", "other", "--kind", "test.other"});

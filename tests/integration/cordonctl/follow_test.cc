@@ -24,9 +24,12 @@ using testing::Subprocess;
 class FollowTest : public TwoPeople {
  protected:
   std::unique_ptr<Subprocess> Follow() {
+    testing::SubprocessOptions options;
+    options.without_our_files = true;  // the controller's port among them
     return std::make_unique<Subprocess>(
         std::vector<std::string>{StrCat(testing::kBinaryDir, "/bin/cordonctl"), "--identity", File("alex"),
-                                 "events", "--follow", "--since", "2020-01-01T00:00:00Z", "-o", "json"});
+                                 "events", "--follow", "--since", "2020-01-01T00:00:00Z", "-o", "json"},
+        options);
   }
 
   v1::Batch Next(const std::vector<uint32_t>& pids) {
