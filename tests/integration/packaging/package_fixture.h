@@ -39,7 +39,8 @@ class PackageTest : public ::testing::Test {
                                             {.working_dir = kBinaryDir}, CopiedSystem::kPatience);
     ASSERT_EQ(packed.status, 0) << packed.output << packed.errors;
     MustRun({"sh", "-c",
-             "set -e; cd \"$1\"; mv out/*.deb .; rm -r out; ln cordon-agent_*.deb old.deb; dpkg-deb -R old.deb tree; "
+             "set -e; cd \"$1\"; mv out/*.deb .; rm -r out; ln cordon-agent_*.deb old.deb; dpkg-deb -R "
+             "old.deb tree; "
              "sed -i 's/^Version: .*/Version: 99.0/' tree/DEBIAN/control; "
              "echo '# of the next version' >> tree/usr/share/doc/cordon/levels.md; "
              "dpkg-deb -Zgzip -z1 --root-owner-group -b tree new.deb; rm -r tree",
