@@ -28,8 +28,8 @@ struct Log {
     bundle.set_fleet_id("6f1c2f8e-52a4-4c2f-9d58-0a1a3f5b7c9d");
     bundle.set_audit_log_public_key(*cordon::RawPublicKey(*key));
     for (uint64_t i = 0; i < kEntries; ++i) {
-      for (const cordon::MerkleNode& node :
-           *cordon::MerkleAppend(i, cordon::StrCat("entry ", i + 1), Reader())) {
+      const auto added = cordon::MerkleAppend(i, cordon::StrCat("entry ", i + 1), Reader());
+      for (const cordon::MerkleNode& node : *added) {
         nodes[{node.place.level, node.place.index}] = node.hash;
       }
     }
