@@ -38,7 +38,8 @@ class Outage {
 
 bool IsTransient(const absl::Status& read, const Followed& followed) {
   if (!followed.CanGoOn()) return false;
-  if (read.ok() || absl::IsUnavailable(read)) return true;
+  // A server that ends cancels what is under way.
+  if (read.ok() || absl::IsUnavailable(read) || absl::IsCancelled(read)) return true;
   // Too many streams at once, or we were too slow. In the history it is an answer: too many events.
   return absl::IsResourceExhausted(read) && followed.PastHistory();
 }

@@ -220,10 +220,15 @@ absl::StatusOr<Listing> ParseListing(std::string_view text) {
   Chain* chain = nullptr;
   for (size_t at = 1; at + 1 < lines.size(); ++at) {
     std::string line = lines[at];
+    // What has a name twice would be compared once (ISO-6); the kernel has nothing twice.
     if (chain == nullptr && line.starts_with("chain ") && line.ends_with(" {")) {
+      std::string name = line.substr(6, line.size() - 8);
+      if (Find(listing.table, name) != nullptr) return unknown(line);
       chain = &listing.table.chains.emplace_back();
-      chain->name = line.substr(6, line.size() - 8);
+      chain->name = std::move(name);
     } else if (std::optional<AddressSet> set = chain == nullptr ? ParseSet(line) : std::nullopt) {
+      const auto& sets = listing.table.sets;
+      if (std::ranges::find(sets, set->name, &AddressSet::name) != sets.end()) return unknown(line);
       listing.table.sets.push_back(*std::move(set));
     } else if (chain == nullptr) {
       StrAppend(&listing.table.header, line, "\n");

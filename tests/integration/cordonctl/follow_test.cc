@@ -17,7 +17,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::Not;
 using testing::StartedEvent;
 using testing::Subprocess;
 
@@ -94,7 +93,10 @@ TEST_F(FollowTest, TellsEachEventOnceThroughRestartsAndEndsWithCtrlC) {
   follow->Signal(SIGINT);
   EXPECT_EQ(follow->Wait(), 0) << follow->Errors();
   EXPECT_THAT(PidsIn(follow->Output()), ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9));
-  EXPECT_THAT(follow->Errors(), Not(HasSubstr("cannot")));
+  const std::string errors = follow->Errors();
+  size_t back = 0;
+  for (size_t at = 0; (at = errors.find("the controller is back", at)) != std::string::npos; ++at) ++back;
+  EXPECT_EQ(back, 2U) << errors;
 }
 
 TEST_F(FollowTest, EndsWithCtrlCWhileTheControllerIsAway) {
@@ -120,8 +122,13 @@ TEST_F(FollowTest, WithoutAControllerFromTheStartItFails) {
 TEST_F(FollowTest, AStoreThatWasSetBackEndsItWithTheReason) {
   Send({1});
   const auto copy = [](const std::filesystem::path& from, const std::filesystem::path& to) {
-    return [from, to] {
-      std::filesystem::copy_file(from, to, std::filesystem::copy_options::overwrite_existing);
+    return [from, to] {  // with the log of what is not in the file itself yet
+      for (const char* part : {"", "-wal"}) {
+        std::filesystem::remove(StrCat(to.string(), part));
+        if (std::filesystem::exists(StrCat(from.string(), part)))
+          std::filesystem::copy_file(StrCat(from.string(), part), StrCat(to.string(), part));
+      }
+      std::filesystem::remove(StrCat(to.string(), "-shm"));
     };
   };
   const std::filesystem::path old = folder_ / "old.db";

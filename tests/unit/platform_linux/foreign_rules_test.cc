@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "common/base/strings.h"
 #include "platform/linux/bypasses/traffic_control.h"
 #include "platform/linux/links/link_news.h"
 #include "platform/linux/packet_filter/listing.h"
@@ -121,6 +122,17 @@ TEST(Watch, AddsUpItsCounters) {
       "\t\ttcp dport 22 counter packets 4 bytes 1\n\t}\n}\n");
   ASSERT_TRUE(listing.ok()) << listing.status();
   EXPECT_EQ(listing->counted_packets, 7U);
+}
+
+// Found by the fuzzer: of two chains of one name the second was compared with nothing.
+TEST(Listing, ISO6_WhatHasANameTwiceIsRefused) {
+  const auto with = [](std::string_view more) {
+    return ParseListing(StrCat(
+        "table inet cordon {\n\tset a {\n\t\ttype ipv4_addr\n\t}\n\tchain input {\n\t}\n", more, "}\n"));
+  };
+  EXPECT_TRUE(with("\tchain output {\n\t}\n\tset b {\n\t\ttype ipv4_addr\n\t}\n").ok());
+  EXPECT_FALSE(with("\tchain input {\n\t\taccept\n\t}\n").ok());
+  EXPECT_FALSE(with("\tset a {\n\t\ttype ipv4_addr\n\t}\n").ok());
 }
 
 // A TCP segment whose checksum is right adds up to nothing; so does an IPv4 header.

@@ -435,7 +435,7 @@ TEST(StoreFile, OfAnOlderVersionGetsItsTrustHistory) {
                     "ALTER TABLE orders DROP COLUMN released; DROP TABLE trust_history; "
                     "ALTER TABLE enrollments DROP COLUMN trust_version; DROP TABLE baselines; "
                     "DROP TABLE event_marks; DROP TABLE event_age; DROP INDEX batches_payload; DROP INDEX "
-                    "hosts_enrolled_key; "
+                    "hosts_enrolled_key; DROP INDEX audit_about; "
                     "ALTER TABLE hosts DROP COLUMN enrolled_key; "
                     "ALTER TABLE hosts DROP COLUMN enrolled_again; "
                     "PRAGMA user_version=4"));
