@@ -29,7 +29,7 @@ constexpr const char* kFarEnd = "10.53.0.1";
 std::string ProgramNamed(const std::string& name) {
   const char* const path = std::getenv("PATH");
   std::istringstream folders(std::string(path == nullptr ? "" : path) +
-                             ":/usr/sbin:/opt/cordon-test-tools/usr/sbin");
+                             ":/usr/sbin:/opt/iodine-for-tests/usr/sbin");
   for (std::string folder; std::getline(folders, folder, ':');) {
     if (std::filesystem::exists(std::filesystem::path(folder) / name)) return folder + "/" + name;
   }
