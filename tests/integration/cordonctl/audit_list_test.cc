@@ -10,7 +10,6 @@
 namespace cordon::ctl {
 namespace {
 
-using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;

@@ -38,8 +38,9 @@ TEST_F(FileMatrix, AProgramThatWritesAFileOverAndOverIsOneEventWithTheCount) {
   Shell("echo 0 > a");
   Start();
   Python("for i in range(1, 21): open('a', 'w').write(str(i))");
+  // Of the kernel's events, which folds equal ones itself while its reader is busy: so not always twenty.
   EXPECT_TRUE(Told(Change::CHANGE_MODIFIED, "a", [](const Change& told) {
-    return told.state().sha256() == Sha256("20") && told.repeats() >= 20;
+    return told.state().sha256() == Sha256("20") && told.repeats() >= 2;
   }));
   sensor_.Stop();
   EXPECT_EQ(std::ranges::count_if(sink_.Events(),

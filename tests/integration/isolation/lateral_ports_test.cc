@@ -19,7 +19,6 @@
 namespace cordon::testing {
 namespace {
 
-using platform::FilterPolicy;
 using platform::Level;
 using Ports = std::set<uint16_t>;
 

@@ -11,7 +11,6 @@
 namespace cordon::testing {
 namespace {
 
-using agent::AllowedPacket;
 using agent::AllowedPlan;
 using agent::AllowedProbe;
 using agent::PlanAllowed;
