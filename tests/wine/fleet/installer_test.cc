@@ -69,7 +69,7 @@ TEST_F(WindowsInstaller, ARepairBringsADeletedFileBackAndKeepsIdentityAndState) 
   ASSERT_NO_FATAL_FAILURE(InstallAndEnroll());
   const auto host_id = fleet_->Host().at("host_id");
   ASSERT_TRUE(std::filesystem::remove(Program()));
-  const CommandResult repaired = Msiexec("/fa", package_);
+  const CommandResult repaired = Repair();
   ASSERT_EQ(repaired.status, 0) << repaired.output << repaired.errors;
   ASSERT_TRUE(std::filesystem::exists(Program()));
   EXPECT_TRUE(Runs());
@@ -78,19 +78,6 @@ TEST_F(WindowsInstaller, ARepairBringsADeletedFileBackAndKeepsIdentityAndState) 
   EXPECT_EQ(fleet_->CtlJson({"hosts"}).size(), 1);
   EXPECT_FALSE(fleet_->EventArrives("control", "the host was not isolated", std::chrono::seconds(0)))
       << "a repair is no removal";
-}
-
-TEST_F(WindowsInstaller, AnUpgradeThatFailsBringsTheOldVersionBack) {
-  ASSERT_EQ(Msiexec("/i", package_).status, 0);
-  const std::filesystem::path file = fleet_->Windows().Drive() / "bad.enroll";
-  std::ofstream(file) << "no enrolment";
-  const std::filesystem::path next = Make({"--version", kNextVersion});
-  EXPECT_NE(Msiexec("/i", next, {StrCat("ENROLL=", WindowsPath(file))}).status, 0);
-  EXPECT_TRUE(std::filesystem::exists(Program()));
-  fleet_->Enroll();
-  EXPECT_EQ(Installed({"start"}).status, 0) << "its service is there";
-  EXPECT_TRUE(fleet_->WaitForAgent());
-  EXPECT_EQ(Msiexec("/x", package_).status, 0) << "it is the old one that is installed";
 }
 
 // What the transaction rests on, and wixl has no words for.
