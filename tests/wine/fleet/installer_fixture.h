@@ -45,15 +45,6 @@ class WindowsInstaller : public ::testing::Test {
     args.insert(args.end(), properties.begin(), properties.end());
     return fleet_->Windows().Run(std::move(args), kPatience);
   }
-  // Of what is installed, by its product code: wine repairs nothing by the package's name.
-  CommandResult Repair() const {
-    const std::string table = RunCommand({"msiinfo", "export", package_.string(), "Property"}).output;
-    const size_t at = table.find("ProductCode\t");
-    if (at == std::string::npos) return {.status = -1, .output = table, .errors = "no product code"};
-    constexpr size_t kCodeLength = 38;  // with its braces
-    return fleet_->Windows().Run({"msiexec.exe", "/fa", table.substr(at + 12, kCodeLength), "/qn"},
-                                 kPatience);
-  }
   std::string EnrollProperty() const { return StrCat("ENROLL=", WindowsPath(fleet_->MakeEnrollmentFile())); }
   void InstallAndEnroll() const {
     const CommandResult installed = Msiexec("/i", package_, {EnrollProperty()});

@@ -65,21 +65,6 @@ TEST_F(WindowsInstaller, AFailedEnrolmentRollsTheInstallationBackAndTheLogHasNoS
   EXPECT_EQ(Msiexec("/i", package_).status, 0) << "nothing is in the way of the next try";
 }
 
-TEST_F(WindowsInstaller, ARepairBringsADeletedFileBackAndKeepsIdentityAndState) {
-  ASSERT_NO_FATAL_FAILURE(InstallAndEnroll());
-  const auto host_id = fleet_->Host().at("host_id");
-  ASSERT_TRUE(std::filesystem::remove(Program()));
-  const CommandResult repaired = Repair();
-  ASSERT_EQ(repaired.status, 0) << repaired.output << repaired.errors;
-  ASSERT_TRUE(std::filesystem::exists(Program()));
-  EXPECT_TRUE(Runs());
-  EXPECT_TRUE(fleet_->WaitForAgent());
-  EXPECT_EQ(fleet_->Host().at("host_id"), host_id);
-  EXPECT_EQ(fleet_->CtlJson({"hosts"}).size(), 1);
-  EXPECT_FALSE(fleet_->EventArrives("control", "the host was not isolated", std::chrono::seconds(0)))
-      << "a repair is no removal";
-}
-
 // What the transaction rests on, and wixl has no words for.
 TEST_F(WindowsInstaller, ThePackageTakesTheOldVersionAwayWithinItsTransaction) {
   const auto table = [&](const std::string& name) {
