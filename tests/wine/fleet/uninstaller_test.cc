@@ -15,7 +15,6 @@ namespace cordon::testing {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 constexpr const char* kToldRemoval = "the host was not isolated";  // AgentLifecycle REMOVED
 
