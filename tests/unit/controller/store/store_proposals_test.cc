@@ -70,6 +70,18 @@ struct Fixture {
   absl::StatusOr<SubmittedOrder> Approve(const v1::Order& order, const TestOperator& person) {
     return box->ApproveOrder(order.order_id(), By(person, order), Note("order.approve", order.order_id()));
   }
+  // `next`, and that closing `host` takes three signatures.
+  void PutInForceWithALifeline(v1::TrustBundle next) {
+    v1::Lifeline& line = *next.add_lifelines();
+    line.set_site("leeds");
+    line.set_level(v1::LEVEL_NO_LATERAL);
+    line.set_hosts(1);
+    line.add_host_ids(host);
+    line.set_signatures(3);
+    const v1::Order change = Change(next, 1);
+    ASSERT_THAT(box.Submit(change), IsOk());
+    ASSERT_THAT(Approve(change, blake), IsOk());
+  }
   absl::Status Withdraw(const v1::Order& order) {
     return box->WithdrawOrder(order.order_id(), Note("order.withdraw", order.order_id()));
   }
@@ -239,15 +251,7 @@ TEST(Proposals, AUT3_ALifelineAmongItsHostsNeedsItsOwnNumber) {
   Fixture f;
   v1::TrustBundle next = f.InForce();
   next.set_version(2);
-  v1::Lifeline& line = *next.add_lifelines();
-  line.set_site("leeds");
-  line.set_level(v1::LEVEL_NO_LATERAL);
-  line.set_hosts(1);
-  line.add_host_ids(f.host);
-  line.set_signatures(3);
-  const v1::Order change = f.Change(next, 1);
-  ASSERT_THAT(f.box.Submit(change), IsOk());
-  ASSERT_THAT(f.Approve(change, f.blake), IsOk());
+  ASSERT_NO_FATAL_FAILURE(f.PutInForceWithALifeline(next));
   const std::string other = f.box.AddHost("other");
 
   const v1::Order on_other = f.box.Isolate({other}, 10);
@@ -267,15 +271,7 @@ TEST(Proposals, AUT3_APolicyThatMayCloseALifelineNeedsItsNumberToo) {
   next.set_version(2);
   for (v1::TrustedOperator& person : *next.mutable_operators())
     person.add_roles(v1::TrustedOperator::ROLE_POLICY);
-  v1::Lifeline& line = *next.add_lifelines();
-  line.set_site("leeds");
-  line.set_level(v1::LEVEL_NO_LATERAL);
-  line.set_hosts(1);
-  line.add_host_ids(f.host);
-  line.set_signatures(3);
-  const v1::Order change = f.Change(next, 1);
-  ASSERT_THAT(f.box.Submit(change), IsOk());
-  ASSERT_THAT(f.Approve(change, f.blake), IsOk());
+  ASSERT_NO_FATAL_FAILURE(f.PutInForceWithALifeline(next));
 
   const auto policy = [&](uint64_t sequence, v1::Level level) {
     v1::Order order = f.box.Isolate({f.host}, sequence);
