@@ -1,15 +1,18 @@
 #pragma once
 
 // A whole agent in the test's own process, as the host of a fleet whose controller and tool are the real
-// programs. Needs agent::PrepareRpc once before.
+// programs.
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <future>
+#include <memory>
 #include <thread>
 
 #include "agent/app/agent.h"
+#include "agent/link/prepare.h"
 #include "tests/support/fleet.h"
 #include "tests/support/status_matchers.h"
 
@@ -17,7 +20,7 @@ namespace cordon::testing {
 
 class AgentInProcess {
  public:
-  // The host is enrolled; the fleet outlives this object.
+  // The host is enrolled, and agent::PrepareRpc was called; the fleet outlives this object.
   explicit AgentInProcess(const Fleet& fleet, const agent::AgentPace& pace = {})
       : thread_([this, &fleet, pace] { Run(fleet, pace); }), agent_(made_.get_future().get()) {}
   AgentInProcess(const AgentInProcess&) = delete;
@@ -47,6 +50,19 @@ class AgentInProcess {
   std::promise<agent::Agent*> made_;
   std::thread thread_;
   agent::Agent* const agent_;  // the thread's
+};
+
+// A fleet with an enrolled host, for an agent in the test's own process.
+class WithAgentInProcess : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root for sensors and namespaces";
+    ASSERT_THAT(agent::PrepareRpc(), IsOk());
+    fleet_ = std::make_unique<Fleet>();
+    fleet_->Enroll();
+  }
+
+  std::unique_ptr<Fleet> fleet_;
 };
 
 }  // namespace cordon::testing

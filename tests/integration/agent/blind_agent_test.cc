@@ -18,7 +18,6 @@
 #include <string>
 #include <thread>
 
-#include "agent/link/prepare.h"
 #include "tests/integration/agent/agent_in_process.h"
 #include "tests/support/kernel_hooks.h"
 
@@ -30,13 +29,11 @@ using ::testing::HasSubstr;
 using std::chrono_literals::operator""s;
 using SteadyClock = std::chrono::steady_clock;
 
-class BlindAgent : public ::testing::Test {
+class BlindAgent : public WithAgentInProcess {
  protected:
   void SetUp() override {
-    if (geteuid() != 0) GTEST_SKIP() << "needs root for sensors and namespaces";
-    ASSERT_THAT(agent::PrepareRpc(), IsOk());
-    fleet_ = std::make_unique<Fleet>();
-    fleet_->Enroll();
+    WithAgentInProcess::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
     agent_ = std::make_unique<AgentInProcess>(*fleet_);
     ASSERT_TRUE(agent_->IsMade());
     ASSERT_TRUE(Eventually([&] { return fleet_->AgentConnected(); }));
@@ -90,7 +87,6 @@ class BlindAgent : public ::testing::Test {
     return group;
   }
 
-  std::unique_ptr<Fleet> fleet_;
   std::unique_ptr<AgentInProcess> agent_;
 };
 

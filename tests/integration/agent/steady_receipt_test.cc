@@ -2,16 +2,13 @@
 // another pace than an hour; controller and cordonctl are the real programs.
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
 
-#include "agent/link/prepare.h"
 #include "tests/integration/agent/agent_in_process.h"
 
 namespace cordon::testing {
@@ -19,15 +16,8 @@ namespace {
 
 using std::chrono_literals::operator""s;
 
-class SteadyReceipt : public ::testing::Test {
+class SteadyReceipt : public WithAgentInProcess {
  protected:
-  void SetUp() override {
-    if (geteuid() != 0) GTEST_SKIP() << "needs root for sensors and namespaces";
-    ASSERT_THAT(agent::PrepareRpc(), IsOk());
-    fleet_ = std::make_unique<Fleet>();
-    fleet_->Enroll();
-  }
-
   boost::json::object Receipt() {
     const boost::json::object host = fleet_->CtlJson({"hosts"}).at(0);
     const boost::json::value* const receipt = host.if_contains("receipt");
@@ -57,8 +47,6 @@ class SteadyReceipt : public ::testing::Test {
       ++count;
     return count;
   }
-
-  std::unique_ptr<Fleet> fleet_;
 };
 
 TEST_F(SteadyReceipt, ISO7_ComesSignedWithoutAChange) {
