@@ -26,7 +26,6 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using std::chrono_literals::operator""s;
 using SteadyClock = std::chrono::steady_clock;
 
 class BlindAgent : public WithAgentInProcess {
@@ -66,7 +65,7 @@ class BlindAgent : public WithAgentInProcess {
   std::string NoticedWithin30s(const std::string& part) {
     Told told{.serving = true, .detail = "not noticed within 30 s"};
     const auto began = SteadyClock::now();
-    while (told.serving && SteadyClock::now() < began + 30s) {
+    while (told.serving && SteadyClock::now() < began + std::chrono::seconds(30)) {
       if (const Told now = Parts().at(part); !now.serving) told = now;
       std::this_thread::sleep_for(std::chrono::milliseconds(200));
     }
