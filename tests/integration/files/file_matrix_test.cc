@@ -186,10 +186,13 @@ TEST_F(FileMatrix, ASymbolicLinkItselfAndNotWhatItLeadsTo) {
 TEST_F(FileMatrix, OwnerModeTimesAndAttributes) {
   Shell("for name in owner mode times attributes; do echo 1 > $name; done");
   Start();
-  Shell("chown 1234:5678 owner; chmod 4755 mode; touch -d @1000000000 times");
+  const auto path = [&](const char* name) { return (folder_ / name).string(); };
+  Run({"chown", "1234:5678", path("owner")});
+  Run({"chmod", "4755", path("mode")});
+  Python("os.utime('times', (1000000000, 1000000000))");
   Python("os.setxattr('attributes', 'trusted.label', b'x')");
   EXPECT_TRUE(Told(Change::CHANGE_ATTRIBUTES, "owner", [](const Change& told) {
-    return told.state().uid() == 1234 && told.state().gid() == 5678 && told.executable() == "/bin/sh";
+    return told.state().uid() == 1234 && told.state().gid() == 5678 && told.executable() == "chown";
   }));
   EXPECT_TRUE(Told(Change::CHANGE_ATTRIBUTES, "mode",
                    [](const Change& told) { return told.state().mode() == 04755U; }));
@@ -198,6 +201,17 @@ TEST_F(FileMatrix, OwnerModeTimesAndAttributes) {
   }));
   EXPECT_TRUE(Told(Change::CHANGE_ATTRIBUTES, "attributes",
                    [](const Change& told) { return told.executable() == "python3"; }));
+}
+
+// touch opens its file for writing, which tells no more than that it may have written.
+TEST_F(FileMatrix, TimesSetByAProgramThatHadTheFileOpenForWriting) {
+  Shell("echo 1 > times");
+  Start();
+  Run({"touch", "-d", "@1000000000", (folder_ / "times").string()});
+  EXPECT_TRUE(Told(Change::CHANGE_MODIFIED, "times", [](const Change& told) {
+    return told.state().mtime_unix_nanos() == 1'000'000'000 * kNanosPerSecond &&
+           told.state().sha256() == Sha256("1\n");
+  }));
 }
 
 TEST_F(FileMatrix, ReadsOfSensitivePathsByWhomAndHowOften) {

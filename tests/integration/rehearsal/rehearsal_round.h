@@ -17,6 +17,7 @@
 
 #include "common/base/strings.h"
 #include "tests/support/build_paths.h"
+#include "tests/support/caller.h"
 #include "tests/support/fleet.h"
 
 namespace cordon::testing {
@@ -51,6 +52,7 @@ class RehearsalRound : public ::testing::Test {
     EXPECT_TRUE(peer_server_->WaitForOutput("serving"));
     EXPECT_TRUE(host_server_->WaitForOutput("serving"));
   }
+  ~RehearsalRound() override { fleet_.KillAgent(); }  // before its marks, which it would lay anew
 
   // Rules by network, by name, and for programs: the one that talks here, and another.
   static std::string Profile() {
@@ -164,6 +166,7 @@ program = { path = "/usr/bin/env" }
   }
 
   Fleet fleet_;
+  const MarksOf marks_{fleet_.Host()};
   std::unique_ptr<Subprocess> peer_server_;
   std::unique_ptr<Subprocess> host_server_;
   std::vector<KeptFlow> flows_;

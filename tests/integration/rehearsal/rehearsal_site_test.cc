@@ -39,6 +39,7 @@ class SecondHost {
 
  private:
   NetNamespace host_{"host2"};
+  const MarksOf marks_{host_};
   std::unique_ptr<Subprocess> agent_;
 };
 
