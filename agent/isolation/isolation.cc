@@ -138,13 +138,36 @@ absl::Status Isolation::Impl::CheckSequence(const std::string& order_id, uint64_
                                               state_.sequence()));
 }
 
+// Where the kernel has refused: what was before, on disk too.
+void Isolation::Impl::GoBack(v1::IsolationState before, FilterPolicy ordered, FilterPolicy own) {
+  state_ = std::move(before);
+  ordered_ = std::move(ordered);
+  own_ = std::move(own);
+  SettlePrograms();
+  names_.Begin(&state_);
+  names_.Settle();
+  const absl::Status undone = PutBack();
+  if (!undone.ok()) spdlog::error("isolation: {}", Message(undone));
+  unsaved_ = !undone.ok() && !overtaken_ && !LeftAlone();
+  // What is kept is not put in force anew, for nobody knows what it is.
+  if (kept_) {
+    if (!LeftAlone()) LookAtKept();
+    return;
+  }
+  // A release that broke off may have taken the rules off their hooks.
+  if (const absl::Status kept = parts_.filter->Apply(Policy()); !kept.ok())
+    spdlog::error("isolation: {}", Message(kept));
+}
+
 // On disk, then in the kernel (ISO-9); back on disk as it was when the kernel refuses.
 absl::StatusOr<v1::Receipt> Isolation::Impl::Take(v1::IsolationState next, FilterPolicy ordered,
-                                                  FilterPolicy own, const std::string& cause) {
+                                                  FilterPolicy own, const std::string& cause, Disk disk) {
   const int64_t began = parts_.clock->BootNanos();
   for (const Endpoint& controller : controllers_) next.add_controllers(FormatEndpoint(controller));
   names_.Begin(&next);
-  if (absl::Status saved = SaveAndPrepare(next, ByItselfDecides(next) ? own : ordered); !saved.ok()) {
+  absl::Status saved = SaveAndPrepare(next, ByItselfDecides(next) ? own : ordered);
+  const bool unsaved = !saved.ok() && disk == Disk::kLater && !overtaken_;
+  if (!saved.ok() && !unsaved) {
     if (const absl::Status tidied = parts_.filter->Tidy(); !tidied.ok())
       spdlog::warn("isolation: {}", Message(tidied));
     SettlePrograms();
@@ -152,28 +175,19 @@ absl::StatusOr<v1::Receipt> Isolation::Impl::Take(v1::IsolationState next, Filte
     names_.Settle();
     return saved;
   }
-  const v1::IsolationState before = std::exchange(state_, std::move(next));
-  const FilterPolicy ordered_before = std::exchange(ordered_, std::move(ordered));
-  const FilterPolicy own_before = std::exchange(own_, std::move(own));
+  if (unsaved) spdlog::error("isolation: {} before it is on the disk ({})", cause, Message(saved));
+  v1::IsolationState before = std::exchange(state_, std::move(next));
+  FilterPolicy ordered_before = std::exchange(ordered_, std::move(ordered));
+  FilterPolicy own_before = std::exchange(own_, std::move(own));
   if (absl::Status applied = PutInForce(); !applied.ok()) {
-    state_ = before;
-    ordered_ = ordered_before;
-    own_ = own_before;
-    SettlePrograms();
-    names_.Begin(&state_);
-    names_.Settle();
-    if (const absl::Status undone = Save(state_); !undone.ok())
-      spdlog::error("isolation: {}", Message(undone));
-    // A release that broke off may have taken the rules off their hooks.
-    if (const absl::Status kept = parts_.filter->Apply(Policy()); !kept.ok())
-      spdlog::error("isolation: {}", Message(kept));
+    GoBack(std::move(before), std::move(ordered_before), std::move(own_before));
     return applied;
   }
   names_.Settle();
   ++generation_;
   guard_is_due_ = true;
   kept_ = false;
-  unsaved_ = false;
+  unsaved_ = unsaved;
   unread_ = false;
   step_down_refused_ = false;
   if (!IsClosedState(state_)) state_problem_.clear();

@@ -77,9 +77,9 @@ class Isolation {
   void OnReceipt(std::function<void(const v1::Receipt&)> listener);
 
   // Once, at start: makes the kernel match the state file (ISO-5). A damaged file never opens anything, nor
-  // does a file that is missing while rules stand: what stands in the kernel is kept, and where nothing
-  // stands, as after a boot, the host is closed but for its controllers (recovery.h). The returned error, an
-  // event and the receipt say so.
+  // does a file that is missing while rules stand: what stands in the kernel is kept as long as it stands,
+  // and where nothing stands, as after a boot, the host is closed but for its controllers (recovery.h). The
+  // returned error, an event and the receipt say so.
   absl::Status Restore();
 
   // The addresses at which the agent's own sockets reach a controller. Kept in the state file, so that they

@@ -96,15 +96,20 @@ class Isolation::Impl {
   absl::Status CheckSequence(const std::string& order_id, uint64_t sequence) const;
   absl::StatusOr<v1::Receipt> TakeAction(const v1::IsolateAction& action, const std::string& order_id,
                                          uint64_t sequence, const std::string& cause);
+  // kLater: a disk that refuses does not hold the change up; it is saved as soon as that can be.
+  enum class Disk { kFirst, kLater };
   absl::StatusOr<v1::Receipt> Take(v1::IsolationState next, platform::FilterPolicy ordered,
-                                   platform::FilterPolicy own, const std::string& cause);
+                                   platform::FilterPolicy own, const std::string& cause,
+                                   Disk disk = Disk::kFirst);
   // With the same `own`, as long as `next` has something that the host took by itself.
   absl::StatusOr<v1::Receipt> Take(v1::IsolationState next, platform::FilterPolicy ordered,
-                                   const std::string& cause) {
+                                   const std::string& cause, Disk disk = Disk::kFirst) {
     platform::FilterPolicy own = next.has_by_itself() ? own_ : platform::FilterPolicy();
-    return Take(std::move(next), std::move(ordered), std::move(own), cause);
+    return Take(std::move(next), std::move(ordered), std::move(own), cause, disk);
   }
+  void GoBack(v1::IsolationState before, platform::FilterPolicy ordered, platform::FilterPolicy own);
   absl::Status Save(const v1::IsolationState& state);
+  absl::Status PutBack();
   void SaveIfUnsaved();
   void ReadIfUnread();
   void StartAnew();
@@ -115,8 +120,13 @@ class Isolation::Impl {
   v1::Receipt Tell(const std::string& cause) { return Tell(cause, parts_.filter->ReadBack(Policy())); }
   absl::Status SetAside(const absl::Status& why);
   absl::Status TakeClosedSide(bool unlocked);
+  absl::Status CloseUnlessKept(const std::string& cause);
+  void NameProblem(const absl::Status& closed);
   absl::Status LeaveAlone(const absl::Status& why);
+  bool LeftAlone() const;
+  void LookAtKept();
   absl::Status HoldFreshHost();
+  void MakeRoom();
   void CountSinceStopped();
 
   void ProveChannel();
@@ -167,7 +177,7 @@ class Isolation::Impl {
   bool step_down_refused_ = false;  // by the kernel or the disk: to be tried again
   bool unsaved_ = false;            // state_ is meant and not on disk
   bool unread_ = false;       // what is on disk is not known, and must not be written over but by an order
-  bool kept_ = false;         // of a state that was lost, what stands in the kernel is left as it is
+  bool kept_ = false;         // what stands in the kernel is left as it is: see LookAtKept
   bool guard_is_due_ = true;  // to be asked, for this state
   uint64_t generation_ = 0;   // rises with every change: a proof of an earlier state counts for nothing
 };

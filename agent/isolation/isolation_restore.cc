@@ -47,17 +47,25 @@ absl::Status Isolation::Impl::TakeClosedSide(bool unlocked) {
   if (ByItselfDecides(state_)) names_.Begin(&state_);
   const auto readback = parts_.filter->ReadBack(Policy());
   kept_ = !unlocked && (!readback.ok() || (!readback->absent && !readback->matches));
+  return CloseUnlessKept("agent start");
+}
+
+absl::Status Isolation::Impl::CloseUnlessKept(const std::string& cause) {
   const absl::Status closed = kept_ ? absl::OkStatus() : PutInForce();
   if (ByItselfDecides(state_) && !kept_ && closed.ok()) names_.Settle();
+  NameProblem(closed);
+  spdlog::error("isolation: {}", state_problem_);
+  Tell(cause);
+  return absl::DataLossError(state_problem_);
+}
+
+void Isolation::Impl::NameProblem(const absl::Status& closed) {
   state_problem_ = StrCat(state_.note(), ", and ",
                           kept_                 ? "what stands in the kernel is kept"
                           : !closed.ok()        ? StrCat("the host cannot be closed (", Message(closed), ")")
                           : state_.has_unlock() ? "the host is unlocked by phone"
                                                 : "the host is closed but for its controllers",
                           ": order isolate or release anew");
-  spdlog::error("isolation: {}", state_problem_);
-  Tell("agent start");
-  return absl::DataLossError(state_problem_);
 }
 
 // There is no state, and what stands in the kernel cannot be read: nothing is changed until somebody orders.
@@ -65,6 +73,27 @@ absl::Status Isolation::Impl::LeaveAlone(const absl::Status& why) {
   kept_ = true;
   state_problem_ = StrCat(Message(why), "; what stands in the kernel is kept: order isolate or release anew");
   return why;
+}
+
+bool Isolation::Impl::LeftAlone() const {
+  return kept_ && !IsClosedState(state_);
+}
+
+// What is kept may be taken away by anybody, and what could not be read may be readable by now: then this is
+// the start that it should have been. Nothing but an order opens what stands.
+void Isolation::Impl::LookAtKept() {
+  if (!kept_) return;
+  const auto readback = parts_.filter->ReadBack(Policy());
+  if (!readback.ok()) return;
+  if (LeftAlone()) {
+    StartAnew();
+    if (!IsClosedState(state_)) Tell("what stands in the kernel can be read again");
+    return;
+  }
+  if (!readback->absent && !readback->matches) return;
+  kept_ = false;
+  static_cast<void>(CloseUnlessKept(readback->absent ? "the rules that were kept are gone"
+                                                     : "what stands in the kernel can be read again"));
 }
 
 absl::Status Isolation::Impl::Restore() {
@@ -80,7 +109,11 @@ absl::Status Isolation::Impl::RestoreState() {
   if (absl::IsNotFound(state.status())) {
     const auto readback = parts_.filter->ReadBack(Policy());
     if (!readback.ok()) return LeaveAlone(readback.status());
-    if (readback->absent) return options_.hold ? HoldFreshHost() : absl::OkStatus();
+    if (readback->absent && options_.hold) return HoldFreshHost();
+    if (readback->absent) {
+      MakeRoom();
+      return absl::OkStatus();
+    }
     return SetAside(absl::DataLossError(
         "rules of Cordon stand in the kernel, but there is no isolation state that asks for them"));
   }
@@ -124,8 +157,17 @@ void Isolation::Impl::CountSinceStopped() {
   const v1::Unlock unlock = state_.unlock();
   const bool ended = UnlockEnded(state_);
   if (ended) state_.clear_unlock();
-  if (const absl::Status saved = Save(state_); !saved.ok()) spdlog::error("isolation: {}", Message(saved));
+  const absl::Status saved = Save(state_);
+  if (!saved.ok()) spdlog::error("isolation: {}", Message(saved));
+  unsaved_ = ended && !saved.ok() && !overtaken_;
   if (ended) TellUnlockEnded(unlock, "its time was over when the agent started");
+}
+
+// The file has its size from the first start on, so that a disk that is full by the time of the first order
+// does not keep the host from being isolated (decision 0048).
+void Isolation::Impl::MakeRoom() {
+  if (options_.others_write) return;  // it is the agent's to make
+  if (const absl::Status saved = Save(state_); !saved.ok()) spdlog::warn("isolation: {}", Message(saved));
 }
 
 // With a state on disk, so that the rules are not taken for those of a state that was lost.

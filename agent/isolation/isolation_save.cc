@@ -26,7 +26,7 @@ absl::Status Isolation::Impl::Save(const v1::IsolationState& state) {
   // The new state may be there already, and would be in force at the next start: the one that stands goes
   // back.
   if (absl::IsDataLoss(saved)) {
-    const absl::Status undone = file_.Save(state_);
+    const absl::Status undone = LeftAlone() ? file_.Remove() : file_.Save(state_);
     if (!undone.ok() && !absl::IsDataLoss(undone)) {
       return absl::AbortedError(StrCat("the isolation state may not outlive a power cut (", Message(saved),
                                        "), and the one before it cannot be written back (", Message(undone),
@@ -36,6 +36,12 @@ absl::Status Isolation::Impl::Save(const v1::IsolationState& state) {
   // Whatever the system calls it, it is no fault of the order: FAILED, and sent again.
   return absl::AbortedError(
       StrCat("the isolation state cannot be saved, so nothing was changed: ", Message(saved)));
+}
+
+// On disk, what state_ says. Where no state was found and rules may stand, none is made: the next start would
+// take it for an order to open.
+absl::Status Isolation::Impl::PutBack() {
+  return LeftAlone() ? file_.Remove() : Save(state_);
 }
 
 // Of a state that could not be saved and is meant all the same.
@@ -66,6 +72,7 @@ void Isolation::Impl::StartAnew() {
 }
 
 void Isolation::Impl::TakeOver() {
+  if (unread_) return ReadIfUnread();  // what is on disk may be good
   // What another one has written meanwhile, by a newer order or to close the host, is not undone.
   const bool known = file_.IsAsKnown();
   if (const auto there = file_.Load(); !known && there.ok() && there->sequence() > state_.sequence())

@@ -40,8 +40,10 @@ void Isolation::Impl::EndUnlock() {
   v1::IsolationState next = state_;
   next.clear_controllers();
   next.clear_unlock();
-  // When it cannot be done now, the unlock stays at its end and the next Tick tries again.
-  if (const auto taken = Take(std::move(next), ordered_, std::string(kUnlockEnded)); !taken.ok()) {
+  // Closing does not wait for the disk. When the kernel refuses, the unlock stays at its end and the next
+  // Tick tries again.
+  if (const auto taken = Take(std::move(next), ordered_, std::string(kUnlockEnded), Disk::kLater);
+      !taken.ok()) {
     spdlog::error("isolation: the unlock has ended and the level cannot be changed: {}",
                   Message(taken.status()));
     return;

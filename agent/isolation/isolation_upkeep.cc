@@ -4,6 +4,7 @@
 
 #include "agent/isolation/isolation_impl.h"
 #include "agent/isolation/policy.h"
+#include "agent/isolation/recovery.h"
 #include "agent/isolation/state.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
@@ -32,6 +33,7 @@ void Isolation::Impl::OnLinksChanged(std::vector<std::string> moved_away) {
 }
 
 void Isolation::Impl::OnRulesChanged(std::vector<platform::RulesetChange> changes) {
+  LookAtKept();
   if (kept_ || Policy().level == Level::kObserve)
     return;  // nothing is enforced, or what stands is kept (state_problem_)
   RepairDrift(std::move(changes), "drift repaired");
@@ -49,6 +51,7 @@ DriftRepair::Outcome Isolation::Impl::RepairDrift(std::vector<platform::RulesetC
   } else {
     spdlog::error("isolation: the rules could not be put right: {}", Message(outcome.repair));
   }
+  if (IsClosedState(state_)) NameProblem(outcome.repair);
   Tell(StrCat(cause, ": ", outcome.found));
   CountLeaks();
   return outcome;
@@ -78,7 +81,7 @@ void Isolation::Impl::ProbeAndTidy() {
 // The kernel first; addresses are handed out only after this has returned OK.
 absl::Status Isolation::Impl::OnNamesChanged(Names::Change change) {
   const FilterPolicy policy = Policy();
-  if (policy.level == Level::kObserve) return absl::OkStatus();
+  if (kept_ || policy.level == Level::kObserve) return absl::OkStatus();
   CORDON_RETURN_IF_ERROR(change == Names::Change::kAddresses ? parts_.filter->UpdateNames(policy)
                                                              : parts_.filter->Apply(policy));
   count_leaks_anew_ = true;
@@ -104,6 +107,7 @@ void Isolation::Impl::Tick() {
   ProbeAndTidy();
   SaveIfUnsaved();
   ReadIfUnread();
+  LookAtKept();
   if (std::exchange(step_down_refused_, false)) ProveChannel();
   CountDown();
   TryToClimb();
@@ -112,7 +116,7 @@ void Isolation::Impl::Tick() {
 void Isolation::Impl::CountDown() {
   if (!CountsTime(state_)) return;
   CountTime(&state_, options_.boot_id, *parts_.clock);
-  if (UnlockEnded(state_)) return EndUnlock();
+  if (UnlockEnded(state_)) EndUnlock();
   if (LeaseEnded(state_)) return EndLease();
   if (ByItselfEnded(state_)) return EndByItself();
   const int64_t every = state_.has_unlock() ? kSaveUnlockEvery : kSaveLeaseEvery;
@@ -166,6 +170,7 @@ void Isolation::Impl::AskGuard() {
 }
 
 absl::Status Isolation::Impl::Prove() {
+  LookAtKept();
   const v1::Receipt receipt = ReadReceipt();
   AskGuard();
   if (proof_.ChannelInDoubt()) ShowChannel();
@@ -179,7 +184,7 @@ absl::Status Isolation::Impl::Prove() {
   }
   std::string found = receipt.reasons().empty() ? "not contained" : receipt.reasons(0);
   if (receipt.reasons_size() > 1) StrAppend(&found, " (and ", receipt.reasons_size() - 1, " more)");
-  if (kept_ || !state_problem_.empty()) return absl::FailedPreconditionError(found);
+  if (kept_) return absl::FailedPreconditionError(found);
   const DriftRepair::Outcome outcome = RepairDrift({}, "drift repaired");
   if (!outcome.drifted) {
     if (news) Tell("proof");

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "common/base/status.h"
 #include "common/base/strings.h"
@@ -68,6 +69,14 @@ absl::Status StateFile::SaveOverKnown(const v1::IsolationState& state) {
   if (VersionOf(slots) != known_)
     return absl::FailedPreconditionError(StrCat(file_.string(), " was changed by another process"));
   return SaveOver(slots, state);
+}
+
+absl::Status StateFile::Remove() {
+  std::error_code error;
+  std::filesystem::remove(file_, error);
+  if (error) return absl::UnavailableError(StrCat("cannot remove ", file_.string(), ": ", error.message()));
+  known_.clear();
+  return absl::OkStatus();
 }
 
 absl::Status StateFile::SaveOver(const absl::StatusOr<TwoSlots>& slots, const v1::IsolationState& state) {

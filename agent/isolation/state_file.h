@@ -31,6 +31,8 @@ class StateFile {
   absl::Status Save(const v1::IsolationState& state);
   // The same, but FAILED_PRECONDITION, and nothing is written, where IsAsKnown is false.
   absl::Status SaveOverKnown(const v1::IsolationState& state);
+  // As before the first Save: Load gives NOT_FOUND, after a power cut perhaps what was there.
+  absl::Status Remove();
 
   // Whether it is as it was when it was last read or written here; before that, as long as there is none.
   // True where that cannot be told, because it cannot be read.

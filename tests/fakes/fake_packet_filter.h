@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,6 +18,9 @@ class FakePacketFilter final : public platform::PacketFilter {
  public:
   // Verbs of a test.
   void FailApply(absl::Status status) { apply_error_ = std::move(status); }
+  void FailApplyOnce(absl::Status status) { apply_error_once_ = std::move(status); }
+  // Called at each Apply, before anything else.
+  void OnApply(std::function<void()> listener) { on_apply_ = std::move(listener); }
   void FailUpdateNames(absl::Status status) { update_error_ = std::move(status); }
   void FailReadBack(absl::Status status) { read_error_ = std::move(status); }
   void AddUplink(const std::string& name) { uplinks_.push_back(name); }
@@ -33,6 +37,8 @@ class FakePacketFilter final : public platform::PacketFilter {
   const std::vector<platform::FilterPolicy>& History() const { return history_; }
 
   absl::Status Apply(const platform::FilterPolicy& policy) override {
+    if (on_apply_) on_apply_();
+    if (!apply_error_once_.ok()) return std::exchange(apply_error_once_, absl::OkStatus());
     if (!apply_error_.ok()) return apply_error_;
     ++applications_;
     history_.push_back(policy);
@@ -97,6 +103,8 @@ class FakePacketFilter final : public platform::PacketFilter {
   }
 
   absl::Status apply_error_;
+  absl::Status apply_error_once_;
+  std::function<void()> on_apply_;
   absl::Status update_error_;
   absl::Status read_error_;
   std::vector<std::string> uplinks_ = {"eth0"};

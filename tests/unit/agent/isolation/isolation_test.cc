@@ -173,6 +173,10 @@ TEST_F(IsolationTest, AFreshHostRestoresToNothing) {
   EXPECT_TRUE(isolation_->Restore().ok());
   EXPECT_EQ(filter_.Applications(), 0);
   EXPECT_TRUE(events_.Events().empty());
+  EXPECT_TRUE(std::filesystem::exists(StateFile())) << "room for the first order";
+  StartAgent();
+  EXPECT_TRUE(isolation_->Restore().ok()) << "with the file that the first start has made";
+  EXPECT_EQ(filter_.Applications(), 0);
 }
 
 TEST_F(IsolationTest, ISO8_TheLeaseEndsOnItsOwnWhateverTheWallClockSays) {

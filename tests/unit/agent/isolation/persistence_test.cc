@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <string_view>
 
 #include "agent/isolation/boot_hold.h"
 #include "agent/isolation/isolation.h"
@@ -29,6 +30,7 @@ namespace {
 using agent::BootHold;
 using agent::Isolation;
 using platform::Level;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -72,6 +74,8 @@ class PersistenceTest : public ::testing::Test {
     std::ofstream(folder_ / "addresses") << "cordon.example.vet 2001:db8::7\nstranger.example 192.0.2.66\n";
   }
 
+  // Of an order that is made now: above any that a damaged state may have lost.
+  uint64_t OfNow() const { return static_cast<uint64_t>(clock_.WallNanos() / 1'000) + 1; }
   std::filesystem::path StateFile() const { return folder_ / "isolation.state"; }
   Level Enforced() const { return filter_.Held().has_value() ? filter_.Held()->level : Level::kObserve; }
 
@@ -144,6 +148,20 @@ TEST_F(PersistenceTest, ISO9_AStateThatCannotBeReadForAWhileIsNotWrittenOver) {
   EXPECT_EQ(isolation_->Lane().sequence(), 1U);
 }
 
+TEST_F(PersistenceTest, ISO9_WhoTakesTheHostOverWritesNothingOverAStateThatItCouldNotRead) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  const std::filesystem::path kept = folder_ / "kept";
+  std::filesystem::rename(StateFile(), kept);
+  std::filesystem::create_directory(StateFile());  // reading it fails, as a bad disk does
+  ASSERT_FALSE(Boot().ok());
+  ASSERT_EQ(Enforced(), Level::kControllerOnly);
+  std::filesystem::remove(StateFile());
+  std::filesystem::rename(kept, StateFile());
+  isolation_->TakeOver();
+  EXPECT_EQ(Saved().sequence(), 1U);
+  EXPECT_EQ(Enforced(), Level::kEssential);
+}
+
 // What cannot be read is not taken for a host without orders, by no proof and at no boot.
 TEST_F(PersistenceTest, ISO5_AStateThatCannotBeReadOpensNothing) {
   Enrol();
@@ -170,9 +188,113 @@ TEST_F(PersistenceTest, ISO5_RulesThatCannotBeReadAreNotTakenForNone) {
   allowed.set_level(v1::LEVEL_NO_LATERAL);
   EXPECT_FALSE(isolation_->TakeByItself(allowed, "a tripwire").ok()) << "it may be less than what stands";
   EXPECT_EQ(Enforced(), Level::kEssential);
-  EXPECT_TRUE(isolation_->Release("order-2", 2).ok());  // the positive control
+  EXPECT_TRUE(isolation_->Release("order-2", OfNow()).ok());  // the positive control
   EXPECT_EQ(Enforced(), Level::kObserve);
   EXPECT_TRUE(isolation_->Prove().ok());
+}
+
+// Somebody flushes the rules that a damaged state had left standing, long after the start.
+TEST_F(PersistenceTest, ISO5_WhatADamagedStateLeftStandingIsClosedWhenItGoes) {
+  Enrol();
+  for (const std::string_view by : {"an event", "time", "a proof"}) {
+    SCOPED_TRACE(by);
+    ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order", OfNow()).ok());
+    std::ofstream(StateFile()) << "nonsense";
+    ASSERT_FALSE(Start().ok());
+    isolation_->Tick();
+    isolation_->OnRulesChanged({{.pid = 7, .boot_nanos = 1, .of_cordon = true}});
+    ASSERT_EQ(Enforced(), Level::kEssential) << "the positive control: it is kept while it stands";
+    filter_.Lose();
+    if (by == "an event") {
+      isolation_->OnRulesChanged({{.pid = 7, .boot_nanos = 1, .of_cordon = true}});
+    } else if (by == "time") {
+      isolation_->Tick();
+    } else {
+      EXPECT_FALSE(isolation_->Prove().ok()) << "what was ordered is still not known";
+    }
+    EXPECT_EQ(Enforced(), Level::kControllerOnly);
+    ASSERT_TRUE(filter_.Held().has_value());
+    EXPECT_THAT(filter_.Held()->controllers, ElementsAre(At("192.0.2.7", 7443), At("2001:db8::7", 443)));
+    EXPECT_THAT(isolation_->ReadReceipt().reasons(), Contains(HasSubstr("closed but for its controllers")));
+    clock_.Advance(kSecond);
+  }
+}
+
+TEST_F(PersistenceTest, ISO5_RulesThatCouldNotBeReadOnceAfterABootAreLookedAtAgain) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-1", 1).ok());
+  std::ofstream(StateFile()) << "nonsense";
+  filter_.FailReadBack(absl::ResourceExhaustedError("nftables: out of memory"));
+  ASSERT_FALSE(Boot().ok());
+  ASSERT_EQ(Enforced(), Level::kObserve);
+  isolation_->Tick();
+  EXPECT_EQ(Enforced(), Level::kObserve) << "they cannot be read yet";
+  filter_.FailReadBack(absl::OkStatus());
+  isolation_->Tick();
+  EXPECT_EQ(Enforced(), Level::kControllerOnly);
+}
+
+TEST_F(PersistenceTest, ISO5_AHostWithoutAStateIsHeldAndIsolatesItselfWhenItsRulesCanBeReadAgain) {
+  Enrol();
+  for (const bool held : {true, false}) {
+    SCOPED_TRACE(held);
+    std::filesystem::remove(StateFile());
+    filter_.FailReadBack(absl::ResourceExhaustedError("nftables: out of memory"));
+    ASSERT_FALSE(Boot(held).ok());
+    isolation_->Tick();
+    ASSERT_EQ(Enforced(), Level::kObserve);
+    filter_.FailReadBack(absl::OkStatus());
+    isolation_->Tick();
+    EXPECT_EQ(Enforced(), held ? Level::kControllerOnly : Level::kObserve);
+    v1::SelfIsolation allowed;
+    allowed.set_level(v1::LEVEL_ESSENTIAL);
+    allowed.mutable_lease()->mutable_length()->set_seconds(3'600);
+    EXPECT_TRUE(isolation_->TakeByItself(allowed, "a tripwire").ok());
+    EXPECT_GE(Enforced(), Level::kEssential);
+  }
+}
+
+TEST_F(PersistenceTest, ISO5_AHostThatCouldNotBeClosedIsClosedByTheNextProof) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  std::ofstream(StateFile()) << "nonsense";
+  filter_.FailApply(absl::InternalError("the kernel says no"));
+  ASSERT_FALSE(Boot().ok());
+  ASSERT_EQ(Enforced(), Level::kObserve);
+  filter_.FailApply(absl::OkStatus());
+  EXPECT_FALSE(isolation_->Prove().ok()) << "what was ordered is still not known";
+  EXPECT_EQ(Enforced(), Level::kControllerOnly);
+  EXPECT_THAT(isolation_->ReadReceipt().reasons(),
+              Contains(HasSubstr("the host is closed but for its controllers")));
+}
+
+// Dark stands, the state is damaged, and somebody answers an unlock.
+TEST_F(PersistenceTest, ISO5_AChangeThatTheKernelRefusesOpensNothingThatIsKept) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-1", 1).ok());
+  std::ofstream(StateFile()) << "nonsense";
+  ASSERT_FALSE(Start().ok());
+  v1::Unlock unlock;
+  unlock.set_level(v1::LEVEL_OBSERVE);
+  unlock.set_length_nanos(3'600 * kSecond);
+  filter_.FailApplyOnce(absl::InternalError("the kernel says no"));
+  EXPECT_FALSE(isolation_->Unlock(unlock).ok());
+  EXPECT_EQ(Enforced(), Level::kDark);
+  isolation_->Tick();
+  EXPECT_EQ(Enforced(), Level::kDark);
+  EXPECT_TRUE(isolation_->Unlock(unlock).ok());  // the positive control
+  EXPECT_EQ(Enforced(), Level::kObserve);
+}
+
+// Rules stand, their state is gone, and they could not be read at the start.
+TEST_F(PersistenceTest, ISO5_AnOrderThatTheKernelRefusesOpensNoHostThatIsLeftAlone) {
+  ASSERT_TRUE(isolation_->Set(Isolate(v1::LEVEL_ESSENTIAL), "order-1", 1).ok());
+  std::filesystem::remove(StateFile());
+  filter_.FailReadBack(absl::ResourceExhaustedError("nftables: out of memory"));
+  ASSERT_FALSE(Start().ok());
+  filter_.FailApplyOnce(absl::InternalError("the kernel says no"));
+  EXPECT_FALSE(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-2", 2).ok());
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  filter_.FailReadBack(absl::OkStatus());
+  EXPECT_FALSE(Start().ok()) << "no state was left that asks for an open host";
+  EXPECT_EQ(Enforced(), Level::kEssential);
 }
 
 TEST_F(PersistenceTest, ISO5_AfterABootADamagedStateClosesTheHostButForItsControllers) {

@@ -52,6 +52,8 @@ namespace {
 using agent::Isolation;
 using platform::Level;
 
+constexpr int64_t kHour = 3'600 * kNanosPerSecond;
+
 class SaveTest : public ::testing::Test {
  protected:
   SaveTest() { StartAgent(); }
@@ -64,6 +66,7 @@ class SaveTest : public ::testing::Test {
         agent::IsolationOptions{.state_file = folder_ / "isolation.state", .boot_id = "boot-1"});
     static_cast<void>(isolation_->Restore());
   }
+  v1::IsolationState Saved() const { return agent::LoadState(folder_ / "isolation.state").value(); }
   Level Enforced() const { return filter_.Held().has_value() ? filter_.Held()->level : Level::kObserve; }
 
   TempFolder folder_;
@@ -107,8 +110,52 @@ TEST_F(SaveTest, ISO5_ADamagedStateThatCannotBeReplacedIsNotTakenForNoneAtTheNex
   EXPECT_EQ(Enforced(), Level::kControllerOnly);
 }
 
-// The first order makes the file, and its name may not outlive a power cut.
+// The first start makes the file: a disk without room for another one keeps no host open.
+TEST_F(SaveTest, ISO9_TheFirstOrderNeedsNoNewFile) {
+  disk = Disk::kFoldersFail;
+  ASSERT_THAT(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-1", 1), IsOk());
+  EXPECT_EQ(Enforced(), Level::kDark);
+}
+
+TEST_F(SaveTest, AUT5_AnUnlockEndsInItsTimeWhateverTheDiskDoes) {
+  ASSERT_THAT(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-1", 1), IsOk());
+  v1::Unlock unlock;
+  unlock.set_level(v1::LEVEL_OBSERVE);
+  unlock.set_length_nanos(kHour);
+  ASSERT_THAT(isolation_->Unlock(unlock), IsOk());
+  ASSERT_EQ(Enforced(), Level::kObserve);
+  disk = Disk::kFilesFail;
+  clock_.Advance(kHour);
+  isolation_->Tick();
+  EXPECT_EQ(Enforced(), Level::kDark);
+  EXPECT_EQ(isolation_->LevelMeant(), v1::LEVEL_DARK);
+  isolation_->Tick();
+  EXPECT_TRUE(Saved().has_unlock()) << "the positive control: nothing could be saved";
+  disk = Disk::kWorks;
+  isolation_->Tick();
+  EXPECT_FALSE(Saved().has_unlock()) << "it is saved as soon as it can be";
+  EXPECT_EQ(Saved().sequence(), 1U);
+}
+
+// The kernel refuses an order that is on the disk by then, and the disk fails before it can be taken back.
+TEST_F(SaveTest, ISO9_AnOrderThatTheKernelRefusedIsTakenBackWhenTheDiskWorksAgain) {
+  ASSERT_THAT(isolation_->Set(Isolate(v1::LEVEL_NO_LATERAL), "order-1", 1), IsOk());
+  filter_.FailApplyOnce(absl::InternalError("the kernel says no"));
+  filter_.OnApply([] { disk = Disk::kFilesFail; });
+  EXPECT_FALSE(isolation_->Release("order-2", 2).ok());
+  filter_.OnApply({});
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+  isolation_->Tick();
+  disk = Disk::kWorks;
+  isolation_->Tick();
+  EXPECT_EQ(Saved().sequence(), 1U);
+  StartAgent();
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+}
+
+// The first order makes the file where it has gone, and its name may not outlive a power cut.
 TEST_F(SaveTest, ISO9_AFirstOrderWhoseFileMayBeLostIsNotInForceAfterTheNextStartEither) {
+  std::filesystem::remove(folder_ / "isolation.state");
   disk = Disk::kFoldersFail;
   EXPECT_THAT(isolation_->Set(Isolate(v1::LEVEL_DARK), "order-1", 1),
               Fails(absl::StatusCode::kAborted, "nothing was changed"));

@@ -230,6 +230,17 @@ TEST_F(UnlockTest, AUT5_TheLeaseBelowItGoesOn) {
   EXPECT_EQ(Enforced(), Level::kEssential) << "what the lease leaves";
 }
 
+TEST_F(UnlockTest, AUT5_ItsEndKeepsNoLeaseFromEnding) {
+  ASSERT_THAT(
+      isolation_->Set(WithLease(testing::Isolate(v1::LEVEL_DARK), 3'600, v1::LEVEL_ESSENTIAL), "order", 1),
+      IsOk());
+  ASSERT_THAT(Unlock(v1::LEVEL_OBSERVE, kHour), IsOk());
+  clock_.Advance(kHour);
+  isolation_->Tick();
+  EXPECT_EQ(Enforced(), Level::kEssential) << "what the lease leaves";
+  EXPECT_THAT(Ends(), ElementsAre("its time is over"));
+}
+
 TEST_F(UnlockTest, AUT5_ALeaseThatOpensTheHostEndsItToo) {
   ASSERT_THAT(isolation_->Set(WithLease(testing::Isolate(v1::LEVEL_DARK), 3'600), "order", 1), IsOk());
   ASSERT_THAT(Unlock(v1::LEVEL_OBSERVE), IsOk());
