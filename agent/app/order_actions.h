@@ -32,6 +32,7 @@ class OrderActions final : public OrderHandler {
   }
   v1::LaneState IsolationLane() override { return isolation_.Lane(); }
   uint64_t TimesIsolatedByItself() override { return isolation_.TimesByItself(); }
+  v1::Level LevelMeant() override { return isolation_.LevelMeant(); }
   v1::Receipt IsolationReceipt() override { return isolation_.ReadReceipt(); }
 
   absl::Status Scan(const std::string& order_id, const v1::ScanSpec& spec) override {

@@ -87,7 +87,7 @@ void Isolation::Impl::LookAtKept() {
   if (!readback.ok()) return;
   if (LeftAlone()) {
     StartAnew();
-    if (!IsClosedState(state_)) Tell("what stands in the kernel can be read again");
+    if (!kept_ && !IsClosedState(state_)) Tell("what stands in the kernel can be read again");
     return;
   }
   if (!readback->absent && !readback->matches) return;

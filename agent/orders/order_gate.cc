@@ -99,7 +99,8 @@ void OrderGate::HandleVerified(const v1::Order& order, const v1::SignedOrder& si
 // again.
 void OrderGate::HandleIsolation(const v1::Order& order, const v1::SignedOrder& signed_order) {
   const v1::LaneState lane = parts_.handler.IsolationLane();
-  const bool newer = CompareWithLane(order, lane.sequence(), lane.order_id()) == LaneAnswer::kNewer;
+  const bool newer = CompareWithLane(order, lane.sequence(), lane.order_id()) == LaneAnswer::kNewer &&
+                     RetryAbove(order) == nullptr;
   if (!newer || order.isolate().level() != v1::LEVEL_DARK || !parts_.last_word)
     return IsolateNow(order, signed_order);
   if (std::exchange(going_dark_, order.order_id()) == order.order_id()) return;  // sent twice
@@ -120,6 +121,12 @@ void OrderGate::IsolateNow(const v1::Order& order, const v1::SignedOrder& signed
            StrCat("a newer order came first: ", Printable(lane.order_id())));
     return;
   }
+  const Retry* const above = RetryAbove(order);
+  if (above != nullptr && answer == LaneAnswer::kNewer) {  // ISO-9: that one is the state that is wished for
+    Refuse(order.order_id(), Outcome::STATE_SUPERSEDED,
+           StrCat("a newer order came first, which is tried again by itself: ", Printable(above->order_id)));
+    return;
+  }
   const absl::StatusOr<v1::Receipt> receipt =
       order.has_isolate() ? parts_.handler.Isolate(order.isolate(), order.order_id(), order.sequence())
                           : parts_.handler.Release(order.release(), order.order_id(), order.sequence());
@@ -128,7 +135,7 @@ void OrderGate::IsolateNow(const v1::Order& order, const v1::SignedOrder& signed
     if (state == Outcome::STATE_FAILED) return FailForNow(order, signed_order, Message(receipt.status()));
     return Tell(MakeOutcome(order.order_id(), state, Message(receipt.status())));
   }
-  retries_.erase(std::string(kIsolationLane));
+  ForgetRetries(order);
   const Outcome outcome = MakeDone(order.order_id(), *receipt);
   // The same order again has had its event.
   answer == LaneAnswer::kSame ? parts_.on_outcome(outcome) : Tell(outcome);
@@ -145,7 +152,7 @@ void OrderGate::HandleTrust(const v1::Order& order, const v1::SignedOrder& signe
     return FailForNow(order, signed_order,
                       StrCat(Message(accepted), "; the trust bundle before it stays in force"));
   }
-  retries_.erase(std::string(kTrustLane));
+  ForgetRetries(order);
   TellTrustInForce();
   if (parts_.on_trust) parts_.on_trust();
 }

@@ -110,6 +110,8 @@ class OrderGate {
   std::string ResumeScanJob();  // the order that it told of; empty: none
   void ResumeLane(std::string_view lane, const std::string& scan_told);
   void RefuseRecorded(std::string_view lane, LaneRecord record, const Refusal& refusal);
+  bool IsPolicyInForce(const v1::SignedOrder& signed_order);
+  void Conclude(std::string_view lane, LaneRecord record);
 
   v1::OrderOutcome MakeOutcome(const std::string& order_id, v1::OrderOutcome::State state,
                                std::string_view message) const;
@@ -127,14 +129,20 @@ class OrderGate {
   TrustChain& trust_;
   AuditWitness& witness_;
   const Parts parts_;
-  // The last failure of a lane, unless something came since.
+  // The newest order of a lane that failed, until it or a newer one has had its effect.
   struct Retry {
     v1::SignedOrder order;
+    uint64_t sequence = 0;
+    std::string order_id;
     int64_t due_boot_nanos = 0;
     int64_t delay_nanos = 0;
     uint64_t times_by_itself = 0;  // that the host had isolated itself when the order failed first
   };
   bool WouldOpenWhatIsNewer(const v1::Order& order, const Retry& retry) const;
+  // One above `order`, of its lane; null: none.
+  const Retry* RetryAbove(const v1::Order& order) const;
+  // `order` has had its effect: neither it nor an older one is tried again.
+  void ForgetRetries(const v1::Order& order);
   std::map<std::string, Retry, std::less<>> retries_;
   std::string going_dark_;  // the order whose last word is on its way
   int64_t refusal_hour_began_boot_nanos_;

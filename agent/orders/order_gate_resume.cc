@@ -57,6 +57,12 @@ void OrderGate::ResumeLane(std::string_view lane, const std::string& scan_told) 
     if ((*record)->order_id != scan_told) Tell((*record)->outcome);
     return;
   }
+  if (IsPolicyInForce((*record)->order)) {
+    LaneRecord done = **record;
+    done.outcome = MakeOutcome(done.order_id, Outcome::STATE_DONE, "");
+    Conclude(lane, std::move(done));
+    return;
+  }
   const absl::StatusOr<v1::Order> order = Verify((*record)->order);
   if (!order.ok()) {
     RefuseRecorded(lane, **record, {Outcome::STATE_REFUSED, std::string(Message(order.status()))});
@@ -72,14 +78,28 @@ void OrderGate::ResumeLane(std::string_view lane, const std::string& scan_told) 
   }
 }
 
-// For good: the next start must not judge it again.
+// The crash came when its policy was on disk and what became of it was not: the host has begun with it, and
+// no time that has passed since takes that back.
+bool OrderGate::IsPolicyInForce(const v1::SignedOrder& signed_order) {
+  v1::Order order;
+  if (!order.ParseFromString(signed_order.order()) || !order.has_policy()) return false;
+  const absl::StatusOr<std::optional<v1::Policy>> stored = parts_.lanes.ReadPolicy();
+  return stored.ok() && stored->has_value() &&
+         (*stored)->SerializeAsString() == order.policy().policy().SerializeAsString();
+}
+
 void OrderGate::RefuseRecorded(std::string_view lane, LaneRecord record, const Refusal& refusal) {
   record.outcome = MakeOutcome(record.order_id, refusal.state,
                                StrCat("a crash came before its effect, and at the next start it had none: ",
                                       Printable(refusal.message)));
+  Conclude(lane, std::move(record));
+}
+
+// For good: the next start must not judge it again.
+void OrderGate::Conclude(std::string_view lane, LaneRecord record) {
   if (const absl::Status written = parts_.lanes.Write(lane, record); !written.ok()) {
-    record.outcome.set_message(
-        StrCat(record.outcome.message(), "; the outcome cannot be recorded: ", Message(written)));
+    record.outcome.set_message(StrCat(record.outcome.message(), record.outcome.message().empty() ? "" : "; ",
+                                      "the outcome cannot be recorded: ", Message(written)));
   }
   Tell(record.outcome);
 }

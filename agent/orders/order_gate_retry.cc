@@ -21,9 +21,16 @@ constexpr int64_t kLongestDelay = 60 * kNanosPerSecond;
 
 void OrderGate::FailForNow(const v1::Order& order, const v1::SignedOrder& signed_order,
                            std::string_view message) {
+  if (RetryAbove(order) != nullptr) {
+    Tell(MakeOutcome(order.order_id(), v1::OrderOutcome::STATE_FAILED,
+                     StrCat(message, "; a newer one is tried again")));
+    return;
+  }
   Retry& retry = retries_[std::string(LaneOf(order))];
   const bool again = retry.order.order() == signed_order.order();
   retry.order = signed_order;
+  retry.sequence = order.sequence();
+  retry.order_id = order.order_id();
   if (!again) retry.times_by_itself = parts_.handler.TimesIsolatedByItself();
   retry.delay_nanos = again ? std::min(2 * retry.delay_nanos, kLongestDelay) : kFirstDelay;
   retry.due_boot_nanos = parts_.clock.BootNanos() + retry.delay_nanos;
@@ -37,6 +44,16 @@ void OrderGate::FailForNow(const v1::Order& order, const v1::SignedOrder& signed
   }
 }
 
+const OrderGate::Retry* OrderGate::RetryAbove(const v1::Order& order) const {
+  const auto retry = retries_.find(LaneOf(order));
+  return retry != retries_.end() && retry->second.sequence > order.sequence() ? &retry->second : nullptr;
+}
+
+void OrderGate::ForgetRetries(const v1::Order& order) {
+  const auto retry = retries_.find(LaneOf(order));
+  if (retry != retries_.end() && retry->second.sequence <= order.sequence()) retries_.erase(retry);
+}
+
 v1::LaneState OrderGate::LaneOfRetry(std::string_view lane) {
   return lane == kTrustLane ? trust_.Lane() : parts_.handler.IsolationLane();
 }
@@ -46,7 +63,7 @@ bool OrderGate::WouldOpenWhatIsNewer(const v1::Order& order, const Retry& retry)
   if (LaneOf(order) != kIsolationLane || parts_.handler.TimesIsolatedByItself() == retry.times_by_itself)
     return false;
   const v1::Level level = order.has_isolate() ? order.isolate().level() : v1::LEVEL_OBSERVE;
-  return level < parts_.handler.IsolationReceipt().enforced_level();
+  return level < parts_.handler.LevelMeant();
 }
 
 void OrderGate::Tick() {

@@ -27,6 +27,8 @@ class OrderHandler {
   virtual v1::LaneState IsolationLane() = 0;
   // How often the host has isolated itself, as its policy allows, since the newest order of that lane.
   virtual uint64_t TimesIsolatedByItself() = 0;
+  // What the isolation state asks for, whatever the kernel says.
+  virtual v1::Level LevelMeant() = 0;
   // What is enforced, read back now.
   virtual v1::Receipt IsolationReceipt() = 0;
 

@@ -107,6 +107,7 @@ class RecordingHandler final : public agent::OrderHandler {
   }
   v1::LaneState IsolationLane() override { return lane; }
   uint64_t TimesIsolatedByItself() override { return 0; }
+  v1::Level LevelMeant() override { return v1::LEVEL_OBSERVE; }
   v1::Receipt IsolationReceipt() override { return {}; }
   absl::Status FindScan(const std::string& /*scan_order_id*/) override { return absl::OkStatus(); }
   void EndScan(const std::string& /*scan_order_id*/) override {}

@@ -136,6 +136,7 @@ class Victim final : public agent::OrderHandler {
   }
   v1::LaneState IsolationLane() override { return isolation_->Lane(); }
   uint64_t TimesIsolatedByItself() override { return isolation_->TimesByItself(); }
+  v1::Level LevelMeant() override { return isolation_->LevelMeant(); }
   v1::Receipt IsolationReceipt() override { return isolation_->ReadReceipt(); }
   absl::Status Scan(const std::string& order_id, const v1::ScanSpec& /*spec*/) override {
     effects_.push_back("scan " + order_id);

@@ -67,6 +67,14 @@ class OrderGateTest : public ::testing::Test {
     EXPECT_THAT(told[0].message(), HasSubstr(message));
   }
 
+  // What an operator did not order, over what was.
+  void IsolatesItself() {
+    v1::SelfIsolation allowed;
+    allowed.set_level(v1::LEVEL_ESSENTIAL);
+    allowed.mutable_lease()->mutable_length()->set_seconds(3'600);
+    ASSERT_THAT(victim_.TheIsolation().TakeByItself(allowed, "a tripwire"), IsOk());
+  }
+
   std::vector<Outcome> answers_;
   size_t events_before_ = 0;
   People people_;
@@ -184,6 +192,27 @@ TEST_F(CutOffOrder, GoesOnWhenItHadBegunInItsTime) {
   ExpectTold(scan, Outcome::STATE_RUNNING);
 }
 
+// The crash came when the policy was on disk, and before the record of that.
+TEST_F(CutOffOrder, IsDoneWhenItsPolicyIsInForceWhateverTimeHasPassed) {
+  const v1::Order policy = Policy();
+  CutOff(policy);
+  ASSERT_THAT(victim_.Lanes().WritePolicy(policy.policy().policy()), IsOk());
+  victim_.Time().Advance(2 * TestFleet::kHour);
+  for (int start = 0; start < 2; ++start) {
+    Restart();
+    ExpectTold(policy, Outcome::STATE_DONE);
+  }
+  EXPECT_EQ(Must(victim_.Lanes().Read(kPolicyLane))->outcome.state(), Outcome::STATE_DONE);
+}
+
+TEST_F(CutOffOrder, APolicyThatNeverCameIntoForceIsExpiredAfterItsTime) {
+  const v1::Order policy = Policy();
+  CutOff(policy);
+  victim_.Time().Advance(2 * TestFleet::kHour);
+  Restart();
+  ExpectTold(policy, Outcome::STATE_EXPIRED, "the order expired at");
+}
+
 TEST_F(CutOffOrder, IsRefusedForGoodWhenItsOperatorsAreGone) {
   const v1::Order scan = Scan();
   CutOff(scan);
@@ -250,15 +279,45 @@ TEST_F(FailedOrder, ISO5_AReleaseIsNotTriedAgainAfterTheHostHasIsolatedItself) {
     Hear(release);
     EXPECT_EQ(victim_.Answer().state(), Outcome::STATE_FAILED);
     victim_.Filter().FailApply(absl::OkStatus());
-    if (by_itself) {
-      v1::SelfIsolation allowed;
-      allowed.set_level(v1::LEVEL_ESSENTIAL);
-      allowed.mutable_lease()->mutable_length()->set_seconds(3'600);
-      ASSERT_TRUE(victim_.TheIsolation().TakeByItself(allowed, "a tripwire").ok());
-    }
+    if (by_itself) IsolatesItself();
     EXPECT_THAT(Wait(release, 61), Contains(by_itself ? Outcome::STATE_REFUSED : Outcome::STATE_DONE));
     EXPECT_EQ(victim_.Standing().level, by_itself ? v1::LEVEL_ESSENTIAL : v1::LEVEL_OBSERVE);
   }
+}
+
+// And its rules cannot be read back at that moment.
+TEST_F(FailedOrder, ISO5_AReleaseIsNotTriedAgainThenWhateverCanBeReadOfTheRules) {
+  Hear(make_.Isolate(v1::LEVEL_NO_LATERAL));
+  const v1::Order release = make_.Release();
+  victim_.Filter().FailApply(absl::InternalError("no memory"));
+  Hear(release);
+  ASSERT_EQ(victim_.Answer().state(), Outcome::STATE_FAILED);
+  victim_.Filter().FailApply(absl::OkStatus());
+  IsolatesItself();
+  victim_.Filter().FailReadBack(absl::InternalError("no memory"));
+  EXPECT_THAT(Wait(release, 61), Contains(Outcome::STATE_REFUSED));
+  EXPECT_EQ(victim_.Standing().level, v1::LEVEL_ESSENTIAL);
+}
+
+// An older one that comes late, or the one that is in force again, while a newer one waits.
+TEST_F(FailedOrder, ISO9_AnOlderOneNeitherTakesThePlaceOfTheNewestNorEndsItsTries) {
+  const v1::Order in_force = make_.Isolate(v1::LEVEL_NO_LATERAL);
+  Hear(in_force);
+  const v1::Order late = make_.Release();
+  const v1::Order newest = make_.Isolate(v1::LEVEL_DARK);
+  victim_.Filter().FailApply(absl::InternalError("no memory"));
+  Hear(newest);
+  ASSERT_EQ(victim_.Answer().state(), Outcome::STATE_FAILED);
+  Hear(late);
+  EXPECT_EQ(victim_.Answer().state(), Outcome::STATE_SUPERSEDED) << victim_.Answer().message();
+  victim_.Filter().FailApply(absl::OkStatus());
+  Hear(late);
+  EXPECT_EQ(victim_.Answer().state(), Outcome::STATE_SUPERSEDED) << victim_.Answer().message();
+  Hear(in_force);
+  EXPECT_EQ(victim_.Answer().state(), Outcome::STATE_DONE) << victim_.Answer().message();
+  EXPECT_EQ(victim_.Standing().level, v1::LEVEL_NO_LATERAL);
+  EXPECT_THAT(Wait(newest, 61), Contains(Outcome::STATE_DONE));
+  EXPECT_EQ(victim_.Standing().level, v1::LEVEL_DARK);
 }
 
 TEST_F(FailedOrder, AnIsolationIsNotTriedAgainAfterItsTime) {
