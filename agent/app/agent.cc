@@ -168,6 +168,7 @@ absl::Status Agent::MakeSensorsAndScans() {
   processes_ = std::make_unique<ProcessSensor>(*process_source_, *events_, *clock_, host_.identity.host_id,
                                                facts_.boot_id, static_cast<uint32_t>(config_.fold_bursts));
   isolation_->Know(processes_.get());
+  MakeSelfIsolator();
   files_ = std::make_unique<FileSensor>(
       FileSensorConfig{.state_folder = config_.state_dir}, platform::MakeFileSource, *clock_, *processes_,
       *events_, [this](const v1::Finding& finding, const v1::SelfIsolation& allowed) {
@@ -199,21 +200,37 @@ absl::Status Agent::MakeScans() {
   return absl::OkStatus();
 }
 
-// What the policy allows, signed in advance. A failure is told as health is: nobody else would say it.
+void Agent::MakeSelfIsolator() {
+  self_isolator_ = std::make_unique<SelfIsolator>(
+      SelfIsolator::Parts{.clock = *clock_,
+                          .take = [this](const v1::SelfIsolation& allowed,
+                                         const std::string& cause) { return TakeByItself(allowed, cause); },
+                          .lane = [this] { return isolation_->Lane(); },
+                          .on_failure = [this](const std::string& what) { TellNotIsolated(what); }});
+}
+
+// What the policy allows, signed in advance.
 void Agent::IsolateByItself(const v1::Finding& finding, const v1::SelfIsolation& allowed) {
   if (stopping_) return;  // the finding is told
   const std::string cause = StrCat("tripwire: ", finding.detail(), ", by ", finding.executable(), " (pid ",
                                    finding.pid(), "); by the policy, without an order");
+  self_isolator_->Begin(allowed, cause);
+}
+
+absl::Status Agent::TakeByItself(const v1::SelfIsolation& allowed, const std::string& cause) {
   users_->ExpectByItself(isolation_->Lane().order_id(), allowed.level(), allowed.user_message());
-  const absl::StatusOr<v1::Receipt> receipt = isolation_->TakeByItself(allowed, cause);
-  if (receipt.ok()) return;
-  users_->ExpectByItself("", v1::LEVEL_UNSPECIFIED, "");
-  spdlog::error("isolation by the policy after a {}: {}", cause, Message(receipt.status()));
+  absl::Status taken = isolation_->TakeByItself(allowed, cause).status();
+  if (!taken.ok()) users_->ExpectByItself("", v1::LEVEL_UNSPECIFIED, "");
+  return taken;
+}
+
+// As health is: nobody else would say it.
+void Agent::TellNotIsolated(const std::string& what) {
+  spdlog::error("isolation: {}", what);
   v1::Event event;
   event.mutable_part_changed()->set_part("cordon.isolation");
   event.mutable_part_changed()->set_serving(false);
-  event.mutable_part_changed()->set_reason(
-      StrCat("not isolated by itself after a ", cause, ": ", Message(receipt.status())));
+  event.mutable_part_changed()->set_reason(what);
   events_->Emit(v1::EVENT_CLASS_CONTROL, clock_->WallNanos(), std::move(event));
 }
 

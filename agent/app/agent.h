@@ -29,6 +29,7 @@
 #include "agent/integrity/file_sensor.h"
 #include "agent/isolation/isolation.h"
 #include "agent/isolation/isolation_part.h"
+#include "agent/isolation/self_isolator.h"
 #include "agent/link/link.h"
 #include "agent/link/local_server.h"
 #include "agent/link/unlock_key.h"
@@ -90,7 +91,10 @@ class Agent {
   void RestoreIsolation(EventSink& events);
   void LockIsolationLate();
   absl::Status MakeSensorsAndScans();
+  void MakeSelfIsolator();
   void IsolateByItself(const v1::Finding& finding, const v1::SelfIsolation& allowed);
+  absl::Status TakeByItself(const v1::SelfIsolation& allowed, const std::string& cause);
+  void TellNotIsolated(const std::string& what);
   absl::Status MakeScans();
   void MakeFlows();
   absl::Status MakeOrders();
@@ -153,6 +157,7 @@ class Agent {
   std::unique_ptr<platform::LinkWatcher> link_watcher_;
   std::unique_ptr<Isolation> isolation_;
   std::unique_ptr<UserTeller> users_;
+  std::unique_ptr<SelfIsolator> self_isolator_;
   std::unique_ptr<IsolationPart> isolation_part_;
   std::unique_ptr<platform::RulesetWatcher> ruleset_watcher_;
   std::unique_ptr<RulesetMailbox> ruleset_mailbox_;

@@ -43,6 +43,7 @@ absl::Status Agent::Start() {
   lease_tick_.emplace(loop_, kLeaseTick, [this] {
     LockIsolationLate();
     isolation_->Tick();
+    self_isolator_->Tick();
     gate_->Tick();
   });
   steady_receipt_.emplace(loop_, pace_.receipt, [this] {

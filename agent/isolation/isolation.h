@@ -106,8 +106,10 @@ class Isolation {
 
   // What a signed policy lets the agent do without an order: takes the level for the lease, over what was
   // ordered, which goes on below it (lease, fallback, unlock) and is back after it; holds when the channel
-  // cannot be proven. The lane's sequence stays, so that the next order of anybody takes its place.
-  // FAILED_PRECONDITION: the host stands at that level or above it already.
+  // cannot be proven. The lane's sequence stays, so that the next order of anybody takes its place. Where the
+  // order stands as high it lowers nothing, and is there when the order's lease ends.
+  //   ALREADY_EXISTS       the host has taken that level or a higher one by itself already
+  //   FAILED_PRECONDITION  what stands in the kernel is kept, see Restore
   absl::StatusOr<v1::Receipt> TakeByItself(const v1::SelfIsolation& allowed, const std::string& cause);
 
   // As Release, by somebody on the host who takes the agent off it: no order, no higher sequence; the cause

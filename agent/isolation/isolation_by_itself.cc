@@ -15,14 +15,16 @@ using platform::FilterPolicy;
 
 absl::StatusOr<v1::Receipt> Isolation::Impl::TakeByItself(const v1::SelfIsolation& allowed,
                                                           const std::string& cause) {
+  LookAtKept();
   if (kept_) {
     return absl::FailedPreconditionError(
         "it is not known what was ordered, and what stands in the kernel is kept until somebody orders");
   }
-  const v1::Level before = LevelInForce(state_);
-  if (before >= allowed.level()) {
-    return absl::FailedPreconditionError(
-        StrCat("the host stands at ", LevelName(FilterLevel(before)), " already"));
+  // Where an order stands as high, it lies below that one, and holds when the order's lease ends.
+  const v1::Level own_level = state_.by_itself().allowed().level();
+  if (own_level >= allowed.level() && LevelInForce(state_) >= allowed.level()) {
+    return absl::AlreadyExistsError(
+        StrCat("the host has isolated itself to ", LevelName(FilterLevel(own_level)), " already"));
   }
   CORDON_ASSIGN_OR_RETURN(FilterPolicy own, Possible(PolicyOf(allowed)));
   v1::IsolationState next = state_;

@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "agent/isolation/isolation.h"
+#include "agent/isolation/self_isolator.h"
 #include "agent/isolation/state_file.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_connections.h"
@@ -135,6 +136,28 @@ TEST_F(SaveTest, AUT5_AnUnlockEndsInItsTimeWhateverTheDiskDoes) {
   isolation_->Tick();
   EXPECT_FALSE(Saved().has_unlock()) << "it is saved as soon as it can be";
   EXPECT_EQ(Saved().sequence(), 1U);
+}
+
+// Ransomware fills the disk of a host that nobody has ever isolated.
+TEST_F(SaveTest, ATripwiresIsolationIsTakenWhenTheDiskHasRoomAgain) {
+  int told = 0;
+  agent::SelfIsolator isolator(agent::SelfIsolator::Parts{
+      .clock = clock_,
+      .take = [this](const v1::SelfIsolation& allowed,
+                     const std::string& cause) { return isolation_->TakeByItself(allowed, cause).status(); },
+      .lane = [this] { return isolation_->Lane(); },
+      .on_failure = [&told](const std::string& /*what*/) { ++told; }});
+  v1::SelfIsolation allowed;
+  allowed.set_level(v1::LEVEL_ESSENTIAL);
+  allowed.mutable_lease()->mutable_length()->set_seconds(3'600);
+  disk = Disk::kFilesFail;
+  isolator.Begin(allowed, "tripwire: a test");
+  isolator.Tick();
+  EXPECT_EQ(Enforced(), Level::kObserve);
+  EXPECT_EQ(told, 1);
+  disk = Disk::kWorks;
+  isolator.Tick();
+  EXPECT_EQ(Enforced(), Level::kEssential);
 }
 
 // The kernel refuses an order that is on the disk by then, and the disk fails before it can be taken back.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "agent/isolation/isolation.h"
+#include "agent/isolation/self_isolator.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_connections.h"
 #include "tests/fakes/fake_packet_filter.h"
@@ -18,6 +19,7 @@ namespace {
 
 using agent::Isolation;
 using platform::Level;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr int64_t kMinute = 60 * kNanosPerSecond;
@@ -38,11 +40,14 @@ class SelfIsolationTest : public ::testing::Test {
         agent::IsolationOptions{.state_file = folder_ / "isolation.state", .boot_id = "boot-1"});
   }
 
-  absl::StatusOr<v1::Receipt> TakeByItself(v1::Level level = v1::LEVEL_ESSENTIAL) {
+  static v1::SelfIsolation ForAnHour(v1::Level level = v1::LEVEL_ESSENTIAL) {
     v1::SelfIsolation allowed;
     allowed.set_level(level);
     allowed.mutable_lease()->mutable_length()->set_seconds(3'600);
-    return isolation_->TakeByItself(allowed, "tripwire: a test");
+    return allowed;
+  }
+  absl::StatusOr<v1::Receipt> TakeByItself(v1::Level level = v1::LEVEL_ESSENTIAL) {
+    return isolation_->TakeByItself(ForAnHour(level), "tripwire: a test");
   }
   void Unlock(v1::Level level, int64_t length) {
     v1::Unlock unlock;
@@ -89,8 +94,34 @@ TEST_F(SelfIsolationTest, TheLeaseEndsAtTheLevelThatStoodBefore) {
 
 TEST_F(SelfIsolationTest, NeverLowersALevel) {
   ASSERT_THAT(isolation_->Set(testing::Isolate(v1::LEVEL_DARK), "order", 5), IsOk());
-  EXPECT_EQ(TakeByItself().status().code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_THAT(TakeByItself(), IsOk());
   EXPECT_EQ(Enforced(), Level::kDark);
+  EXPECT_EQ(isolation_->ReadReceipt().containment(), v1::CONTAINMENT_CONTAINED);
+  Pass(kHour);
+  EXPECT_EQ(Enforced(), Level::kDark);
+}
+
+TEST_F(SelfIsolationTest, ASecondOneOfNoHigherLevelChangesNothing) {
+  ASSERT_THAT(TakeByItself(), IsOk());
+  Pass(30 * kMinute);
+  for (const v1::Level level : {v1::LEVEL_ESSENTIAL, v1::LEVEL_NO_LATERAL})
+    EXPECT_EQ(TakeByItself(level).status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(isolation_->TimesByItself(), 1U);
+  Pass(30 * kMinute);
+  EXPECT_EQ(Enforced(), Level::kObserve);
+}
+
+TEST_F(SelfIsolationTest, ISO8_BelowAnOrderThatStandsAsHighItHoldsWhenTheLeaseOfThatEnds) {
+  ASSERT_THAT(isolation_->Set(WithLease(testing::Isolate(v1::LEVEL_ESSENTIAL), 300), "order", 5), IsOk());
+  ASSERT_THAT(TakeByItself(), IsOk());
+  Pass(5 * kMinute);
+  EXPECT_EQ(LastCause(), "lease ended");
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  for (const platform::FilterPolicy& policy : filter_.History()) {
+    EXPECT_EQ(policy.level, Level::kEssential) << "and never open in between";
+  }
+  Pass(55 * kMinute);
+  EXPECT_EQ(Enforced(), Level::kObserve);
 }
 
 TEST_F(SelfIsolationTest, ISO9_TheNextOrderOfAnybodyTakesItsPlaceAndAnOldOneDoesNot) {
@@ -230,6 +261,76 @@ TEST_F(SelfIsolationTest, WhenTheKernelRefusesNothingHasChangedAndTheEndIsTriedA
   filter_.FailApply(absl::OkStatus());
   Pass(kNanosPerSecond);
   EXPECT_EQ(Enforced(), Level::kNoLateral);
+}
+
+// What the agent does with a tripwire that has fired.
+class SelfIsolatorTest : public SelfIsolationTest {
+ protected:
+  void Begin() { isolator_.Begin(ForAnHour(), "tripwire: a test"); }
+  // Seconds pass, and what the agent does in each.
+  void Wait(int seconds) {
+    for (int i = 0; i < seconds; ++i) {
+      Pass(kNanosPerSecond);
+      isolator_.Tick();
+    }
+  }
+
+  int tries_ = 0;
+  std::vector<std::string> told_;
+  agent::SelfIsolator isolator_{
+      agent::SelfIsolator::Parts{.clock = clock_,
+                                 .take =
+                                     [this](const v1::SelfIsolation& allowed, const std::string& cause) {
+                                       ++tries_;
+                                       return isolation_->TakeByItself(allowed, cause).status();
+                                     },
+                                 .lane = [this] { return isolation_->Lane(); },
+                                 .on_failure = [this](const std::string& what) { told_.push_back(what); }}};
+};
+
+TEST_F(SelfIsolatorTest, WhatTheKernelRefusesIsTriedAgainUntilItIsTakenAndToldOnce) {
+  filter_.FailApply(absl::InternalError("the kernel says no"));
+  Begin();
+  Wait(30);
+  EXPECT_EQ(Enforced(), Level::kObserve);
+  EXPECT_THAT(told_, ElementsAre("not isolated by itself after a tripwire: a test: the kernel says no; it is "
+                                 "tried again by itself"));
+  filter_.FailApply(absl::OkStatus());
+  Wait(1);
+  EXPECT_EQ(Enforced(), Level::kEssential);
+  const int tries = tries_;
+  Wait(3'600);
+  EXPECT_EQ(tries_, tries) << "it is taken once";
+  EXPECT_EQ(Enforced(), Level::kObserve);
+}
+
+TEST_F(SelfIsolatorTest, ItIsNotTriedLongerThanItWouldHaveLasted) {
+  filter_.FailApply(absl::InternalError("the kernel says no"));
+  Begin();
+  Wait(1);
+  Pass(kHour);
+  filter_.FailApply(absl::OkStatus());
+  Wait(10);
+  EXPECT_EQ(Enforced(), Level::kObserve);
+}
+
+TEST_F(SelfIsolatorTest, ISO9_ANewerOrderEndsTheTries) {
+  filter_.FailApply(absl::InternalError("the kernel says no"));
+  Begin();
+  Wait(1);
+  filter_.FailApply(absl::OkStatus());
+  ASSERT_THAT(isolation_->Set(testing::Isolate(v1::LEVEL_NO_LATERAL), "order", 5), IsOk());
+  Wait(10);
+  EXPECT_EQ(Enforced(), Level::kNoLateral);
+}
+
+TEST_F(SelfIsolatorTest, WhatThisHostCannotEnforceIsToldAndNotTriedAgain) {
+  v1::SelfIsolation allowed = ForAnHour();
+  allowed.mutable_profile()->add_allow()->add_networks("nonsense");
+  isolator_.Begin(allowed, "tripwire: a test");
+  Wait(10);
+  EXPECT_EQ(tries_, 1);
+  EXPECT_EQ(told_.size(), 1U);
 }
 
 }  // namespace
