@@ -70,8 +70,9 @@ class LastWords final : public LinkHandler {
 // What the removal needs of the agent's parts, in the order in which it is made.
 class Removal {
  public:
-  explicit Removal(const AgentConfig& config)
+  Removal(const AgentConfig& config, bool release)
       : config_(config),
+        release_(release),
         facts_(platform::ReadSystemFacts()),
         clock_(platform::MakeSystemClock()),
         filter_(platform::MakePacketFilter()),
@@ -83,10 +84,15 @@ class Removal {
   absl::StatusOr<std::string> Run() {
     CORDON_ASSIGN_OR_RETURN(const auto agent_lock, LockState(config_.state_dir));
     CORDON_ASSIGN_OR_RETURN(const auto keeper_lock, LockIsolation(config_.state_dir, kKeeperPatience));
+    // Again, now that nobody else can isolate it.
+    const absl::Status free = CheckNotIsolated(config_);
+    if (!free.ok() && !release_) return free;
     const absl::Status recorded = OpenSpool();
     EventSink& events = recorded.ok() ? static_cast<EventSink&>(*batcher_) : log_;
-    CORDON_ASSIGN_OR_RETURN(const bool released, Release(events));
-    std::string what = released ? "the host was isolated and has been released" : "the host was not isolated";
+    MakeIsolation(events);
+    if (!free.ok()) CORDON_RETURN_IF_ERROR(Release());
+    std::string what =
+        !free.ok() ? "the host was isolated and has been released" : "the host was not isolated";
     const absl::Status removed = CanaryFiles(config_.state_dir / kCanaryList).Remove();
     if (!removed.ok()) StrAppend(&what, "; canary files that stay: ", Message(removed));
     if (const auto client = platform::MakeDnsClient(); client != nullptr) {
@@ -120,8 +126,7 @@ class Removal {
     return absl::OkStatus();
   }
 
-  // False when there was nothing to release.
-  absl::StatusOr<bool> Release(EventSink& events) {
+  void MakeIsolation(EventSink& events) {
     isolation_ = std::make_unique<Isolation>(
         IsolationParts{.filter = filter_.get(),
                        .connections = connections_.get(),
@@ -133,11 +138,12 @@ class Removal {
                        .names = names_.get(),
                        .leaks = leaks_.get()},
         IsolationOptions{.state_file = config_.state_dir / kIsolationStateFile, .boot_id = facts_.boot_id});
-    if (CheckNotIsolated(config_).ok()) return false;
+  }
+
+  absl::Status Release() {
     const absl::Status restored = isolation_->Restore();  // what was in force is in the record, damage too
     if (!restored.ok()) spdlog::warn("{}", Message(restored));
-    CORDON_RETURN_IF_ERROR(Annotate(isolation_->ReleaseLocally().status(), "the host cannot be released"));
-    return true;
+    return Annotate(isolation_->ReleaseLocally().status(), "the host cannot be released");
   }
 
   // True when a controller has acknowledged everything.
@@ -168,6 +174,7 @@ class Removal {
   }
 
   const AgentConfig& config_;
+  const bool release_;
   const platform::SystemFacts facts_;
   const std::unique_ptr<Clock> clock_;
   const std::unique_ptr<platform::PacketFilter> filter_;
@@ -208,7 +215,7 @@ absl::Status CheckNotIsolated(const AgentConfig& config) {
 
 absl::StatusOr<std::string> RemoveAgent(const AgentConfig& config, bool release) {
   if (!release) CORDON_RETURN_IF_ERROR(CheckNotIsolated(config));
-  return Removal(config).Run();
+  return Removal(config, release).Run();
 }
 
 }  // namespace cordon::agent

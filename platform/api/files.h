@@ -55,7 +55,7 @@ absl::Status MakePrivateFolder(const std::filesystem::path& path);
 absl::Status CheckSettingsFile(const std::filesystem::path& path);
 
 // Holds a lock on `path` for as long as the returned handle lives. ALREADY_EXISTS when another process has
-// it.
+// it. The file is made where it is missing; on Linux, one that is there needs no disk that can be written to.
 class FileLock {
  public:
   virtual ~FileLock() = default;

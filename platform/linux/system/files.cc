@@ -189,6 +189,8 @@ absl::Status CheckSettingsFile(const std::filesystem::path& path) {
 
 absl::StatusOr<std::unique_ptr<FileLock>> LockFile(const std::filesystem::path& path) {
   Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  // Who had the lock when a file system became read-only still has it.
+  if (!fd.Valid() && errno == EROFS) fd = Fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.Valid()) return Failed("cannot open", path);
   if (flock(fd.Get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK)

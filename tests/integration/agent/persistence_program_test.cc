@@ -90,6 +90,30 @@ TEST_F(PersistenceProgramTest, ISO9_AnAgentThatCannotHaveTheHostAtItsStartTakesI
   EXPECT_TRUE(KernelEqualsState());
 }
 
+// Somebody isolates the host when the removal has looked at it, and does not have it yet.
+TEST_F(PersistenceProgramTest, ISO5_ARemovalWithoutAReleaseOpensNoHostThatIsIsolatedMeanwhile) {
+  std::filesystem::remove(State() / "agent.lock");
+  auto keeper = platform::LockFile(State() / "isolation.lock");
+  ASSERT_TRUE(keeper.ok()) << keeper.status();
+  Subprocess removal(Command({"remove"}), SubprocessOptions{.net_namespace = host_.Name()});
+  ASSERT_TRUE(Eventually([&] { return std::filesystem::exists(State() / "agent.lock"); }))
+      << removal.Errors();
+  v1::IsolationState state;
+  state.set_order_id("order-1");
+  state.set_sequence(1);
+  state.set_level(v1::LEVEL_ESSENTIAL);
+  *state.mutable_action() = Isolate(v1::LEVEL_ESSENTIAL);
+  ASSERT_TRUE(agent::StateFile(State() / "isolation.state").Save(state).ok());
+  keeper->reset();
+  EXPECT_EQ(removal.Wait(), 1) << removal.Output();
+  EXPECT_TRUE(removal.Errors().contains("this host is isolated (essential)")) << removal.Errors();
+  EXPECT_EQ(Saved().level(), v1::LEVEL_ESSENTIAL);
+
+  const CommandResult released = Run({"remove", "--release"});  // the positive control
+  EXPECT_EQ(released.status, 0) << released.errors;
+  EXPECT_EQ(Saved().level(), v1::LEVEL_OBSERVE);
+}
+
 // Orders of random levels come in random order, old ones again and again, and the agent is killed at random
 // moments: between state and kernel, too. Whatever was cut off, after the restart the kernel is what the
 // state says, the sequence has not gone back, and the state is that of the order that has this sequence.
