@@ -84,13 +84,29 @@ size_t FindIf(std::string_view text, size_t from, bool (*is)(char)) {
   return from < text.size() ? from : std::string_view::npos;
 }
 
+bool IsJoint(char c) {
+  return c == '-' || c == '_' || c == '.';
+}
+char Lower(char c) {
+  return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+}
+
 std::string Normalised(std::string_view name) {
   std::string plain;
   for (const char c : name) {
-    if (c != '-' && c != '_' && c != '.')
-      plain += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (!IsJoint(c)) plain += Lower(c);
   }
   return plain;
+}
+
+// Normalised(name) == plain, without a string for each word of a command line.
+bool IsNormalised(std::string_view name, std::string_view plain) {
+  for (const char c : name) {
+    if (IsJoint(c)) continue;
+    if (plain.empty() || Lower(c) != plain.front()) return false;
+    plain.remove_prefix(1);
+  }
+  return plain.empty();
 }
 
 bool IsSecretName(std::string_view name, std::string_view value) {
@@ -296,7 +312,7 @@ void MaskWords(const std::vector<std::string*>& words, int depth) {
     }
     next = ShortOptionOf(program, word);
     if (next.has_value()) continue;
-    if (IsSecretOption(*word) || Normalised(*word) == "bearer") {
+    if (IsSecretOption(*word) || IsNormalised(*word, "bearer")) {
       next = Part::kWhole;
       continue;
     }
