@@ -269,7 +269,9 @@ void MaskWord(std::string* word, int depth, bool is_command) {
 }
 
 std::string_view ProgramName(std::string_view word) {
-  word.remove_prefix(std::min(word.size(), word.find_last_of("/\\") + 1));
+  size_t begin = word.size();  // not find_last_of: see FindIf
+  while (begin > 0 && word[begin - 1] != '/' && word[begin - 1] != '\\') --begin;
+  word.remove_prefix(begin);
   if (word.ends_with(".exe")) word.remove_suffix(4);
   return word;
 }
