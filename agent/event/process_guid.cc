@@ -6,7 +6,7 @@ namespace cordon::agent {
 
 std::string ProcessGuid(std::string_view host_id, std::string_view boot_id,
                         const platform::ProcessKey& process) {
-  Sha256Stream stream;
+  thread_local Sha256Stream stream;  // to make one takes as long as the digest
   stream.Update(std::string_view("cordon-process-v1\0", 18));
   for (const std::string_view part : {host_id, boot_id}) {
     stream.UpdateU32(static_cast<uint32_t>(part.size()));

@@ -84,13 +84,29 @@ size_t FindIf(std::string_view text, size_t from, bool (*is)(char)) {
   return from < text.size() ? from : std::string_view::npos;
 }
 
+bool IsJoint(char c) {
+  return c == '-' || c == '_' || c == '.';
+}
+char Lower(char c) {
+  return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+}
+
 std::string Normalised(std::string_view name) {
   std::string plain;
   for (const char c : name) {
-    if (c != '-' && c != '_' && c != '.')
-      plain += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (!IsJoint(c)) plain += Lower(c);
   }
   return plain;
+}
+
+// Normalised(name) == plain, without a string for each word of a command line.
+bool IsNormalised(std::string_view name, std::string_view plain) {
+  for (const char c : name) {
+    if (IsJoint(c)) continue;
+    if (plain.empty() || Lower(c) != plain.front()) return false;
+    plain.remove_prefix(1);
+  }
+  return plain.empty();
 }
 
 bool IsSecretName(std::string_view name, std::string_view value) {
@@ -253,7 +269,9 @@ void MaskWord(std::string* word, int depth, bool is_command) {
 }
 
 std::string_view ProgramName(std::string_view word) {
-  word.remove_prefix(std::min(word.size(), word.find_last_of("/\\") + 1));
+  size_t begin = word.size();  // not find_last_of: see FindIf
+  while (begin > 0 && word[begin - 1] != '/' && word[begin - 1] != '\\') --begin;
+  word.remove_prefix(begin);
   if (word.ends_with(".exe")) word.remove_suffix(4);
   return word;
 }
@@ -296,7 +314,7 @@ void MaskWords(const std::vector<std::string*>& words, int depth) {
     }
     next = ShortOptionOf(program, word);
     if (next.has_value()) continue;
-    if (IsSecretOption(*word) || Normalised(*word) == "bearer") {
+    if (IsSecretOption(*word) || IsNormalised(*word, "bearer")) {
       next = Part::kWhole;
       continue;
     }

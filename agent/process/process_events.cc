@@ -9,39 +9,38 @@
 
 namespace cordon::agent {
 
-v1::Event ForkedEvent(const TrackedProcess& process, const std::string& parent_guid) {
+v1::Event ForkedEvent(const TrackedProcess& process, std::string parent_guid) {
   v1::Event event;
   v1::ProcessForked& forked = *event.mutable_process_forked();
   forked.set_process_guid(process.Guid());
-  forked.set_parent_guid(parent_guid);
+  forked.set_parent_guid(std::move(parent_guid));
   forked.set_pid(process.key.pid);
   return event;
 }
 
-v1::Event StartedEvent(const TrackedProcess& process, const std::string& parent_guid,
-                       platform::RawExec exec) {
+v1::Event StartedEvent(const TrackedProcess& process, std::string parent_guid, platform::RawExec exec) {
   MaskSecrets(&exec.argv);
   v1::Event event;
   v1::ProcessStarted& started = *event.mutable_process_started();
   started.set_process_guid(process.Guid());
-  started.set_parent_guid(parent_guid);
+  started.set_parent_guid(std::move(parent_guid));
   started.set_pid(process.key.pid);
   started.set_parent_pid(process.parent.pid);
-  started.set_executable(EscapeToUtf8(exec.executable));
-  for (const std::string& argument : exec.argv) started.add_argv(EscapeToUtf8(argument));
+  started.set_executable(IntoUtf8(std::move(exec.executable)));
+  for (std::string& argument : exec.argv) started.add_argv(IntoUtf8(std::move(argument)));
   if (!exec.argv_complete) started.set_argv_total_bytes(exec.argv_total_bytes);
-  started.set_cwd(EscapeToUtf8(exec.cwd));
+  started.set_cwd(IntoUtf8(std::move(exec.cwd)));
   started.set_uid(exec.uid);
   started.set_gid(exec.gid);
   started.set_login_uid(exec.login_uid);
   started.set_session_id(exec.session_id);
-  started.set_cgroup(EscapeToUtf8(exec.cgroup));
   started.set_container_id(ContainerIdOf(exec.cgroup));
+  started.set_cgroup(IntoUtf8(std::move(exec.cgroup)));
   started.set_start_boottime_nanos(process.key.start_boottime_nanos);
   started.set_from_snapshot(exec.from_snapshot);
   started.set_argv_from_proc(exec.argv_from_proc);
   started.set_from_memory(exec.from_memory);
-  started.set_user_sid(EscapeToUtf8(exec.user_sid));
+  started.set_user_sid(IntoUtf8(std::move(exec.user_sid)));
   started.set_integrity_level(exec.integrity_level);
   return event;
 }

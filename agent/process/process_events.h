@@ -13,8 +13,8 @@
 namespace cordon::agent {
 
 // `parent_guid`: empty when the parent is not known.
-v1::Event ForkedEvent(const TrackedProcess& process, const std::string& parent_guid);
-v1::Event StartedEvent(const TrackedProcess& process, const std::string& parent_guid, platform::RawExec exec);
+v1::Event ForkedEvent(const TrackedProcess& process, std::string parent_guid);
+v1::Event StartedEvent(const TrackedProcess& process, std::string parent_guid, platform::RawExec exec);
 v1::Event EndedEvent(const TrackedProcess& process, const platform::RawExit& exit);
 
 // Both sides complete: see ProcessTracker.

@@ -69,11 +69,12 @@ class ProcessSensor final : public HealthPart, public ProcessDirectory {
   std::atomic<uint64_t> lost_at_proof_ = 0;
 
   mutable std::mutex mutex_;
-  mutable std::condition_variable_any delivered_;
-  bool running_ = false;             // guarded by mutex_
-  bool work_for_settler_ = false;    // guarded by mutex_
-  PartState state_;                  // guarded by mutex_
-  mutable int64_t known_until_ = 0;  // guarded by mutex_: boot time up to which Flush has read
+  std::condition_variable_any settle_;  // the settler: there is work again
+  std::condition_variable delivered_;   // proofs
+  bool running_ = false;                // guarded by mutex_
+  bool work_for_settler_ = false;       // guarded by mutex_
+  PartState state_;                     // guarded by mutex_
+  mutable int64_t known_until_ = 0;     // guarded by mutex_: boot time up to which Flush has read
   std::jthread settler_;
 };
 

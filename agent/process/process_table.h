@@ -3,9 +3,10 @@
 #include <array>
 #include <cstdint>
 #include <deque>
-#include <map>
+#include <forward_list>
 #include <memory>
 #include <string>
+#include <unordered_map>
 
 #include "agent/process/told_memory.h"
 #include "platform/api/process_source.h"
@@ -59,15 +60,16 @@ class ProcessTable {
   // Marks it as ended and forgets the ended ones that are over the bounds.
   void End(TrackedProcess& process, int64_t boottime_nanos);
 
-  size_t Size() const { return processes_.size(); }
-
  private:
   struct Ended {
     platform::ProcessKey key;
     int64_t boottime_nanos;
   };
-  std::map<platform::ProcessKey, TrackedProcess> processes_;  // by pid, then start time
-  std::deque<Ended> ended_;                                   // in order of end
+  void Forget(const platform::ProcessKey& key);
+
+  // Those that have and had a pid, the youngest first: rarely more than two.
+  std::unordered_map<uint32_t, std::forward_list<TrackedProcess>> by_pid_;
+  std::deque<Ended> ended_;  // in order of end
 };
 
 }  // namespace cordon::agent

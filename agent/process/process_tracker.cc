@@ -52,7 +52,7 @@ void ProcessTracker::Handle(std::span<platform::RawProcessEvent> events) {
 
 void ProcessTracker::OnFork(int64_t boottime, const platform::RawFork& fork) {
   if (table_.Get(fork.child) != nullptr) return;
-  TrackedProcess& child = Learn(fork.child, fork.parent, boottime);
+  TrackedProcess& child = Add(fork.child, fork.parent, boottime);
   child.seen |= kSawFork;
   if (const TrackedProcess* const parent = table_.Get(fork.parent); parent != nullptr) {
     child.ids_known = parent->ids_known;
@@ -130,15 +130,21 @@ std::optional<uint8_t> ProcessTracker::SeenOf(uint32_t pid, int64_t since_bootti
   return process != nullptr && process->forked_boottime_nanos >= since_boottime_nanos ? process->seen : 0;
 }
 
+// One that the table does not know.
+TrackedProcess& ProcessTracker::Add(const platform::ProcessKey& key, const platform::ProcessKey& parent,
+                                    int64_t boottime) {
+  TrackedProcess& added = table_.Add(key);
+  const std::string guid = ProcessGuid(host_id_, boot_id_, key);
+  std::memcpy(added.guid.data(), guid.data(), added.guid.size());
+  added.forked_boottime_nanos = boottime;
+  added.parent = parent;
+  return added;
+}
+
 TrackedProcess& ProcessTracker::Learn(const platform::ProcessKey& key, const platform::ProcessKey& parent,
                                       int64_t boottime) {
-  TrackedProcess* known = table_.Get(key);
-  if (known == nullptr) {
-    known = &table_.Add(key);
-    const std::string guid = GuidOf(key);
-    std::memcpy(known->guid.data(), guid.data(), known->guid.size());
-    known->forked_boottime_nanos = boottime;
-  }
+  TrackedProcess* const known = table_.Get(key);
+  if (known == nullptr) return Add(key, parent, boottime);
   // The parent stays the one that made it, also when that one has ended and init has taken the child.
   if (known->parent.pid == 0) known->parent = parent;
   return *known;
@@ -189,11 +195,8 @@ std::string ProcessTracker::ParentGuidOf(const TrackedProcess& process) const {
 }
 
 std::string ProcessTracker::GuidOf(const platform::ProcessKey& key) const {
-  if (const TrackedProcess* known = table_.Get(key);
-      known != nullptr && known->guid != decltype(known->guid){}) {
-    return known->Guid();
-  }
-  return ProcessGuid(host_id_, boot_id_, key);
+  const TrackedProcess* const known = table_.Get(key);
+  return known != nullptr ? known->Guid() : ProcessGuid(host_id_, boot_id_, key);
 }
 
 void ProcessTracker::Emit(v1::EventClass event_class, int64_t boottime, v1::Event event) const {

@@ -96,6 +96,8 @@ class ProcessTracker final : public ProcessDirectory {
   bool IsAgentsOwnCode(const TrackedProcess& process) const;
   TrackedProcess* Named(const platform::ProcessKey& process, int64_t boottime) const;
   std::string AnnouncedGuid(TrackedProcess* process) const;
+  TrackedProcess& Add(const platform::ProcessKey& process, const platform::ProcessKey& parent,
+                      int64_t boottime);
   TrackedProcess& Learn(const platform::ProcessKey& process, const platform::ProcessKey& parent,
                         int64_t boottime);
   void Announce(TrackedProcess& process) const;

@@ -4,8 +4,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/sqlite/database.h"
@@ -78,9 +81,18 @@ class QueueTables {
   absl::StatusOr<std::optional<std::string>> HashAt(uint64_t last_sequence);
 
  private:
-  absl::StatusOr<std::vector<QueuedBatch>> ReadHeaders(Statement query);
+  // Reset when its user lets go of it: a row that was left unread would keep a read transaction open.
+  struct Resetter {
+    void operator()(Statement* statement) const { statement->Reset(); }
+  };
+  using KeptStatement = std::unique_ptr<Statement, Resetter>;
+
+  // Prepared once, for what is asked in every round. One user of the same statement at a time.
+  absl::StatusOr<KeptStatement> Kept(std::string_view sql);
+  absl::StatusOr<std::vector<QueuedBatch>> ReadHeaders(Statement& query);
 
   Database database_;
+  std::map<std::string, Statement, std::less<>> kept_;  // by their SQL; they end before the database
 };
 
 }  // namespace cordon::agent

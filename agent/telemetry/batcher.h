@@ -17,7 +17,8 @@ namespace cordon::agent {
 
 struct BatcherSettings {
   size_t flush_events = 2'000;  // of one class: written at once
-  std::chrono::milliseconds flush_after{250};
+  // Each write costs a sync, a message and its acknowledgement, on a host where something always happens.
+  std::chrono::milliseconds flush_after{1'000};
   // While nothing was acknowledged for `unheard_after` although something waits, nobody would get an event
   // any sooner: then batches are larger, which is what lets days without a controller fit into the spool.
   std::chrono::milliseconds unheard_after{60'000};

@@ -3,6 +3,7 @@
 #include <absl/time/clock.h>
 #include <absl/time/time.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -158,11 +159,16 @@ bool StartsWithEscape(std::string_view text) {
          HexDigit(text[3]) >= 0;
 }
 
+// Nothing in it can need an escape.
+bool IsPlainAscii(std::string_view bytes) {
+  return std::ranges::none_of(bytes,
+                              [](char c) { return c == '\\' || static_cast<unsigned char>(c) >= 0x80; });
+}
+
 }  // namespace
 
 std::string EscapeToUtf8(std::string_view bytes) {
-  const auto needs_a_look = [](char c) { return c == '\\' || static_cast<unsigned char>(c) >= 0x80; };
-  if (std::ranges::none_of(bytes, needs_a_look)) return std::string(bytes);  // nearly always
+  if (IsPlainAscii(bytes)) return std::string(bytes);  // nearly always
   std::string out;
   out.reserve(bytes.size());
   while (!bytes.empty()) {
@@ -176,6 +182,11 @@ std::string EscapeToUtf8(std::string_view bytes) {
     }
   }
   return out;
+}
+
+std::string IntoUtf8(std::string bytes) {
+  if (IsPlainAscii(bytes)) return bytes;
+  return EscapeToUtf8(bytes);
 }
 
 std::string UnescapeFromUtf8(std::string_view text) {

@@ -38,6 +38,10 @@ std::string Printable(std::string_view text);
 // that would otherwise start such a sequence; all else stays as it is.
 std::string EscapeToUtf8(std::string_view bytes);
 
+// The same of a string that the caller gives away: nearly always it comes back as it is, and nothing is
+// copied.
+std::string IntoUtf8(std::string bytes);
+
 // The bytes again: UnescapeFromUtf8(EscapeToUtf8(b)) == b for all b.
 std::string UnescapeFromUtf8(std::string_view text);
 

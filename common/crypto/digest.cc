@@ -90,7 +90,7 @@ std::string Md5Stream::Finish() {
 }
 
 std::string Sha256(std::string_view bytes) {
-  Sha256Stream stream;
+  thread_local Sha256Stream stream;  // to make one takes as long as a short digest
   stream.Update(bytes);
   return stream.Finish();
 }

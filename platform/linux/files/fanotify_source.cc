@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <system_error>
@@ -104,7 +105,8 @@ class FanotifySource final : public FileSource {
  private:
   void ReadAll() {
     setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kReaderNice);  // better, not needed
-    std::string bytes(kReadBytes, '\0');
+    // Not filled: what no read has reached takes no memory.
+    const auto bytes = std::make_unique_for_overwrite<char[]>(kReadBytes);
     std::array<pollfd, 3> waits = {
         {{wake_.Get(), POLLIN, 0}, {group_->Get(), POLLIN, 0}, {mounts_.Get(), POLLPRI, 0}}};
     bool stopping = false;
@@ -112,26 +114,26 @@ class FanotifySource final : public FileSource {
       if (poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) return;
       const bool mounts_changed = (waits[2].revents & (POLLPRI | POLLERR)) != 0;
       stopping = waits[0].revents != 0;
-      const bool full = ReadOnce(bytes, mounts_changed);
+      const bool full = ReadOnce(bytes.get(), mounts_changed);
       if (!full && !stopping) poll(waits.data(), 1, kGatherMillis);
     }
-    while (ReadOnce(bytes, false)) {  // what stood in the queue when Stop was called
+    while (ReadOnce(bytes.get(), false)) {  // what stood in the queue when Stop was called
     }
   }
 
-  // True when the buffer was filled, so that more may wait.
-  bool ReadOnce(std::string& bytes, bool mounts_changed) {
+  // Into kReadBytes at `bytes`. True when they were filled, so that more may wait.
+  bool ReadOnce(char* bytes, bool mounts_changed) {
     const int64_t begin = clock_->BootNanos();
-    const ssize_t got = read(group_->Get(), bytes.data(), bytes.size());
+    const ssize_t got = read(group_->Get(), bytes, kReadBytes);
     const size_t length = got > 0 ? static_cast<size_t>(got) : 0;
     if (length > 0 || mounts_changed) {
-      buffer_.Push({.bytes = bytes.substr(0, length),
+      buffer_.Push({.bytes = std::string(bytes, length),
                     .boottime_nanos = clock_->BootNanos(),
                     .queue_empty_nanos = queue_empty_at_,
                     .lost_before = 0,
                     .mounts_changed = mounts_changed});
     }
-    if (length + kLargestRecord < bytes.size()) queue_empty_at_ = begin;  // the read ended for want of more
+    if (length + kLargestRecord < kReadBytes) queue_empty_at_ = begin;  // the read ended for want of more
     return length > kReadBytes / 2;
   }
 

@@ -4,8 +4,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <span>
 #include <utility>
 
 #include "common/base/status.h"
@@ -65,14 +67,20 @@ void DrainLoop::Wake() const {
   [[maybe_unused]] const ssize_t written = write(wake_.Get(), &one, sizeof(one));  // full = already awake
 }
 
+void DrainLoop::TakeWake() const {
+  uint64_t wakes = 0;
+  [[maybe_unused]] const ssize_t got = read(wake_.Get(), &wakes, sizeof(wakes));
+}
+
 void DrainLoop::Run(const std::stop_token& stop) {
   work_.begin();
   while (!stop.stop_requested()) {
     std::array<epoll_event, 2> events;
-    epoll_wait(epoll_.Get(), events.data(), static_cast<int>(events.size()),
-               static_cast<int>(work_.interval.count()));
-    uint64_t wakes = 0;
-    [[maybe_unused]] const ssize_t got = read(wake_.Get(), &wakes, sizeof(wakes));
+    const int ready = epoll_wait(epoll_.Get(), events.data(), static_cast<int>(events.size()),
+                                 static_cast<int>(work_.interval.count()));
+    for (const epoll_event& event : std::span(events).first(static_cast<size_t>(std::max(ready, 0)))) {
+      if (event.data.fd == wake_.Get()) TakeWake();
+    }
     DrainOnce();
   }
   work_.end();

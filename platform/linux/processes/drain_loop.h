@@ -40,6 +40,7 @@ class DrainLoop {
   void Run(const std::stop_token& stop);
   void DrainOnce();
   void Wake() const;
+  void TakeWake() const;
 
   Work work_;
   Fd wake_;

@@ -12,8 +12,8 @@ struct EbpfOptions {
 };
 
 // Tracepoint programs in the kernel write records into a ring; one thread reads it. The reader wakes by
-// itself every 100 ms and is woken when an eighth of the ring is full, so a storm of processes costs few
-// wake-ups and an event is delivered within 100 ms of a quiet moment. Changes of privileges and tracers are
+// itself every 250 ms and is woken when an eighth of the ring is full, so a storm of processes costs few
+// wake-ups and an event is delivered within 250 ms of a quiet moment. Changes of privileges and tracers are
 // told by kprobes, or where the kernel has none by the process connector (decision 0030).
 class EbpfProcessSource final : public ProcessSource {
  public:

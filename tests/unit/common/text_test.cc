@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <string>
+#include <utility>
 
 #include "common/base/hex.h"
 #include "common/base/network.h"
@@ -49,6 +51,18 @@ TEST(IsPlainText, RefusesControlCharactersAndBadUtf8) {
 
 TEST(Printable, ShowsBytesThatATerminalWouldObey) {
   EXPECT_EQ(Printable("a\x1b[31m\xff"), "a\\x1b[31m\\xff");
+}
+
+TEST(IntoUtf8, EscapesAsForACopyAndElseGivesTheSameStringBack) {
+  for (const std::string& bytes :
+       {std::string("/bad\xff\xfe"), std::string("/lit\\xff"), std::string("/ümlaut")}) {
+    EXPECT_EQ(IntoUtf8(bytes), EscapeToUtf8(bytes));
+  }
+  std::string plain = "/usr/bin/a-program-with-a-long-name";
+  const char* const place = plain.data();
+  const std::string same = IntoUtf8(std::move(plain));
+  EXPECT_EQ(same, "/usr/bin/a-program-with-a-long-name");
+  EXPECT_EQ(same.data(), place) << "nothing was copied";
 }
 
 TEST(ParseNetwork, ReadsBothFamilies) {

@@ -57,6 +57,8 @@ TEST(SecretMask, HidesPasswordsInUrlsAndHeaders) {
       {{"psql", "postgresql://vet:p@ss@db/pms?x=1"}, {"psql", "postgresql://vet:***@db/pms?x=1"}},
       {{"curl", "-H", "Authorization: Bearer abc.def"}, {"curl", "-H", "Authorization: ***"}},
       {{"curl", "-H", "X-Api-Key: abc"}, {"curl", "-H", "X-Api-Key: ***"}},
+      {{"call", "Bearer", "abc.def"}, {"call", "Bearer", "***"}},
+      {{"call", "bear", "bearers", "abc"}, {"call", "bear", "bearers", "abc"}},
       {{"curl", "https://host/x?token=abc&page=2"}, {"curl", "https://host/x?token=***&page=2"}},
       {{"curl", "-d", R"({"user":"vet","password":"x y"})"},
        {"curl", "-d", R"({"user":"vet","password":"***"})"}},

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "agent/spool/agent_database.h"
+#include "common/sqlite/database.h"
 #include "tests/support/host_certificate.h"
 #include "tests/support/spool_box.h"
 
@@ -46,6 +47,20 @@ TEST(Spool, GivesWhatFitsAndAtLeastOneBatch) {
   EXPECT_EQ(box->Next(0, 26'000)->size(), 2 + 1);
   EXPECT_EQ(box->Next(1, 1)->front().first_sequence(), 2);
   EXPECT_TRUE(box->Next(3, 1)->empty());
+}
+
+// Statements are kept. One that stopped before its last row must not stand in the way of the journal's end.
+TEST(Spool, HoldsNoTransactionOpenAfterItGaveAPart) {
+  SpoolBox box;
+  for (uint32_t pid = 1; pid <= 3; ++pid) ASSERT_TRUE(AppendProcess(*box, pid).ok());
+  ASSERT_EQ(box->Next(0, 1)->size(), 1);
+  absl::StatusOr<Database> other = Database::Open(box.Settings().file, Database::Durability::kFull);
+  ASSERT_TRUE(other.ok());
+  absl::StatusOr<Statement> checkpoint = other->Prepare("PRAGMA wal_checkpoint(TRUNCATE)");
+  ASSERT_TRUE(checkpoint.ok());
+  ASSERT_TRUE(*checkpoint->Step());
+  EXPECT_EQ(checkpoint->Int(0), 0) << "0: not blocked";
+  EXPECT_EQ(box->Next(1, 1)->front().first_sequence(), 2);
 }
 
 TEST(Spool, ForgetsWhatIsAcknowledgedWithTheNextWrite) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -14,30 +15,29 @@
 namespace cordon::platform {
 namespace {
 
-// The kernel's side of a ring, in a file of the same layout: the reader's page, the writer's page, the data.
+// The kernel's side of a ring, in a file of the same layout: the reader's page, the writer's page, the data
+// twice in a row.
 class WrittenRing {
  public:
-  static constexpr size_t kBytes = 4096;
+  static constexpr size_t kSmallest = 4096;
 
-  WrittenRing()
-      : file_(memfd_create("ring", MFD_CLOEXEC)), page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
-    EXPECT_EQ(ftruncate(file_.Get(), static_cast<off_t>(2 * page_ + kBytes)), 0);
-    EXPECT_TRUE(ring_.Map(file_.Get(), kBytes).ok());
+  explicit WrittenRing(size_t bytes = kSmallest)
+      : file_(memfd_create("cordon-test-ring", MFD_CLOEXEC)),
+        page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))),
+        bytes_(bytes) {
+    EXPECT_EQ(ftruncate(file_.Get(), static_cast<off_t>(2 * page_ + 2 * bytes_)), 0);
+    EXPECT_TRUE(ring_.Map(file_.Get(), bytes_).ok());
   }
 
   void Write(const std::string& content, uint32_t flags = 0) {
-    const uint32_t header[2] = {static_cast<uint32_t>(content.size()) | flags, 0};
-    Put(at_, {reinterpret_cast<const char*>(header), sizeof(header)});
-    Put(at_ + sizeof(header), content);
     last_ = at_;
-    at_ += (sizeof(header) + content.size() + 7) / 8 * 8;
+    PutHeader(static_cast<uint32_t>(content.size()) | flags);
+    Put(at_ + kHeaderBytes, content);
+    at_ += (kHeaderBytes + content.size() + 7) / 8 * 8;
     Poke(page_, &at_, sizeof(at_));
   }
 
-  void FinishLast(const std::string& content) {
-    const auto length = static_cast<uint32_t>(content.size());
-    Poke(2 * page_ + last_ % kBytes, &length, sizeof(length));
-  }
+  void FinishLast(const std::string& content) { PutHeader(static_cast<uint32_t>(content.size())); }
 
   std::vector<std::string> Read() {
     std::vector<std::string> records;
@@ -51,10 +51,24 @@ class WrittenRing {
     return consumed;
   }
   uint64_t Produced() const { return at_; }
+  size_t Page() const { return page_; }
 
  private:
+  static constexpr size_t kHeaderBytes = 8;
+
+  void PutHeader(uint32_t length) {
+    const uint32_t header[2] = {length, 0};
+    Put(last_, {reinterpret_cast<const char*>(header), sizeof(header)});
+  }
   void Put(uint64_t at, std::string_view bytes) {
-    for (const char& byte : bytes) Poke(2 * page_ + at++ % kBytes, &byte, 1);
+    while (!bytes.empty()) {
+      const size_t offset = at % bytes_;
+      const std::string_view part = bytes.substr(0, bytes_ - offset);
+      Poke(2 * page_ + offset, part.data(), part.size());
+      Poke(2 * page_ + bytes_ + offset, part.data(), part.size());
+      at += part.size();
+      bytes.remove_prefix(part.size());
+    }
   }
   void Poke(size_t offset, const void* bytes, size_t count) const {
     EXPECT_EQ(pwrite(file_.Get(), bytes, count, static_cast<off_t>(offset)), static_cast<ssize_t>(count));
@@ -62,10 +76,29 @@ class WrittenRing {
 
   Fd file_;
   size_t page_;
+  size_t bytes_;
   RecordRing ring_;
   uint64_t at_ = 0;
   uint64_t last_ = 0;
 };
+
+// Of the rings above, by this process.
+size_t MappedBytes() {
+  std::ifstream maps("/proc/self/maps");
+  size_t sum = 0;
+  for (std::string line; std::getline(maps, line);) {
+    if (!line.contains("cordon-test-ring")) continue;
+    const size_t dash = line.find('-');
+    sum += std::stoull(line.substr(dash + 1), nullptr, 16) - std::stoull(line, nullptr, 16);
+  }
+  return sum;
+}
+
+std::string RecordOf(size_t bytes, int number) {
+  std::string record(bytes, static_cast<char>('a' + number % 26));
+  const std::string name = std::to_string(number);
+  return record.replace(0, name.size(), name);
+}
 
 TEST(RecordRing, ReadsWhatIsThereOnceAndFreesItsPlace) {
   WrittenRing ring;
@@ -85,7 +118,7 @@ TEST(RecordRing, PutsARecordTogetherThatGoesOverTheEnd) {
     ring.Write("next");
     ASSERT_EQ(ring.Read(), (std::vector<std::string>{record, "next"})) << i;
   }
-  EXPECT_GT(ring.Produced(), 10 * WrittenRing::kBytes) << "the ring went round";
+  EXPECT_GT(ring.Produced(), 10 * WrittenRing::kSmallest) << "the ring went round";
 }
 
 TEST(RecordRing, WaitsForARecordThatIsBeingWrittenAndPassesOverOneThatWasGivenUp) {
@@ -97,6 +130,35 @@ TEST(RecordRing, WaitsForARecordThatIsBeingWrittenAndPassesOverOneThatWasGivenUp
   EXPECT_LT(ring.Consumed(), ring.Produced());
   ring.FinishLast("unfinished");
   EXPECT_EQ(ring.Read(), std::vector<std::string>{"unfinished"});
+}
+
+TEST(RecordRing, MapsAPartOfALargeRingAndMovesItAlong) {
+  constexpr size_t kBytes = 4 * RecordRing::kWindowBytes;
+  WrittenRing ring(kBytes);
+  int number = 0;
+  for (int round = 0; ring.Produced() < 5 * kBytes; ++round) {
+    // Several parts at once, and one record; their ends stand at all distances from the end of a part.
+    std::vector<std::string> written;
+    for (int i = 0; i < (round % 3 == 0 ? 80 : 1); ++i, ++number) {
+      written.push_back(RecordOf(static_cast<size_t>(7'001 + 13 * (number % 97)), number));
+      ring.Write(written.back());
+    }
+    ASSERT_EQ(ring.Read(), written) << "after record " << number;
+    ASSERT_EQ(ring.Consumed(), ring.Produced());
+    ASSERT_LE(MappedBytes(), RecordRing::kWindowBytes + 2 * ring.Page());
+  }
+}
+
+TEST(RecordRing, MapsMoreForARecordThatIsLongerThanAPart) {
+  constexpr size_t kBytes = 4 * RecordRing::kWindowBytes;
+  WrittenRing ring(kBytes);
+  for (int number = 0; number < 12; ++number) {
+    const std::string record = RecordOf(2 * RecordRing::kWindowBytes + 100, number);
+    ring.Write("short");
+    ring.Write(record);
+    ring.Write("next");
+    ASSERT_EQ(ring.Read(), (std::vector<std::string>{"short", record, "next"})) << number;
+  }
 }
 
 TEST(RingBytesFor, GrowsWithCoresAndNotBeyondAThousandthOfTheMemory) {
@@ -112,7 +174,7 @@ TEST(RingBytesFor, GrowsWithCoresAndNotBeyondAThousandthOfTheMemory) {
 
 TEST(RecordRing, SaysWhyAMapCannotBeMapped) {
   RecordRing ring;
-  EXPECT_FALSE(ring.Map(-1, WrittenRing::kBytes).ok());
+  EXPECT_FALSE(ring.Map(-1, WrittenRing::kSmallest).ok());
 }
 
 }  // namespace
