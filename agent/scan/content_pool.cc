@@ -102,6 +102,7 @@ void ContentPool::Run(RuleScanner* scanner) {
 
 absl::StatusOr<ContentPool::Content> ContentPool::Read(Job& job, RuleScanner* scanner) {
   CORDON_ASSIGN_OR_RETURN(const platform::OpenFile file, Open(job));
+  CORDON_RETURN_IF_ERROR(WorthReading(file.Metadata()));
   CORDON_ASSIGN_OR_RETURN(platform::Digests digests,
                           platform::HashOpenFile(file, {.md5 = options_.md5}, keep_going_,
                                                  [this](uint64_t bytes) { bytes_read_ += bytes; }));

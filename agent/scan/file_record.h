@@ -1,5 +1,8 @@
 #pragma once
 
+#include <absl/status/status.h>
+
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +20,14 @@ struct FileRecord {
   std::string sha256 = {};  // of a file that could be read
   platform::FileAttributes attributes = {};
 };
+
+// Files that nobody waits for. Anybody makes one of any length in no time, by a hole: above the second bound
+// one that is nearly nothing else is not read either.
+inline constexpr uint64_t kMaxReadBytes = uint64_t{1} << 40;
+inline constexpr uint64_t kMaxHollowBytes = uint64_t{64} << 30;
+
+// OUT_OF_RANGE, with the reason, for a file whose content is not read. Pure.
+absl::Status WorthReading(const platform::FileMetadata& metadata);
 
 // Nothing that a program can do to a file's content leaves all of these as they were (short of writing to the
 // disk below the file system, or setting the clock back while it writes): no need to read it.

@@ -25,6 +25,7 @@ enum class FileType : uint8_t {
 struct FileMetadata {
   FileType type = FileType::kOther;
   uint64_t size = 0;
+  uint64_t stored_bytes = std::numeric_limits<uint64_t>::max();  // without its holes; the most: not known
   uint32_t mode = 0;  // permission bits; on Windows the file attributes
   uint32_t uid = 0;
   uint32_t gid = 0;
@@ -90,7 +91,9 @@ struct HashOptions {
   bool md5 = false;
 };
 
-// Reads the file from its beginning to its end. Asks, counts and fails as HashFile. Thread-safe.
+// Reads the file from its beginning up to Metadata().size, so that one that grows meanwhile has an end, and
+// the digest is that of the size that is told. A file of size 0 is read up to 1 MiB: some file systems tell
+// no sizes. Asks, counts and fails as HashFile. Thread-safe.
 absl::StatusOr<Digests> HashOpenFile(const OpenFile& file, const HashOptions& options,
                                      const std::function<bool()>& keep_going,
                                      const std::function<void(uint64_t)>& count = {});

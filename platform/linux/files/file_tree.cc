@@ -27,6 +27,8 @@ namespace cordon::platform {
 namespace {
 
 constexpr size_t kPieceBytes = 256 * 1024;
+constexpr uint64_t kUnsizedBytes = 1024 * 1024;
+constexpr uint64_t kBlockBytes = 512;  // of st_blocks, whatever the file system's own are
 
 absl::Status Failed(std::string_view what, const std::filesystem::path& path) {
   const int error = errno;
@@ -54,6 +56,7 @@ FileType TypeOf(mode_t mode) {
 FileMetadata ToMetadata(const struct stat& info) {
   return {.type = TypeOf(info.st_mode),
           .size = static_cast<uint64_t>(std::max<off_t>(info.st_size, 0)),
+          .stored_bytes = static_cast<uint64_t>(std::max<blkcnt_t>(info.st_blocks, 0)) * kBlockBytes,
           .mode = info.st_mode & 07777,
           .uid = info.st_uid,
           .gid = info.st_gid,
@@ -170,16 +173,17 @@ absl::StatusOr<Digests> HashOpenFile(const OpenFile& file, const HashOptions& op
   if (options.md5) md5.emplace();
   // One buffer per thread: a scan hashes hundreds of thousands of small files.
   thread_local std::vector<char> piece(kPieceBytes);
+  const uint64_t end = file.Metadata().size > 0 ? file.Metadata().size : kUnsizedBytes;
   uint64_t total = 0;
-  while (true) {
+  while (total < end) {
     if (!keep_going()) {
       return absl::CancelledError(StrCat("stopped reading ", Printable(file.Path().string())));
     }
-    const ssize_t got =
-        pread(static_cast<int>(file.Get()), piece.data(), piece.size(), static_cast<off_t>(total));
+    const size_t room = static_cast<size_t>(std::min<uint64_t>(piece.size(), end - total));
+    const ssize_t got = pread(static_cast<int>(file.Get()), piece.data(), room, static_cast<off_t>(total));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return Failed("cannot read", file.Path());
-    if (got == 0) return Digests{.sha256 = sha256.Finish(), .md5 = md5 ? md5->Finish() : std::string()};
+    if (got == 0) break;
     total += static_cast<uint64_t>(got);
     if (total > options.max_bytes) return too_long();
     const std::string_view bytes(piece.data(), static_cast<size_t>(got));
@@ -187,6 +191,7 @@ absl::StatusOr<Digests> HashOpenFile(const OpenFile& file, const HashOptions& op
     if (md5) md5->Update(bytes);
     if (count) count(bytes.size());
   }
+  return Digests{.sha256 = sha256.Finish(), .md5 = md5 ? md5->Finish() : std::string()};
 }
 
 absl::StatusOr<std::string> ReadFileHead(const OpenFile& file, size_t bytes) {

@@ -24,7 +24,7 @@ class ResumeTest : public ScanTest {
     return std::string("d") + static_cast<char>('0' + i / 10) + static_cast<char>('0' + i % 10);
   }
 
-  void MakeItHang() { ASSERT_EQ(truncate((tree_ / "d20/x.locked").c_str(), 1LL << 40), 0); }
+  void MakeItHang() { ASSERT_EQ(truncate((tree_ / "d20/x.locked").c_str(), kTakesForEver), 0); }
   void LetItGoOn() { ASSERT_EQ(truncate((tree_ / "d20/x.locked").c_str(), 0), 0); }
 
   static v1::ScanSpec Locked() {

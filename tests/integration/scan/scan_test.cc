@@ -191,7 +191,7 @@ TEST_F(ScanTest, ABaselineOfPartLeavesTheRestAsItWas) {
 TEST_F(ScanTest, AHugeFileIsLeftWhenCancelledAndTheOldBaselineIsWhole) {
   Write("small", "1");
   Scan(Spec());
-  ASSERT_EQ(truncate((tree_ / "small").c_str(), 1LL << 40), 0);  // a hole of 1 TiB
+  ASSERT_EQ(truncate((tree_ / "small").c_str(), kTakesForEver), 0);
   v1::ScanSpec spec = Spec();
   spec.set_full_speed(false);
   ASSERT_TRUE(StartWhenFree("huge", spec).ok());
@@ -201,10 +201,23 @@ TEST_F(ScanTest, AHugeFileIsLeftWhenCancelledAndTheOldBaselineIsWhole) {
   ASSERT_TRUE(runner_->Cancel("huge").ok());
   const v1::ScanProgress end = WaitForEnd("huge");  // how soon: manners_test.cc
   EXPECT_EQ(end.state(), v1::ScanProgress::STATE_CANCELLED);
-  EXPECT_LT(end.bytes_done(), 1ULL << 40) << "it did not read to the end";
+  EXPECT_LT(end.bytes_done(), static_cast<uint64_t>(kTakesForEver)) << "it did not read to the end";
   Write("small", "1");
   Scan(Spec());
   EXPECT_THAT(Findings(), IsEmpty());
+}
+
+TEST_F(ScanTest, AFileThatIsAllHolesIsNamedAndNotRead) {
+  Write("small", "1");
+  Write("hollow", "1");
+  Scan(Spec());
+  ASSERT_EQ(truncate((tree_ / "hollow").c_str(), off_t{4} << 40), 0);
+  const v1::ScanProgress progress = Scan(Spec(v1::IntegrityCheck::MODE_CHECK));
+  EXPECT_EQ(progress.state(), v1::ScanProgress::STATE_DONE) << progress.message();
+  EXPECT_THAT(Findings(), UnorderedElementsAre("CONTENT /hollow")) << "its size differs";
+  ASSERT_EQ(progress.not_scanned_count(), 1U);
+  EXPECT_EQ(progress.not_scanned(0).path(), (tree_ / "hollow").string());
+  EXPECT_THAT(progress.not_scanned(0).reason(), HasSubstr("longer than 1.0 TiB"));
 }
 
 TEST_F(ScanTest, ADamagedBaselineIsSetAsideAndReported) {

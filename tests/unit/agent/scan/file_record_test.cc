@@ -58,6 +58,21 @@ TEST(Compare, AFileThatCouldNotBeReadIsNotCalledChanged) {
   EXPECT_FALSE(Compare(Record(), after).has_value());
 }
 
+TEST(WorthReading, IsWhatEndsInAWhile) {
+  platform::FileMetadata metadata = Record().metadata;
+  metadata.size = metadata.stored_bytes = kMaxReadBytes;
+  EXPECT_TRUE(WorthReading(metadata).ok());
+  ++metadata.size;
+  EXPECT_TRUE(absl::IsOutOfRange(WorthReading(metadata)));
+  metadata.size = kMaxHollowBytes;
+  metadata.stored_bytes = 0;
+  EXPECT_TRUE(WorthReading(metadata).ok());
+  ++metadata.size;
+  EXPECT_TRUE(absl::IsOutOfRange(WorthReading(metadata)));
+  metadata.stored_bytes = metadata.size / 8;  // a disk image that fills slowly
+  EXPECT_TRUE(WorthReading(metadata).ok());
+}
+
 TEST(LooksUntouched, AsksForChangeTimeAndInodeToo) {
   const platform::FileMetadata before = Record().metadata;
   EXPECT_TRUE(LooksUntouched(before, before));
