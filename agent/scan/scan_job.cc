@@ -132,9 +132,14 @@ absl::Status ScanJob::WalkRoot(const ScanRoot& root) {
   absl::StatusOr<platform::FileMetadata> metadata =
       platform::ReadFileMetadata(platform::PathOfBytes(root.path));
   if (IsDone(root.path)) {
-    if (metadata.ok() && metadata->type == platform::FileType::kDirectory) {
+    const bool gone = metadata.ok() ? metadata->type != platform::FileType::kDirectory
+                                    : absl::IsNotFound(metadata.status());
+    if (metadata.ok() && !gone) {
       folders_.push_back(std::make_shared<Folder>(
           Folder{.path = root.path, .device = metadata->device, .inode = metadata->inode}));
+    } else if (gone && mode_ == ScanRoot::Baseline::kCheck) {
+      CORDON_ASSIGN_OR_RETURN(std::optional<FileRecord> before, baseline_.Find(root.path));
+      if (before.has_value()) PushGone(*std::move(before));
     }
   } else {
     std::optional<FileRecord> before;
@@ -162,11 +167,38 @@ absl::Status ScanJob::WalkRoot(const ScanRoot& root) {
   return absl::OkStatus();
 }
 
+absl::Status ScanJob::TellGone(const FolderPtr& folder) {
+  ledger_.Begin(folder);
+  CORDON_RETURN_IF_ERROR(TellRemoved(*folder->gone, *folder));
+  folder->listed = !Stopped();
+  return TakeResults(std::chrono::milliseconds(0));
+}
+
+// A folder that was there when the folder above it was done, and went before all below itself was. In the
+// place where the walk would have come to it; one that is done itself, at the cursor, which must not go back.
+void ScanJob::PushGone(FileRecord record) {
+  if (record.metadata.type != platform::FileType::kDirectory || !HoldsWork(record.path)) return;
+  const std::string place = IsDone(record.path) ? *job_.cursor : record.path;
+  folders_.push_back(std::make_shared<Folder>(Folder{.path = place, .gone = std::move(record)}));
+}
+
+void ScanJob::PushGoneBelow(const Folder& folder) {
+  for (const v1::BaselineEntry* gone : known_.NotTaken()) PushGone(ToRecord(folder.path, *gone));
+}
+
+// Of a folder that is done: only what lies in it is still to be done.
+void ScanJob::PassEntry(const std::string& path, const platform::FileMetadata& metadata,
+                        const FolderPtr& folder) {
+  const bool is_folder = metadata.type == platform::FileType::kDirectory;
+  if (is_folder && HoldsWork(path) && !IsExcluded(path)) Descend(path, metadata, folder);
+}
+
 absl::Status ScanJob::WalkFolder(const FolderPtr& folder) {
+  if (folder->gone.has_value()) return TellGone(folder);
   const bool done = IsDone(folder->path);
   if (!done) ledger_.Begin(folder);
   known_.Clear();
-  if (mode_ == ScanRoot::Baseline::kCheck && !done) {
+  if (mode_ == ScanRoot::Baseline::kCheck) {
     CORDON_RETURN_IF_ERROR(known_.Load(baseline_, folder->path));
   }
   absl::Status inner;
@@ -174,29 +206,34 @@ absl::Status ScanJob::WalkFolder(const FolderPtr& folder) {
   const std::string prefix = folder->path.ends_with('/') ? folder->path : folder->path + "/";
   const absl::Status read =
       platform::ReadFolder(platform::PathOfBytes(folder->path), [&](platform::FolderEntry entry) {
-        const v1::BaselineEntry* recorded = known_.Take(entry.name);
+        // Of a folder that is done, what is no folder any more is as good as gone.
+        const bool is_it =
+            !done || !entry.status.ok() || entry.metadata.type == platform::FileType::kDirectory;
+        const v1::BaselineEntry* recorded = is_it ? known_.Take(entry.name) : nullptr;
         entry.name.insert(0, prefix);
-        if (!done) {
+        if (done) {
+          PassEntry(entry.name, entry.metadata, folder);
+        } else {
           inner = VisitEntry(std::move(entry), folder, recorded);
-        } else if (entry.metadata.type == platform::FileType::kDirectory && HoldsWork(entry.name)) {
-          Descend(entry.name, entry.metadata, folder);
         }
         ledger_.Tick(pool_.BytesRead() + bytes_unread_);
         return inner.ok() && KeepGoing();
       });
-  std::ranges::sort(folders_.begin() + static_cast<std::ptrdiff_t>(first), folders_.end(),
-                    [](const FolderPtr& a, const FolderPtr& b) { return WalksBefore(b->path, a->path); });
   CORDON_RETURN_IF_ERROR(inner);
   if (Stopped()) return absl::OkStatus();
   // What could not be listed is not gone.
   const bool listed = read.ok() || absl::IsNotFound(read);
   if (!listed) ledger_.NotScanned(folder->path, Message(read), *folder);
+  if (listed && done) PushGoneBelow(*folder);
+  std::ranges::sort(folders_.begin() + static_cast<std::ptrdiff_t>(first), folders_.end(),
+                    [](const FolderPtr& a, const FolderPtr& b) { return WalksBefore(b->path, a->path); });
+  if (done) return TakeResults(std::chrono::milliseconds(0));
   for (const v1::BaselineEntry* gone : listed ? known_.NotTaken() : std::vector<const v1::BaselineEntry*>()) {
     CORDON_RETURN_IF_ERROR(TellRemoved(ToRecord(folder->path, *gone), *folder));
     if (Stopped()) return absl::OkStatus();  // not all of it may be told
   }
   folder->listed = true;
-  if (!done) CORDON_RETURN_IF_ERROR(RecordIfDone(*folder));
+  CORDON_RETURN_IF_ERROR(RecordIfDone(*folder));
   return TakeResults(std::chrono::milliseconds(0));
 }
 

@@ -48,6 +48,10 @@ class ScanJob {
   absl::Status ReadRunningPrograms();
   absl::Status WalkRoot(const ScanRoot& root);
   absl::Status WalkFolder(const FolderPtr& folder);
+  absl::Status TellGone(const FolderPtr& folder);
+  void PushGone(FileRecord record);
+  void PushGoneBelow(const Folder& folder);
+  void PassEntry(const std::string& path, const platform::FileMetadata& metadata, const FolderPtr& folder);
   absl::Status VisitEntry(platform::FolderEntry entry, const FolderPtr& folder,
                           const v1::BaselineEntry* recorded);
   absl::Status VisitUntouched(const std::string& path, const platform::FileMetadata& metadata,
