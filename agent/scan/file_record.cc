@@ -103,6 +103,11 @@ bool LooksUntouched(const FileMetadata& before, const FileMetadata& after) {
          before.ctime_unix_nanos == after.ctime_unix_nanos;
 }
 
+bool LooksUntouched(const FileRecord& before, const FileMetadata& after) {
+  const bool was_read = before.metadata.type != platform::FileType::kFile || !before.sha256.empty();
+  return was_read && LooksUntouched(before.metadata, after);
+}
+
 std::optional<v1::Finding> Compare(const FileRecord& before, const FileRecord& after) {
   std::string detail = MetadataDifferences(before.metadata, after.metadata);
   NoteAttributes(before.attributes, after.attributes, &detail);

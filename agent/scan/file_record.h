@@ -33,6 +33,9 @@ absl::Status WorthReading(const platform::FileMetadata& metadata);
 // disk below the file system, or setting the clock back while it writes): no need to read it.
 bool LooksUntouched(const platform::FileMetadata& before, const platform::FileMetadata& after);
 
+// And its content was read then, if it is a file.
+bool LooksUntouched(const FileRecord& before, const platform::FileMetadata& after);
+
 // What differs, as a finding; nothing when the two are the same in all that counts. Times and inode numbers
 // alone do not. Pure.
 std::optional<v1::Finding> Compare(const FileRecord& before, const FileRecord& after);

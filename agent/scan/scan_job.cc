@@ -289,8 +289,7 @@ absl::Status ScanJob::Visit(const std::string& path, platform::FileMetadata meta
   if (metadata.type == platform::FileType::kFile) {
     return VisitFile(path, std::move(metadata), std::move(before), folder);
   }
-  const bool untouched =
-      before.has_value() && !job_.spec.full_reread() && LooksUntouched(before->metadata, metadata);
+  const bool untouched = before.has_value() && !job_.spec.full_reread() && LooksUntouched(*before, metadata);
   if (mode_ == ScanRoot::Baseline::kNone || untouched) return absl::OkStatus();
   absl::StatusOr<platform::FileAttributes> attributes = platform::ReadAttributes(platform::PathOfBytes(path));
   if (absl::IsNotFound(attributes.status())) {
@@ -308,8 +307,7 @@ absl::Status ScanJob::Visit(const std::string& path, platform::FileMetadata meta
 
 absl::Status ScanJob::VisitFile(const std::string& path, platform::FileMetadata metadata,
                                 std::optional<FileRecord> before, const FolderPtr& folder) {
-  const bool untouched =
-      before.has_value() && !job_.spec.full_reread() && LooksUntouched(before->metadata, metadata);
+  const bool untouched = before.has_value() && !job_.spec.full_reread() && LooksUntouched(*before, metadata);
   const bool for_baseline = mode_ != ScanRoot::Baseline::kNone && !untouched;
   // Indicators are looked for in what is on disk, whatever the baseline remembers of it.
   if (!for_baseline && !indicators_.NeedContent()) {

@@ -101,6 +101,10 @@ absl::Status ScanJob::Settle(FileRecord after, const std::optional<FileRecord>& 
   }
   if (mode_ == ScanRoot::Baseline::kNone) return absl::OkStatus();
   if (!before.has_value()) return ledger_.Tell(AddedFinding(after), folder);
+  if (before->metadata.type == platform::FileType::kFile && before->sha256.empty() && !after.sha256.empty()) {
+    ledger_.NotScanned(after.path, "the baseline has no hash of it: its content could not be compared",
+                       folder);
+  }
   std::optional<v1::Finding> finding = Compare(*before, after);
   return finding.has_value() ? ledger_.Tell(*std::move(finding), folder) : absl::OkStatus();
 }

@@ -66,7 +66,8 @@ class OpenFile {
   FileMetadata metadata_;
 };
 
-// FAILED_PRECONDITION when it is no regular file; else as ReadFileMetadata.
+// FAILED_PRECONDITION when it is no regular file; ABORTED while another program keeps others out by a lease,
+// who is asked by that to let go: look again; else as ReadFileMetadata.
 absl::StatusOr<OpenFile> OpenForReading(std::filesystem::path path);
 
 // What a system keeps beside a file's content and metadata: extended attributes, access control lists,

@@ -148,6 +148,9 @@ absl::StatusOr<OpenFile> OpenForReading(std::filesystem::path path) {
   if (fd < 0 && errno == ELOOP) {
     return LinkOnTheWay(path);
   }
+  if (fd < 0 && errno == EAGAIN) {
+    return absl::AbortedError(StrCat("another program holds a lease on ", Printable(path.string())));
+  }
   if (fd < 0) return Failed("cannot open", path);
   return TakeOpenFile(Fd(fd), std::move(path));
 }

@@ -15,6 +15,7 @@
 
 #include "common/crypto/digest.h"
 #include "platform/api/file_tree.h"
+#include "tests/support/lease.h"
 #include "tests/support/temp_folder.h"
 
 namespace cordon::platform {
@@ -144,6 +145,16 @@ TEST_F(LinuxFileTree, AFileWhoseSizeIsNotToldIsReadAllTheSame) {
   const std::string content((std::istreambuf_iterator<char>(same)), std::istreambuf_iterator<char>());
   EXPECT_EQ(file->Metadata().size, 0U);
   EXPECT_EQ(HashOpenFile(*file, {}, KeepGoing)->sha256, Sha256(content));
+}
+
+TEST_F(LinuxFileTree, AFileThatALeaseKeepsShutIsToldAsSuchAndItsHolderIsAsked) {
+  const cordon::testing::Lease lease(path_);
+  if (!lease.Held()) GTEST_SKIP() << "no leases on this file system";
+  EXPECT_FALSE(lease.IsAskedFor());
+  EXPECT_TRUE(absl::IsAborted(OpenForReading(path_).status()));
+  EXPECT_TRUE(lease.IsAskedFor());
+  lease.LetGo();
+  EXPECT_TRUE(OpenForReading(path_).ok());
 }
 
 TEST_F(LinuxFileTree, OnlyRegularFilesAreOpenedAndNoLinkIsFollowed) {

@@ -7,12 +7,14 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <thread>
 
 #include "tests/integration/scan/scan_fixture.h"
 #include "tests/support/capabilities.h"
+#include "tests/support/lease.h"
 
 namespace cordon::agent {
 namespace {
@@ -112,6 +114,38 @@ TEST_F(ScanTest, WhatBecomesUnreadableIsListedAndNotCalledRemoved) {
     EXPECT_THAT(each.reason(), HasSubstr("Permission denied"));
   }
   EXPECT_THAT(left_out, UnorderedElementsAre((tree_ / "shut").string(), (tree_ / "file").string()));
+}
+
+// It could hold anything when the baseline was made, and change afterwards.
+TEST_F(ScanTest, WhatALeaseKeptOutOfTheBaselineIsNamedByTheBaselineAndByEachCheck) {
+  Write("leased", "1");
+  {
+    const testing::Lease lease(tree_ / "leased");
+    if (!lease.Held()) GTEST_SKIP() << "no leases on this file system";
+    const v1::ScanProgress made = Scan(Spec());
+    ASSERT_EQ(made.not_scanned_count(), 1U);
+    EXPECT_THAT(made.not_scanned(0).reason(), HasSubstr("holds a lease"));
+  }
+  for (int i = 0; i < 2; ++i) {
+    const v1::ScanProgress checked = Scan(Spec(v1::IntegrityCheck::MODE_CHECK));
+    EXPECT_THAT(Findings(), IsEmpty());
+    ASSERT_EQ(checked.not_scanned_count(), 1U);
+    EXPECT_EQ(checked.not_scanned(0).path(), (tree_ / "leased").string());
+    EXPECT_THAT(checked.not_scanned(0).reason(), HasSubstr("the baseline has no hash of it"));
+    Write("leased", "2");
+  }
+}
+
+TEST_F(ScanTest, ALeaseThatIsGivenUpWhenItIsAskedForHidesNothing) {
+  Write("leased", "1");
+  const testing::Lease lease(tree_ / "leased");
+  if (!lease.Held()) GTEST_SKIP() << "no leases on this file system";
+  const std::jthread holder([&](const std::stop_token& stop) {
+    while (!lease.IsAskedFor() && !stop.stop_requested())
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    lease.LetGo();
+  });
+  EXPECT_EQ(Scan(Spec()).not_scanned_count(), 0U);
 }
 
 TEST_F(ScanTest, APathThatIsNotThereIsListed) {

@@ -84,6 +84,15 @@ TEST(LooksUntouched, AsksForChangeTimeAndInodeToo) {
   EXPECT_FALSE(LooksUntouched(before, after));
 }
 
+TEST(LooksUntouched, NotWhenItsContentWasNeverRead) {
+  FileRecord before = Record();
+  EXPECT_TRUE(LooksUntouched(before, before.metadata));
+  before.sha256.clear();
+  EXPECT_FALSE(LooksUntouched(before, before.metadata));
+  before.metadata.type = platform::FileType::kDirectory;
+  EXPECT_TRUE(LooksUntouched(before, before.metadata));
+}
+
 TEST(Compare, AttributesCapabilitiesAndHardLinksAreMetadata) {
   FileRecord after = Record();
   after.attributes = {.sha256 = std::string(32, 'x'), .capabilities = "cap_net_raw=ep"};
