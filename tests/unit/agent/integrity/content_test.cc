@@ -62,7 +62,8 @@ TEST(Content, DocumentsAreKnownByTheirLastExtension) {
 
 TEST(FileLook, WhatALeaseKeepsShutIsHashedWhenItIsGivenUp) {
   const testing::TempFolder folder;
-  const SettledPath settled{.path = folder / "report.docx"};
+  SettledPath settled;
+  settled.path = folder / "report.docx";
   std::ofstream(settled.path) << "content";
   const testing::Lease lease(settled.path);
   if (!lease.Held()) GTEST_SKIP() << "no leases on this file system";
