@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "common/base/clock.h"
 #include "common/base/status.h"
 #include "platform/api/file_names.h"
 #include "platform/api/system.h"
@@ -116,11 +117,14 @@ absl::StatusOr<platform::OpenFile> ContentPool::OpenPatiently(const Job& job) {
 absl::StatusOr<ContentPool::Content> ContentPool::Read(Job& job, RuleScanner* scanner) {
   CORDON_ASSIGN_OR_RETURN(const platform::OpenFile file, OpenPatiently(job));
   CORDON_RETURN_IF_ERROR(WorthReading(file.Metadata()));
+  const int64_t read_at = WallNowNanos();
   CORDON_ASSIGN_OR_RETURN(platform::Digests digests,
                           platform::HashOpenFile(file, {.md5 = options_.md5}, keep_going_,
                                                  [this](uint64_t bytes) { bytes_read_ += bytes; }));
   Content content{.file = {.metadata = file.Metadata(), .sha256 = std::move(digests.sha256)},
                   .md5 = std::move(digests.md5)};
+  int64_t& ctime = content.file.metadata.ctime_unix_nanos;
+  ctime = SureChangeTime(ctime, read_at);
   // Whoever owns a file can give it more attributes than can be listed: that must not hide its content.
   absl::StatusOr<platform::FileAttributes> attributes = platform::ReadAttributes(file);
   if (attributes.ok()) {

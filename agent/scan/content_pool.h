@@ -37,7 +37,7 @@ class ContentPool {
     FolderPtr folder = {};
   };
   struct Content {
-    FileRecord file = {};
+    FileRecord file = {};          // with SureChangeTime
     absl::Status attributes = {};  // why those of `file` cannot be read; it has none then
     std::string md5 = {};
     absl::StatusOr<std::vector<std::string>> rules = std::vector<std::string>();  // as RuleScanner::Search

@@ -97,9 +97,13 @@ absl::Status WorthReading(const FileMetadata& metadata) {
   return absl::OkStatus();
 }
 
+int64_t SureChangeTime(int64_t ctime_unix_nanos, int64_t read_at_unix_nanos) {
+  return ctime_unix_nanos > read_at_unix_nanos - kUnsureNanos ? 0 : ctime_unix_nanos;
+}
+
 bool LooksUntouched(const FileMetadata& before, const FileMetadata& after) {
-  return before.type == after.type && before.size == after.size && before.inode == after.inode &&
-         before.mtime_unix_nanos == after.mtime_unix_nanos &&
+  return before.ctime_unix_nanos != 0 && before.type == after.type && before.size == after.size &&
+         before.inode == after.inode && before.mtime_unix_nanos == after.mtime_unix_nanos &&
          before.ctime_unix_nanos == after.ctime_unix_nanos;
 }
 

@@ -29,8 +29,18 @@ inline constexpr uint64_t kMaxHollowBytes = uint64_t{64} << 30;
 // OUT_OF_RANGE, with the reason, for a file whose content is not read. Pure.
 absl::Status WorthReading(const platform::FileMetadata& metadata);
 
+// A file that is read at a moment so soon after its last change may be changed once more without another
+// time: the kernel gives a mapping one only when it writes to it for the first time since its pages went to
+// the disk, which they do within half a minute.
+inline constexpr int64_t kUnsureNanos = 60'000'000'000;
+
+// What to record of the change time of a file that was read at that moment: 0 when it says nothing of what
+// comes after. Pure.
+int64_t SureChangeTime(int64_t ctime_unix_nanos, int64_t read_at_unix_nanos);
+
 // Nothing that a program can do to a file's content leaves all of these as they were (short of writing to the
-// disk below the file system, or setting the clock back while it writes): no need to read it.
+// disk below the file system, or setting the clock back while it writes), where `before` has a change time:
+// no need to read it.
 bool LooksUntouched(const platform::FileMetadata& before, const platform::FileMetadata& after);
 
 // And its content was read then, if it is a file.

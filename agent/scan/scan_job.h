@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "agent/event/process_directory.h"
@@ -69,6 +70,7 @@ class ScanJob {
   absl::Status TakeResults(std::chrono::milliseconds wait);
   absl::Status TakeResult(ContentPool::Result result);
   absl::Status TakeContent(const ContentPool::Job& job, ContentPool::Content content);
+  bool IsInMemory(const FileRecord& file);
   absl::Status TakeFailure(const ContentPool::Job& job, const absl::Status& status);
   absl::Status TellIndicator(const FileRecord& file, const IndicatorMatch& match,
                              const ContentPool::Job& job);
@@ -95,6 +97,7 @@ class ScanJob {
   ScanRoot::Baseline mode_ = ScanRoot::Baseline::kNone;  // of the root that is walked now
   std::vector<FolderPtr> folders_;                       // to be walked, the next one last
   uint64_t bytes_unread_ = 0;                            // of files that look untouched
+  std::unordered_map<uint64_t, bool> in_memory_;         // by device, of files that were recorded
 };
 
 }  // namespace cordon::agent

@@ -5,6 +5,7 @@
 #include "agent/event/file_state.h"
 #include "agent/scan/scan_job.h"
 #include "common/base/status.h"
+#include "platform/api/file_names.h"
 
 namespace cordon::agent {
 absl::Status ScanJob::Submit(ContentPool::Job job) {
@@ -57,7 +58,17 @@ absl::Status ScanJob::TakeContent(const ContentPool::Job& job, ContentPool::Cont
       CORDON_RETURN_IF_ERROR(TellIndicator(file, {.rule = rule, .detail = "the rule matches"}, job));
     }
   }
+  if (mode_ == ScanRoot::Baseline::kCreate && IsInMemory(file)) file.metadata.ctime_unix_nanos = 0;
   return job.running.empty() ? Settle(std::move(file), job.before, *job.folder) : absl::OkStatus();
+}
+
+// Its file system; also when that cannot be told.
+bool ScanJob::IsInMemory(const FileRecord& file) {
+  const auto known = in_memory_.find(file.metadata.device);
+  if (known != in_memory_.end()) return known->second;
+  const auto filesystem = platform::ReadFilesystem(platform::PathOfBytes(file.path));
+  if (!filesystem.ok()) return true;  // asked again for the next one
+  return in_memory_[file.metadata.device] = filesystem->in_memory;
 }
 
 absl::Status ScanJob::TakeFailure(const ContentPool::Job& job, const absl::Status& status) {

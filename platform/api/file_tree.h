@@ -30,7 +30,10 @@ struct FileMetadata {
   uint32_t uid = 0;
   uint32_t gid = 0;
   int64_t mtime_unix_nanos = 0;
-  int64_t ctime_unix_nanos = 0;  // change of metadata or content; cannot be set by programs
+  // Change of metadata or content; cannot be set by programs. 0: not known. A program that has the file
+  // mapped for writing can change it for some half a minute without another time, and in memory (Filesystem)
+  // for ever.
+  int64_t ctime_unix_nanos = 0;
   uint64_t inode = 0;
   uint64_t device = 0;
   uint64_t links = 1;       // hard links
@@ -134,7 +137,8 @@ enum class FilesystemKind {
 
 struct Filesystem {
   FilesystemKind kind = FilesystemKind::kLocal;
-  std::string name;  // "ext4", or the number of its type
+  std::string name;        // "ext4", or the number of its type
+  bool in_memory = false;  // on no disk: changes by mappings leave no sign
 };
 
 absl::StatusOr<Filesystem> ReadFilesystem(const std::filesystem::path& path);

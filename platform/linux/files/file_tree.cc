@@ -261,7 +261,8 @@ absl::StatusOr<Filesystem> ReadFilesystem(const std::filesystem::path& path) {
   if (found == std::ranges::end(kFilesystems)) {
     return Filesystem{.kind = FilesystemKind::kLocal, .name = fmt::format("0x{:x}", magic)};
   }
-  return Filesystem{.kind = found->kind, .name = std::string(found->name)};
+  return Filesystem{
+      .kind = found->kind, .name = std::string(found->name), .in_memory = found->name == "tmpfs"};
 }
 
 }  // namespace cordon::platform

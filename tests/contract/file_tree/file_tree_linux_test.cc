@@ -157,6 +157,14 @@ TEST_F(LinuxFileTree, AFileThatALeaseKeepsShutIsToldAsSuchAndItsHolderIsAsked) {
   EXPECT_TRUE(OpenForReading(path_).ok());
 }
 
+TEST_F(LinuxFileTree, AFileSystemInMemoryIsToldAsSuch) {
+  if (geteuid() != 0) GTEST_SKIP() << "mounting needs root";
+  ASSERT_EQ(mount("cordon-test", folder_.Path().c_str(), "tmpfs", 0, "size=1m"), 0);
+  const absl::Cleanup unmount = [&] { umount2(folder_.Path().c_str(), MNT_DETACH); };
+  EXPECT_TRUE(ReadFilesystem(folder_.Path())->in_memory);
+  EXPECT_FALSE(ReadFilesystem("/proc")->in_memory);
+}
+
 TEST_F(LinuxFileTree, OnlyRegularFilesAreOpenedAndNoLinkIsFollowed) {
   fs::create_symlink("file", folder_ / "link");
   ASSERT_EQ(mkfifo((folder_ / "fifo").c_str(), 0600), 0);

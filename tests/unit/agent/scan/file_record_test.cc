@@ -84,6 +84,19 @@ TEST(LooksUntouched, AsksForChangeTimeAndInodeToo) {
   EXPECT_FALSE(LooksUntouched(before, after));
 }
 
+TEST(LooksUntouched, NotByAChangeTimeThatIsNotKnown) {
+  platform::FileMetadata before = Record().metadata;
+  before.ctime_unix_nanos = 0;
+  EXPECT_FALSE(LooksUntouched(before, before));
+}
+
+TEST(SureChangeTime, IsOfAMinuteAgo) {
+  constexpr int64_t kChanged = 1'700'000'000'000'000'000;
+  EXPECT_EQ(SureChangeTime(kChanged, kChanged + kUnsureNanos), kChanged);
+  EXPECT_EQ(SureChangeTime(kChanged, kChanged + kUnsureNanos - 1), 0);
+  EXPECT_EQ(SureChangeTime(kChanged, kChanged - 1), 0) << "the clock was set back";
+}
+
 TEST(LooksUntouched, NotWhenItsContentWasNeverRead) {
   FileRecord before = Record();
   EXPECT_TRUE(LooksUntouched(before, before.metadata));
