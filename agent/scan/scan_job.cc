@@ -35,6 +35,7 @@ ScanJob::ScanJob(SavedJob job, Parts parts, const std::atomic<StopReason>& stop)
       manners_(parts.meter == nullptr
                    ? nullptr
                    : std::make_unique<Manners>(std::move(parts.meter), clock_, [this] { return Stopped(); })),
+      open_reader_(std::move(parts.open_reader)),
       pool_(
           {.polite = !job_.spec.full_speed(), .md5 = indicators_.NeedMd5()}, [this] { return KeepGoing(); },
           [this] { return !Stopped(); }, std::move(parts.scanners)) {}
@@ -158,13 +159,24 @@ absl::Status ScanJob::WalkRoot(const ScanRoot& root) {
     folder->listed = folders_.empty() && !Stopped();  // else it is walked next, or again
     CORDON_RETURN_IF_ERROR(RecordIfDone(*folder));
   }
+  if (!folders_.empty()) ReadAhead(root.path);
   while (!folders_.empty() && !Stopped()) {
     const FolderPtr folder = std::move(folders_.back());
     folders_.pop_back();
     CORDON_RETURN_IF_ERROR(WalkFolder(folder));
   }
   folders_.clear();
+  ahead_.reset();
   return absl::OkStatus();
+}
+
+// Only at full speed: it is for whoever waits. A job that goes on would read all before its cursor again.
+void ScanJob::ReadAhead(const std::string& root) {
+  const bool worth_it =
+      mode_ == ScanRoot::Baseline::kCheck && job_.spec.full_speed() && !job_.cursor.has_value();
+  if (!worth_it || open_reader_ == nullptr) return;
+  absl::StatusOr<Database> reader = open_reader_();
+  if (reader.ok()) ahead_ = std::make_unique<RecordsAhead>(*std::move(reader), root);
 }
 
 absl::Status ScanJob::TellGone(const FolderPtr& folder) {
@@ -199,7 +211,7 @@ absl::Status ScanJob::WalkFolder(const FolderPtr& folder) {
   if (!done) ledger_.Begin(folder);
   known_.Clear();
   if (mode_ == ScanRoot::Baseline::kCheck) {
-    CORDON_RETURN_IF_ERROR(known_.Load(baseline_, folder->path));
+    CORDON_RETURN_IF_ERROR(known_.Load(baseline_, folder->path, ahead_.get()));
   }
   absl::Status inner;
   const size_t first = folders_.size();

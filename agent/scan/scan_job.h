@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -15,6 +16,7 @@
 #include "agent/scan/job_store.h"
 #include "agent/scan/known_entries.h"
 #include "agent/scan/manners.h"
+#include "agent/scan/records_ahead.h"
 #include "agent/scan/scan_ledger.h"
 
 namespace cordon::agent {
@@ -32,6 +34,8 @@ class ScanJob {
     // One for each reading thread; empty pointers when there are no rules.
     std::vector<std::unique_ptr<RuleScanner>> scanners;
     std::unique_ptr<platform::LoadMeter> meter;  // null: at full speed, whatever others need
+    // Another connection to the baseline's database, to read it beside the walk; may be null.
+    std::function<absl::StatusOr<Database>()> open_reader = {};
   };
   // References must outlive the job. `stop` may be set by any thread, and is obeyed within a second.
   ScanJob(SavedJob job, Parts parts, const std::atomic<StopReason>& stop);
@@ -48,6 +52,7 @@ class ScanJob {
   absl::Status WalkAll();
   absl::Status ReadRunningPrograms();
   absl::Status WalkRoot(const ScanRoot& root);
+  void ReadAhead(const std::string& root);
   absl::Status WalkFolder(const FolderPtr& folder);
   absl::Status TellGone(const FolderPtr& folder);
   void PushGone(FileRecord record);
@@ -91,7 +96,9 @@ class ScanJob {
   const std::atomic<StopReason>& stop_;
   ScanLedger ledger_;
   const std::unique_ptr<Manners> manners_;  // null: none
-  KnownEntries known_;                      // of the folder that is walked now
+  const std::function<absl::StatusOr<Database>()> open_reader_;
+  std::unique_ptr<RecordsAhead> ahead_;  // of the root that is walked now; may be null
+  KnownEntries known_;                   // of the folder that is walked now
   ContentPool pool_;
 
   ScanRoot::Baseline mode_ = ScanRoot::Baseline::kNone;  // of the root that is walked now

@@ -301,7 +301,8 @@ class ScanRunner::Core {
                  .processes = parts_.processes,
                  .excluded = std::move(excluded),
                  .scanners = std::move(scanners),
-                 .meter = saved.spec.full_speed() ? nullptr : parts_.make_meter()},
+                 .meter = saved.spec.full_speed() ? nullptr : parts_.make_meter(),
+                 .open_reader = [this] { return Database::OpenReadOnly(config_.database); }},
                 stop_);
     return job.Run();
   }
