@@ -36,6 +36,8 @@ ScanJob::ScanJob(SavedJob job, Parts parts, const std::atomic<StopReason>& stop)
                    ? nullptr
                    : std::make_unique<Manners>(std::move(parts.meter), clock_, [this] { return Stopped(); })),
       open_reader_(std::move(parts.open_reader)),
+      learn_baseline_before_(std::move(parts.learn_baseline_before)),
+      baseline_before_(job_.baseline_before_sha256),
       pool_(
           {.polite = !job_.spec.full_speed(), .md5 = indicators_.NeedMd5()}, [this] { return KeepGoing(); },
           [this] { return !Stopped(); }, std::move(parts.scanners)) {}
@@ -49,6 +51,7 @@ v1::ScanProgress ScanJob::Run() {
   if (!job_.spec.full_speed())
     (void)platform::LowerThreadPriority();  // the pool's threads tell when it fails
   absl::Status status = WalkAll();
+  if (status.ok()) status = LearnBaselineBefore();
   const bool whole = status.ok() && !Stopped();
   if (whole) status = Finish();
   return End(status, whole);
@@ -360,6 +363,14 @@ void ScanJob::Descend(const std::string& path, const platform::FileMetadata& met
       Folder{.path = path, .device = metadata.device, .inode = metadata.inode, .parent = parent}));
 }
 
+absl::Status ScanJob::LearnBaselineBefore() {
+  if (baseline_before_.has_value() || learn_baseline_before_ == nullptr || Stopped()) return absl::OkStatus();
+  absl::StatusOr<std::string> learnt = learn_baseline_before_();
+  if (absl::IsCancelled(learnt.status())) return absl::OkStatus();  // by a stop, before the job is whole
+  CORDON_ASSIGN_OR_RETURN(baseline_before_, std::move(learnt));
+  return absl::OkStatus();
+}
+
 absl::Status ScanJob::Finish() {
   CORDON_RETURN_IF_ERROR(ledger_.Checkpoint());
   std::vector<std::string> created;
@@ -370,8 +381,8 @@ absl::Status ScanJob::Finish() {
   }
   if (recorded.empty()) return absl::OkStatus();
   // A check changes nothing. One that goes on may have been a baseline that was all made when a crash came.
-  if (created.empty() && job_.baseline_before_sha256.has_value() && !job_.cursor.has_value()) {
-    ledger_.Progress().set_baseline_sha256(*job_.baseline_before_sha256);
+  if (created.empty() && baseline_before_.has_value() && !job_.cursor.has_value()) {
+    ledger_.Progress().set_baseline_sha256(*baseline_before_);
     return absl::OkStatus();
   }
   if (!created.empty()) CORDON_RETURN_IF_ERROR(baseline_.Replace(created, clock_.WallNanos()));

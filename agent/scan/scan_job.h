@@ -36,6 +36,9 @@ class ScanJob {
     std::unique_ptr<platform::LoadMeter> meter;  // null: at full speed, whatever others need
     // Another connection to the baseline's database, to read it beside the walk; may be null.
     std::function<absl::StatusOr<Database>()> open_reader = {};
+    // For a job that does not know yet what was recorded when it began (SavedJob): asked once, when the walk
+    // is whole, before a baseline changes. It may take a moment, and is CANCELLED by a stop.
+    std::function<absl::StatusOr<std::string>()> learn_baseline_before = {};
   };
   // References must outlive the job. `stop` may be set by any thread, and is obeyed within a second.
   ScanJob(SavedJob job, Parts parts, const std::atomic<StopReason>& stop);
@@ -83,6 +86,7 @@ class ScanJob {
   absl::Status TellRemoved(const FileRecord& before, Folder& folder);
   absl::Status TellRemovedBelow(const std::string& path, Folder& folder);
   absl::Status RecordIfDone(Folder& folder);
+  absl::Status LearnBaselineBefore();
   absl::Status Finish();
   v1::ScanProgress End(const absl::Status& status, bool whole);
   bool IsExcluded(const std::string& path) const;
@@ -97,8 +101,10 @@ class ScanJob {
   ScanLedger ledger_;
   const std::unique_ptr<Manners> manners_;  // null: none
   const std::function<absl::StatusOr<Database>()> open_reader_;
-  std::unique_ptr<RecordsAhead> ahead_;  // of the root that is walked now; may be null
-  KnownEntries known_;                   // of the folder that is walked now
+  const std::function<absl::StatusOr<std::string>()> learn_baseline_before_;
+  std::optional<std::string> baseline_before_;  // as in SavedJob
+  std::unique_ptr<RecordsAhead> ahead_;         // of the root that is walked now; may be null
+  KnownEntries known_;                          // of the folder that is walked now
   ContentPool pool_;
 
   ScanRoot::Baseline mode_ = ScanRoot::Baseline::kNone;  // of the root that is walked now
