@@ -13,7 +13,6 @@
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <vector>
 
 #include "common/base/clock.h"
 #include "common/base/status.h"
@@ -174,22 +173,23 @@ absl::StatusOr<Digests> HashOpenFile(const OpenFile& file, const HashOptions& op
   Sha256Stream sha256;
   std::optional<Md5Stream> md5;
   if (options.md5) md5.emplace();
-  // One buffer per thread: a scan hashes hundreds of thousands of small files.
-  thread_local std::vector<char> piece(kPieceBytes);
+  // One buffer per thread: a scan hashes hundreds of thousands of small files. What no file has filled takes
+  // no memory.
+  thread_local const auto piece = std::make_unique_for_overwrite<char[]>(kPieceBytes);
   const uint64_t end = file.Metadata().size > 0 ? file.Metadata().size : kUnsizedBytes;
   uint64_t total = 0;
   while (total < end) {
     if (!keep_going()) {
       return absl::CancelledError(StrCat("stopped reading ", Printable(file.Path().string())));
     }
-    const size_t room = static_cast<size_t>(std::min<uint64_t>(piece.size(), end - total));
-    const ssize_t got = pread(static_cast<int>(file.Get()), piece.data(), room, static_cast<off_t>(total));
+    const size_t room = static_cast<size_t>(std::min<uint64_t>(kPieceBytes, end - total));
+    const ssize_t got = pread(static_cast<int>(file.Get()), piece.get(), room, static_cast<off_t>(total));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return Failed("cannot read", file.Path());
     if (got == 0) break;
     total += static_cast<uint64_t>(got);
     if (total > options.max_bytes) return too_long();
-    const std::string_view bytes(piece.data(), static_cast<size_t>(got));
+    const std::string_view bytes(piece.get(), static_cast<size_t>(got));
     sha256.Update(bytes);
     if (md5) md5->Update(bytes);
     if (count) count(bytes.size());

@@ -1,6 +1,7 @@
 #include "platform/api/file_tree.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -165,17 +166,17 @@ absl::StatusOr<Digests> HashOpenFile(const OpenFile& file, const HashOptions& op
   Sha256Stream sha256;
   std::optional<Md5Stream> md5;
   if (options.md5) md5.emplace();
-  thread_local std::vector<char> piece(kPieceBytes);
+  thread_local const auto piece = std::make_unique_for_overwrite<char[]>(kPieceBytes);
   const uint64_t end = file.Metadata().size > 0 ? file.Metadata().size : kUnsizedBytes;
   uint64_t total = 0;
   while (total < end) {
     if (!keep_going()) return absl::CancelledError(On("stopped reading", file.Path()));
     const auto room = static_cast<DWORD>(std::min<uint64_t>(kPieceBytes, end - total));
-    CORDON_ASSIGN_OR_RETURN(const DWORD got, ReadAt(file, total, piece.data(), room));
+    CORDON_ASSIGN_OR_RETURN(const DWORD got, ReadAt(file, total, piece.get(), room));
     if (got == 0) break;
     total += got;
     if (total > options.max_bytes) return too_long();
-    const std::string_view bytes(piece.data(), got);
+    const std::string_view bytes(piece.get(), got);
     sha256.Update(bytes);
     if (md5) md5->Update(bytes);
     if (count) count(bytes.size());
