@@ -12,6 +12,8 @@
 namespace cordon::agent {
 namespace {
 
+constexpr int kTickEvery = 64;  // entries: to ask for the time at each one costs more than to compare it
+
 // What was collected for a baseline is on disk before the cursor passes it, too.
 ScanLedger::Parts WithBaseline(ScanLedger::Parts parts, Baseline& baseline) {
   parts.flush = [flush = std::move(parts.flush), &baseline]() -> absl::Status {
@@ -217,6 +219,7 @@ absl::Status ScanJob::WalkFolder(const FolderPtr& folder) {
     CORDON_RETURN_IF_ERROR(known_.Load(baseline_, folder->path, ahead_.get()));
   }
   absl::Status inner;
+  int entries = 0;
   const size_t first = folders_.size();
   const std::string prefix = folder->path.ends_with('/') ? folder->path : folder->path + "/";
   const absl::Status read =
@@ -231,7 +234,7 @@ absl::Status ScanJob::WalkFolder(const FolderPtr& folder) {
         } else {
           inner = VisitEntry(std::move(entry), folder, recorded);
         }
-        ledger_.Tick(pool_.BytesRead() + bytes_unread_);
+        if (++entries % kTickEvery == 0) ledger_.Tick(pool_.BytesRead() + bytes_unread_);
         return inner.ok() && KeepGoing();
       });
   CORDON_RETURN_IF_ERROR(inner);
