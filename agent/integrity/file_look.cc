@@ -1,6 +1,8 @@
 #include "agent/integrity/file_look.h"
 
+#include <chrono>
 #include <string>
+#include <thread>
 
 #include "agent/event/file_state.h"
 #include "common/base/status.h"
@@ -11,6 +13,9 @@
 namespace cordon::agent {
 namespace {
 
+// Most who hold a lease let go at once when they are asked.
+constexpr auto kLeaseWait = std::chrono::milliseconds(20);
+
 void Hash(const platform::OpenFile& file, const LookOptions& options, FoundFile* found) {
   const absl::StatusOr<platform::Digests> hashed =
       platform::HashOpenFile(file, {.max_bytes = options.max_hash_bytes}, options.keep_going);
@@ -20,10 +25,18 @@ void Hash(const platform::OpenFile& file, const LookOptions& options, FoundFile*
                                                              : std::string(Message(hashed.status()));
 }
 
+// Fails when the file cannot be opened.
+absl::Status HashByPath(const std::filesystem::path& path, const LookOptions& options, FoundFile* found) {
+  CORDON_ASSIGN_OR_RETURN(const platform::OpenFile file, platform::OpenForReading(path));
+  Hash(file, options, found);
+  return absl::OkStatus();
+}
+
 void ReadContent(const std::filesystem::path& path, const LookOptions& options, FoundFile* found) {
   const absl::StatusOr<platform::OpenFile> file = platform::OpenForReading(path);
   if (!file.ok()) {
     found->hash_skipped = std::string(Message(file.status()));
+    found->hash_later = absl::IsAborted(file.status());  // by a lease, whose holder was asked to let go
     return;
   }
   const uint64_t size = file->Metadata().size;
@@ -58,13 +71,13 @@ FoundFile LookAt(const SettledPath& settled, const LookOptions& options) {
 
 void HashFound(const std::filesystem::path& path, const LookOptions& options, FoundFile* found) {
   found->hash_later = false;
-  const absl::StatusOr<platform::OpenFile> file = platform::OpenForReading(path);
-  if (file.ok()) {
-    Hash(*file, options, found);
-  } else {
-    found->hash_skipped =
-        absl::IsNotFound(file.status()) ? "gone before it was hashed" : std::string(Message(file.status()));
+  absl::Status opened = HashByPath(path, options, found);
+  if (absl::IsAborted(opened)) {
+    std::this_thread::sleep_for(kLeaseWait);
+    opened = HashByPath(path, options, found);
   }
+  if (opened.ok()) return;
+  found->hash_skipped = absl::IsNotFound(opened) ? "gone before it was hashed" : std::string(Message(opened));
 }
 
 }  // namespace cordon::agent

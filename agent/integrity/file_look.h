@@ -19,7 +19,8 @@ struct LookOptions {
 };
 
 // A file that is longer than this is judged by its first bytes at once, and hashed later (`hash_later`): what
-// hashing costs must not delay what is told of others.
+// hashing costs must not delay what is told of others. One that a lease keeps shut is looked at once more
+// then, and not judged.
 inline constexpr uint64_t kLongFileBytes = 256 * 1024;
 
 FoundFile LookAt(const SettledPath& settled, const LookOptions& options);

@@ -131,7 +131,9 @@ FileRecord ToRecord(std::string_view folder, v1::BaselineEntry entry) {
 }
 
 bool LooksUntouched(const v1::BaselineEntry& before, const platform::FileMetadata& after) {
-  return LooksUntouched(MetadataOf(before), after);
+  const platform::FileMetadata metadata = MetadataOf(before);
+  const bool was_read = metadata.type != platform::FileType::kFile || !before.sha256().empty();
+  return was_read && LooksUntouched(metadata, after);
 }
 
 absl::StatusOr<bool> Baseline::Covers(const std::string& path) {

@@ -16,7 +16,7 @@
 namespace cordon::agent {
 
 FileRecord ToRecord(std::string_view folder, v1::BaselineEntry entry);
-// As LooksUntouched in file_record.h.
+// As LooksUntouched of a record (file_record.h).
 bool LooksUntouched(const v1::BaselineEntry& before, const platform::FileMetadata& after);
 
 // The recorded state of files, on disk (scan_database.h): a row for each folder. A new baseline is collected

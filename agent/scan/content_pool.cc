@@ -2,9 +2,11 @@
 
 #include <spdlog/spdlog.h>
 
+#include <array>
 #include <system_error>
 #include <utility>
 
+#include "common/base/clock.h"
 #include "common/base/status.h"
 #include "platform/api/file_names.h"
 #include "platform/api/system.h"
@@ -17,6 +19,9 @@ namespace {
 constexpr size_t kMaxOutstanding = 65'536;
 constexpr size_t kWorthTaking =
     256;  // results: being woken for each would cost more than a small file's hash
+
+// Who holds a lease on a file is asked by the first try to let go, and most do at once.
+constexpr std::array kLeaseWaits = {std::chrono::milliseconds(20), std::chrono::milliseconds(200)};
 
 absl::StatusOr<platform::OpenFile> Open(const ContentPool::Job& job) {
   if (job.running.empty()) return platform::OpenForReading(platform::PathOfBytes(job.path));
@@ -100,13 +105,26 @@ void ContentPool::Run(RuleScanner* scanner) {
   }
 }
 
+absl::StatusOr<platform::OpenFile> ContentPool::OpenPatiently(const Job& job) {
+  for (const std::chrono::milliseconds wait : kLeaseWaits) {
+    absl::StatusOr<platform::OpenFile> file = Open(job);
+    if (!absl::IsAborted(file.status()) || lease_waits_-- <= 0) return file;
+    std::this_thread::sleep_for(wait);
+  }
+  return Open(job);
+}
+
 absl::StatusOr<ContentPool::Content> ContentPool::Read(Job& job, RuleScanner* scanner) {
-  CORDON_ASSIGN_OR_RETURN(const platform::OpenFile file, Open(job));
+  CORDON_ASSIGN_OR_RETURN(const platform::OpenFile file, OpenPatiently(job));
+  CORDON_RETURN_IF_ERROR(WorthReading(file.Metadata()));
+  const int64_t read_at = WallNowNanos();
   CORDON_ASSIGN_OR_RETURN(platform::Digests digests,
                           platform::HashOpenFile(file, {.md5 = options_.md5}, keep_going_,
                                                  [this](uint64_t bytes) { bytes_read_ += bytes; }));
   Content content{.file = {.metadata = file.Metadata(), .sha256 = std::move(digests.sha256)},
                   .md5 = std::move(digests.md5)};
+  int64_t& ctime = content.file.metadata.ctime_unix_nanos;
+  ctime = SureChangeTime(ctime, read_at);
   // Whoever owns a file can give it more attributes than can be listed: that must not hide its content.
   absl::StatusOr<platform::FileAttributes> attributes = platform::ReadAttributes(file);
   if (attributes.ok()) {

@@ -37,7 +37,7 @@ class ContentPool {
     FolderPtr folder = {};
   };
   struct Content {
-    FileRecord file = {};
+    FileRecord file = {};          // with SureChangeTime
     absl::Status attributes = {};  // why those of `file` cannot be read; it has none then
     std::string md5 = {};
     absl::StatusOr<std::vector<std::string>> rules = std::vector<std::string>();  // as RuleScanner::Search
@@ -69,7 +69,8 @@ class ContentPool {
 
  private:
   void Run(RuleScanner* scanner);
-  bool WorthTaking() const;                                      // under mutex_
+  bool WorthTaking() const;  // under mutex_
+  absl::StatusOr<platform::OpenFile> OpenPatiently(const Job& job);
   absl::StatusOr<Content> Read(Job& job, RuleScanner* scanner);  // moves its path, unless it fails
 
   const Options options_;
@@ -77,7 +78,8 @@ class ContentPool {
   const std::function<bool()> wanted_;
   const std::vector<std::unique_ptr<RuleScanner>> scanners_;
   std::atomic<uint64_t> bytes_read_ = 0;
-  size_t outstanding_ = 0;  // the submitting thread's
+  std::atomic<int> lease_waits_ = 200;  // that are left: whoever holds many leases must not hold the scan
+  size_t outstanding_ = 0;              // the submitting thread's
   std::mutex mutex_;
   std::condition_variable work_;
   std::condition_variable done_;

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "agent/event/file_state.h"
+#include "common/base/status.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
 
@@ -25,6 +26,10 @@ std::string_view TypeName(FileType type) {
   }
   return "special file";
 }
+
+// Disk images and databases have holes, and some file systems compress; what has less than this part of its
+// length on disk was made to be long.
+constexpr uint64_t kLeastStored = 16;
 
 void Note(std::string* detail, std::string_view difference) {
   StrAppend(detail, detail->empty() ? "" : ", ", difference);
@@ -80,10 +85,31 @@ v1::FileState StateOf(const FileRecord& record) {
 
 }  // namespace
 
+absl::Status WorthReading(const FileMetadata& metadata) {
+  if (metadata.size > kMaxReadBytes) {
+    return absl::OutOfRangeError(
+        StrCat("longer than ", FormatBytes(kMaxReadBytes), ": its content was not read"));
+  }
+  if (metadata.size > kMaxHollowBytes && metadata.stored_bytes < metadata.size / kLeastStored) {
+    return absl::OutOfRangeError(
+        StrCat("nearly all of its ", FormatBytes(metadata.size), " are holes: its content was not read"));
+  }
+  return absl::OkStatus();
+}
+
+int64_t SureChangeTime(int64_t ctime_unix_nanos, int64_t read_at_unix_nanos) {
+  return ctime_unix_nanos > read_at_unix_nanos - kUnsureNanos ? 0 : ctime_unix_nanos;
+}
+
 bool LooksUntouched(const FileMetadata& before, const FileMetadata& after) {
-  return before.type == after.type && before.size == after.size && before.inode == after.inode &&
-         before.mtime_unix_nanos == after.mtime_unix_nanos &&
+  return before.ctime_unix_nanos != 0 && before.type == after.type && before.size == after.size &&
+         before.inode == after.inode && before.mtime_unix_nanos == after.mtime_unix_nanos &&
          before.ctime_unix_nanos == after.ctime_unix_nanos;
+}
+
+bool LooksUntouched(const FileRecord& before, const FileMetadata& after) {
+  const bool was_read = before.metadata.type != platform::FileType::kFile || !before.sha256.empty();
+  return was_read && LooksUntouched(before.metadata, after);
 }
 
 std::optional<v1::Finding> Compare(const FileRecord& before, const FileRecord& after) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <absl/status/status.h>
+
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,9 +21,30 @@ struct FileRecord {
   platform::FileAttributes attributes = {};
 };
 
+// Files that nobody waits for. Anybody makes one of any length in no time, by a hole: above the second bound
+// one that is nearly nothing else is not read either.
+inline constexpr uint64_t kMaxReadBytes = uint64_t{1} << 40;
+inline constexpr uint64_t kMaxHollowBytes = uint64_t{64} << 30;
+
+// OUT_OF_RANGE, with the reason, for a file whose content is not read. Pure.
+absl::Status WorthReading(const platform::FileMetadata& metadata);
+
+// A file that is read at a moment so soon after its last change may be changed once more without another
+// time: the kernel gives a mapping one only when it writes to it for the first time since its pages went to
+// the disk, which they do within half a minute.
+inline constexpr int64_t kUnsureNanos = 60'000'000'000;
+
+// What to record of the change time of a file that was read at that moment: 0 when it says nothing of what
+// comes after. Pure.
+int64_t SureChangeTime(int64_t ctime_unix_nanos, int64_t read_at_unix_nanos);
+
 // Nothing that a program can do to a file's content leaves all of these as they were (short of writing to the
-// disk below the file system, or setting the clock back while it writes): no need to read it.
+// disk below the file system, or setting the clock back while it writes), where `before` has a change time:
+// no need to read it.
 bool LooksUntouched(const platform::FileMetadata& before, const platform::FileMetadata& after);
+
+// And its content was read then, if it is a file.
+bool LooksUntouched(const FileRecord& before, const platform::FileMetadata& after);
 
 // What differs, as a finding; nothing when the two are the same in all that counts. Times and inode numbers
 // alone do not. Pure.

@@ -13,6 +13,10 @@ constexpr std::string_view kClear =
 constexpr int64_t kPaused = 1;
 constexpr int64_t kCancelled = 2;
 
+// In the column "sure".
+constexpr int64_t kSure = 1;
+constexpr int64_t kCounted = 2;
+
 }  // namespace
 
 absl::Status JobStore::Begin(const SavedJob& job) {
@@ -86,7 +90,8 @@ absl::Status JobStore::End() {
 absl::StatusOr<JobStore::Told> JobStore::Remember(const std::string& finding) {
   CORDON_ASSIGN_OR_RETURN(Statement find, database_.Prepare("SELECT sure FROM told WHERE finding = ?"));
   CORDON_ASSIGN_OR_RETURN(const bool row, find.BindBlob(1, finding).Step());
-  if (row) return find.Int(0) != 0 ? Told::kYes : Told::kPerhaps;
+  if (row && find.Int(0) == kCounted) return Told::kCounted;
+  if (row) return find.Int(0) == kSure ? Told::kYes : Told::kPerhaps;
   CORDON_ASSIGN_OR_RETURN(Statement insert, database_.Prepare("INSERT INTO told(finding) VALUES(?)"));
   CORDON_RETURN_IF_ERROR(insert.BindBlob(1, finding).Run());
   return Told::kNo;
@@ -105,6 +110,7 @@ absl::Status JobStore::Advance(const Step& step) {
     step.cursor.has_value() ? move.BindBlob(1, *step.cursor) : move.BindNull(1);
     CORDON_RETURN_IF_ERROR(move.BindBlob(2, step.progress.SerializeAsString()).Run());
     CORDON_RETURN_IF_ERROR(for_each("UPDATE told SET sure = 1 WHERE finding = ?", step.told));
+    CORDON_RETURN_IF_ERROR(for_each("UPDATE told SET sure = 2 WHERE finding = ?", step.kept));
     return for_each("DELETE FROM told WHERE finding = ?", step.done);
   });
 }

@@ -51,15 +51,18 @@ class JobStore {
     kNo,       // and from now on it is Perhaps
     kPerhaps,  // a crash came when it was being told
     kYes,
+    kCounted,  // before the cursor, so that it counts already
   };
-  // To be asked before a finding beyond the cursor is told. `finding`: its digest.
+  // To be asked before a finding is told that lies beyond the cursor, or is of what is gone. `finding`: its
+  // digest.
   absl::StatusOr<Told> Remember(const std::string& finding);
 
   struct Step {
     std::optional<std::string> cursor;
     const v1::ScanProgress& progress;   // of what is done up to it
     std::span<const std::string> told;  // findings that have reached the spool since the last step
-    std::span<const std::string> done;  // findings before the cursor, which are not asked for again
+    std::span<const std::string> done;  // findings before the cursor, which are not asked for again,
+    std::span<const std::string> kept;  // and those that may be
   };
   absl::Status Advance(const Step& step);
 

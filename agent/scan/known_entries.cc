@@ -4,8 +4,9 @@
 #include <functional>
 namespace cordon::agent {
 
-absl::Status KnownEntries::Load(Baseline& baseline, const std::string& folder) {
-  const absl::Status read = baseline.Children(folder, &recorded_);
+absl::Status KnownEntries::Load(Baseline& baseline, const std::string& folder, RecordsAhead* ahead) {
+  const bool is_there = ahead != nullptr && ahead->Take(folder, &recorded_);
+  const absl::Status read = is_there ? absl::OkStatus() : baseline.Children(folder, &recorded_);
   if (!read.ok()) recorded_.Clear();
   taken_.assign(static_cast<size_t>(recorded_.entries_size()), false);
   return read;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/scan/baseline.h"
+#include "agent/scan/records_ahead.h"
 #include "cordon/v1/baseline.pb.h"
 
 namespace cordon::agent {
@@ -15,7 +16,8 @@ namespace cordon::agent {
 class KnownEntries {
  public:
   // In place of what was there before, whose memory is used again: a check does it for every folder.
-  absl::Status Load(Baseline& baseline, const std::string& folder);
+  // `ahead`, unless null, is asked first.
+  absl::Status Load(Baseline& baseline, const std::string& folder, RecordsAhead* ahead = nullptr);
   void Clear();
 
   // Null: it is not known. Valid until the next Load or Clear.

@@ -77,11 +77,17 @@ absl::StatusOr<std::vector<std::string>> RuleScanner::Search(const platform::Ope
     return absl::OutOfRangeError(
         StrCat("longer than ", FormatBytes(kMaxSearchedBytes), ": not searched by rules"));
   }
+  if (lost_ >= kMostLostProcesses) {
+    return absl::ResourceExhaustedError(
+        StrCat("the scanning process was lost ", lost_,
+               " times: rules are not applied any more, not to this file either"));
+  }
   constexpr std::string_view kRequest(&kSearchFile, 1);
   CORDON_RETURN_IF_ERROR(Prepare(keep_going));
   absl::Status sent = child_->Send(kRequest, &file);
   if (absl::IsUnavailable(sent)) {  // it has ended since the file before: no matter of this one
     child_.reset();
+    ++lost_;
     CORDON_RETURN_IF_ERROR(Prepare(keep_going));
     sent = child_->Send(kRequest, &file);
   }
@@ -89,6 +95,7 @@ absl::StatusOr<std::vector<std::string>> RuleScanner::Search(const platform::Ope
       sent.ok() ? Await(*child_, kSearchTimeout + kGrace, keep_going) : absl::StatusOr<ScannerAnswer>(sent);
   if (!answer.ok()) {
     child_.reset();
+    ++lost_;
     return Blame(answer.status());
   }
   if (answer->kind == Kind::kMatches) return std::move(answer->texts);

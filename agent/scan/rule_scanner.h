@@ -19,6 +19,9 @@ inline constexpr uint64_t kMaxSearchedBytes = uint64_t{512} * 1024 * 1024;
 // later.
 inline constexpr std::chrono::seconds kSearchTimeout(20);
 inline constexpr std::chrono::seconds kCompileTimeout(30);
+// Processes that one scanner loses to files before it gives up: each costs a compilation, and whoever cuts
+// off a file while it is searched, again and again, must not hold the scan for ever.
+inline constexpr int kMostLostProcesses = 64;
 
 // Searches files by YARA rules in a process of its own, that has no rights and may crash or hang: then the
 // next file gets a new one. One thread at a time.
@@ -35,7 +38,8 @@ class RuleScanner {
 
   // `keep_going` must not hold it back: the time for the answer runs.
   // The rules that match, "file:rule". OUT_OF_RANGE: longer than kMaxSearchedBytes. ABORTED: the process
-  // crashed or ran over its time or memory on this file; the text says which. CANCELLED. Else as Prepare.
+  // crashed or ran over its time or memory on this file; the text says which. RESOURCE_EXHAUSTED: it did so
+  // on too many files before. CANCELLED. Else as Prepare.
   absl::StatusOr<std::vector<std::string>> Search(const platform::OpenFile& file,
                                                   const std::function<bool()>& keep_going);
 
@@ -43,6 +47,7 @@ class RuleScanner {
   const platform::SandboxCommand command_;
   std::string rules_;  // the request
   std::unique_ptr<platform::SandboxedChild> child_;
+  int lost_ = 0;
 };
 
 }  // namespace cordon::agent

@@ -12,6 +12,8 @@
 namespace cordon::agent {
 namespace {
 
+constexpr int kTickEvery = 64;  // entries: to ask for the time at each one costs more than to compare it
+
 // What was collected for a baseline is on disk before the cursor passes it, too.
 ScanLedger::Parts WithBaseline(ScanLedger::Parts parts, Baseline& baseline) {
   parts.flush = [flush = std::move(parts.flush), &baseline]() -> absl::Status {
@@ -35,6 +37,9 @@ ScanJob::ScanJob(SavedJob job, Parts parts, const std::atomic<StopReason>& stop)
       manners_(parts.meter == nullptr
                    ? nullptr
                    : std::make_unique<Manners>(std::move(parts.meter), clock_, [this] { return Stopped(); })),
+      open_reader_(std::move(parts.open_reader)),
+      learn_baseline_before_(std::move(parts.learn_baseline_before)),
+      baseline_before_(job_.baseline_before_sha256),
       pool_(
           {.polite = !job_.spec.full_speed(), .md5 = indicators_.NeedMd5()}, [this] { return KeepGoing(); },
           [this] { return !Stopped(); }, std::move(parts.scanners)) {}
@@ -48,6 +53,7 @@ v1::ScanProgress ScanJob::Run() {
   if (!job_.spec.full_speed())
     (void)platform::LowerThreadPriority();  // the pool's threads tell when it fails
   absl::Status status = WalkAll();
+  if (status.ok()) status = LearnBaselineBefore();
   const bool whole = status.ok() && !Stopped();
   if (whole) status = Finish();
   return End(status, whole);
@@ -132,9 +138,14 @@ absl::Status ScanJob::WalkRoot(const ScanRoot& root) {
   absl::StatusOr<platform::FileMetadata> metadata =
       platform::ReadFileMetadata(platform::PathOfBytes(root.path));
   if (IsDone(root.path)) {
-    if (metadata.ok() && metadata->type == platform::FileType::kDirectory) {
+    const bool gone = metadata.ok() ? metadata->type != platform::FileType::kDirectory
+                                    : absl::IsNotFound(metadata.status());
+    if (metadata.ok() && !gone) {
       folders_.push_back(std::make_shared<Folder>(
           Folder{.path = root.path, .device = metadata->device, .inode = metadata->inode}));
+    } else if (gone && mode_ == ScanRoot::Baseline::kCheck) {
+      CORDON_ASSIGN_OR_RETURN(std::optional<FileRecord> before, baseline_.Find(root.path));
+      if (before.has_value()) PushGone(*std::move(before));
     }
   } else {
     std::optional<FileRecord> before;
@@ -153,50 +164,94 @@ absl::Status ScanJob::WalkRoot(const ScanRoot& root) {
     folder->listed = folders_.empty() && !Stopped();  // else it is walked next, or again
     CORDON_RETURN_IF_ERROR(RecordIfDone(*folder));
   }
+  if (!folders_.empty()) ReadAhead(root.path);
   while (!folders_.empty() && !Stopped()) {
     const FolderPtr folder = std::move(folders_.back());
     folders_.pop_back();
     CORDON_RETURN_IF_ERROR(WalkFolder(folder));
   }
   folders_.clear();
+  ahead_.reset();
   return absl::OkStatus();
 }
 
+// Only at full speed: it is for whoever waits. A job that goes on would read all before its cursor again.
+void ScanJob::ReadAhead(const std::string& root) {
+  const bool worth_it =
+      mode_ == ScanRoot::Baseline::kCheck && job_.spec.full_speed() && !job_.cursor.has_value();
+  if (!worth_it || open_reader_ == nullptr) return;
+  absl::StatusOr<Database> reader = open_reader_();
+  if (reader.ok()) ahead_ = std::make_unique<RecordsAhead>(*std::move(reader), root);
+}
+
+absl::Status ScanJob::TellGone(const FolderPtr& folder) {
+  ledger_.Begin(folder);
+  CORDON_RETURN_IF_ERROR(TellRemoved(*folder->gone, *folder));
+  folder->listed = !Stopped();
+  return TakeResults(std::chrono::milliseconds(0));
+}
+
+// A folder that was there when the folder above it was done, and went before all below itself was. In the
+// place where the walk would have come to it; one that is done itself, at the cursor, which must not go back.
+void ScanJob::PushGone(FileRecord record) {
+  if (record.metadata.type != platform::FileType::kDirectory || !HoldsWork(record.path)) return;
+  const std::string place = IsDone(record.path) ? *job_.cursor : record.path;
+  folders_.push_back(std::make_shared<Folder>(Folder{.path = place, .gone = std::move(record)}));
+}
+
+void ScanJob::PushGoneBelow(const Folder& folder) {
+  for (const v1::BaselineEntry* gone : known_.NotTaken()) PushGone(ToRecord(folder.path, *gone));
+}
+
+// Of a folder that is done: only what lies in it is still to be done.
+void ScanJob::PassEntry(const std::string& path, const platform::FileMetadata& metadata,
+                        const FolderPtr& folder) {
+  const bool is_folder = metadata.type == platform::FileType::kDirectory;
+  if (is_folder && HoldsWork(path) && !IsExcluded(path)) Descend(path, metadata, folder);
+}
+
 absl::Status ScanJob::WalkFolder(const FolderPtr& folder) {
+  if (folder->gone.has_value()) return TellGone(folder);
   const bool done = IsDone(folder->path);
   if (!done) ledger_.Begin(folder);
   known_.Clear();
-  if (mode_ == ScanRoot::Baseline::kCheck && !done) {
-    CORDON_RETURN_IF_ERROR(known_.Load(baseline_, folder->path));
+  if (mode_ == ScanRoot::Baseline::kCheck) {
+    CORDON_RETURN_IF_ERROR(known_.Load(baseline_, folder->path, ahead_.get()));
   }
   absl::Status inner;
+  int entries = 0;
   const size_t first = folders_.size();
   const std::string prefix = folder->path.ends_with('/') ? folder->path : folder->path + "/";
   const absl::Status read =
       platform::ReadFolder(platform::PathOfBytes(folder->path), [&](platform::FolderEntry entry) {
-        const v1::BaselineEntry* recorded = known_.Take(entry.name);
+        // Of a folder that is done, what is no folder any more is as good as gone.
+        const bool is_it =
+            !done || !entry.status.ok() || entry.metadata.type == platform::FileType::kDirectory;
+        const v1::BaselineEntry* recorded = is_it ? known_.Take(entry.name) : nullptr;
         entry.name.insert(0, prefix);
-        if (!done) {
+        if (done) {
+          PassEntry(entry.name, entry.metadata, folder);
+        } else {
           inner = VisitEntry(std::move(entry), folder, recorded);
-        } else if (entry.metadata.type == platform::FileType::kDirectory && HoldsWork(entry.name)) {
-          Descend(entry.name, entry.metadata, folder);
         }
-        ledger_.Tick(pool_.BytesRead() + bytes_unread_);
+        if (++entries % kTickEvery == 0) ledger_.Tick(pool_.BytesRead() + bytes_unread_);
         return inner.ok() && KeepGoing();
       });
-  std::ranges::sort(folders_.begin() + static_cast<std::ptrdiff_t>(first), folders_.end(),
-                    [](const FolderPtr& a, const FolderPtr& b) { return WalksBefore(b->path, a->path); });
   CORDON_RETURN_IF_ERROR(inner);
   if (Stopped()) return absl::OkStatus();
   // What could not be listed is not gone.
   const bool listed = read.ok() || absl::IsNotFound(read);
   if (!listed) ledger_.NotScanned(folder->path, Message(read), *folder);
+  if (listed && done) PushGoneBelow(*folder);
+  std::ranges::sort(folders_.begin() + static_cast<std::ptrdiff_t>(first), folders_.end(),
+                    [](const FolderPtr& a, const FolderPtr& b) { return WalksBefore(b->path, a->path); });
+  if (done) return TakeResults(std::chrono::milliseconds(0));
   for (const v1::BaselineEntry* gone : listed ? known_.NotTaken() : std::vector<const v1::BaselineEntry*>()) {
     CORDON_RETURN_IF_ERROR(TellRemoved(ToRecord(folder->path, *gone), *folder));
     if (Stopped()) return absl::OkStatus();  // not all of it may be told
   }
   folder->listed = true;
-  if (!done) CORDON_RETURN_IF_ERROR(RecordIfDone(*folder));
+  CORDON_RETURN_IF_ERROR(RecordIfDone(*folder));
   return TakeResults(std::chrono::milliseconds(0));
 }
 
@@ -252,8 +307,7 @@ absl::Status ScanJob::Visit(const std::string& path, platform::FileMetadata meta
   if (metadata.type == platform::FileType::kFile) {
     return VisitFile(path, std::move(metadata), std::move(before), folder);
   }
-  const bool untouched =
-      before.has_value() && !job_.spec.full_reread() && LooksUntouched(before->metadata, metadata);
+  const bool untouched = before.has_value() && !job_.spec.full_reread() && LooksUntouched(*before, metadata);
   if (mode_ == ScanRoot::Baseline::kNone || untouched) return absl::OkStatus();
   absl::StatusOr<platform::FileAttributes> attributes = platform::ReadAttributes(platform::PathOfBytes(path));
   if (absl::IsNotFound(attributes.status())) {
@@ -271,8 +325,7 @@ absl::Status ScanJob::Visit(const std::string& path, platform::FileMetadata meta
 
 absl::Status ScanJob::VisitFile(const std::string& path, platform::FileMetadata metadata,
                                 std::optional<FileRecord> before, const FolderPtr& folder) {
-  const bool untouched =
-      before.has_value() && !job_.spec.full_reread() && LooksUntouched(before->metadata, metadata);
+  const bool untouched = before.has_value() && !job_.spec.full_reread() && LooksUntouched(*before, metadata);
   const bool for_baseline = mode_ != ScanRoot::Baseline::kNone && !untouched;
   // Indicators are looked for in what is on disk, whatever the baseline remembers of it.
   if (!for_baseline && !indicators_.NeedContent()) {
@@ -313,6 +366,14 @@ void ScanJob::Descend(const std::string& path, const platform::FileMetadata& met
       Folder{.path = path, .device = metadata.device, .inode = metadata.inode, .parent = parent}));
 }
 
+absl::Status ScanJob::LearnBaselineBefore() {
+  if (baseline_before_.has_value() || learn_baseline_before_ == nullptr || Stopped()) return absl::OkStatus();
+  absl::StatusOr<std::string> learnt = learn_baseline_before_();
+  if (absl::IsCancelled(learnt.status())) return absl::OkStatus();  // by a stop, before the job is whole
+  CORDON_ASSIGN_OR_RETURN(baseline_before_, std::move(learnt));
+  return absl::OkStatus();
+}
+
 absl::Status ScanJob::Finish() {
   CORDON_RETURN_IF_ERROR(ledger_.Checkpoint());
   std::vector<std::string> created;
@@ -323,8 +384,8 @@ absl::Status ScanJob::Finish() {
   }
   if (recorded.empty()) return absl::OkStatus();
   // A check changes nothing. One that goes on may have been a baseline that was all made when a crash came.
-  if (created.empty() && job_.baseline_before_sha256.has_value() && !job_.cursor.has_value()) {
-    ledger_.Progress().set_baseline_sha256(*job_.baseline_before_sha256);
+  if (created.empty() && baseline_before_.has_value() && !job_.cursor.has_value()) {
+    ledger_.Progress().set_baseline_sha256(*baseline_before_);
     return absl::OkStatus();
   }
   if (!created.empty()) CORDON_RETURN_IF_ERROR(baseline_.Replace(created, clock_.WallNanos()));

@@ -3,8 +3,10 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "agent/event/process_directory.h"
@@ -14,6 +16,7 @@
 #include "agent/scan/job_store.h"
 #include "agent/scan/known_entries.h"
 #include "agent/scan/manners.h"
+#include "agent/scan/records_ahead.h"
 #include "agent/scan/scan_ledger.h"
 
 namespace cordon::agent {
@@ -31,6 +34,11 @@ class ScanJob {
     // One for each reading thread; empty pointers when there are no rules.
     std::vector<std::unique_ptr<RuleScanner>> scanners;
     std::unique_ptr<platform::LoadMeter> meter;  // null: at full speed, whatever others need
+    // Another connection to the baseline's database, to read it beside the walk; may be null.
+    std::function<absl::StatusOr<Database>()> open_reader = {};
+    // For a job that does not know yet what was recorded when it began (SavedJob): asked once, when the walk
+    // is whole, before a baseline changes. It may take a moment, and is CANCELLED by a stop.
+    std::function<absl::StatusOr<std::string>()> learn_baseline_before = {};
   };
   // References must outlive the job. `stop` may be set by any thread, and is obeyed within a second.
   ScanJob(SavedJob job, Parts parts, const std::atomic<StopReason>& stop);
@@ -47,7 +55,12 @@ class ScanJob {
   absl::Status WalkAll();
   absl::Status ReadRunningPrograms();
   absl::Status WalkRoot(const ScanRoot& root);
+  void ReadAhead(const std::string& root);
   absl::Status WalkFolder(const FolderPtr& folder);
+  absl::Status TellGone(const FolderPtr& folder);
+  void PushGone(FileRecord record);
+  void PushGoneBelow(const Folder& folder);
+  void PassEntry(const std::string& path, const platform::FileMetadata& metadata, const FolderPtr& folder);
   absl::Status VisitEntry(platform::FolderEntry entry, const FolderPtr& folder,
                           const v1::BaselineEntry* recorded);
   absl::Status VisitUntouched(const std::string& path, const platform::FileMetadata& metadata,
@@ -65,6 +78,7 @@ class ScanJob {
   absl::Status TakeResults(std::chrono::milliseconds wait);
   absl::Status TakeResult(ContentPool::Result result);
   absl::Status TakeContent(const ContentPool::Job& job, ContentPool::Content content);
+  bool IsInMemory(const FileRecord& file);
   absl::Status TakeFailure(const ContentPool::Job& job, const absl::Status& status);
   absl::Status TellIndicator(const FileRecord& file, const IndicatorMatch& match,
                              const ContentPool::Job& job);
@@ -72,6 +86,7 @@ class ScanJob {
   absl::Status TellRemoved(const FileRecord& before, Folder& folder);
   absl::Status TellRemovedBelow(const std::string& path, Folder& folder);
   absl::Status RecordIfDone(Folder& folder);
+  absl::Status LearnBaselineBefore();
   absl::Status Finish();
   v1::ScanProgress End(const absl::Status& status, bool whole);
   bool IsExcluded(const std::string& path) const;
@@ -85,12 +100,17 @@ class ScanJob {
   const std::atomic<StopReason>& stop_;
   ScanLedger ledger_;
   const std::unique_ptr<Manners> manners_;  // null: none
-  KnownEntries known_;                      // of the folder that is walked now
+  const std::function<absl::StatusOr<Database>()> open_reader_;
+  const std::function<absl::StatusOr<std::string>()> learn_baseline_before_;
+  std::optional<std::string> baseline_before_;  // as in SavedJob
+  std::unique_ptr<RecordsAhead> ahead_;         // of the root that is walked now; may be null
+  KnownEntries known_;                          // of the folder that is walked now
   ContentPool pool_;
 
   ScanRoot::Baseline mode_ = ScanRoot::Baseline::kNone;  // of the root that is walked now
   std::vector<FolderPtr> folders_;                       // to be walked, the next one last
   uint64_t bytes_unread_ = 0;                            // of files that look untouched
+  std::unordered_map<uint64_t, bool> in_memory_;         // by device, of files that were recorded
 };
 
 }  // namespace cordon::agent

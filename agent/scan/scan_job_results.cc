@@ -5,6 +5,7 @@
 #include "agent/event/file_state.h"
 #include "agent/scan/scan_job.h"
 #include "common/base/status.h"
+#include "platform/api/file_names.h"
 
 namespace cordon::agent {
 absl::Status ScanJob::Submit(ContentPool::Job job) {
@@ -57,7 +58,17 @@ absl::Status ScanJob::TakeContent(const ContentPool::Job& job, ContentPool::Cont
       CORDON_RETURN_IF_ERROR(TellIndicator(file, {.rule = rule, .detail = "the rule matches"}, job));
     }
   }
+  if (mode_ == ScanRoot::Baseline::kCreate && IsInMemory(file)) file.metadata.ctime_unix_nanos = 0;
   return job.running.empty() ? Settle(std::move(file), job.before, *job.folder) : absl::OkStatus();
+}
+
+// Its file system; also when that cannot be told.
+bool ScanJob::IsInMemory(const FileRecord& file) {
+  const auto known = in_memory_.find(file.metadata.device);
+  if (known != in_memory_.end()) return known->second;
+  const auto filesystem = platform::ReadFilesystem(platform::PathOfBytes(file.path));
+  if (!filesystem.ok()) return true;  // asked again for the next one
+  return in_memory_[file.metadata.device] = filesystem->in_memory;
 }
 
 absl::Status ScanJob::TakeFailure(const ContentPool::Job& job, const absl::Status& status) {
@@ -101,6 +112,10 @@ absl::Status ScanJob::Settle(FileRecord after, const std::optional<FileRecord>& 
   }
   if (mode_ == ScanRoot::Baseline::kNone) return absl::OkStatus();
   if (!before.has_value()) return ledger_.Tell(AddedFinding(after), folder);
+  if (before->metadata.type == platform::FileType::kFile && before->sha256.empty() && !after.sha256.empty()) {
+    ledger_.NotScanned(after.path, "the baseline has no hash of it: its content could not be compared",
+                       folder);
+  }
   std::optional<v1::Finding> finding = Compare(*before, after);
   return finding.has_value() ? ledger_.Tell(*std::move(finding), folder) : absl::OkStatus();
 }

@@ -45,7 +45,10 @@ absl::Status ScanLedger::Tell(v1::Finding finding, Folder& folder) {
   finding.set_order_id(progress_.order_id());
   std::string digest = DigestOf(finding);
   CORDON_ASSIGN_OR_RETURN(const JobStore::Told told, parts_.store.Remember(digest));
-  folder.told.push_back(digest);
+  if (told == JobStore::Told::kCounted) return absl::OkStatus();
+  // What is gone can be found once more, by a job that goes on and looks at the folder above it again.
+  const bool removed = finding.kind() == v1::Finding::KIND_REMOVED;
+  (removed ? folder.told_removed : folder.told).push_back(digest);
   folder.done.set_findings(folder.done.findings() + 1);
   progress_.set_findings(progress_.findings() + 1);
   if (told == JobStore::Told::kYes) return absl::OkStatus();
@@ -93,15 +96,17 @@ absl::Status ScanLedger::Checkpoint() {
   for (const FolderPtr& folder : frontier_.TakeDone()) {
     AddTo(folder->done, &done_);
     std::ranges::move(folder->told, std::back_inserter(done_findings_));
+    std::ranges::move(folder->told_removed, std::back_inserter(kept_findings_));
     cursor_ = folder->path;
   }
   // TEL-1: what lies before the cursor is not told again, so it must not be lost with this process.
   CORDON_RETURN_IF_ERROR(parts_.flush());
   done_.set_elapsed_nanos(elapsed_before_ + parts_.clock.BootNanos() - began_);
-  CORDON_RETURN_IF_ERROR(
-      parts_.store.Advance({.cursor = cursor_, .progress = done_, .told = told_, .done = done_findings_}));
+  CORDON_RETURN_IF_ERROR(parts_.store.Advance(
+      {.cursor = cursor_, .progress = done_, .told = told_, .done = done_findings_, .kept = kept_findings_}));
   told_.clear();
   done_findings_.clear();
+  kept_findings_.clear();
   return absl::OkStatus();
 }
 

@@ -58,7 +58,8 @@ class ScanLedger {
   v1::ScanProgress done_;                   // up to the cursor
   v1::ScanProgress progress_;               // with what is beyond it
   std::vector<std::string> told_;           // since the last checkpoint
-  std::vector<std::string> done_findings_;  // that the store still remembers
+  std::vector<std::string> done_findings_;  // that the store still remembers, and shall forget
+  std::vector<std::string> kept_findings_;  // and those that it shall know to be counted
   int64_t last_tick_ = 0;
   bool walk_done_ = false;
   uint64_t files_found_ = 0;

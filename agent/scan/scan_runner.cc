@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <fstream>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <system_error>
@@ -242,10 +243,13 @@ class ScanRunner::Core {
       NoteEnd();
       return parts_.on_refused(job->order_id, scanners.status());
     }
-    absl::Status ready = scanners.ok() ? NoteBaseline(&*job) : scanners.status();
+    absl::Status ready = scanners.status();
+    if (ready.ok() && !KnowsBaseline(*job) && !job->spec.full_speed()) {
+      ready = NoteBaseline(HashBaseline(job->roots), &*job);
+    }
     v1::ScanProgress last;
     if (ready.ok()) {
-      last = WorkIfPossible(*job, *std::move(scanners));
+      last = WorkIfPossible(&*job, *std::move(scanners));
     } else if (stop_ == StopReason::kNone) {
       last = ProgressOf(*job, v1::ScanProgress::STATE_FAILED, Message(ready));
     } else {
@@ -265,45 +269,61 @@ class ScanRunner::Core {
     return scanners;
   }
 
-  absl::Status NoteBaseline(SavedJob* job) {
-    if (job->baseline_before_sha256.has_value()) return absl::OkStatus();
+  static bool KnowsBaseline(const SavedJob& job) { return job.baseline_before_sha256.has_value(); }
+
+  // Of what is recorded of the roots; CANCELLED by a stop. On any thread.
+  absl::StatusOr<std::string> HashBaseline(const std::vector<ScanRoot>& roots) const {
     std::vector<std::string> recorded;
-    for (const ScanRoot& root : job->roots) {
+    for (const ScanRoot& root : roots) {
       if (root.baseline != ScanRoot::Baseline::kNone) recorded.push_back(root.path);
     }
-    Baseline baseline(work_);
-    CORDON_ASSIGN_OR_RETURN(job->baseline_before_sha256,
-                            baseline.Hash(recorded, [this] { return stop_ == StopReason::kNone; }));
+    CORDON_ASSIGN_OR_RETURN(Database database, Database::OpenReadOnly(config_.database));
+    Baseline baseline(database);
+    return baseline.Hash(recorded, [this] { return stop_ == StopReason::kNone; });
+  }
+
+  absl::Status NoteBaseline(absl::StatusOr<std::string> hash, SavedJob* job) {
+    CORDON_ASSIGN_OR_RETURN(job->baseline_before_sha256, std::move(hash));
     JobStore store(work_);
     return store.SetBaselineBefore(*job->baseline_before_sha256);
   }
 
-  v1::ScanProgress WorkIfPossible(const SavedJob& job, std::vector<std::unique_ptr<RuleScanner>> scanners) {
+  v1::ScanProgress WorkIfPossible(SavedJob* job, std::vector<std::unique_ptr<RuleScanner>> scanners) {
     try {
       return Work(job, std::move(scanners));
     } catch (const std::system_error& error) {  // from the threads of its pool
-      return ProgressOf(job, v1::ScanProgress::STATE_FAILED, Message(NoThread(error)));
+      return ProgressOf(*job, v1::ScanProgress::STATE_FAILED, Message(NoThread(error)));
     }
   }
 
-  v1::ScanProgress Work(const SavedJob& saved, std::vector<std::unique_ptr<RuleScanner>> scanners) {
+  v1::ScanProgress Work(SavedJob* job, std::vector<std::unique_ptr<RuleScanner>> scanners) {
+    const SavedJob saved = *job;
+    std::future<absl::StatusOr<std::string>> before;  // not valid: it is known already
+    if (!KnowsBaseline(saved)) {
+      before = std::async(std::launch::async, [&] { return HashBaseline(saved.roots); });
+    }
     Baseline baseline(work_);
     JobStore store(work_);
     std::vector<std::string> excluded;
     for (const auto& prefix : config_.excluded) excluded.push_back(platform::NameBytes(TruePath(prefix)));
-    ScanJob job(saved,
-                {.baseline = baseline,
-                 .ledger = {.store = store,
-                            .clock = parts_.clock,
-                            .sink = parts_.sink,
-                            .flush = parts_.flush_events,
-                            .on_progress = parts_.on_progress},
-                 .processes = parts_.processes,
-                 .excluded = std::move(excluded),
-                 .scanners = std::move(scanners),
-                 .meter = saved.spec.full_speed() ? nullptr : parts_.make_meter()},
-                stop_);
-    return job.Run();
+    ScanJob walk(saved,
+                 {.baseline = baseline,
+                  .ledger = {.store = store,
+                             .clock = parts_.clock,
+                             .sink = parts_.sink,
+                             .flush = parts_.flush_events,
+                             .on_progress = parts_.on_progress},
+                  .processes = parts_.processes,
+                  .excluded = std::move(excluded),
+                  .scanners = std::move(scanners),
+                  .meter = saved.spec.full_speed() ? nullptr : parts_.make_meter(),
+                  .open_reader = [this] { return Database::OpenReadOnly(config_.database); },
+                  .learn_baseline_before = [&]() -> absl::StatusOr<std::string> {
+                    CORDON_RETURN_IF_ERROR(NoteBaseline(before.get(), job));
+                    return *job->baseline_before_sha256;
+                  }},
+                 stop_);
+    return walk.Run();
   }
 
   void TellRest(const SavedJob& job, v1::ScanProgress last) {

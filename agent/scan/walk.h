@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,12 +25,15 @@ struct Folder {
   uint64_t device = 0;
   uint64_t inode = 0;
   std::shared_ptr<const Folder> parent = {};
+  // What is recorded of it, when it went while the job rested: all there is to do for it is to tell that.
+  std::optional<FileRecord> gone = {};
 
   bool begun = false;                  // stands in the frontier
   bool listed = false;                 // all its entries were seen
   size_t unread = 0;                   // files of it that are still to be read
   v1::ScanProgress done = {};          // counts of its own entries: files, findings, what was not scanned
-  std::vector<std::string> told = {};  // digests of its findings
+  std::vector<std::string> told = {};  // digests of its findings, but for:
+  std::vector<std::string> told_removed = {};
   std::vector<FileRecord> recorded =
       {};  // for a new baseline; given to it when nothing of the folder is open
 };

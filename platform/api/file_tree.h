@@ -25,11 +25,15 @@ enum class FileType : uint8_t {
 struct FileMetadata {
   FileType type = FileType::kOther;
   uint64_t size = 0;
+  uint64_t stored_bytes = std::numeric_limits<uint64_t>::max();  // without its holes; the most: not known
   uint32_t mode = 0;  // permission bits; on Windows the file attributes
   uint32_t uid = 0;
   uint32_t gid = 0;
   int64_t mtime_unix_nanos = 0;
-  int64_t ctime_unix_nanos = 0;  // change of metadata or content; cannot be set by programs
+  // Change of metadata or content; cannot be set by programs. 0: not known. A program that has the file
+  // mapped for writing can change it for some half a minute without another time, and in memory (Filesystem)
+  // for ever.
+  int64_t ctime_unix_nanos = 0;
   uint64_t inode = 0;
   uint64_t device = 0;
   uint64_t links = 1;       // hard links
@@ -65,7 +69,8 @@ class OpenFile {
   FileMetadata metadata_;
 };
 
-// FAILED_PRECONDITION when it is no regular file; else as ReadFileMetadata.
+// FAILED_PRECONDITION when it is no regular file; ABORTED while another program keeps others out by a lease,
+// who is asked by that to let go: look again; else as ReadFileMetadata.
 absl::StatusOr<OpenFile> OpenForReading(std::filesystem::path path);
 
 // What a system keeps beside a file's content and metadata: extended attributes, access control lists,
@@ -90,7 +95,9 @@ struct HashOptions {
   bool md5 = false;
 };
 
-// Reads the file from its beginning to its end. Asks, counts and fails as HashFile. Thread-safe.
+// Reads the file from its beginning up to Metadata().size, so that one that grows meanwhile has an end, and
+// the digest is that of the size that is told. A file of size 0 is read up to 1 MiB: some file systems tell
+// no sizes. Asks, counts and fails as HashFile. Thread-safe.
 absl::StatusOr<Digests> HashOpenFile(const OpenFile& file, const HashOptions& options,
                                      const std::function<bool()>& keep_going,
                                      const std::function<void(uint64_t)>& count = {});
@@ -130,7 +137,8 @@ enum class FilesystemKind {
 
 struct Filesystem {
   FilesystemKind kind = FilesystemKind::kLocal;
-  std::string name;  // "ext4", or the number of its type
+  std::string name;        // "ext4", or the number of its type
+  bool in_memory = false;  // on no disk: changes by mappings leave no sign
 };
 
 absl::StatusOr<Filesystem> ReadFilesystem(const std::filesystem::path& path);

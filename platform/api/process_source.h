@@ -28,18 +28,21 @@ struct ProcessKey {
 
 struct RawFork {
   ProcessKey child;
-  ProcessKey parent;
+  ProcessKey parent;  // who made it, as far as the source knows
 };
 
 struct RawExec {
   ProcessKey process;
   ProcessKey parent;
-  std::string executable;         // absolute path as the process's own mount namespace sees it
+  // Absolute path as the process's own mount namespace sees it; one that is too long for the source begins
+  // with
+  // ".../".
+  std::string executable;
   std::vector<std::string> argv;  // as far as kept; see argv_total_bytes
   uint32_t argv_total_bytes = 0;  // true length of the argument area
   bool argv_complete = true;
   bool argv_from_proc = false;  // read late from /proc: may belong to a later exec
-  std::string cwd;
+  std::string cwd;              // likewise
   uint32_t uid = 0;
   uint32_t gid = 0;
   uint32_t login_uid = 0xffffffff;  // none

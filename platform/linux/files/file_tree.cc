@@ -13,7 +13,6 @@
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <vector>
 
 #include "common/base/clock.h"
 #include "common/base/status.h"
@@ -27,6 +26,9 @@ namespace cordon::platform {
 namespace {
 
 constexpr size_t kPieceBytes = 256 * 1024;
+constexpr size_t kNamesBytes = 32 * 1024;  // of a folder's names at once
+constexpr uint64_t kUnsizedBytes = 1024 * 1024;
+constexpr uint64_t kBlockBytes = 512;  // of st_blocks, whatever the file system's own are
 
 absl::Status Failed(std::string_view what, const std::filesystem::path& path) {
   const int error = errno;
@@ -54,6 +56,7 @@ FileType TypeOf(mode_t mode) {
 FileMetadata ToMetadata(const struct stat& info) {
   return {.type = TypeOf(info.st_mode),
           .size = static_cast<uint64_t>(std::max<off_t>(info.st_size, 0)),
+          .stored_bytes = static_cast<uint64_t>(std::max<blkcnt_t>(info.st_blocks, 0)) * kBlockBytes,
           .mode = info.st_mode & 07777,
           .uid = info.st_uid,
           .gid = info.st_gid,
@@ -127,6 +130,18 @@ constexpr MagicName kFilesystems[] = {
     {0x0187, FilesystemKind::kKernel, "autofs"},
 };
 
+// As `visit`, which is not called with what is no entry.
+bool VisitName(int folder, const char* name, const std::filesystem::path& parent,
+               const std::function<bool(FolderEntry)>& visit) {
+  const std::string_view text = name;
+  if (text == "." || text == "..") return true;
+  absl::StatusOr<FileMetadata> metadata = MetadataAt(folder, name, parent);
+  if (absl::IsNotFound(metadata.status())) return true;  // gone since the folder was read
+  FolderEntry found{.name = std::string(text), .status = metadata.status(), .metadata = {}};
+  if (metadata.ok()) found.metadata = *std::move(metadata);
+  return visit(std::move(found));
+}
+
 }  // namespace
 
 absl::StatusOr<FileMetadata> ReadFileMetadata(const std::filesystem::path& path) {
@@ -144,6 +159,9 @@ absl::StatusOr<OpenFile> OpenForReading(std::filesystem::path path) {
   const int fd = OpenQuietly(path);
   if (fd < 0 && errno == ELOOP) {
     return LinkOnTheWay(path);
+  }
+  if (fd < 0 && errno == EAGAIN) {
+    return absl::AbortedError(StrCat("another program holds a lease on ", Printable(path.string())));
   }
   if (fd < 0) return Failed("cannot open", path);
   return TakeOpenFile(Fd(fd), std::move(path));
@@ -168,25 +186,28 @@ absl::StatusOr<Digests> HashOpenFile(const OpenFile& file, const HashOptions& op
   Sha256Stream sha256;
   std::optional<Md5Stream> md5;
   if (options.md5) md5.emplace();
-  // One buffer per thread: a scan hashes hundreds of thousands of small files.
-  thread_local std::vector<char> piece(kPieceBytes);
+  // One buffer per thread: a scan hashes hundreds of thousands of small files. What no file has filled takes
+  // no memory.
+  thread_local const auto piece = std::make_unique_for_overwrite<char[]>(kPieceBytes);
+  const uint64_t end = file.Metadata().size > 0 ? file.Metadata().size : kUnsizedBytes;
   uint64_t total = 0;
-  while (true) {
+  while (total < end) {
     if (!keep_going()) {
       return absl::CancelledError(StrCat("stopped reading ", Printable(file.Path().string())));
     }
-    const ssize_t got =
-        pread(static_cast<int>(file.Get()), piece.data(), piece.size(), static_cast<off_t>(total));
+    const size_t room = static_cast<size_t>(std::min<uint64_t>(kPieceBytes, end - total));
+    const ssize_t got = pread(static_cast<int>(file.Get()), piece.get(), room, static_cast<off_t>(total));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return Failed("cannot read", file.Path());
-    if (got == 0) return Digests{.sha256 = sha256.Finish(), .md5 = md5 ? md5->Finish() : std::string()};
+    if (got == 0) break;
     total += static_cast<uint64_t>(got);
     if (total > options.max_bytes) return too_long();
-    const std::string_view bytes(piece.data(), static_cast<size_t>(got));
+    const std::string_view bytes(piece.get(), static_cast<size_t>(got));
     sha256.Update(bytes);
     if (md5) md5->Update(bytes);
     if (count) count(bytes.size());
   }
+  return Digests{.sha256 = sha256.Finish(), .md5 = md5 ? md5->Finish() : std::string()};
 }
 
 absl::StatusOr<std::string> ReadFileHead(const OpenFile& file, size_t bytes) {
@@ -220,23 +241,18 @@ absl::Status ReadFolder(const std::filesystem::path& folder, const std::function
     return absl::FailedPreconditionError(StrCat(Printable(folder.string()), " is no folder"));
   }
   if (fd < 0) return Failed("cannot open the folder", folder);
-  DIR* stream = fdopendir(fd);
-  if (stream == nullptr) {
-    close(fd);
-    return Failed("cannot read the folder", folder);
-  }
-  const std::unique_ptr<DIR, decltype([](DIR* open_stream) { closedir(open_stream); })> own(stream);
+  const Fd own(fd);
+  // Without a stream (opendir), which costs two system calls more and memory of its own.
+  alignas(dirent64) std::array<char, kNamesBytes> names;
   while (true) {
-    errno = 0;
-    const dirent* entry = readdir(stream);
-    if (entry == nullptr) return errno == 0 ? absl::OkStatus() : Failed("cannot read the folder", folder);
-    const std::string_view name = entry->d_name;
-    if (name == "." || name == "..") continue;
-    absl::StatusOr<FileMetadata> metadata = MetadataAt(fd, entry->d_name, folder);
-    if (absl::IsNotFound(metadata.status())) continue;  // gone since the folder was read
-    FolderEntry found{.name = std::string(name), .status = metadata.status(), .metadata = {}};
-    if (metadata.ok()) found.metadata = *std::move(metadata);
-    if (!visit(std::move(found))) return absl::OkStatus();
+    const ssize_t got = getdents64(fd, names.data(), names.size());
+    if (got == 0 || (got < 0 && errno == ENOENT)) return absl::OkStatus();  // removed: it has no more names
+    if (got < 0) return Failed("cannot read the folder", folder);
+    for (size_t at = 0; at < static_cast<size_t>(got);) {
+      const auto* const entry = reinterpret_cast<const dirent64*>(names.data() + at);
+      at += entry->d_reclen;
+      if (!VisitName(fd, entry->d_name, folder, visit)) return absl::OkStatus();
+    }
   }
 }
 
@@ -253,7 +269,8 @@ absl::StatusOr<Filesystem> ReadFilesystem(const std::filesystem::path& path) {
   if (found == std::ranges::end(kFilesystems)) {
     return Filesystem{.kind = FilesystemKind::kLocal, .name = fmt::format("0x{:x}", magic)};
   }
-  return Filesystem{.kind = found->kind, .name = std::string(found->name)};
+  return Filesystem{
+      .kind = found->kind, .name = std::string(found->name), .in_memory = found->name == "tmpfs"};
 }
 
 }  // namespace cordon::platform

@@ -31,20 +31,23 @@ ProcessKey Key(const cordon_key& key) {
   return {key.pid, static_cast<int64_t>(key.start_boottime)};
 }
 
-// "c\0b\0a\0" -> "/a/b/c". The name of a root dentry, "/", adds nothing.
-std::string JoinReversed(std::string_view names, bool absolute) {
+constexpr std::string_view kRoot = "/";
+constexpr std::string_view kCutBegin = ".../";  // in place of a root that the walk did not come to
+
+// "c\0b\0a\0" -> "/a/b/c", where the path begins with "/". The name of a root dentry, "/", adds nothing.
+std::string JoinReversed(std::string_view names, std::string_view begin) {
   std::string path;
-  path.reserve(names.size() + 1);
+  path.reserve(names.size() + begin.size());
+  path = begin;
   while (!names.empty()) {
     if (names.back() == '\0') names.remove_suffix(1);
     const size_t before = names.rfind('\0');
     const std::string_view name = before == std::string_view::npos ? names : names.substr(before + 1);
     names.remove_suffix(name.size());
     if (name.empty() || name == "/") continue;
-    if (!path.empty() || absolute) path += '/';
+    if (path.size() > begin.size()) path += '/';
     path += name;
   }
-  if (path.empty() && absolute) path = "/";
   return path;
 }
 
@@ -77,9 +80,13 @@ absl::StatusOr<DecodedRecord> DecodeExec(std::span<const char> bytes) {
   exec.argv = SplitArguments(text.Take(raw.argv_size));
   exec.argv_total_bytes = raw.argv_total;
   exec.argv_complete = raw.argv_size == raw.argv_total;
-  exec.executable = JoinReversed(text.Take(raw.executable_size), raw.executable_size > 0);
-  exec.cwd = JoinReversed(text.Take(raw.cwd_size), raw.executable_size > 0);
-  exec.cgroup = JoinReversed(text.Take(raw.cgroup_size), true);
+  const auto begin = [&](uint32_t cut) {
+    if (raw.executable_size == 0) return std::string_view();  // a kernel thread has no files
+    return (raw.flags & cut) != 0 ? kCutBegin : kRoot;
+  };
+  exec.executable = JoinReversed(text.Take(raw.executable_size), begin(CORDON_EXECUTABLE_CUT));
+  exec.cwd = JoinReversed(text.Take(raw.cwd_size), begin(CORDON_CWD_CUT));
+  exec.cgroup = JoinReversed(text.Take(raw.cgroup_size), kRoot);
   exec.uid = raw.uid;
   exec.gid = raw.gid;
   exec.login_uid = raw.login_uid;

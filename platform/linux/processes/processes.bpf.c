@@ -212,6 +212,8 @@ int BPF_PROG(on_fork, struct task_struct* parent, struct task_struct* child) {
   if (child->pid != child->tgid) return 0; /* a thread */
   struct cordon_fork record;
   fill_head(&record.head, CORDON_FORK, sizeof(record), child);
+  /* Who made it. The kernel calls another one its parent when it was made with CLONE_PARENT. */
+  fill_key(&record.head.parent, parent);
   submit(&record, sizeof(record), CORDON_FORK, record.head.boottime);
   return 0;
 }

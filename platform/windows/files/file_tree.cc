@@ -1,6 +1,7 @@
 #include "platform/api/file_tree.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@ namespace cordon::platform {
 namespace {
 
 constexpr DWORD kPieceBytes = 256 * 1024;
+constexpr uint64_t kUnsizedBytes = 1024 * 1024;
 constexpr DWORD kShareAll = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 constexpr size_t kReparseBytes = 16 * 1024;
 // FILE_ATTRIBUTE_RECALL_ON_OPEN and _ON_DATA_ACCESS, which mingw's header lacks; the system alone sets them.
@@ -74,6 +76,14 @@ std::string LinkTarget(HANDLE file) {
   return Narrow(target);
 }
 
+// Other files are taken to have no holes.
+uint64_t StoredBytes(HANDLE file, DWORD attributes, uint64_t size) {
+  if ((attributes & FILE_ATTRIBUTE_SPARSE_FILE) == 0) return size;
+  FILE_STANDARD_INFO standard{};
+  if (GetFileInformationByHandleEx(file, FileStandardInfo, &standard, sizeof(standard)) == 0) return size;
+  return static_cast<uint64_t>(standard.AllocationSize.QuadPart);
+}
+
 absl::StatusOr<FileMetadata> MetadataOf(HANDLE file, const std::filesystem::path& path) {
   const std::string what = On("cannot stat", path);
   BY_HANDLE_FILE_INFORMATION info{};
@@ -83,9 +93,11 @@ absl::StatusOr<FileMetadata> MetadataOf(HANDLE file, const std::filesystem::path
     GetFileInformationByHandleEx(file, FileAttributeTagInfo, &tag, sizeof(tag));
   FILE_BASIC_INFO basic{};
   GetFileInformationByHandleEx(file, FileBasicInfo, &basic, sizeof(basic));
+  const uint64_t size = Join(info.nFileSizeHigh, info.nFileSizeLow);
   FileMetadata metadata{
       .type = TypeOf(info.dwFileAttributes, tag.ReparseTag),
-      .size = Join(info.nFileSizeHigh, info.nFileSizeLow),
+      .size = size,
+      .stored_bytes = StoredBytes(file, info.dwFileAttributes, size),
       .mode = info.dwFileAttributes,
       .uid = 0,
       .gid = 0,
@@ -154,19 +166,22 @@ absl::StatusOr<Digests> HashOpenFile(const OpenFile& file, const HashOptions& op
   Sha256Stream sha256;
   std::optional<Md5Stream> md5;
   if (options.md5) md5.emplace();
-  thread_local std::vector<char> piece(kPieceBytes);
+  thread_local const auto piece = std::make_unique_for_overwrite<char[]>(kPieceBytes);
+  const uint64_t end = file.Metadata().size > 0 ? file.Metadata().size : kUnsizedBytes;
   uint64_t total = 0;
-  while (true) {
+  while (total < end) {
     if (!keep_going()) return absl::CancelledError(On("stopped reading", file.Path()));
-    CORDON_ASSIGN_OR_RETURN(const DWORD got, ReadAt(file, total, piece.data(), kPieceBytes));
-    if (got == 0) return Digests{.sha256 = sha256.Finish(), .md5 = md5 ? md5->Finish() : std::string()};
+    const auto room = static_cast<DWORD>(std::min<uint64_t>(kPieceBytes, end - total));
+    CORDON_ASSIGN_OR_RETURN(const DWORD got, ReadAt(file, total, piece.get(), room));
+    if (got == 0) break;
     total += got;
     if (total > options.max_bytes) return too_long();
-    const std::string_view bytes(piece.data(), got);
+    const std::string_view bytes(piece.get(), got);
     sha256.Update(bytes);
     if (md5) md5->Update(bytes);
     if (count) count(bytes.size());
   }
+  return Digests{.sha256 = sha256.Finish(), .md5 = md5 ? md5->Finish() : std::string()};
 }
 
 absl::StatusOr<HashedFile> HashFile(const std::filesystem::path& path, uint64_t max_bytes,

@@ -11,8 +11,11 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 
+#include "common/crypto/digest.h"
 #include "platform/api/file_tree.h"
+#include "tests/support/lease.h"
 #include "tests/support/temp_folder.h"
 
 namespace cordon::platform {
@@ -124,6 +127,42 @@ TEST_F(LinuxFileTree, TimesThatNoCountOfNanosecondsHasAreTheNearestOne) {
     const double nanos = static_cast<double>(ReadFileMetadata(path_)->mtime_unix_nanos);
     EXPECT_NEAR(nanos, std::clamp(static_cast<double>(seconds) * 1e9, -9.22e18, 9.22e18), 1e16) << seconds;
   }
+}
+
+TEST_F(LinuxFileTree, TellsWhatAFileHasOnDiskBesideItsHoles) {
+  ASSERT_EQ(truncate(path_.c_str(), off_t{1} << 30), 0);
+  const auto metadata = ReadFileMetadata(path_);
+  ASSERT_TRUE(metadata.ok()) << metadata.status();
+  EXPECT_EQ(metadata->size, uint64_t{1} << 30);
+  EXPECT_LT(metadata->stored_bytes, uint64_t{1} << 20);
+}
+
+// As in /proc: its size is 0 and it has content.
+TEST_F(LinuxFileTree, AFileWhoseSizeIsNotToldIsReadAllTheSame) {
+  const auto file = OpenForReading("/proc/version");
+  ASSERT_TRUE(file.ok()) << file.status();
+  std::ifstream same("/proc/version", std::ios::binary);
+  const std::string content((std::istreambuf_iterator<char>(same)), std::istreambuf_iterator<char>());
+  EXPECT_EQ(file->Metadata().size, 0U);
+  EXPECT_EQ(HashOpenFile(*file, {}, KeepGoing)->sha256, Sha256(content));
+}
+
+TEST_F(LinuxFileTree, AFileThatALeaseKeepsShutIsToldAsSuchAndItsHolderIsAsked) {
+  const cordon::testing::Lease lease(path_);
+  if (!lease.Held()) GTEST_SKIP() << "no leases on this file system";
+  EXPECT_FALSE(lease.IsAskedFor());
+  EXPECT_TRUE(absl::IsAborted(OpenForReading(path_).status()));
+  EXPECT_TRUE(lease.IsAskedFor());
+  lease.LetGo();
+  EXPECT_TRUE(OpenForReading(path_).ok());
+}
+
+TEST_F(LinuxFileTree, AFileSystemInMemoryIsToldAsSuch) {
+  if (geteuid() != 0) GTEST_SKIP() << "mounting needs root";
+  ASSERT_EQ(mount("cordon-test", folder_.Path().c_str(), "tmpfs", 0, "size=1m"), 0);
+  const absl::Cleanup unmount = [&] { umount2(folder_.Path().c_str(), MNT_DETACH); };
+  EXPECT_TRUE(ReadFilesystem(folder_.Path())->in_memory);
+  EXPECT_FALSE(ReadFilesystem("/proc")->in_memory);
 }
 
 TEST_F(LinuxFileTree, OnlyRegularFilesAreOpenedAndNoLinkIsFollowed) {

@@ -88,6 +88,23 @@ TEST_F(FileTree, AFileThatIsReadCanBeRemoved) {
   EXPECT_EQ(HashOpenFile(*file, {}, KeepGoing)->sha256, Sha256("content"));
 }
 
+TEST_F(FileTree, AFileThatGrowsIsReadUpToTheSizeThatItHadWhenItWasOpened) {
+  const std::string begin(600'000, 'x');
+  Write(path_, begin);
+  const auto file = OpenForReading(path_);
+  ASSERT_TRUE(file.ok()) << file.status();
+  std::ofstream appending(path_, std::ios::binary | std::ios::app);
+  int asked = 0;
+  const auto append = [&] {  // before each piece, so that it would never end
+    appending << std::string(300'000, 'y') << std::flush;
+    return ++asked < 20;
+  };
+  const auto digests = HashOpenFile(*file, {}, append);
+  ASSERT_TRUE(digests.ok()) << digests.status();
+  EXPECT_EQ(digests->sha256, Sha256(begin));
+  EXPECT_EQ(file->Metadata().size, begin.size());
+}
+
 TEST_F(FileTree, HashesWhatIsThereAndCountsIt) {
   const std::string large(600'000, 'x');  // more than two pieces
   Write(path_, large);

@@ -2,10 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -18,6 +21,7 @@
 #include "tests/support/exec_storm.h"
 #include "tests/support/process_recorder.h"
 #include "tests/support/subprocess.h"
+#include "tests/support/temp_folder.h"
 
 namespace cordon::platform {
 namespace {
@@ -107,6 +111,47 @@ TEST_P(LinuxProcessSource, SeesAChildThatOnlyForks) {
   ASSERT_THAT(ends, SizeIs(1));
   EXPECT_EQ(ends[0].process, forks[0].child);
   EXPECT_EQ(ends[0].exit_code, 7);
+}
+
+// CLONE_PARENT: the kernel gives the child to its maker's parent.
+TEST_P(LinuxProcessSource, TellsWhoMadeAChildAndNotWhoseItBecame) {
+  if (GetParam() != "ebpf") GTEST_SKIP() << "the connector tells whose it became";
+  Start();
+  std::array<int, 2> made{};
+  ASSERT_EQ(pipe(made.data()), 0);
+  const pid_t maker = fork();
+  if (maker == 0) {
+    constexpr unsigned long kFlags = CLONE_PARENT | SIGCHLD;
+    const auto child = static_cast<pid_t>(syscall(SYS_clone, kFlags, nullptr, nullptr, nullptr, nullptr));
+    if (child != 0 && write(made[1], &child, sizeof child) != sizeof child) _exit(1);
+    _exit(0);
+  }
+  pid_t child = -1;
+  EXPECT_EQ(read(made[0], &child, sizeof child), static_cast<ssize_t>(sizeof child));
+  close(made[0]);
+  close(made[1]);
+  EXPECT_EQ(waitpid(maker, nullptr, 0), maker);
+  ASSERT_EQ(waitpid(child, nullptr, 0), child) << "it is this process's";
+  ASSERT_TRUE(recorder_.WaitForEndOf(static_cast<uint32_t>(child)));
+  const auto forks = recorder_.Of<RawFork>(static_cast<uint32_t>(child));
+  ASSERT_THAT(forks, SizeIs(1));
+  EXPECT_EQ(forks[0].parent.pid, static_cast<uint32_t>(maker));
+}
+
+// 80 parts: more than eBPF's 64.
+TEST_P(LinuxProcessSource, APathOfTooManyPartsIsToldWithoutItsBeginning) {
+  if (GetParam() != "ebpf") GTEST_SKIP() << "the connector reads paths from /proc, whole";
+  Start();
+  const testing::TempFolder folder;
+  std::filesystem::path deep = folder.Path();
+  for (int i = 0; i < 80; ++i) deep /= "d";
+  std::filesystem::create_directories(deep);
+  std::filesystem::copy_file(testing::TinyProgram(), deep / "tiny");
+  const auto execs = recorder_.Of<RawExec>(Run({(deep / "tiny").string()}, {.working_dir = deep}));
+  ASSERT_THAT(execs, SizeIs(::testing::Ge(1)));
+  EXPECT_TRUE(execs.back().executable.starts_with(".../d/d/")) << execs.back().executable;
+  EXPECT_TRUE(execs.back().executable.ends_with("/d/tiny"));
+  EXPECT_TRUE(execs.back().cwd.starts_with(".../d/d/")) << execs.back().cwd;
 }
 
 TEST_P(LinuxProcessSource, SeesTheSignalThatEndedIt) {

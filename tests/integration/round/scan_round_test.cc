@@ -106,10 +106,11 @@ class ScanRoundTest : public ::testing::Test {
     return scanners;
   }
 
-  // A file whose reading does not end, last in the walk.
+  // A file whose reading takes longer than any test waits, for it is just short enough to be read; last in
+  // the walk.
   void MakeHuge() {
     Write("z/huge", "");
-    ASSERT_EQ(truncate((fleet_.WatchedFolder() / "z/huge").c_str(), 1LL << 40), 0);
+    ASSERT_EQ(truncate((fleet_.WatchedFolder() / "z/huge").c_str(), off_t{63} << 30), 0);
   }
   void MakeSmall() { ASSERT_EQ(truncate((fleet_.WatchedFolder() / "z/huge").c_str(), 0), 0); }
 

@@ -158,7 +158,7 @@ TEST_F(IndicatorTest, RulesAreNotHeldBackWhileTheirTimeRuns) {
   ASSERT_EQ(results.size(), 1U);
   ASSERT_TRUE(results[0].content.ok()) << results[0].content.status();
   EXPECT_THAT(*results[0].content->rules, ElementsAre("a.yar:evil"));
-  EXPECT_EQ(held_back, 2) << "before the one piece that the file has, and before its end";
+  EXPECT_EQ(held_back, 1) << "before the one piece that the file has";
   EXPECT_GE(asked, 2) << "for the rules to be compiled, and for the match";
 }
 
@@ -179,6 +179,22 @@ TEST_F(IndicatorTest, AFileThatEndsTheScanningProcessIsOneFindingAndTheScanCompl
   EXPECT_TRUE(sink_.WaitFor([](const v1::Event& event) {
     return event.finding().detail().contains("ended by signal " + std::to_string(SIGABRT));
   }));
+}
+
+// At full speed there are two threads, with a process each.
+TEST_F(IndicatorTest, FilesThatEndTheScanningProcessAgainAndAgainEndTheRulesAndNotTheScan) {
+  constexpr uint64_t kMost = uint64_t{2} * kMostLostProcesses;
+  constexpr uint64_t kFiles = kMost + 20;
+  for (uint64_t i = 0; i < kFiles; ++i) Write(StrCat("f", i), "CRASH");
+  v1::ScanSpec spec = Indicators();
+  AddRules(&spec);
+  const v1::ScanProgress progress = Scan(spec);
+  EXPECT_EQ(progress.state(), v1::ScanProgress::STATE_DONE) << progress.message();
+  EXPECT_EQ(progress.files_done(), kFiles);
+  EXPECT_LE(progress.findings(), kMost);
+  EXPECT_EQ(progress.findings() + progress.not_scanned_count(), kFiles) << "each is named";
+  ASSERT_GT(progress.not_scanned_size(), 0);
+  EXPECT_THAT(progress.not_scanned(0).reason(), HasSubstr("rules are not applied any more"));
 }
 
 TEST_F(IndicatorTest, RunningProgramsAreFoundAlsoWhenTheirFileIsGone) {

@@ -57,7 +57,7 @@ class MannersTest : public ScanTest {
   void SetUp() override {
     ScanTest::SetUp();
     Write("huge", "");
-    ASSERT_EQ(truncate((tree_ / "huge").c_str(), 1LL << 40), 0);  // a hole of 1 TiB
+    ASSERT_EQ(truncate((tree_ / "huge").c_str(), kTakesForEver), 0);
   }
   void TearDown() override { runner_.reset(); }  // before the machine goes
   std::unique_ptr<platform::LoadMeter> MakeMeter() override {

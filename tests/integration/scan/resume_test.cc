@@ -24,7 +24,7 @@ class ResumeTest : public ScanTest {
     return std::string("d") + static_cast<char>('0' + i / 10) + static_cast<char>('0' + i % 10);
   }
 
-  void MakeItHang() { ASSERT_EQ(truncate((tree_ / "d20/x.locked").c_str(), 1LL << 40), 0); }
+  void MakeItHang() { ASSERT_EQ(truncate((tree_ / "d20/x.locked").c_str(), kTakesForEver), 0); }
   void LetItGoOn() { ASSERT_EQ(truncate((tree_ / "d20/x.locked").c_str(), 0), 0); }
 
   static v1::ScanSpec Locked() {
@@ -221,6 +221,30 @@ TEST_F(ResumeTest, APauseWithinAFolderThatIsGoneGoesOnThereAndTellsEachFindingOn
   std::vector<std::string> found = SortedFindings();
   EXPECT_EQ(found.size(), kGone + 1) << "the folder, and all below it";
   EXPECT_EQ(std::ranges::unique(found).begin(), found.end());
+}
+
+// d35 before the check; the others while it rests, d19 of them with the cursor in it.
+TEST_F(ResumeTest, FoldersThatGoWhileACheckRestsAreToldOnceToo) {
+  Write("d19/inner/f", "1");
+  Write("d39/inner/f", "1");
+  Scan(Spec());
+  fs::remove_all(tree_ / "d35");
+  MakeItHang();
+  ASSERT_TRUE(StartWhenFree("job", Spec(v1::IntegrityCheck::MODE_CHECK)).ok());
+  ASSERT_TRUE(WaitFor([&](const auto&) { return Cursor().ends_with("d19/inner"); })) << Cursor();
+  ASSERT_TRUE(runner_->Pause("job").ok());
+  ASSERT_TRUE(WaitFor([](const auto& p) { return p.state() == v1::ScanProgress::STATE_PAUSED; }));
+  for (const char* name : {"d19", "d30", "d39/inner"}) fs::remove_all(tree_ / name);
+  LetItGoOn();
+  ASSERT_TRUE(runner_->Resume("job").ok());
+  const v1::ScanProgress end = WaitForEnd("job");
+  EXPECT_EQ(end.state(), v1::ScanProgress::STATE_DONE) << end.message();
+  const std::vector<std::string> expected = {
+      "REMOVED /d19",       "REMOVED /d19/inner",    "REMOVED /d19/inner/f", "REMOVED /d19/x.locked",
+      "REMOVED /d30",       "REMOVED /d30/x.locked", "REMOVED /d35",         "REMOVED /d35/x.locked",
+      "REMOVED /d39/inner", "REMOVED /d39/inner/f"};
+  EXPECT_EQ(SortedFindings(), expected);
+  EXPECT_EQ(end.findings(), expected.size());
 }
 
 TEST_F(ResumeTest, ABaselineThatWasInterruptedIsWhole) {

@@ -3,6 +3,7 @@
 // The runner on a real tree.
 
 #include <gtest/gtest.h>
+#include <sys/types.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -26,6 +27,9 @@ using cordon::testing::kBinaryDir;
 using cordon::testing::RecordingSink;
 using cordon::testing::TempFolder;
 namespace fs = std::filesystem;
+
+// A hole that is just short enough to be read: longer than any test waits for it.
+inline constexpr off_t kTakesForEver = off_t{63} << 30;
 
 // The runner, with a stand-in for the agent's scanning process.
 class ScanTest : public ::testing::Test {

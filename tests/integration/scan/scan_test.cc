@@ -1,18 +1,23 @@
 // Baseline and check on real trees.
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <thread>
 
 #include "tests/integration/scan/scan_fixture.h"
 #include "tests/support/capabilities.h"
+#include "tests/support/lease.h"
 
 namespace cordon::agent {
 namespace {
@@ -66,6 +71,26 @@ TEST_F(ScanTest, ARereadFindsWhatOnlyTheContentTells) {
   EXPECT_THAT(Findings(), IsEmpty());
 }
 
+// The kernel gives a mapping a new time of change when it writes first, and none for what it writes soon
+// after.
+TEST_F(ScanTest, AFileThatAMappingChangesWithoutAnotherTimeIsFound) {
+  Write("mapped", "content");
+  const int file = open((tree_ / "mapped").c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_GE(file, 0);
+  void* const at = mmap(nullptr, 7, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  close(file);
+  ASSERT_TRUE(at != MAP_FAILED);
+  std::memcpy(at, "CONTENT", 7);
+  Scan(Spec());
+  const int64_t changed = platform::ReadFileMetadata(tree_ / "mapped")->ctime_unix_nanos;
+  std::memcpy(at, "another", 7);
+  EXPECT_EQ(platform::ReadFileMetadata(tree_ / "mapped")->ctime_unix_nanos, changed)
+      << "else it proves nothing";
+  Scan(Spec(v1::IntegrityCheck::MODE_CHECK));
+  EXPECT_THAT(Findings(), UnorderedElementsAre("CONTENT /mapped"));
+  munmap(at, 7);
+}
+
 TEST_F(ScanTest, OddThingsNeitherStopItNorAreFollowed) {
   Write("ok", "1");
   Write("excluded/secret", "1");
@@ -112,6 +137,38 @@ TEST_F(ScanTest, WhatBecomesUnreadableIsListedAndNotCalledRemoved) {
     EXPECT_THAT(each.reason(), HasSubstr("Permission denied"));
   }
   EXPECT_THAT(left_out, UnorderedElementsAre((tree_ / "shut").string(), (tree_ / "file").string()));
+}
+
+// It could hold anything when the baseline was made, and change afterwards.
+TEST_F(ScanTest, WhatALeaseKeptOutOfTheBaselineIsNamedByTheBaselineAndByEachCheck) {
+  Write("leased", "1");
+  {
+    const testing::Lease lease(tree_ / "leased");
+    if (!lease.Held()) GTEST_SKIP() << "no leases on this file system";
+    const v1::ScanProgress made = Scan(Spec());
+    ASSERT_EQ(made.not_scanned_count(), 1U);
+    EXPECT_THAT(made.not_scanned(0).reason(), HasSubstr("holds a lease"));
+  }
+  for (int i = 0; i < 2; ++i) {
+    const v1::ScanProgress checked = Scan(Spec(v1::IntegrityCheck::MODE_CHECK));
+    EXPECT_THAT(Findings(), IsEmpty());
+    ASSERT_EQ(checked.not_scanned_count(), 1U);
+    EXPECT_EQ(checked.not_scanned(0).path(), (tree_ / "leased").string());
+    EXPECT_THAT(checked.not_scanned(0).reason(), HasSubstr("the baseline has no hash of it"));
+    Write("leased", "2");
+  }
+}
+
+TEST_F(ScanTest, ALeaseThatIsGivenUpWhenItIsAskedForHidesNothing) {
+  Write("leased", "1");
+  const testing::Lease lease(tree_ / "leased");
+  if (!lease.Held()) GTEST_SKIP() << "no leases on this file system";
+  const std::jthread holder([&](const std::stop_token& stop) {
+    while (!lease.IsAskedFor() && !stop.stop_requested())
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    lease.LetGo();
+  });
+  EXPECT_EQ(Scan(Spec()).not_scanned_count(), 0U);
 }
 
 TEST_F(ScanTest, APathThatIsNotThereIsListed) {
@@ -191,7 +248,7 @@ TEST_F(ScanTest, ABaselineOfPartLeavesTheRestAsItWas) {
 TEST_F(ScanTest, AHugeFileIsLeftWhenCancelledAndTheOldBaselineIsWhole) {
   Write("small", "1");
   Scan(Spec());
-  ASSERT_EQ(truncate((tree_ / "small").c_str(), 1LL << 40), 0);  // a hole of 1 TiB
+  ASSERT_EQ(truncate((tree_ / "small").c_str(), kTakesForEver), 0);
   v1::ScanSpec spec = Spec();
   spec.set_full_speed(false);
   ASSERT_TRUE(StartWhenFree("huge", spec).ok());
@@ -201,10 +258,23 @@ TEST_F(ScanTest, AHugeFileIsLeftWhenCancelledAndTheOldBaselineIsWhole) {
   ASSERT_TRUE(runner_->Cancel("huge").ok());
   const v1::ScanProgress end = WaitForEnd("huge");  // how soon: manners_test.cc
   EXPECT_EQ(end.state(), v1::ScanProgress::STATE_CANCELLED);
-  EXPECT_LT(end.bytes_done(), 1ULL << 40) << "it did not read to the end";
+  EXPECT_LT(end.bytes_done(), static_cast<uint64_t>(kTakesForEver)) << "it did not read to the end";
   Write("small", "1");
   Scan(Spec());
   EXPECT_THAT(Findings(), IsEmpty());
+}
+
+TEST_F(ScanTest, AFileThatIsAllHolesIsNamedAndNotRead) {
+  Write("small", "1");
+  Write("hollow", "1");
+  Scan(Spec());
+  ASSERT_EQ(truncate((tree_ / "hollow").c_str(), off_t{4} << 40), 0);
+  const v1::ScanProgress progress = Scan(Spec(v1::IntegrityCheck::MODE_CHECK));
+  EXPECT_EQ(progress.state(), v1::ScanProgress::STATE_DONE) << progress.message();
+  EXPECT_THAT(Findings(), UnorderedElementsAre("CONTENT /hollow")) << "its size differs";
+  ASSERT_EQ(progress.not_scanned_count(), 1U);
+  EXPECT_EQ(progress.not_scanned(0).path(), (tree_ / "hollow").string());
+  EXPECT_THAT(progress.not_scanned(0).reason(), HasSubstr("longer than 1.0 TiB"));
 }
 
 TEST_F(ScanTest, ADamagedBaselineIsSetAsideAndReported) {

@@ -2,9 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <string>
 
+#include "agent/integrity/file_look.h"
+#include "common/crypto/digest.h"
 #include "common/crypto/random.h"
+#include "tests/support/lease.h"
+#include "tests/support/temp_folder.h"
 
 namespace cordon::agent {
 namespace {
@@ -53,6 +58,24 @@ TEST(Content, DocumentsAreKnownByTheirLastExtension) {
   for (const char* path : {"/srv/a.docx.locked", "/srv/program", "/srv/.docx", "/srv.docx/a", "a.so", ""}) {
     EXPECT_FALSE(IsDocument(path)) << path;
   }
+}
+
+TEST(FileLook, WhatALeaseKeepsShutIsHashedWhenItIsGivenUp) {
+  const testing::TempFolder folder;
+  SettledPath settled;
+  settled.path = folder / "report.docx";
+  std::ofstream(settled.path) << "content";
+  const testing::Lease lease(settled.path);
+  if (!lease.Held()) GTEST_SKIP() << "no leases on this file system";
+  const LookOptions options{.max_hash_bytes = 100, .judge = true, .keep_going = [] { return true; }};
+  FoundFile found = LookAt(settled, options);
+  EXPECT_TRUE(found.hash_later);
+  HashFound(settled.path, options, &found);
+  EXPECT_NE(found.hash_skipped, "");
+  lease.LetGo();
+  HashFound(settled.path, options, &found);
+  EXPECT_EQ(found.hash_skipped, "");
+  EXPECT_EQ(found.state.sha256(), Sha256("content"));
 }
 
 }  // namespace

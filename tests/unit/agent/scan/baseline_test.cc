@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <memory>
+
 #include "agent/scan/known_entries.h"
+#include "agent/scan/records_ahead.h"
 #include "agent/scan/scan_database.h"
 #include "common/base/strings.h"
 #include "tests/support/status_matchers.h"
@@ -175,6 +179,72 @@ TEST_F(BaselineTest, WhatIsNotTakenIsLeft) {
   known.Clear();
   EXPECT_EQ(known.Take("a"), nullptr);
   EXPECT_TRUE(known.NotTaken().empty());
+}
+
+class RecordsAheadTest : public BaselineTest {
+ protected:
+  // Folders "00", "01", … of one file each, below "/r" and below each of them.
+  void SetUp() override {
+    std::vector<FileRecord> all = {{.path = "/r", .metadata = {.type = platform::FileType::kDirectory}}};
+    for (int i = 0; i < kFolders; ++i) {
+      const std::string folder = Name(i);
+      all.push_back({.path = folder, .metadata = {.type = platform::FileType::kDirectory}});
+      const std::string inner = StrCat(folder, "/inner");
+      ASSERT_THAT(
+          baseline_.Add(folder, {{.path = StrCat(folder, "/file")},
+                                 {.path = inner, .metadata = {.type = platform::FileType::kDirectory}}}),
+          IsOk());
+      ASSERT_THAT(baseline_.Add(inner, {{.path = StrCat(inner, "/f", i)}}), IsOk());
+    }
+    ASSERT_THAT(baseline_.Add("/r", std::move(all)), IsOk());
+    ASSERT_THAT(baseline_.Replace({"/r"}, 1), IsOk());
+  }
+  static std::string Name(int i) { return StrCat("/r/", 1'000 + i); }
+  std::unique_ptr<RecordsAhead> Begin() {
+    return std::make_unique<RecordsAhead>(*Database::OpenReadOnly(folder_ / "baseline.db"), "/r");
+  }
+  // The name of its last entry; empty: it is not known.
+  static std::string Last(RecordsAhead& ahead, const std::string& folder) {
+    v1::BaselineFolder entries;
+    if (!ahead.Take(folder, &entries) || entries.entries().empty()) return "";
+    return entries.entries(entries.entries_size() - 1).name();
+  }
+
+  static constexpr int kFolders = 500;  // many more than it keeps
+};
+
+TEST_F(RecordsAheadTest, KnowsAllInTheOrderOfTheWalk) {
+  const auto ahead = Begin();
+  EXPECT_EQ(Last(*ahead, "/r"), StrCat(1'000 + kFolders - 1));
+  for (int i = 0; i < kFolders; ++i) {
+    EXPECT_EQ(Last(*ahead, Name(i)), "inner") << i;
+    EXPECT_EQ(Last(*ahead, StrCat(Name(i), "/inner")), StrCat("f", i));
+  }
+  EXPECT_EQ(Last(*ahead, "/r/9999"), "") << "there is no more";
+}
+
+TEST_F(RecordsAheadTest, WhatIsNewIsNotKnownAndWhatIsGoneIsPassedOver) {
+  const auto ahead = Begin();
+  EXPECT_EQ(Last(*ahead, "/r"), StrCat(1'000 + kFolders - 1));
+  EXPECT_EQ(Last(*ahead, "/r/0-new"), "");
+  EXPECT_EQ(Last(*ahead, "/r/0-new/inner"), "");
+  EXPECT_EQ(Last(*ahead, Name(0)), "inner");
+  EXPECT_EQ(Last(*ahead, StrCat(Name(0), "/in")), "");
+  EXPECT_EQ(Last(*ahead, StrCat(Name(300), "/inner")), "f300") << "all before it is gone";
+  EXPECT_EQ(Last(*ahead, Name(301)), "inner");
+}
+
+TEST_F(RecordsAheadTest, EndsWithoutBeingAsked) {
+  EXPECT_NE(Begin(), nullptr);
+}
+
+TEST_F(RecordsAheadTest, KnowsNothingOfWhatIsDamaged) {
+  ASSERT_THAT(database_.Execute("UPDATE folder SET entries = x'0a' WHERE path = x'2f722f31303031'"), IsOk());
+  const auto ahead = Begin();
+  EXPECT_EQ(Last(*ahead, "/r"), StrCat(1'000 + kFolders - 1));
+  EXPECT_EQ(Last(*ahead, Name(0)), "inner");
+  EXPECT_EQ(Last(*ahead, StrCat(Name(0), "/inner")), "f0");
+  EXPECT_EQ(Last(*ahead, Name(1)), "") << "the baseline says why";
 }
 
 TEST_F(BaselineTest, AStopEndsIt) {

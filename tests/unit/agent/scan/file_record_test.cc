@@ -58,6 +58,21 @@ TEST(Compare, AFileThatCouldNotBeReadIsNotCalledChanged) {
   EXPECT_FALSE(Compare(Record(), after).has_value());
 }
 
+TEST(WorthReading, IsWhatEndsInAWhile) {
+  platform::FileMetadata metadata = Record().metadata;
+  metadata.size = metadata.stored_bytes = kMaxReadBytes;
+  EXPECT_TRUE(WorthReading(metadata).ok());
+  ++metadata.size;
+  EXPECT_TRUE(absl::IsOutOfRange(WorthReading(metadata)));
+  metadata.size = kMaxHollowBytes;
+  metadata.stored_bytes = 0;
+  EXPECT_TRUE(WorthReading(metadata).ok());
+  ++metadata.size;
+  EXPECT_TRUE(absl::IsOutOfRange(WorthReading(metadata)));
+  metadata.stored_bytes = metadata.size / 8;  // a disk image that fills slowly
+  EXPECT_TRUE(WorthReading(metadata).ok());
+}
+
 TEST(LooksUntouched, AsksForChangeTimeAndInodeToo) {
   const platform::FileMetadata before = Record().metadata;
   EXPECT_TRUE(LooksUntouched(before, before));
@@ -67,6 +82,28 @@ TEST(LooksUntouched, AsksForChangeTimeAndInodeToo) {
   after = before;
   after.inode = 6;
   EXPECT_FALSE(LooksUntouched(before, after));
+}
+
+TEST(LooksUntouched, NotByAChangeTimeThatIsNotKnown) {
+  platform::FileMetadata before = Record().metadata;
+  before.ctime_unix_nanos = 0;
+  EXPECT_FALSE(LooksUntouched(before, before));
+}
+
+TEST(SureChangeTime, IsOfAMinuteAgo) {
+  constexpr int64_t kChanged = 1'700'000'000'000'000'000;
+  EXPECT_EQ(SureChangeTime(kChanged, kChanged + kUnsureNanos), kChanged);
+  EXPECT_EQ(SureChangeTime(kChanged, kChanged + kUnsureNanos - 1), 0);
+  EXPECT_EQ(SureChangeTime(kChanged, kChanged - 1), 0) << "the clock was set back";
+}
+
+TEST(LooksUntouched, NotWhenItsContentWasNeverRead) {
+  FileRecord before = Record();
+  EXPECT_TRUE(LooksUntouched(before, before.metadata));
+  before.sha256.clear();
+  EXPECT_FALSE(LooksUntouched(before, before.metadata));
+  before.metadata.type = platform::FileType::kDirectory;
+  EXPECT_TRUE(LooksUntouched(before, before.metadata));
 }
 
 TEST(Compare, AttributesCapabilitiesAndHardLinksAreMetadata) {

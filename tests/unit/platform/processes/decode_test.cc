@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/strings.h"
 #include "platform/linux/processes/record.h"
 
 namespace cordon::platform {
@@ -78,6 +79,19 @@ TEST(DecodeRecord, SaysThatArgumentsWereCut) {
   EXPECT_THAT(exec.argv, ElementsAre("ls", "-"));
   EXPECT_FALSE(exec.argv_complete);
   EXPECT_EQ(exec.argv_total_bytes, 70'000);
+}
+
+TEST(DecodeRecord, APathThatWasCutIsNoAbsoluteOne) {
+  const auto executable_of = [](uint32_t flags) {
+    const auto decoded =
+        DecodeRecord(ExecBytes("ls\0"sv, 3, "ls\0bin\0"sv, "tmp\0srv\0"sv, "abc\0"sv, flags));
+    const auto& exec = std::get<RawExec>(decoded->event.fact);
+    EXPECT_EQ(exec.cgroup, "/abc");
+    return StrCat(exec.executable, " ", exec.cwd);
+  };
+  EXPECT_EQ(executable_of(0), "/bin/ls /srv/tmp");
+  EXPECT_EQ(executable_of(CORDON_EXECUTABLE_CUT), ".../bin/ls /srv/tmp");
+  EXPECT_EQ(executable_of(CORDON_CWD_CUT), "/bin/ls .../srv/tmp");
 }
 
 TEST(DecodeRecord, NamesAKernelThreadInBrackets) {
