@@ -23,6 +23,8 @@ import subprocess
 import sys
 import time
 
+import unit_groups
+
 TIDY, CLANG = "clang-tidy-19", "clang++-19"
 LARGEST_GROUP = 16
 root = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -31,12 +33,21 @@ arguments = [argument for argument in sys.argv[1:] if argument != "--fix"]
 cache = pathlib.Path(os.environ.get("CORDON_TIDY_CACHE", "~/.cache/cordon/tidy")).expanduser()
 
 
+def sources_of(entry):
+    """The files that a unit of the build holds: itself, or those that CMake made one (cmake/CordonUnity.cmake)."""
+    file = pathlib.Path(entry["file"])
+    if file.parent.name == "Unity":
+        return re.findall(r'^#include "(.*\.cc)"', file.read_text(), re.MULTILINE)
+    return [file]
+
+
 def units(build):
     """(flags, file) of every unit, the file once only; flags without what names the unit or its outputs."""
     seen = {}
     for entry in json.loads((build / "compile_commands.json").read_text()):
-        file = os.path.relpath(entry["file"], root)
-        if not file.endswith(".cc") or file.startswith(("build", "..")):
+        files = [os.path.relpath(file, root) for file in sources_of(entry)]
+        files = [file for file in files if file.endswith(".cc") and not file.startswith(("build", ".."))]
+        if not files:
             continue
         words = shlex.split(entry["command"])
         flags, skip = [], True
@@ -49,39 +60,13 @@ def units(build):
                 continue
             else:
                 flags.append(word)
-        seen.setdefault(file, tuple(sorted(flags, key=lambda flag: not flag.startswith("-D"))))
+        for file in files:
+            seen.setdefault(file, tuple(sorted(flags, key=lambda flag: not flag.startswith("-D"))))
     return seen
 
 
-LOCAL = re.compile(r"^(?:TEST(?:_[FP])?\((\w+), *(\w+)|[A-Za-z].*?\b(\w+)(?=\(|\[|\{| =|;$| : | \{))")
-
-
-def local_names(file):
-    """Names that the file defines at column 0, where clang-format keeps namespace level; too many rather than too few."""
-    names = set()
-    for line in (root / file).read_text().splitlines():
-        match = LOCAL.match(line)
-        qualified = match and line[: match.start(3)].endswith("::")  # a member, or a type: cannot clash
-        if match and not qualified and not line.startswith(("using namespace", "namespace")):
-            names.add((match[1] + "." + match[2]) if match[1] else match[3])
-    return names
-
-
 def grouped(files):
-    """Files into groups of which no two define the same name."""
-    if fix:
-        return [[file] for file in files]
-    groups = []
-    for file in files:
-        names = local_names(file)
-        for group in groups:
-            if len(group[0]) < LARGEST_GROUP and not group[1] & names:
-                group[0].append(file)
-                group[1].update(names)
-                break
-        else:
-            groups.append(([file], names))
-    return [group[0] for group in groups]
+    return unit_groups.grouped(files, lambda file: unit_groups.local_names(root / file), 1 if fix else LARGEST_GROUP)
 
 
 def unused_using(file):
