@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "common/base/status.h"
+#include "common/rpc/compression.h"
 #include "common/rpc/tls.h"
 #include "controller/server/caller.h"
 #include "controller/server/doorkeeper.h"
@@ -38,6 +39,7 @@ constexpr const char* kAuditHealth = "cordon.audit";  // for grpc.health.v1
 
 void LimitConnections(grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
+  RefuseCompression(builder);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
@@ -93,7 +95,7 @@ class Server::Parts {
     });
     housekeeper_.emplace(shared_, [this](const Housekeeper::Health& health) {
       grpc::HealthCheckServiceInterface* const service = server_->GetHealthCheckService();
-      service->SetServingStatus(health.store);
+      service->SetServingStatus("", health.store);  // without a name, it would be that of every name
       service->SetServingStatus(kAuditHealth, health.audit);
     });
     return absl::OkStatus();

@@ -3,6 +3,7 @@
 // takes away was there.
 
 #include <gmock/gmock.h>
+#include <google/protobuf/unknown_field_set.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -190,6 +191,32 @@ TEST(ControllerUnderAttack, AUT6_OperatorsWhoDoNotReadHoldNobodyUp) {
   v1::SubmitOrderResponse submitted;
   EXPECT_THAT(box.Submit(box.Signed(box.IsolateHosts({host.id})), &submitted), IsOk());
   EXPECT_TRUE(deaf.front()->Read().has_value()) << "and who reads late still gets it";
+}
+
+// gRPC inflates a message before it looks at its size: 4 KB on the wire would stand for 4 MB, and as many
+// more as the sender likes.
+TEST(ControllerUnderAttack, AUT6_WhatAPeerCompressedIsNotInflated) {
+  ServerBox box;
+  v1::GetFleetRequest request;  // with a field that this version does not know
+  request.GetReflection()->MutableUnknownFields(&request)->AddLengthDelimited(99,
+                                                                              std::string(4'000'000, 'x'));
+  v1::GetFleetResponse response;
+  EXPECT_THAT(Call([&](auto* context) { return box.Operator().GetFleet(context, request, &response); }),
+              IsOk())
+      << "the positive control";
+  EXPECT_THAT(Call([&](auto* context) {
+                context->set_compression_algorithm(GRPC_COMPRESS_GZIP);
+                return box.Operator().GetFleet(context, request, &response);
+              }),
+              Fails(absl::StatusCode::kUnimplemented, ""));
+  // Nor on the stream that takes bytes, where nothing but gRPC's own look at the header stands before them.
+  const TestHost host = box.AddHost();
+  ControlClient control([&](grpc::ClientContext* context) {
+    context->set_compression_algorithm(GRPC_COMPRESS_GZIP);
+    return host.gateway->Control(context);
+  });
+  control.Send(HelloOf("reception-1"));
+  EXPECT_FALSE(control.Read().has_value());
 }
 
 // A scan with rules for a site whose lines are slow: the hosts' copies wait in the controller.
