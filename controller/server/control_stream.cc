@@ -246,17 +246,20 @@ void ControlStream::HandleInboundProbe() {
   Read();
 }
 
-// The first progress of a scan says that it runs, and is stored; the rest is for those who watch.
+// The first progress of a scan says that it runs, and is stored; the rest is for those who watch, once the
+// store has found that the order is meant for this host (AUT-2).
 void ControlStream::HandleProgress() {
   absl::StatusOr<ReportToRecord> report =
       ProgressReport(HostId(), request_.progress(), parts_.clock.WallNanos());
-  if (running_.size() >= kMaxRunning)
-    running_.clear();  // then they are recorded again, which changes nothing
-  if (report.ok() && !running_.insert(request_.progress().order_id()).second) {
+  const std::string& order_id = request_.progress().order_id();
+  if (report.ok() && running_.contains(order_id)) {
     parts_.outcomes.Publish(report->outcome);
     Read();
     return;
   }
+  if (running_.size() >= kMaxRunning)
+    running_.clear();  // then they are recorded again, which changes nothing
+  if (report.ok()) report->taken = [self = shared_from_this(), order_id] { self->running_.insert(order_id); };
   Record(std::move(report));
 }
 

@@ -72,7 +72,7 @@ class ControlStream final
   std::vector<std::shared_ptr<const ControlMessage>> early_orders_;  // the same: pushed before that
   uint64_t audit_size_seen_ = 0;  // the same: entries of the audit log that the host has been shown
   static constexpr size_t kMaxRunning = 64;
-  std::set<std::string> running_;  // scans whose start is recorded; touched by one read at a time
+  std::set<std::string> running_;  // scans whose start the store took; touched by one read at a time
 };
 
 }  // namespace cordon::controller
