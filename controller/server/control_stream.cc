@@ -69,7 +69,7 @@ void ControlStream::OnReadDone(bool ok) {
 void ControlStream::Begin() {
   if (Ended()) return;  // it hung up while it waited for its turn
   absl::StatusOr<std::optional<ReportToRecord>> news =
-      Greet(parts_, HostId(), certificate_pem_, request_.hello());
+      Greet(parts_, HostId(), std::exchange(certificate_pem_, {}), request_.hello());
   if (!news.ok()) {
     spdlog::warn("refused the Control stream of host {}: {}", HostId(), Printable(Message(news.status())));
     EndNow(ToGrpcStatus(news.status()));

@@ -56,10 +56,10 @@ class ControlStream final
   void Record(absl::StatusOr<ReportToRecord>);  // goes on reading when it is stored
 
   ServerParts& parts_;
-  const std::string certificate_pem_;
-  const std::string peer_;      // where the connection comes from
-  grpc::ByteBuffer received_;   // the one read at a time
-  v1::ControlRequest request_;  // the same
+  std::string certificate_pem_;  // until Hello has come
+  const std::string peer_;       // where the connection comes from
+  grpc::ByteBuffer received_;    // the one read at a time
+  v1::ControlRequest request_;   // the same
   std::atomic<int64_t> last_heard_boot_nanos_;
   std::atomic<bool> greeted_ = false;
   std::mutex read_mutex_;

@@ -49,6 +49,7 @@ void Housekeeper::Run() {
       next_store = now + kStoreEveryNanos;
       CheckStore();
       ExpireOrders();
+      parts_.streams.EndOutdated(parts_.clock.WallNanos());
     }
     if (now >= next_seen) {
       next_seen = now + kSeenEveryNanos;

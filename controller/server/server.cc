@@ -76,7 +76,7 @@ class Server::Parts {
     const Pki& pki = shared_.pki;
     const std::shared_ptr<grpc::ServerCredentials> credentials =
         MakeServerCredentials({pki.BelievedCaPem(), pki.ControllerCertificatePem(), pki.ControllerKeyPem()});
-    credentials->SetAuthMetadataProcessor(std::make_shared<CallGate>(pki.Organisation()));
+    credentials->SetAuthMetadataProcessor(std::make_shared<CallGate>(pki.Organisation(), shared_.clock));
     CORDON_ASSIGN_OR_RETURN(
         doorkeeper_, Doorkeeper::Open(shared_.options.listen, shared_.options.door_limits, shared_.clock));
     grpc::ServerBuilder builder;
