@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/base/status.h"
+#include "platform/api/system.h"
 
 namespace cordon::controller {
 namespace {
@@ -55,6 +56,7 @@ void Housekeeper::Run() {
       next_seen = now + kSeenEveryNanos;
       FlushSeen(parts_);
       parts_.budgets.Tidy(now);
+      parts_.workers.Post(platform::ReleaseFreeMemory);  // takes its time: not on this thread
     }
   } while (WaitATick());
   FlushSeen(parts_);

@@ -49,7 +49,7 @@ struct ServerParts {
   Budgets budgets{options.host_limits, [this](const std::string& host_id, const std::string& what) {
                     NameMisbehaviour(host_id, what);
                   }};
-  Readers readers{kReaders};  // long answers, each at the pace of its reader
+  Readers readers{kReaders, kReadersOfOne};  // long answers, each at the pace of its reader
   BatchQueue batches{kBatchesAtATime, [this](std::vector<BatchToCommit> group) {
                        CommitBatchGroup(store, commits, outcomes, std::move(group));
                      }};
@@ -61,6 +61,7 @@ struct ServerParts {
   void NameMisbehaviour(const std::string& host_id, const std::string& what);
 
   static constexpr int kReaders = 16;
+  static constexpr int kReadersOfOne = 4;  // of one operator
   static constexpr size_t kBatchesAtATime = 256;
   static constexpr size_t kReportsAtATime = 4'096;
 };

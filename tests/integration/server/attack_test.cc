@@ -173,6 +173,47 @@ TEST(ControllerUnderAttack, AUT6_AFloodOfConnectionsFromOneSourceDoesNotReachTls
   box.AddHost();  // from 127.0.0.1: connects, enrols
 }
 
+// Each takes a descriptor for as long as it likes, with any certificate of the fleet.
+TEST(ControllerUnderAttack, AUT6_AConnectionThatNobodyCallsOnIsClosed) {
+  ServerBox box({.idle_connection_nanos = kNanosPerSecond});
+  const TestHost host = box.AddHost();
+  const auto control = host.Control();
+  ASSERT_TRUE(control->Send(HelloOf("reception-1")));
+  ASSERT_TRUE(control->Read()->has_welcome());
+  const auto idle = box.Connect(host.tls);
+  const auto soon = std::chrono::system_clock::now() + std::chrono::seconds(10);
+  ASSERT_TRUE(idle->WaitForConnected(soon));
+  EXPECT_TRUE(idle->WaitForStateChange(GRPC_CHANNEL_READY, soon));
+  v1::ControlRequest beat;
+  beat.mutable_heartbeat()->set_id(7);
+  ASSERT_TRUE(control->Send(beat));
+  const auto answer = control->Read();
+  ASSERT_TRUE(answer.has_value()) << "a host that says nothing is no such connection";
+  EXPECT_EQ(answer->heartbeat_ack().id(), 7U);
+}
+
+// Each query holds a thread for as long as its reader likes.
+TEST(ControllerUnderAttack, AUT6_OneOperatorsQueriesLeaveRoomForOthers) {
+  ServerBox box;
+  v1::QueryEventsRequest query;
+  query.set_follow(true);
+  query.set_places(true);  // so that there is an answer at once
+  using Follow = ReadClient<v1::QueryEventsResponse>;
+  const auto open = [&](v1::Operator::Stub& stub) {
+    return std::make_unique<Follow>([&](auto* context) { return stub.QueryEvents(context, query); });
+  };
+  std::vector<std::unique_ptr<Follow>> greedy;
+  int taken = 0;
+  for (int i = 0; i < 20; ++i) {
+    greedy.push_back(open(box.Operator()));
+    taken += greedy.back()->Read().has_value() ? 1 : 0;
+  }
+  EXPECT_EQ(taken, 4);
+  EXPECT_THAT(greedy.back()->End(), Fails(absl::StatusCode::kResourceExhausted, "at once"));
+  const auto other = box.OperatorStub(box.OperatorTls(NewUuid()));
+  EXPECT_TRUE(open(*other)->Read().has_value());
+}
+
 TEST(ControllerUnderAttack, AUT6_OperatorsWhoDoNotReadHoldNobodyUp) {
   ServerBox box;
   const TestHost host = box.AddHost();

@@ -143,6 +143,15 @@ TEST(SourceLimit, CountsWhatOneAttackerHasManyOfAsOne) {
   EXPECT_TRUE(limit.Admit(make_address("192.0.2.1"), kSecond));
 }
 
+TEST(DoorLimits, AUT6_OneSourceTakesNoMoreThanAQuarterOfTheFilesAtOnce) {
+  const DoorLimits usual;
+  const DoorLimits few = WithFiles(usual, 4'096);
+  EXPECT_EQ(few.files, 4'096U);
+  EXPECT_EQ(few.per_source.burst, 1'024);
+  EXPECT_EQ(few.per_source.per_second, usual.per_source.per_second);
+  EXPECT_EQ(WithFiles(usual, 1'048'576).per_source.burst, usual.per_source.burst);
+}
+
 TEST(SourceLimit, IsBounded) {
   SourceLimit limit({.per_second = 1, .burst = 2});
   for (uint32_t i = 0; i < SourceLimit::kMaxSources + 1'000; ++i) {
