@@ -10,6 +10,7 @@
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/rpc/status.h"
+#include "controller/server/bounds.h"
 #include "controller/server/caller.h"
 #include "controller/server/host_calls.h"
 #include "controller/server/reports.h"
@@ -53,9 +54,11 @@ void ControlStream::OnReadDone(bool ok) {
     const std::lock_guard lock(read_mutex_);
     read_after_boot_nanos_ = now + wait;
   }
-  if (const grpc::Status read =
-          grpc::SerializationTraits<v1::ControlRequest>::Deserialize(&received_, &request_);
-      !read.ok()) {
+  if (const absl::Status may = CheckControlBytes(received_, greeted_); !may.ok()) {
+    EndNow(ToGrpcStatus(may));
+  } else if (const grpc::Status read =
+                 grpc::SerializationTraits<v1::ControlRequest>::Deserialize(&received_, &request_);
+             !read.ok()) {
     EndNow({grpc::StatusCode::INVALID_ARGUMENT, "a message of the Control stream cannot be read"});
   } else if (greeted_) {
     Handle();

@@ -1,11 +1,15 @@
 #pragma once
 
 #include <absl/status/status.h>
+#include <grpcpp/impl/codegen/proto_utils.h>
 #include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <cstddef>
 #include <utility>
 
+#include "common/base/status.h"
 #include "common/crypto/x509.h"
 #include "common/rpc/status.h"
 #include "controller/server/caller.h"
@@ -22,6 +26,28 @@ grpc::ServerUnaryReactor* InWorker(Workers& workers, grpc::CallbackServerContext
     reactor->Finish(ToGrpcStatus(handle(caller)));
   });
   return reactor;
+}
+
+// The same for a request of at most `most` bytes, which are counted before they are parsed (AUT-6):
+// `handle(caller, request, &response)`.
+template <typename Request, typename Response, typename Handle>
+grpc::ServerUnaryReactor* InWorkerBounded(Workers& workers, grpc::CallbackServerContext& context, size_t most,
+                                          const grpc::ByteBuffer* bytes, grpc::ByteBuffer* answer,
+                                          Handle handle) {
+  return InWorker(workers, context, [=](const Identity& caller) -> absl::Status {
+    if (bytes->Length() > most) {
+      return absl::InvalidArgumentError(
+          StrCat("the request has ", bytes->Length(), " bytes, more than ", most));
+    }
+    grpc::ByteBuffer taken = *bytes;  // a reference to the same bytes
+    Request request;
+    if (!grpc::SerializationTraits<Request>::Deserialize(&taken, &request).ok())
+      return absl::InvalidArgumentError("the request cannot be read");
+    Response response;
+    CORDON_RETURN_IF_ERROR(handle(caller, request, &response));
+    bool owned = false;
+    return FromGrpcStatus(grpc::SerializationTraits<Response>::Serialize(response, answer, &owned));
+  });
 }
 
 }  // namespace cordon::controller

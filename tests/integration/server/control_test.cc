@@ -140,8 +140,14 @@ TEST(ServerControl, AUT6_AHelloOutOfBoundsIsRefused) {
   EXPECT_THAT(refusal(lanes), Fails(kInvalid, "lanes"));
   v1::ControlRequest unknown = HelloOf("a");
   v1::HostFacts& facts = *unknown.mutable_hello()->mutable_facts();
-  facts.GetReflection()->MutableUnknownFields(&facts)->AddLengthDelimited(1'000)->assign(1024 * 1024, 'x');
+  facts.GetReflection()->MutableUnknownFields(&facts)->AddLengthDelimited(1'000)->assign(64 * 1024, 'x');
   EXPECT_THAT(refusal(unknown), Fails(kInvalid, "facts"));
+  v1::ControlRequest large = HelloOf("a");
+  large.mutable_hello()->mutable_receipt()->add_reasons(std::string(600 * 1024, 'x'));
+  EXPECT_THAT(refusal(large), Fails(kInvalid, "the first message has"));
+  v1::ControlRequest many = HelloOf("a");
+  for (int i = 0; i < 70'000; ++i) many.mutable_hello()->mutable_receipt()->add_probes();
+  EXPECT_THAT(refusal(many), Fails(kInvalid, "parts"));
   v1::ControlRequest receipt = HelloOf("a");
   receipt.mutable_hello()->mutable_receipt()->add_reasons(std::string(129 * 1024, 'x'));
   EXPECT_THAT(refusal(receipt), Fails(kInvalid, "receipt"));

@@ -161,9 +161,14 @@ TEST(ServerEnroll, AUT6_WhatIsOutOfBoundsTakesNoUse) {
   EXPECT_THAT(refusal([](auto& r) {
                 v1::HostFacts& facts = *r.mutable_facts();
                 facts.GetReflection()->MutableUnknownFields(&facts)->AddLengthDelimited(1'000)->assign(
-                    1024 * 1024, 'x');
+                    64 * 1024, 'x');
               }),
               Fails(kInvalid, "facts"));
+  // An empty address takes two bytes on the wire and twenty times that in memory.
+  EXPECT_THAT(refusal([](auto& r) {
+                for (int i = 0; i < 70'000; ++i) r.mutable_facts()->add_addresses();
+              }),
+              Fails(kInvalid, "more than 131072"));
   EXPECT_THAT(refusal([](auto& r) { r.clear_enrollment_id(); }), Fails(kInvalid, "enrollment_id"));
   EXPECT_EQ(j.Used(), 0U);
   EXPECT_THAT(refusal([](auto&) {}), IsOk());  // the positive control
