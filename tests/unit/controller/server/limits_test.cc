@@ -147,7 +147,7 @@ TEST(DoorLimits, AUT6_OneSourceTakesNoMoreThanAQuarterOfTheFilesAtOnce) {
   const DoorLimits usual;
   const DoorLimits few = WithFiles(usual, 4'096);
   EXPECT_EQ(few.files, 4'096U);
-  EXPECT_EQ(few.per_source.burst, 1'024);
+  EXPECT_EQ(few.per_source.burst, 1'024.0);
   EXPECT_EQ(few.per_source.per_second, usual.per_source.per_second);
   EXPECT_EQ(WithFiles(usual, 1'048'576).per_source.burst, usual.per_source.burst);
 }
