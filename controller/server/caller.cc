@@ -13,7 +13,6 @@
 #include "controller/server/authorize.h"
 
 namespace cordon::controller {
-
 namespace {
 
 // UNAUTHENTICATED when the peer has none of ours.

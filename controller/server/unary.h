@@ -18,13 +18,18 @@
 namespace cordon::controller {
 
 // Runs `handle(caller)` in a worker and finishes the call with what it returns. Request and response of the
-// call live until then, by gRPC's contract.
+// call live until then, by gRPC's contract. RESOURCE_EXHAUSTED when the caller has too many calls under way.
 template <typename Handle>
 grpc::ServerUnaryReactor* InWorker(Workers& workers, grpc::CallbackServerContext& context, Handle handle) {
   grpc::ServerUnaryReactor* reactor = context.DefaultReactor();
-  workers.Post([reactor, caller = CallerOf(context), handle = std::move(handle)] {
+  const Identity caller = CallerOf(context);
+  const bool posted = workers.PostCall(caller.id, [reactor, caller, handle = std::move(handle)] {
     reactor->Finish(ToGrpcStatus(handle(caller)));
   });
+  if (!posted) {
+    reactor->Finish({grpc::StatusCode::RESOURCE_EXHAUSTED,
+                     "too many calls with this certificate at once: wait for their answers"});
+  }
   return reactor;
 }
 
