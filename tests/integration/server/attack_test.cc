@@ -223,10 +223,12 @@ TEST(ControllerUnderAttack, AUT6_OperatorsWhoDoNotReadHoldNobodyUp) {
   SendBatches(*stream, chain, 50);
   v1::QueryEventsRequest query;
   query.set_follow(true);
+  std::vector<std::unique_ptr<v1::Operator::Stub>> operators;
   std::vector<std::unique_ptr<ReadClient<v1::QueryEventsResponse>>> deaf;
   for (int i = 0; i < 12; ++i) {
+    if (i % 4 == 0) operators.push_back(box.OperatorStub(box.OperatorTls(NewUuid())));  // each has four
     deaf.push_back(std::make_unique<ReadClient<v1::QueryEventsResponse>>(
-        [&](auto* context) { return box.Operator().QueryEvents(context, query); }));
+        [&](auto* context) { return operators.back()->QueryEvents(context, query); }));
   }
   SendBatches(*stream, chain, 50);
   v1::SubmitOrderResponse submitted;
