@@ -6,6 +6,7 @@
 
 #include "agent/link/socket_mutator.h"
 #include "common/base/status.h"
+#include "common/rpc/compression.h"
 
 namespace cordon::agent {
 namespace {
@@ -39,6 +40,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const ChannelRequest&
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);  // the link has its own
   arguments.SetServiceConfigJSON("{}");
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  RefuseCompression(arguments);
   return grpc::CreateCustomChannel(Target(request.endpoint), MakeChannelCredentials(request.tls), arguments);
 }
 

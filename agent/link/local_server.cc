@@ -15,6 +15,7 @@
 
 #include "common/base/status.h"
 #include "common/crypto/digest.h"
+#include "common/rpc/compression.h"
 #include "common/rpc/status.h"
 #include "cordon/v1/local.grpc.pb.h"
 #include "platform/api/files.h"
@@ -112,6 +113,7 @@ class GrpcLocalServer final : public LocalServer {
     builder.AddListeningPort(door_->Address().address, grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(&service_);
     builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
+    RefuseCompression(builder);
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);  // for reflection, which has no other form
     builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
     builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
@@ -144,8 +146,10 @@ absl::StatusOr<Response> CallAgent(const std::filesystem::path& socket,
                                    const Request& request, std::chrono::seconds patience) {
   const absl::StatusOr<platform::LocalAddress> door = platform::FindLocalDoor(socket);
   if (!door.ok()) return Annotate(door.status(), StrCat("no agent answers on ", socket.string()));
-  const auto stub =
-      v1::LocalAgent::NewStub(grpc::CreateChannel(door->address, grpc::InsecureChannelCredentials()));
+  grpc::ChannelArguments arguments;
+  RefuseCompression(arguments);
+  const auto stub = v1::LocalAgent::NewStub(
+      grpc::CreateCustomChannel(door->address, grpc::InsecureChannelCredentials(), arguments));
   grpc::ClientContext context;
   if (!door->secret.empty()) context.AddMetadata(kSecretHeader, door->secret);
   context.set_deadline(std::chrono::system_clock::now() + patience);

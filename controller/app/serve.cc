@@ -114,6 +114,8 @@ absl::Status Serve(const ServeOptions& options) {
   CORDON_ASSIGN_OR_RETURN(const int64_t host_certificate_nanos, HostCertificateNanos(options));
   CORDON_ASSIGN_OR_RETURN(const HostLimits host_limits, HostLimitsOf(options));
 
+  platform::KeepMemorySmall();  // an idle host costs little, and what a storm of them needed is given back
+
   // Before any other thread runs: they inherit which signals wait for this one.
   std::promise<void> asked;
   const auto stop_watch = platform::OnStopRequest([&] { asked.set_value(); });

@@ -9,6 +9,7 @@
 #include "common/base/status.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
+#include "common/rpc/compression.h"
 #include "common/rpc/status.h"
 #include "common/rpc/tls.h"
 
@@ -77,6 +78,7 @@ Client::Client(v1::OperatorIdentity identity, std::string address)
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMostBackoffMillis);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetMaxReceiveMessageSize(kMaxReceiveBytes);
+  RefuseCompression(arguments);
   const TlsIdentity tls{identity_.ca_pem(), identity_.certificate_pem(), identity_.key_pem()};
   stub_ = v1::Operator::NewStub(grpc::CreateCustomChannel(address_, MakeChannelCredentials(tls), arguments));
 }

@@ -30,8 +30,7 @@ absl::StatusOr<std::unique_ptr<ExportSink>> MakeExportSink(const ExportOptions& 
   if (target.starts_with(kSyslog)) {
     const absl::StatusOr<HostPort> server = ParseHostPort(target.substr(kSyslog.size()));
     if (!server.ok()) return Annotate(server.status(), "--export");
-    CORDON_ASSIGN_OR_RETURN(std::unique_ptr<SyslogSink> sink,
-                            SyslogSink::Make(*server, options.ca_file, clock));
+    CORDON_ASSIGN_OR_RETURN(std::unique_ptr<SyslogSink> sink, SyslogSink::Make(*server, options, clock));
     return sink;
   }
   return Bad(StrCat("'", Printable(target), "' is neither file:PATH nor syslog-tls:HOST:PORT"));

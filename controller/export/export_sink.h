@@ -2,6 +2,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <span>
@@ -18,7 +19,7 @@ class ExportSink {
   virtual ~ExportSink() = default;
 
   // All lines or an error; after an error some of them may have arrived, and the caller gives all of them
-  // again. A line has no newline. Waits for the disk or the network, some 30 s at most.
+  // again. A line has no newline. Waits for the disk, or for a network that goes on taking something.
   virtual absl::Status Write(std::span<const std::string> lines) = 0;
 
   virtual const std::string& Name() const = 0;  // for people: "file:/var/log/cordon.ocsf"
@@ -28,6 +29,7 @@ struct ExportOptions {
   std::string target;  // "file:PATH" or "syslog-tls:HOST:PORT"
   std::string
       ca_file;  // PEM; whom a syslog server must be certified by; empty = the system's certificate store
+  std::chrono::milliseconds patience{10'000};  // with a syslog server that takes nothing
 };
 
 // Neither opens nor connects yet: the first Write does, and every one after an error does again.

@@ -19,7 +19,8 @@ namespace cordon::controller {
 namespace {
 
 constexpr size_t kLinesPerWrite = 1'000;
-constexpr size_t kBytesPerWrite = 4 * 1024 * 1024;
+constexpr size_t kBytesPerWrite = 1024 * 1024;
+constexpr size_t kMostLineBytes = 2 * 1024 * 1024;  // the longest outcome of a scan, with room
 constexpr int64_t kBatchesPerPass = 64;  // how far it came is saved after each: a crash repeats no more
 constexpr int64_t kLookEveryNanos = kNanosPerSecond;
 constexpr int64_t kLongestWaitNanos = 60 * kNanosPerSecond;
@@ -170,8 +171,16 @@ absl::Status Exporter::AddNotice(const v1::AuditEntry& entry) {
   return Add(NoticeToOcsf(entry, host.ok() ? host->facts.host_name() : "", product_version_));
 }
 
-absl::Status Exporter::Add(const boost::json::object& line) {
-  lines_.push_back(boost::json::serialize(line));
+// An event of a megabyte can make a line of fifty, which no reader takes and which would hold up all behind
+// it: it is told without what has no attribute in OCSF.
+absl::Status Exporter::Add(boost::json::object line) {
+  std::string text = boost::json::serialize(line);
+  if (text.size() > kMostLineBytes) {
+    line["unmapped"] = boost::json::object{
+        {"left_out", StrCat("the line would have ", text.size(), " bytes; cordonctl events tells all")}};
+    text = boost::json::serialize(line);
+  }
+  lines_.push_back(std::move(text));
   bytes_ += lines_.back().size();
   return lines_.size() < kLinesPerWrite && bytes_ < kBytesPerWrite ? absl::OkStatus() : Flush();
 }

@@ -55,7 +55,7 @@ class Exporter {
   absl::Status CarryNotices();
   absl::Status AddNotice(const v1::AuditEntry& entry);
   // A line of its own, written when there are enough of them.
-  absl::Status Add(const boost::json::object& line);
+  absl::Status Add(boost::json::object line);
   absl::Status Flush();
   absl::Status Save(int64_t position, uint64_t audit_index);
   void DropLines();

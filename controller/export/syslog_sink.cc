@@ -9,7 +9,6 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/write.hpp>
 #include <chrono>
 #include <utility>
 
@@ -24,7 +23,6 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-constexpr std::chrono::seconds kTimeout{10};
 constexpr int kMostReads = 16;
 constexpr int kPriority = 13 * 8 + 5;  // facility "log audit", severity "notice"
 
@@ -33,7 +31,10 @@ constexpr int kPriority = 13 * 8 + 5;  // facility "log audit", severity "notice
 // One TLS connection, and a loop that runs only while somebody waits for it.
 class SyslogSink::Connection {
  public:
-  Connection() { context_.set_verify_mode(asio::ssl::verify_peer); }
+  // Gives up on a step that takes longer than `patience`.
+  explicit Connection(std::chrono::milliseconds patience) : patience_(patience) {
+    context_.set_verify_mode(asio::ssl::verify_peer);
+  }
 
   absl::Status Trust(const std::string& ca_file) {
     error_code error;
@@ -82,10 +83,18 @@ class SyslogSink::Connection {
     return error && error != asio::error::would_block && error != asio::error::try_again;
   }
 
+  // A slow line is waited for, and one that takes nothing is not.
   absl::Status Send(const std::string& bytes) {
-    return Wait("send", [&](auto done) {
-      asio::async_write(*stream_, asio::buffer(bytes), [done](error_code error, size_t) { done(error); });
-    });
+    for (size_t sent = 0; sent < bytes.size();) {
+      CORDON_RETURN_IF_ERROR(Wait("send", [&](auto done) {
+        stream_->async_write_some(asio::buffer(bytes.data() + sent, bytes.size() - sent),
+                                  [&sent, done](error_code error, size_t some) {
+                                    sent += some;
+                                    done(error);
+                                  });
+      }));
+    }
+    return absl::OkStatus();
   }
 
  private:
@@ -101,7 +110,7 @@ class SyslogSink::Connection {
       result = error;
       ended = true;
     });
-    io_.run_for(kTimeout);
+    io_.run_for(patience_);
     if (!ended) {
       error_code ignored;
       stream_->lowest_layer().close(ignored);
@@ -114,16 +123,17 @@ class SyslogSink::Connection {
     return absl::UnavailableError(StrCat("cannot ", what, ": ", result.message()));
   }
 
+  const std::chrono::milliseconds patience_;
   asio::io_context io_;
   asio::ssl::context context_{asio::ssl::context::tls_client};
   std::unique_ptr<Stream> stream_;
 };
 
-SyslogSink::SyslogSink(HostPort server, const Clock& clock)
+SyslogSink::SyslogSink(HostPort server, std::chrono::milliseconds patience, const Clock& clock)
     : server_(std::move(server)),
       clock_(clock),
       name_(StrCat("syslog-tls:", server_.host, ":", server_.port)),
-      connection_(std::make_unique<Connection>()) {
+      connection_(std::make_unique<Connection>(patience)) {
   error_code error;
   host_name_ = asio::ip::host_name(error);
   if (error || host_name_.empty()) host_name_ = "-";
@@ -132,9 +142,10 @@ SyslogSink::SyslogSink(HostPort server, const Clock& clock)
 SyslogSink::~SyslogSink() = default;
 
 absl::StatusOr<std::unique_ptr<SyslogSink>> SyslogSink::Make(const HostPort& server,
-                                                             const std::string& ca_file, const Clock& clock) {
-  std::unique_ptr<SyslogSink> sink(new SyslogSink(server, clock));
-  if (const absl::Status trusted = sink->connection_->Trust(ca_file); !trusted.ok()) return trusted;
+                                                             const ExportOptions& options,
+                                                             const Clock& clock) {
+  std::unique_ptr<SyslogSink> sink(new SyslogSink(server, options.patience, clock));
+  if (const absl::Status trusted = sink->connection_->Trust(options.ca_file); !trusted.ok()) return trusted;
   return sink;
 }
 

@@ -2,6 +2,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <chrono>
 #include <memory>
 #include <span>
 #include <string>
@@ -18,15 +19,15 @@ namespace cordon::controller {
 class SyslogSink final : public ExportSink {
  public:
   // `clock` outlives the object.
-  static absl::StatusOr<std::unique_ptr<SyslogSink>> Make(const HostPort& server, const std::string& ca_file,
-                                                          const Clock& clock);
+  static absl::StatusOr<std::unique_ptr<SyslogSink>> Make(const HostPort& server,
+                                                          const ExportOptions& options, const Clock& clock);
   ~SyslogSink() override;
   absl::Status Write(std::span<const std::string> lines) override;
   const std::string& Name() const override { return name_; }
 
  private:
   class Connection;
-  SyslogSink(HostPort server, const Clock& clock);
+  SyslogSink(HostPort server, std::chrono::milliseconds patience, const Clock& clock);
 
   HostPort server_;
   const Clock& clock_;

@@ -1,3 +1,4 @@
+#include "controller/server/bounds.h"
 #include "controller/server/caller.h"
 #include "controller/server/control_stream.h"
 #include "controller/server/host_calls.h"
@@ -9,19 +10,25 @@
 namespace cordon::controller {
 
 grpc::ServerUnaryReactor* AgentGatewayService::Enroll(grpc::CallbackServerContext* context,
-                                                      const v1::EnrollRequest* request,
-                                                      v1::EnrollResponse* response) {
-  return InWorker(parts_.workers, *context, [this, request, response](const Identity& caller) {
-    return controller::Enroll(parts_, caller, *request, response);
-  });
+                                                      const grpc::ByteBuffer* request,
+                                                      grpc::ByteBuffer* response) {
+  const auto enroll = [this](const Identity& caller, const v1::EnrollRequest& asked,
+                             v1::EnrollResponse* answer) {
+    return controller::Enroll(parts_, caller, asked, answer);
+  };
+  return InWorkerBounded<v1::EnrollRequest, v1::EnrollResponse>(
+      parts_.workers, *context, kMaxHostRequestBytes, request, response, enroll);
 }
 
 grpc::ServerUnaryReactor* AgentGatewayService::Renew(grpc::CallbackServerContext* context,
-                                                     const v1::RenewRequest* request,
-                                                     v1::RenewResponse* response) {
-  return InWorker(parts_.workers, *context, [this, request, response](const Identity& caller) {
-    return controller::Renew(parts_, caller, *request, response);
-  });
+                                                     const grpc::ByteBuffer* request,
+                                                     grpc::ByteBuffer* response) {
+  const auto renew = [this](const Identity& caller, const v1::RenewRequest& asked,
+                            v1::RenewResponse* answer) {
+    return controller::Renew(parts_, caller, asked, answer);
+  };
+  return InWorkerBounded<v1::RenewRequest, v1::RenewResponse>(parts_.workers, *context, kMaxHostRequestBytes,
+                                                              request, response, renew);
 }
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* AgentGatewayService::Control(

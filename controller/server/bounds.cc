@@ -1,5 +1,7 @@
 #include "controller/server/bounds.h"
 
+#include <grpcpp/support/slice.h>
+
 #include <limits>
 #include <string_view>
 
@@ -8,11 +10,14 @@
 #include "common/base/text.h"
 #include "common/base/uuid.h"
 #include "common/wire/host_report.h"
+#include "common/wire/message_parts.h"
 #include "common/wire/order.h"
 
 namespace cordon::controller {
 namespace {
 
+constexpr size_t kMaxHelloBytes = 512 * 1024;   // two receipts, with room
+constexpr size_t kMaxControlParts = 64 * 1024;  // the longest rehearsal has less than half of them
 constexpr size_t kMaxHostName = 253;
 constexpr size_t kMaxFact = 256;
 constexpr int kMaxAddresses = 64;
@@ -57,6 +62,15 @@ absl::Status CheckSize(std::string_view what, size_t bytes, size_t max_bytes) {
 }
 
 }  // namespace
+
+absl::Status CheckControlBytes(const grpc::ByteBuffer& message, bool greeted) {
+  if (!greeted) CORDON_RETURN_IF_ERROR(CheckSize("the first message", message.Length(), kMaxHelloBytes));
+  if (message.Length() / 2 <= kMaxControlParts) return absl::OkStatus();  // not enough bytes for so many
+  grpc::Slice whole;
+  if (!message.DumpToSingleSlice(&whole).ok()) return absl::InvalidArgumentError("a message that is none");
+  return CheckParts(*v1::ControlRequest::descriptor(),
+                    {reinterpret_cast<const char*>(whole.begin()), whole.size()}, kMaxControlParts);
+}
 
 absl::Status CheckFacts(const v1::HostFacts& facts) {
   CORDON_RETURN_IF_ERROR(CheckSize("facts", facts.ByteSizeLong(), kMaxFactsBytes));  // AUT-6: all is stored

@@ -4,11 +4,18 @@
 // names the field and its limit.
 
 #include <absl/status/status.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <cstddef>
 
 #include "cordon/v1/gateway.pb.h"
 #include "cordon/v1/operator.pb.h"
 
 namespace cordon::controller {
+
+// Before it is parsed, since a message may take many times its bytes in memory.
+absl::Status CheckControlBytes(const grpc::ByteBuffer& message, bool greeted);
+inline constexpr size_t kMaxHostRequestBytes = 128 * 1024;  // Enroll and Renew
 
 absl::Status CheckFacts(const v1::HostFacts& facts);
 absl::Status CheckEnroll(const v1::EnrollRequest& request);

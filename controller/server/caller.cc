@@ -1,5 +1,6 @@
 #include "controller/server/caller.h"
 
+#include <absl/status/statusor.h>
 #include <grpc/grpc_security_constants.h>
 #include <spdlog/spdlog.h>
 
@@ -12,8 +13,10 @@
 #include "controller/server/authorize.h"
 
 namespace cordon::controller {
+namespace {
 
-absl::StatusOr<Identity> CallerOf(const grpc::AuthContext& context) {
+// UNAUTHENTICATED when the peer has none of ours.
+absl::StatusOr<CertificateInfo> CertificateOf(const grpc::AuthContext& context) {
   const std::vector<grpc::string_ref> certificates =
       context.FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
   if (!context.IsPeerAuthenticated() || certificates.size() != 1) {
@@ -25,12 +28,27 @@ absl::StatusOr<Identity> CallerOf(const grpc::AuthContext& context) {
     return absl::UnauthenticatedError(
         StrCat("the peer's certificate is not one of ours: ", Message(info.status())));
   }
-  return info->identity;
+  return *info;
 }
 
+// The handshake has looked at the same, at its time: a connection outlives it.
+absl::Status CheckTime(const CertificateInfo& certificate, int64_t now_unix_nanos) {
+  if (now_unix_nanos < certificate.not_after_unix_nanos) return absl::OkStatus();
+  return absl::UnauthenticatedError(StrCat("the certificate of ", FormatIdentity(certificate.identity),
+                                           " has ended, at ", FormatTime(certificate.not_after_unix_nanos),
+                                           ": connect with a newer one"));
+}
+
+}  // namespace
+
+// The gate has read the same certificate of the same connection; an empty identity matches nothing, and an
+// end of 0 is past.
 Identity CallerOf(const grpc::CallbackServerContext& context) {
-  // The gate has read the same certificate of the same connection; an empty identity matches nothing.
-  return CallerOf(*context.auth_context()).value_or(Identity{});
+  return CertificateOf(*context.auth_context()).value_or(CertificateInfo()).identity;
+}
+
+int64_t CertificateEndOf(const grpc::CallbackServerContext& context) {
+  return CertificateOf(*context.auth_context()).value_or(CertificateInfo()).not_after_unix_nanos;
 }
 
 std::string CertificatePemOf(const grpc::CallbackServerContext& context) {
@@ -39,17 +57,19 @@ std::string CertificatePemOf(const grpc::CallbackServerContext& context) {
   return certificates.size() == 1 ? std::string(certificates[0].data(), certificates[0].size()) : "";
 }
 
-CallGate::CallGate(std::string organisation) : organisation_(std::move(organisation)) {}
+CallGate::CallGate(std::string organisation, const Clock& clock)
+    : organisation_(std::move(organisation)), clock_(clock) {}
 
 grpc::Status CallGate::Process(const InputMetadata& metadata, grpc::AuthContext* context,
                                OutputMetadata* /*consumed*/, OutputMetadata* /*response*/) {
   const auto judge = [&]() -> absl::Status {
-    CORDON_ASSIGN_OR_RETURN(const Identity caller, CallerOf(*context));
+    CORDON_ASSIGN_OR_RETURN(const CertificateInfo caller, CertificateOf(*context));
+    CORDON_RETURN_IF_ERROR(CheckTime(caller, clock_.WallNanos()));
     const auto path = metadata.find(":path");
     const std::string_view method = path == metadata.end()
                                         ? std::string_view()
                                         : std::string_view(path->second.data(), path->second.size());
-    return Authorize(caller, organisation_, method);
+    return Authorize(caller.identity, organisation_, method);
   };
   const absl::Status judged = judge();
   if (!judged.ok()) spdlog::warn("refused a call: {}", Printable(Message(judged)));

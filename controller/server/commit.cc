@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/status.h"
@@ -9,14 +10,24 @@
 namespace cordon::controller {
 namespace {
 
-absl::Status RecordGroup(Store& store, OutcomeFeed& feed, std::span<const HostReceipt> receipts,
-                         std::span<const v1::OrderOutcome> outcomes, std::span<const HostNews> facts) {
+using Outcomes = std::vector<v1::OrderOutcome>;
+
+// Those of the outcomes that changed something.
+absl::StatusOr<Outcomes> RecordGroup(Store& store, OutcomeFeed& feed, std::span<const HostReceipt> receipts,
+                                     std::span<const v1::OrderOutcome> outcomes,
+                                     std::span<const HostNews> facts) {
   if (!facts.empty()) CORDON_RETURN_IF_ERROR(store.UpdateFacts(facts));
   if (!receipts.empty()) CORDON_RETURN_IF_ERROR(store.RecordReceipts(receipts));
-  if (outcomes.empty()) return absl::OkStatus();
-  CORDON_ASSIGN_OR_RETURN(const std::vector<v1::OrderOutcome> changed, store.RecordOutcomes(outcomes));
+  if (outcomes.empty()) return Outcomes();
+  CORDON_ASSIGN_OR_RETURN(Outcomes changed, store.RecordOutcomes(outcomes));
   for (const v1::OrderOutcome& outcome : changed) feed.Publish(outcome);
-  return absl::OkStatus();
+  return changed;
+}
+
+bool Has(const Outcomes& changed, const v1::OrderOutcome& reported) {
+  return std::ranges::any_of(changed, [&](const v1::OrderOutcome& outcome) {
+    return outcome.order_id() == reported.order_id() && outcome.host_id() == reported.host_id();
+  });
 }
 
 }  // namespace
@@ -44,12 +55,17 @@ void RecordReportGroup(Store& store, OutcomeFeed& outcomes, std::vector<ReportTo
   std::vector<HostNews> facts;
   for (ReportToRecord& item : group) {
     if (!item.receipt.host_id.empty()) receipts.push_back(std::move(item.receipt));
-    if (!item.outcome.order_id().empty()) reported.push_back(std::move(item.outcome));
+    if (!item.outcome.order_id().empty()) reported.push_back(item.outcome);
     if (!item.facts.host_id.empty()) facts.push_back(std::move(item.facts));
   }
-  const absl::Status recorded = RecordGroup(store, outcomes, receipts, reported, facts);
-  if (!recorded.ok()) spdlog::error("cannot record {} reports of hosts: {}", group.size(), Message(recorded));
-  for (const ReportToRecord& item : group) item.done(recorded);
+  const absl::StatusOr<Outcomes> changed = RecordGroup(store, outcomes, receipts, reported, facts);
+  if (!changed.ok()) {
+    spdlog::error("cannot record {} reports of hosts: {}", group.size(), Message(changed.status()));
+  }
+  for (const ReportToRecord& item : group) {
+    if (item.taken && changed.ok() && Has(*changed, item.outcome)) item.taken();
+    item.done(changed.status());
+  }
 }
 
 }  // namespace cordon::controller

@@ -25,6 +25,9 @@ struct ReportToRecord {
   v1::OrderOutcome outcome;                       // order_id empty: none
   std::function<void(const absl::Status&)> done;  // does not wait
   HostNews facts = {};                            // host_id empty: none
+  // Before `done`, when the outcome is one that the store took: it is of an order that is meant for the host,
+  // and changed what is known. Does not wait.
+  std::function<void()> taken = {};
 };
 
 using BatchQueue = GroupQueue<BatchToCommit>;

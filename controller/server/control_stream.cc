@@ -10,6 +10,7 @@
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "common/rpc/status.h"
+#include "controller/server/bounds.h"
 #include "controller/server/caller.h"
 #include "controller/server/host_calls.h"
 #include "controller/server/reports.h"
@@ -53,9 +54,11 @@ void ControlStream::OnReadDone(bool ok) {
     const std::lock_guard lock(read_mutex_);
     read_after_boot_nanos_ = now + wait;
   }
-  if (const grpc::Status read =
-          grpc::SerializationTraits<v1::ControlRequest>::Deserialize(&received_, &request_);
-      !read.ok()) {
+  if (const absl::Status may = CheckControlBytes(received_, greeted_); !may.ok()) {
+    EndNow(ToGrpcStatus(may));
+  } else if (const grpc::Status read =
+                 grpc::SerializationTraits<v1::ControlRequest>::Deserialize(&received_, &request_);
+             !read.ok()) {
     EndNow({grpc::StatusCode::INVALID_ARGUMENT, "a message of the Control stream cannot be read"});
   } else if (greeted_) {
     Handle();
@@ -69,7 +72,7 @@ void ControlStream::OnReadDone(bool ok) {
 void ControlStream::Begin() {
   if (Ended()) return;  // it hung up while it waited for its turn
   absl::StatusOr<std::optional<ReportToRecord>> news =
-      Greet(parts_, HostId(), certificate_pem_, request_.hello());
+      Greet(parts_, HostId(), std::exchange(certificate_pem_, {}), request_.hello());
   if (!news.ok()) {
     spdlog::warn("refused the Control stream of host {}: {}", HostId(), Printable(Message(news.status())));
     EndNow(ToGrpcStatus(news.status()));
@@ -246,17 +249,20 @@ void ControlStream::HandleInboundProbe() {
   Read();
 }
 
-// The first progress of a scan says that it runs, and is stored; the rest is for those who watch.
+// The first progress of a scan says that it runs, and is stored; the rest is for those who watch, once the
+// store has found that the order is meant for this host (AUT-2).
 void ControlStream::HandleProgress() {
   absl::StatusOr<ReportToRecord> report =
       ProgressReport(HostId(), request_.progress(), parts_.clock.WallNanos());
-  if (running_.size() >= kMaxRunning)
-    running_.clear();  // then they are recorded again, which changes nothing
-  if (report.ok() && !running_.insert(request_.progress().order_id()).second) {
+  const std::string& order_id = request_.progress().order_id();
+  if (report.ok() && running_.contains(order_id)) {
     parts_.outcomes.Publish(report->outcome);
     Read();
     return;
   }
+  if (running_.size() >= kMaxRunning)
+    running_.clear();  // then they are recorded again, which changes nothing
+  if (report.ok()) report->taken = [self = shared_from_this(), order_id] { self->running_.insert(order_id); };
   Record(std::move(report));
 }
 

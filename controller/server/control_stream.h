@@ -56,10 +56,10 @@ class ControlStream final
   void Record(absl::StatusOr<ReportToRecord>);  // goes on reading when it is stored
 
   ServerParts& parts_;
-  const std::string certificate_pem_;
-  const std::string peer_;      // where the connection comes from
-  grpc::ByteBuffer received_;   // the one read at a time
-  v1::ControlRequest request_;  // the same
+  std::string certificate_pem_;  // until Hello has come
+  const std::string peer_;       // where the connection comes from
+  grpc::ByteBuffer received_;    // the one read at a time
+  v1::ControlRequest request_;   // the same
   std::atomic<int64_t> last_heard_boot_nanos_;
   std::atomic<bool> greeted_ = false;
   std::mutex read_mutex_;
@@ -72,7 +72,7 @@ class ControlStream final
   std::vector<std::shared_ptr<const ControlMessage>> early_orders_;  // the same: pushed before that
   uint64_t audit_size_seen_ = 0;  // the same: entries of the audit log that the host has been shown
   static constexpr size_t kMaxRunning = 64;
-  std::set<std::string> running_;  // scans whose start is recorded; touched by one read at a time
+  std::set<std::string> running_;  // scans whose start the store took; touched by one read at a time
 };
 
 }  // namespace cordon::controller

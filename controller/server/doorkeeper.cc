@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -190,6 +191,12 @@ class AsioDoorkeeper final : public Doorkeeper {
 };
 
 }  // namespace
+
+DoorLimits WithFiles(DoorLimits limits, uint64_t files) {
+  limits.files = files;
+  limits.per_source.burst = std::min(limits.per_source.burst, static_cast<double>(files) / 4);
+  return limits;
+}
 
 bool SourceLimit::Admit(const boost::asio::ip::address& source, int64_t now_boot_nanos) {
   return BucketOf(SourceKey(source), now_boot_nanos).Take(1, now_boot_nanos);

@@ -26,6 +26,9 @@ struct DoorLimits {
   uint64_t spare_files = 64;
 };
 
+// The limits where this many files may be open: no source takes more than a quarter of them at once.
+DoorLimits WithFiles(DoorLimits limits, uint64_t files);
+
 // Counts connections per source. Not thread-safe. Pure.
 class SourceLimit {
  public:

@@ -17,7 +17,7 @@ ExportAuditStream::ExportAuditStream(grpc::CallbackServerContext& context, Serve
       from_index_(std::max<uint64_t>(from_index, 1)) {}
 
 void ExportAuditStream::Start() {
-  RunInReader(parts_.readers, shared_from_this(), [this] { return Run(); });
+  RunInReader(parts_.readers, caller_, shared_from_this(), [this] { return Run(); });
 }
 
 absl::Status ExportAuditStream::Run() {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/base/status.h"
+#include "platform/api/system.h"
 
 namespace cordon::controller {
 namespace {
@@ -49,11 +50,13 @@ void Housekeeper::Run() {
       next_store = now + kStoreEveryNanos;
       CheckStore();
       ExpireOrders();
+      parts_.streams.EndOutdated(parts_.clock.WallNanos());
     }
     if (now >= next_seen) {
       next_seen = now + kSeenEveryNanos;
       FlushSeen(parts_);
       parts_.budgets.Tidy(now);
+      parts_.workers.Post(platform::ReleaseFreeMemory);  // takes its time: not on this thread
     }
   } while (WaitATick());
   FlushSeen(parts_);

@@ -26,6 +26,14 @@ void LiveStreams::TickAll(int64_t now_boot_nanos) {
   for (const std::shared_ptr<LiveStream>& stream : Snapshot()) stream->Tick(now_boot_nanos);
 }
 
+void LiveStreams::EndOutdated(int64_t now_unix_nanos) {
+  for (const std::shared_ptr<LiveStream>& stream : Snapshot()) {
+    if (now_unix_nanos < stream->CertificateEnd()) continue;
+    stream->EndNow(
+        {grpc::StatusCode::UNAUTHENTICATED, "the certificate has ended: connect with a newer one"});
+  }
+}
+
 void LiveStreams::EndOf(const std::string& host_id, const grpc::Status& status) {
   for (const std::shared_ptr<LiveStream>& stream : Snapshot()) {
     if (stream->HostId() == host_id) stream->EndNow(status);

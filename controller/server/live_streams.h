@@ -2,6 +2,7 @@
 
 #include <grpcpp/support/status.h>
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -23,6 +24,9 @@ class LiveStream {
   // The host_id whose stream it is; empty for an operator's.
   virtual const std::string& HostId() const = 0;
 
+  // When the certificate ends with which it was opened, Unix nanoseconds.
+  virtual int64_t CertificateEnd() const = 0;
+
   // Time passes, on the boot clock. Called several times per deadline from one thread.
   virtual void Tick(int64_t now_boot_nanos) = 0;
 };
@@ -35,6 +39,8 @@ class LiveStreams {
   void Remove(const LiveStream* stream);
 
   void TickAll(int64_t now_boot_nanos);
+  // Ends every stream whose certificate has ended: its peer comes again with a newer one.
+  void EndOutdated(int64_t now_unix_nanos);
   // Ends every stream of this host. O(n) of the streams: for what is rare.
   void EndOf(const std::string& host_id, const grpc::Status& status);
   void EndAll(const grpc::Status& status);

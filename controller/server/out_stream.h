@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -17,6 +18,7 @@
 #include <utility>
 
 #include "common/base/clock.h"
+#include "controller/server/caller.h"
 #include "controller/server/live_streams.h"
 
 namespace cordon::controller {
@@ -43,9 +45,13 @@ class OutStream : public Reactor, public LiveStream {
 
   // `host_id` is empty for an operator's stream.
   OutStream(grpc::CallbackServerContext& context, LiveStreams& streams, std::string host_id = {})
-      : context_(context), streams_(streams), host_id_(std::move(host_id)) {}
+      : context_(context),
+        streams_(streams),
+        host_id_(std::move(host_id)),
+        certificate_end_(CertificateEndOf(context)) {}
 
   const std::string& HostId() const final { return host_id_; }
+  int64_t CertificateEnd() const final { return certificate_end_; }
 
   // Queues a message. False when the stream has ended; a peer that leaves kMaxQueued messages unread is
   // ended.
@@ -189,6 +195,7 @@ class OutStream : public Reactor, public LiveStream {
   grpc::CallbackServerContext& context_;
   LiveStreams& streams_;
   const std::string host_id_;
+  const int64_t certificate_end_;
   std::mutex mutex_;
   std::condition_variable changed_;
   struct Queued {

@@ -34,7 +34,7 @@ QueryEventsStream::QueryEventsStream(grpc::CallbackServerContext& context, Serve
       request_(std::move(request)) {}
 
 void QueryEventsStream::Start() {
-  RunInReader(parts_.readers, shared_from_this(), [this] { return Run(); });
+  RunInReader(parts_.readers, caller_, shared_from_this(), [this] { return Run(); });
 }
 
 absl::Status QueryEventsStream::Run() {

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "common/base/status.h"
+#include "common/rpc/compression.h"
 #include "common/rpc/tls.h"
 #include "controller/server/caller.h"
 #include "controller/server/doorkeeper.h"
@@ -26,29 +27,44 @@ namespace {
 
 constexpr int kMaxReceiveBytes = 5 * 1024 * 1024;  // a signed order of 4 MiB, with room
 constexpr int kMaxStreamsPerConnection = 64;
+constexpr int kTlsFrameBytes = 4 * 1024;  // of gRPC's own buffers, which each connection keeps
 constexpr int kMaxMetadataBytes = 16 * 1024;
 constexpr int kHandshakeTimeoutMs = 10'000;
 constexpr int kKeepaliveMs = 20'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 constexpr int kMinPingIntervalMs = 5'000;  // clients ping every 10 s (design.md §4)
 constexpr size_t kMemoryQuota = 1024ULL * 1024 * 1024;
+constexpr int kMaxThreads = 64;  // of reflection, which holds one for each call
 constexpr uint64_t kEnoughFiles = 65'536;
 constexpr std::chrono::seconds kStopPatience{2};
 constexpr const char* kAuditHealth = "cordon.audit";  // for grpc.health.v1
 
-void LimitConnections(grpc::ServerBuilder& builder) {
+void LimitConnections(const ServerOptions& options, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
+  RefuseCompression(builder);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
+  // Agents always hold a stream, and cordonctl connects again; who does neither holds a descriptor for
+  // nothing.
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS,
+                             static_cast<int>(options.idle_connection_nanos / kNanosPerMilli));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  builder.AddChannelArgument(GRPC_ARG_TSI_MAX_FRAME_SIZE, kTlsFrameBytes);
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);  // a record of each connection, which nobody reads
   grpc::ResourceQuota quota("controller");
   quota.Resize(kMemoryQuota);
+  quota.SetMaxThreads(kMaxThreads);
   builder.SetResourceQuota(quota);
+  // Without these, there would be a waiting thread for each core, and on a large machine more than there may
+  // be.
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
 }
 
 // How many files this process may have open now.
@@ -74,11 +90,11 @@ class Server::Parts {
     const Pki& pki = shared_.pki;
     const std::shared_ptr<grpc::ServerCredentials> credentials =
         MakeServerCredentials({pki.BelievedCaPem(), pki.ControllerCertificatePem(), pki.ControllerKeyPem()});
-    credentials->SetAuthMetadataProcessor(std::make_shared<CallGate>(pki.Organisation()));
+    credentials->SetAuthMetadataProcessor(std::make_shared<CallGate>(pki.Organisation(), shared_.clock));
     CORDON_ASSIGN_OR_RETURN(
         doorkeeper_, Doorkeeper::Open(shared_.options.listen, shared_.options.door_limits, shared_.clock));
     grpc::ServerBuilder builder;
-    LimitConnections(builder);
+    LimitConnections(shared_.options, builder);
     acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
     builder.RegisterService(&gateway_);
@@ -93,7 +109,7 @@ class Server::Parts {
     });
     housekeeper_.emplace(shared_, [this](const Housekeeper::Health& health) {
       grpc::HealthCheckServiceInterface* const service = server_->GetHealthCheckService();
-      service->SetServingStatus(health.store);
+      service->SetServingStatus("", health.store);  // without a name, it would be that of every name
       service->SetServingStatus(kAuditHealth, health.audit);
     });
     return absl::OkStatus();
@@ -129,7 +145,8 @@ class Server::Parts {
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, Store& store, Pki& pki,
                                                       const Clock& clock) {
   ServerOptions complete = options;
-  if (const uint64_t files = MakeRoomForConnections(); files > 0) complete.door_limits.files = files;
+  if (const uint64_t files = MakeRoomForConnections(); files > 0)
+    complete.door_limits = WithFiles(complete.door_limits, files);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   auto parts = std::make_unique<Parts>(complete, store, pki, clock);

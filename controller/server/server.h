@@ -27,6 +27,8 @@ struct ServerOptions {
   int64_t heartbeat_interval_nanos = 10 * kNanosPerSecond;
   // A Control stream without a heartbeat, or without a Hello, for this long is ended.
   int64_t heartbeat_deadline_nanos = 30 * kNanosPerSecond;
+  // A connection without a call for this long is closed.
+  int64_t idle_connection_nanos = 60 * kNanosPerSecond;
   int workers = 4;  // threads for hosts' calls that wait for the store, and as many for operators'
   HostLimits host_limits;
   DoorLimits door_limits;  // `files` is what the system allows when the server starts

@@ -44,12 +44,12 @@ struct ServerParts {
 
   // Short calls of the store. Operators have threads of their own: ten thousand hosts that come back after a
   // power cut do not keep an order waiting.
-  Workers workers{options.workers};
-  Workers operators{options.workers};
+  Workers workers{options.workers, kCallsOfOneEnrollment};
+  Workers operators{options.workers, kCallsOfOneOperator};
   Budgets budgets{options.host_limits, [this](const std::string& host_id, const std::string& what) {
                     NameMisbehaviour(host_id, what);
                   }};
-  Readers readers{kReaders};  // long answers, each at the pace of its reader
+  Readers readers{kReaders, kReadersOfOne};  // long answers, each at the pace of its reader
   BatchQueue batches{kBatchesAtATime, [this](std::vector<BatchToCommit> group) {
                        CommitBatchGroup(store, commits, outcomes, std::move(group));
                      }};
@@ -60,7 +60,11 @@ struct ServerParts {
   // In the log and in the audit log.
   void NameMisbehaviour(const std::string& host_id, const std::string& what);
 
+  // A whole site may enrol with one file at once, and waits otherwise for one answer after the other.
+  static constexpr int kCallsOfOneEnrollment = 1'024;
+  static constexpr int kCallsOfOneOperator = 32;
   static constexpr int kReaders = 16;
+  static constexpr int kReadersOfOne = 4;  // of one operator
   static constexpr size_t kBatchesAtATime = 256;
   static constexpr size_t kReportsAtATime = 4'096;
 };

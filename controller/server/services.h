@@ -8,18 +8,19 @@
 
 namespace cordon::controller {
 
-// Control is bytes here, so that hosts share what is sent to many of them (control_message.h).
+// Control is bytes here, so that hosts share what is sent to many of them (control_message.h); Enroll and
+// Renew are, so that their size is judged before they are parsed (AUT-6).
 class AgentGatewayService final
-    : public v1::AgentGateway::WithCallbackMethod_Enroll<
-          v1::AgentGateway::WithCallbackMethod_Renew<v1::AgentGateway::WithRawCallbackMethod_Control<
+    : public v1::AgentGateway::WithRawCallbackMethod_Enroll<
+          v1::AgentGateway::WithRawCallbackMethod_Renew<v1::AgentGateway::WithRawCallbackMethod_Control<
               v1::AgentGateway::WithCallbackMethod_Telemetry<v1::AgentGateway::Service>>>> {
  public:
   explicit AgentGatewayService(ServerParts& parts) : parts_(parts) {}
 
-  grpc::ServerUnaryReactor* Enroll(grpc::CallbackServerContext* context, const v1::EnrollRequest* request,
-                                   v1::EnrollResponse* response) override;
-  grpc::ServerUnaryReactor* Renew(grpc::CallbackServerContext* context, const v1::RenewRequest* request,
-                                  v1::RenewResponse* response) override;
+  grpc::ServerUnaryReactor* Enroll(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                   grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* Renew(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                  grpc::ByteBuffer* response) override;
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Control(
       grpc::CallbackServerContext* context) override;
   grpc::ServerBidiReactor<v1::TelemetryRequest, v1::TelemetryResponse>* Telemetry(

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "common/crypto/x509.h"
 #include "common/rpc/status.h"
 #include "controller/server/server_parts.h"
 
@@ -33,11 +34,11 @@ Stream* StartStream(grpc::CallbackServerContext& context, ServerParts& parts, Ar
   return stream.get();
 }
 
-// Runs `run` of a stream that answers at length in a reader's thread and ends the stream with what it
-// returns. `stream` keeps it alive.
+// Runs `run` of a stream that answers `caller` at length in a reader's thread and ends the stream with what
+// it returns. `stream` keeps it alive.
 template <typename Stream, typename Run>
-void RunInReader(Readers& readers, std::shared_ptr<Stream> stream, Run run) {
-  const bool accepted = readers.Post([stream, run] { stream->End(ToGrpcStatus(run())); });
+void RunInReader(Readers& readers, const Identity& caller, std::shared_ptr<Stream> stream, Run run) {
+  const bool accepted = readers.Post(caller.id, [stream, run] { stream->End(ToGrpcStatus(run())); });
   if (accepted) return;
   stream->EndNow({grpc::StatusCode::RESOURCE_EXHAUSTED,
                   "too many event queries and exports at once: end one, or try later"});

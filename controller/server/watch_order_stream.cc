@@ -57,7 +57,10 @@ void WatchOrderStream::Merge(const v1::OrderOutcome& outcome) {
     if (!MayBecome(lane_, known.state(), outcome.state())) return;
     known = outcome;
   }
-  if (IsFinal(outcome.state()) && !was_final) ++finished_;
+  // What the controller took for final may not be: an order that expired, and that the host runs after all.
+  const bool is_final = IsFinal(known.state());
+  if (is_final && !was_final) ++finished_;
+  if (!is_final && was_final) --finished_;
   unsent_.insert(outcome.host_id());
 }
 

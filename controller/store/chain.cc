@@ -158,6 +158,27 @@ absl::Status JoinSegments(const v1::Batch& batch, ChainPosition* position) {
   return absl::OkStatus();
 }
 
+// Times are taken from the events: what a query finds must not hang on what a header claims. One event is in
+// memory at a time (AUT-6).
+absl::Status CheckEvents(const v1::Batch& batch, CheckedBatch* checked) {
+  checked->first_time_unix_nanos = std::numeric_limits<int64_t>::max();
+  checked->last_time_unix_nanos = std::numeric_limits<int64_t>::min();
+  size_t index = 0;
+  v1::Event event;
+  const auto check = [&](int64_t base_time_unix_nanos, std::string_view bytes) -> absl::Status {
+    CORDON_RETURN_IF_ERROR(CheckEvent(index++, bytes));
+    CORDON_RETURN_IF_ERROR(ParseEvent(bytes, &event));
+    int64_t time = 0;
+    if (__builtin_add_overflow(base_time_unix_nanos, event.time_offset_nanos(), &time)) {
+      return Bad("an event's time is out of range");
+    }
+    checked->first_time_unix_nanos = std::min(checked->first_time_unix_nanos, time);
+    checked->last_time_unix_nanos = std::max(checked->last_time_unix_nanos, time);
+    return absl::OkStatus();
+  };
+  return ForEachEvent(batch.payload(), batch.event_count(), check);
+}
+
 }  // namespace
 
 absl::StatusOr<CheckedBatch> CheckBatch(const v1::Batch& batch) {
@@ -171,22 +192,7 @@ absl::StatusOr<CheckedBatch> CheckBatch(const v1::Batch& batch) {
   }
   if (Sha256(batch.payload()) != batch.payload_sha256())
     return Bad("the payload was altered: its hash does not fit");
-  CORDON_ASSIGN_OR_RETURN(v1::EventList events, DecodeEvents(batch.payload(), batch.event_count()));
-  CORDON_RETURN_IF_ERROR(CheckEventSizes(events));
-  // Times are taken from the events: what a query finds must not hang on what a header claims.
-  int64_t first = std::numeric_limits<int64_t>::max();
-  int64_t last = std::numeric_limits<int64_t>::min();
-  for (const v1::Event& event : events.events()) {
-    int64_t time = 0;
-    if (__builtin_add_overflow(events.base_time_unix_nanos(), event.time_offset_nanos(), &time)) {
-      return Bad("an event's time is out of range");
-    }
-    first = std::min(first, time);
-    last = std::max(last, time);
-  }
-  checked.first_time_unix_nanos = first;
-  checked.last_time_unix_nanos = last;
-  if (batch.event_class() == v1::EVENT_CLASS_CONTROL) checked.control_events = std::move(events);
+  CORDON_RETURN_IF_ERROR(CheckEvents(batch, &checked));
   return checked;
 }
 

@@ -17,7 +17,6 @@ namespace cordon::controller {
 struct CheckedBatch {
   int64_t first_time_unix_nanos = 0;  // of its events; of its header when it was dropped
   int64_t last_time_unix_nanos = 0;
-  v1::EventList control_events;  // of a batch of class CONTROL; else empty
 };
 
 // INVALID_ARGUMENT names the field that is out of bounds, or says that the payload was altered or cannot be

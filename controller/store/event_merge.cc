@@ -38,26 +38,30 @@ v1::QueryEventsResponse GapOf(const StoredBatch& stored) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<v1::QueryEventsResponse>> EventsOf(const StoredBatch& stored) {
-  if (stored.batch.dropped() != v1::Gap::CAUSE_UNSPECIFIED) return std::vector{GapOf(stored)};
+absl::StatusOr<bool> ForEachRow(const StoredBatch& stored, const RowCallback& callback) {
+  if (stored.batch.dropped() != v1::Gap::CAUSE_UNSPECIFIED) return callback(GapOf(stored));
   const auto damaged = [&](std::string_view why) {
     return absl::DataLossError(
         StrCat("batch ", stored.batch.first_sequence(), " of host ", stored.host_id, ": ", why));
   };
   if (Sha256(stored.batch.payload()) != stored.batch.payload_sha256())
     return damaged("its payload was altered");
-  absl::StatusOr<v1::EventList> events = DecodeEvents(stored.batch.payload(), stored.batch.event_count());
-  if (!events.ok()) return damaged(Message(events.status()));
-  std::vector<v1::QueryEventsResponse> rows;
-  rows.reserve(static_cast<size_t>(events->events_size()));
-  for (v1::Event& event : *events->mutable_events()) {
-    const int64_t time =
-        events->base_time_unix_nanos() + event.time_offset_nanos();  // checked when it was stored
-    v1::QueryEventsResponse& row = rows.emplace_back(RowOf(stored, rows.size(), time));
+  size_t index = 0;
+  bool goes_on = true;
+  const auto give = [&](int64_t base_time_unix_nanos, std::string_view bytes) -> absl::Status {
+    if (!goes_on) return absl::OkStatus();
+    v1::Event event;
+    CORDON_RETURN_IF_ERROR(ParseEvent(bytes, &event));
+    const int64_t time = base_time_unix_nanos + event.time_offset_nanos();  // checked when it was stored
+    v1::QueryEventsResponse row = RowOf(stored, index++, time);
+    event.clear_time_offset_nanos();  // says nothing without its batch
     *row.mutable_event() = std::move(event);
-    row.mutable_event()->clear_time_offset_nanos();  // says nothing without its batch
-  }
-  return rows;
+    goes_on = callback(std::move(row));
+    return absl::OkStatus();
+  };
+  const absl::Status given = ForEachEvent(stored.batch.payload(), stored.batch.event_count(), give);
+  if (!given.ok()) return damaged(Message(given));
+  return goes_on;
 }
 
 bool IsAskedFor(const EventQuery& query, const v1::QueryEventsResponse& event) {
@@ -95,7 +99,7 @@ bool EventMerge::ReleaseAll() {
 }
 
 bool EventMerge::Add(int64_t position, v1::QueryEventsResponse event) {
-  const size_t bytes = event.ByteSizeLong();
+  const size_t bytes = event.SpaceUsedLong();  // which may be many times what it has on the wire (AUT-6)
   heap_.push_back({position, bytes, std::move(event)});
   std::ranges::push_heap(heap_, Later());
   bytes_ += bytes;

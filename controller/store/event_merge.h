@@ -21,9 +21,10 @@ struct StoredBatch {
   v1::Batch batch;
 };
 
-// The events of a batch as a query shows them; a dropped batch is one Gap (TEL-1). DATA_LOSS when the payload
-// is not what was stored.
-absl::StatusOr<std::vector<v1::QueryEventsResponse>> EventsOf(const StoredBatch& stored);
+// Gives the events of a batch as a query shows them, one at a time (AUT-6); a dropped batch is one Gap
+// (TEL-1). False when the callback ended it. DATA_LOSS when the payload is not what was stored.
+using RowCallback = std::function<bool(v1::QueryEventsResponse&& event)>;
+absl::StatusOr<bool> ForEachRow(const StoredBatch& stored, const RowCallback& callback);
 
 // Within [since, until) and of a class that is asked for.
 bool IsAskedFor(const EventQuery& query, const v1::QueryEventsResponse& event);
@@ -31,13 +32,12 @@ bool IsAskedFor(const EventQuery& query, const v1::QueryEventsResponse& event);
 // Holds back events until none can come before them. Not thread-safe.
 class EventMerge {
  public:
-  // Called per event; false ends the query.
-  using Callback = std::function<bool(v1::QueryEventsResponse&& event)>;
   struct Limits {
     size_t events = 0;
-    size_t bytes = 0;
+    size_t bytes = 0;  // of memory
   };
-  EventMerge(const Limits& limits, Callback callback) : limits_(limits), callback_(std::move(callback)) {}
+  // `callback` is called per event; false ends the query.
+  EventMerge(const Limits& limits, RowCallback callback) : limits_(limits), callback_(std::move(callback)) {}
 
   // No event before `time` comes any more. False when the callback ended the query.
   bool ReleaseBefore(int64_t time);
@@ -58,7 +58,7 @@ class EventMerge {
 
   Limits limits_;
   size_t bytes_ = 0;  // of all that is held
-  Callback callback_;
+  RowCallback callback_;
   std::vector<Held> heap_;  // the earliest on top
 };
 

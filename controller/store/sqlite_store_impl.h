@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "common/base/clock.h"
@@ -108,6 +109,12 @@ class SqliteStore final : public Store {
   const std::unique_ptr<ReaderPool> long_readers_;
   std::mutex writer_mutex_;
   Database writer_;  // guarded by writer_mutex_
+  // Both clocks when events were aged out last, which tell whether the wall clock was set since.
+  struct AgeLook {
+    int64_t wall = 0;
+    int64_t boot = 0;
+  };
+  std::optional<AgeLook> age_look_;  // guarded by writer_mutex_
 };
 
 // Pieces of transactions that several subjects need. `database` is the writer, inside a transaction.

@@ -21,8 +21,11 @@ absl::StatusOr<int64_t> Number(Database& database, std::string_view sql, int64_t
 }
 
 // How far the store is now, when the last mark is old enough. Positions alone say when something came: the
-// times in batches are their hosts'.
+// times in batches are their hosts'. Marks of a time that is not yet, since the clock was set back, are
+// forgotten: behind one of them none would be set until its time has come.
 absl::Status SetMark(Database& database, int64_t now) {
+  CORDON_ASSIGN_OR_RETURN(Statement wrong, database.Prepare("DELETE FROM event_marks WHERE time > ?"));
+  CORDON_RETURN_IF_ERROR(wrong.Bind(1, now).Run());
   CORDON_ASSIGN_OR_RETURN(const int64_t last,
                           Number(database, "SELECT coalesce(max(time), 0) FROM event_marks"));
   if (last > now - kMarkEveryNanos) return absl::OkStatus();
@@ -30,6 +33,14 @@ absl::Status SetMark(Database& database, int64_t now) {
       Statement insert,
       database.Prepare("INSERT INTO event_marks SELECT ?, coalesce((SELECT max(position) FROM batches), 0)"));
   return insert.Bind(1, now).Run();
+}
+
+// The clock was set forward: nothing is older for that. Two steps, for a mark must not meet another one.
+absl::Status ShiftMarks(Database& database, int64_t nanos) {
+  CORDON_ASSIGN_OR_RETURN(Statement shift, database.Prepare("UPDATE event_marks SET time = -(time + ?)"));
+  CORDON_RETURN_IF_ERROR(shift.Bind(1, nanos).Run());
+  CORDON_ASSIGN_OR_RETURN(Statement turn, database.Prepare("UPDATE event_marks SET time = -time"));
+  return turn.Run();
 }
 
 absl::Status TakeOut(Database& database, int64_t after, int64_t up_to) {
@@ -50,8 +61,11 @@ absl::Status TakeOut(Database& database, int64_t after, int64_t up_to) {
 
 absl::StatusOr<bool> SqliteStore::AgeOutEvents(int64_t keep_nanos, int64_t up_to_position) {
   const int64_t now = clock_.WallNanos();
+  const int64_t boot = clock_.BootNanos();
   bool more = false;
   CORDON_RETURN_IF_ERROR(Write([&](Database& database) -> absl::Status {
+    const int64_t set_forward = age_look_ ? now - age_look_->wall - (boot - age_look_->boot) : 0;
+    if (set_forward > kMarkEveryNanos) CORDON_RETURN_IF_ERROR(ShiftMarks(database, set_forward));
     CORDON_RETURN_IF_ERROR(SetMark(database, now));
     CORDON_ASSIGN_OR_RETURN(
         const int64_t old,
@@ -64,6 +78,8 @@ absl::StatusOr<bool> SqliteStore::AgeOutEvents(int64_t keep_nanos, int64_t up_to
     more = next < end;
     return TakeOut(database, done, next);
   }));
+  const std::lock_guard lock(writer_mutex_);
+  age_look_ = AgeLook{.wall = now, .boot = boot};
   return more;
 }
 

@@ -2,6 +2,7 @@
 #include <unordered_map>
 
 #include "common/base/status.h"
+#include "common/wire/batch_codec.h"
 #include "common/wire/host_report.h"
 #include "controller/store/chain.h"
 #include "controller/store/chain_rows.h"
@@ -51,7 +52,7 @@ class BatchWriter {
           repeats, FindInOtherChains(database_, item.host_id, item.batch, checked.first_time_unix_nanos));
     }
     CORDON_RETURN_IF_ERROR(Insert(item, checked, repeats));
-    CORDON_RETURN_IF_ERROR(ApplyControlEvents(item.host_id, checked.control_events, changed));
+    CORDON_RETURN_IF_ERROR(ApplyControlEvents(item, changed));
     chain->segments_changed = chain->segments_changed || chain->position.ahead != result.position.ahead;
     chain->position = result.position;
     return result;
@@ -133,23 +134,31 @@ class BatchWriter {
         .Run();
   }
 
+  // Parsed here once more, one after the other, rather than held for all batches of the group (AUT-6).
+  absl::Status ApplyControlEvents(const HostBatch& item, std::vector<v1::OrderOutcome>* changed) {
+    const v1::Batch& batch = item.batch;
+    if (batch.event_class() != v1::EVENT_CLASS_CONTROL || batch.payload().empty()) return absl::OkStatus();
+    const auto apply = [&](int64_t /*base_time*/, std::string_view bytes) -> absl::Status {
+      v1::Event event;
+      CORDON_RETURN_IF_ERROR(ParseEvent(bytes, &event));
+      return ApplyControlEvent(item.host_id, event, changed);
+    };
+    return ForEachEvent(batch.payload(), batch.event_count(), apply);
+  }
+
   // What a host could not say on Control either has no effect; the event is kept as it came (AUT-6).
-  absl::Status ApplyControlEvents(const std::string& host_id, const v1::EventList& events,
-                                  std::vector<v1::OrderOutcome>* changed) {
-    for (const v1::Event& event : events.events()) {
-      if (event.has_isolation_changed() && CheckReceipt(event.isolation_changed().receipt()).ok()) {
-        CORDON_RETURN_IF_ERROR(
-            RecordSpooledReceipt(database_, now_, host_id, event.isolation_changed().receipt()));
-      }
-      if (!event.has_order_outcome() || !CheckOutcome(event.order_outcome()).ok()) continue;
-      v1::OrderOutcome outcome = event.order_outcome();
-      outcome.set_host_id(host_id);  // a host speaks for itself alone (AUT-2)
-      CORDON_RETURN_IF_ERROR(ApplyOutcome(database_, now_, outcome, changed));
-      if (outcome.has_receipt()) {
-        CORDON_RETURN_IF_ERROR(RecordSpooledReceipt(database_, now_, host_id, outcome.receipt()));
-      }
+  absl::Status ApplyControlEvent(const std::string& host_id, const v1::Event& event,
+                                 std::vector<v1::OrderOutcome>* changed) {
+    if (event.has_isolation_changed() && CheckReceipt(event.isolation_changed().receipt()).ok()) {
+      CORDON_RETURN_IF_ERROR(
+          RecordSpooledReceipt(database_, now_, host_id, event.isolation_changed().receipt()));
     }
-    return absl::OkStatus();
+    if (!event.has_order_outcome() || !CheckOutcome(event.order_outcome()).ok()) return absl::OkStatus();
+    v1::OrderOutcome outcome = event.order_outcome();
+    outcome.set_host_id(host_id);  // a host speaks for itself alone (AUT-2)
+    CORDON_RETURN_IF_ERROR(ApplyOutcome(database_, now_, outcome, changed));
+    if (!outcome.has_receipt()) return absl::OkStatus();
+    return RecordSpooledReceipt(database_, now_, host_id, outcome.receipt());
   }
 
   Database& database_;

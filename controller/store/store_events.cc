@@ -13,8 +13,9 @@ namespace {
 
 constexpr int kPageBatches = 16;
 constexpr int kPageRows = 10'000;
-constexpr size_t kMaxNewestBytes = 64 * 1024 * 1024;
-constexpr EventMerge::Limits kHeld = {.events = 200'000, .bytes = 64 * 1024 * 1024};
+// Of memory, some four times what the events have on the wire.
+constexpr size_t kMaxNewestBytes = 256 * 1024 * 1024;
+constexpr EventMerge::Limits kHeld = {.events = 200'000, .bytes = 256 * 1024 * 1024};
 
 constexpr std::string_view kSelectBatch =
     "SELECT b.position, b.host_id, h.name, h.site, h.labels, b.first_time, b.chain_id, b.first_sequence, "
@@ -146,10 +147,11 @@ class Newest {
 
   // False when they take more memory than they may: fewer than were asked for would look like all.
   bool Add(v1::QueryEventsResponse&& event) {
-    bytes_ += event.ByteSizeLong();
-    events_.push_back(std::move(event));
+    const size_t bytes = event.SpaceUsedLong();
+    bytes_ += bytes;
+    events_.push_back({bytes, std::move(event)});
     if (events_.size() > limit_) {
-      bytes_ -= events_.front().ByteSizeLong();
+      bytes_ -= events_.front().bytes;
       events_.pop_front();
     }
     too_large_ = bytes_ > kMaxNewestBytes;
@@ -164,8 +166,8 @@ class Newest {
   }
 
   void PassOn(const Store::EventCallback& callback) {
-    for (v1::QueryEventsResponse& event : events_) {
-      if (!callback(std::move(event))) return;
+    for (Held& held : events_) {
+      if (!callback(std::move(held.event))) return;
     }
   }
 
@@ -173,17 +175,19 @@ class Newest {
   uint64_t limit_;
   size_t bytes_ = 0;  // of the events
   bool too_large_ = false;
-  std::deque<v1::QueryEventsResponse> events_;
+  struct Held {
+    size_t bytes;
+    v1::QueryEventsResponse event;
+  };
+  std::deque<Held> events_;
 };
 
 // Adds one batch's events to the merge. False when the callback ended the query.
 absl::StatusOr<bool> MergeBatch(const StoredBatch& stored, const EventQuery& query, EventMerge& merge) {
-  CORDON_ASSIGN_OR_RETURN(std::vector<v1::QueryEventsResponse> events, EventsOf(stored));
   if (!merge.ReleaseBefore(stored.first_time_unix_nanos)) return false;
-  for (v1::QueryEventsResponse& event : events) {
-    if (IsAskedFor(query, event) && !merge.Add(stored.position, std::move(event))) return false;
-  }
-  return true;
+  return ForEachRow(stored, [&](v1::QueryEventsResponse&& event) {
+    return !IsAskedFor(query, event) || merge.Add(stored.position, std::move(event));
+  });
 }
 
 }  // namespace
@@ -271,11 +275,11 @@ absl::StatusOr<int64_t> SqliteStore::EventsAfter(int64_t position, const EventQu
     }));
     for (const StoredBatch& stored : page.batches) {
       position = stored.position;
-      absl::StatusOr<std::vector<v1::QueryEventsResponse>> events = EventsOf(stored);
-      if (!events.ok()) return Explain(events.status());
-      for (v1::QueryEventsResponse& event : *events) {
-        if (IsAskedFor(query, event) && !callback(std::move(event))) return position;
-      }
+      const absl::StatusOr<bool> more = ForEachRow(stored, [&](v1::QueryEventsResponse&& event) {
+        return !IsAskedFor(query, event) || callback(std::move(event));
+      });
+      if (!more.ok()) return Explain(more.status());
+      if (!*more) return position;
     }
     position = std::max(position, page.last_position);
   }

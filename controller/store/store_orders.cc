@@ -15,9 +15,10 @@ namespace {
 using v1::OrderOutcome;
 
 // Which of a host's orders of a lane are looked at. Of an order that has ended, a scan is never sent again; a
-// level that the host has lost the memory of is, and so is a change of trust.
+// level that the host has lost the memory of is, and so is a change of trust. One that expired (8) is judged
+// by its expiry alone.
 std::string_view OfLane(std::string_view lane) {
-  if (lane == kScanLane) return "AND h.state IN (1, 2, 3) ORDER BY h.sequence";
+  if (lane == kScanLane) return "AND h.state IN (1, 2, 3, 8) ORDER BY h.sequence";
   return NewestCounts(lane) ? "ORDER BY h.sequence DESC LIMIT 1" : "ORDER BY h.sequence";
 }
 
@@ -31,11 +32,11 @@ uint64_t AppliedSequence(std::span<const v1::LaneState> lanes, std::string_view 
 
 // What a host may still be sent: not what it refused, or what was put out of force. A change of trust that
 // was refused out of turn, or by an agent that was too old for it, is tried again: those behind it wait for
-// it.
+// it. What expired by a clock that was ahead and was set right has not expired: its expiry is judged anew
+// each time.
 bool IsStillMeant(std::string_view lane, OrderOutcome::State state) {
   return (state != OrderOutcome::STATE_REFUSED || lane == kTrustLane) &&
-         state != OrderOutcome::STATE_SUPERSEDED && state != OrderOutcome::STATE_EXPIRED &&
-         state != OrderOutcome::STATE_CANCELLED;
+         state != OrderOutcome::STATE_SUPERSEDED && state != OrderOutcome::STATE_CANCELLED;
 }
 
 // By sequence; but each is judged by the trust bundle that was in force when it went out, so a change of

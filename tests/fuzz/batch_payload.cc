@@ -4,11 +4,13 @@
 #include <string>
 
 #include "common/wire/batch_codec.h"
+#include "common/wire/message_parts.h"
 #include "tests/support/encode_list.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string input(reinterpret_cast<const char*>(data), size);
   static_cast<void>(cordon::DecodeEvents(input, 1));
+  static_cast<void>(cordon::CheckParts(*cordon::v1::EventList::descriptor(), input, 8));
   // Behind the compression: any list that can be packed comes back whole.
   cordon::v1::EventList events;
   if (!events.ParseFromString(input)) return 0;

@@ -6,6 +6,8 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/impl/rpc_method.h>
+#include <grpcpp/support/sync_stream.h>
 
 #include <chrono>
 #include <future>
@@ -13,6 +15,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace cordon::testing {
 
@@ -35,6 +38,26 @@ inline std::string CallByBytes(const std::shared_ptr<grpc::Channel>& channel, co
   if (!status.ok()) return "error " + std::to_string(status.error_code());
   grpc::Slice whole;
   return answer.DumpToSingleSlice(&whole).ok() ? std::string(whole.begin(), whole.end()) : "no answer";
+}
+
+// The messages that `method` answers with until `time` has passed.
+inline std::vector<std::string> WatchByBytes(const std::shared_ptr<grpc::Channel>& channel,
+                                             const std::string& method, const std::string& request,
+                                             std::chrono::milliseconds time) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + time);
+  const grpc::Slice slice(request);
+  const grpc::ByteBuffer bytes(&slice, 1);
+  const grpc::internal::RpcMethod rpc(method.c_str(), grpc::internal::RpcMethod::SERVER_STREAMING);
+  const std::unique_ptr<grpc::ClientReader<grpc::ByteBuffer>> reader(
+      grpc::internal::ClientReaderFactory<grpc::ByteBuffer>::Create(channel.get(), rpc, &context, bytes));
+  std::vector<std::string> answers;
+  for (grpc::ByteBuffer answer; reader->Read(&answer); answer.Clear()) {
+    grpc::Slice whole;
+    if (answer.DumpToSingleSlice(&whole).ok()) answers.emplace_back(whole.begin(), whole.end());
+  }
+  static_cast<void>(reader->Finish());
+  return answers;
 }
 
 // "\x08\x01" = SERVING.

@@ -148,6 +148,7 @@ void FakeGateway::Start() {
   builder.RegisterService(service_.get());
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 100);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  if (compress_) builder.SetDefaultCompressionAlgorithm(GRPC_COMPRESS_GZIP);
   server_ = builder.BuildAndStart();
   if (!server_ || port == 0) throw std::runtime_error("the fake gateway cannot listen");
   port_ = port;
@@ -184,6 +185,10 @@ void FakeGateway::SetHeartbeat(std::chrono::nanoseconds interval, std::chrono::n
 void FakeGateway::AnswerHeartbeats(bool answer) {
   const std::lock_guard lock(service_->mutex);
   service_->answer_heartbeats = answer;
+}
+
+void FakeGateway::CompressAnswers(bool compress) {
+  compress_ = compress;
 }
 
 void FakeGateway::Acknowledge(bool acknowledge) {

@@ -34,6 +34,7 @@ class FakeGateway {
   void SetCertificateLife(std::chrono::nanoseconds life);
   void SetHeartbeat(std::chrono::nanoseconds interval, std::chrono::nanoseconds deadline);
   void AnswerHeartbeats(bool answer);
+  void CompressAnswers(bool compress);  // from the next Start on
 
   // To every connected host.
   void Send(const v1::ControlResponse& message);
@@ -63,6 +64,7 @@ class FakeGateway {
   std::unique_ptr<Service> service_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
+  bool compress_ = false;
 };
 
 }  // namespace cordon::testing

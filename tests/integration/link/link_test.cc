@@ -154,6 +154,21 @@ TEST_F(LinkTest, ComesBackWhenTheControllerIsKilledAndStartedAgain) {
   EXPECT_EQ(sessions.size(), 1U) << "a reconnect is the same run of the agent, no clone";
 }
 
+// gRPC inflates a message before it looks at its size.
+TEST_F(LinkTest, AUT6_WhatAControllerCompressedIsNotInflated) {
+  Connect(gateway_.Address());  // the positive control
+  gateway_.Stop();
+  gateway_.CompressAnswers(true);
+  gateway_.Start();
+  EXPECT_TRUE(Eventually([&] { return link_->Status().last_error.find("ompression") != std::string::npos; }))
+      << link_->Status().last_error;
+  EXPECT_FALSE(link_->State().serving);
+  gateway_.Stop();
+  gateway_.CompressAnswers(false);
+  gateway_.Start();
+  EXPECT_TRUE(Eventually([&] { return link_->State().serving; })) << link_->Status().last_error;
+}
+
 TEST_F(LinkTest, TheNextControllerIsTriedWhenOneIsDown) {
   Enrol(gateway_.Address());
   state_.controllers.insert(state_.controllers.begin(), {{"127.0.0.1", 1}, {"127.0.0.1", 2}});

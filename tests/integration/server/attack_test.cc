@@ -3,6 +3,7 @@
 // takes away was there.
 
 #include <gmock/gmock.h>
+#include <google/protobuf/unknown_field_set.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -172,6 +173,47 @@ TEST(ControllerUnderAttack, AUT6_AFloodOfConnectionsFromOneSourceDoesNotReachTls
   box.AddHost();  // from 127.0.0.1: connects, enrols
 }
 
+// Each takes a descriptor for as long as it likes, with any certificate of the fleet.
+TEST(ControllerUnderAttack, AUT6_AConnectionThatNobodyCallsOnIsClosed) {
+  ServerBox box({.idle_connection_nanos = kNanosPerSecond});
+  const TestHost host = box.AddHost();
+  const auto control = host.Control();
+  ASSERT_TRUE(control->Send(HelloOf("reception-1")));
+  ASSERT_TRUE(control->Read()->has_welcome());
+  const auto idle = box.Connect(host.tls);
+  const auto soon = std::chrono::system_clock::now() + std::chrono::seconds(10);
+  ASSERT_TRUE(idle->WaitForConnected(soon));
+  EXPECT_TRUE(idle->WaitForStateChange(GRPC_CHANNEL_READY, soon));
+  v1::ControlRequest beat;
+  beat.mutable_heartbeat()->set_id(7);
+  ASSERT_TRUE(control->Send(beat));
+  const auto answer = control->Read();
+  ASSERT_TRUE(answer.has_value()) << "a host that says nothing is no such connection";
+  EXPECT_EQ(answer->heartbeat_ack().id(), 7U);
+}
+
+// Each query holds a thread for as long as its reader likes.
+TEST(ControllerUnderAttack, AUT6_OneOperatorsQueriesLeaveRoomForOthers) {
+  ServerBox box;
+  v1::QueryEventsRequest query;
+  query.set_follow(true);
+  query.set_places(true);  // so that there is an answer at once
+  using Follow = ReadClient<v1::QueryEventsResponse>;
+  const auto open = [&](v1::Operator::Stub& stub) {
+    return std::make_unique<Follow>([&](auto* context) { return stub.QueryEvents(context, query); });
+  };
+  std::vector<std::unique_ptr<Follow>> greedy;
+  int taken = 0;
+  for (int i = 0; i < 20; ++i) {
+    greedy.push_back(open(box.Operator()));
+    taken += greedy.back()->Read().has_value() ? 1 : 0;
+  }
+  EXPECT_EQ(taken, 4);
+  EXPECT_THAT(greedy.back()->End(), Fails(absl::StatusCode::kResourceExhausted, "at once"));
+  const auto other = box.OperatorStub(box.OperatorTls(NewUuid()));
+  EXPECT_TRUE(open(*other)->Read().has_value());
+}
+
 TEST(ControllerUnderAttack, AUT6_OperatorsWhoDoNotReadHoldNobodyUp) {
   ServerBox box;
   const TestHost host = box.AddHost();
@@ -181,15 +223,43 @@ TEST(ControllerUnderAttack, AUT6_OperatorsWhoDoNotReadHoldNobodyUp) {
   SendBatches(*stream, chain, 50);
   v1::QueryEventsRequest query;
   query.set_follow(true);
+  std::vector<std::unique_ptr<v1::Operator::Stub>> operators;
   std::vector<std::unique_ptr<ReadClient<v1::QueryEventsResponse>>> deaf;
   for (int i = 0; i < 12; ++i) {
+    if (i % 4 == 0) operators.push_back(box.OperatorStub(box.OperatorTls(NewUuid())));  // each has four
     deaf.push_back(std::make_unique<ReadClient<v1::QueryEventsResponse>>(
-        [&](auto* context) { return box.Operator().QueryEvents(context, query); }));
+        [&](auto* context) { return operators.back()->QueryEvents(context, query); }));
   }
   SendBatches(*stream, chain, 50);
   v1::SubmitOrderResponse submitted;
   EXPECT_THAT(box.Submit(box.Signed(box.IsolateHosts({host.id})), &submitted), IsOk());
   EXPECT_TRUE(deaf.front()->Read().has_value()) << "and who reads late still gets it";
+}
+
+// gRPC inflates a message before it looks at its size: 4 KB on the wire would stand for 4 MB, and as many
+// more as the sender likes.
+TEST(ControllerUnderAttack, AUT6_WhatAPeerCompressedIsNotInflated) {
+  ServerBox box;
+  v1::GetFleetRequest request;  // with a field that this version does not know
+  request.GetReflection()->MutableUnknownFields(&request)->AddLengthDelimited(99,
+                                                                              std::string(4'000'000, 'x'));
+  v1::GetFleetResponse response;
+  EXPECT_THAT(Call([&](auto* context) { return box.Operator().GetFleet(context, request, &response); }),
+              IsOk())
+      << "the positive control";
+  EXPECT_THAT(Call([&](auto* context) {
+                context->set_compression_algorithm(GRPC_COMPRESS_GZIP);
+                return box.Operator().GetFleet(context, request, &response);
+              }),
+              Fails(absl::StatusCode::kUnimplemented, ""));
+  // Nor on the stream that takes bytes, where nothing but gRPC's own look at the header stands before them.
+  const TestHost host = box.AddHost();
+  ControlClient control([&](grpc::ClientContext* context) {
+    context->set_compression_algorithm(GRPC_COMPRESS_GZIP);
+    return host.gateway->Control(context);
+  });
+  control.Send(HelloOf("reception-1"));
+  EXPECT_FALSE(control.Read().has_value());
 }
 
 // A scan with rules for a site whose lines are slow: the hosts' copies wait in the controller.

@@ -14,6 +14,7 @@
 
 #include "common/sqlite/database.h"
 #include "common/wire/audit_checkpoint.h"
+#include "tests/support/raw_call.h"
 #include "tests/support/server_box.h"
 #include "tests/support/status_matchers.h"
 
@@ -139,8 +140,14 @@ TEST(ServerControl, AUT6_AHelloOutOfBoundsIsRefused) {
   EXPECT_THAT(refusal(lanes), Fails(kInvalid, "lanes"));
   v1::ControlRequest unknown = HelloOf("a");
   v1::HostFacts& facts = *unknown.mutable_hello()->mutable_facts();
-  facts.GetReflection()->MutableUnknownFields(&facts)->AddLengthDelimited(1'000)->assign(1024 * 1024, 'x');
+  facts.GetReflection()->MutableUnknownFields(&facts)->AddLengthDelimited(1'000)->assign(64 * 1024, 'x');
   EXPECT_THAT(refusal(unknown), Fails(kInvalid, "facts"));
+  v1::ControlRequest large = HelloOf("a");
+  large.mutable_hello()->mutable_receipt()->add_reasons(std::string(600 * 1024, 'x'));
+  EXPECT_THAT(refusal(large), Fails(kInvalid, "the first message has"));
+  v1::ControlRequest many = HelloOf("a");
+  for (int i = 0; i < 70'000; ++i) many.mutable_hello()->mutable_receipt()->add_probes();
+  EXPECT_THAT(refusal(many), Fails(kInvalid, "parts"));
   v1::ControlRequest receipt = HelloOf("a");
   receipt.mutable_hello()->mutable_receipt()->add_reasons(std::string(129 * 1024, 'x'));
   EXPECT_THAT(refusal(receipt), Fails(kInvalid, "receipt"));
@@ -295,6 +302,32 @@ TEST(ServerControl, AUT3_AControllerThatWasSetBackIsFoundOutByWhatAHostHasSeen) 
   ASSERT_NE(noted, log.end());
   EXPECT_EQ(noted->actor(), "host/" + c.host.id);
   EXPECT_THAT(noted->detail(), ::testing::HasSubstr("this log is shorter"));
+}
+
+// Whoever watches is told once, and not each second that all is well and then that it is not.
+TEST(ServerControl, HealthSaysSteadilyThatTheAuditLogDoesNotGoOn) {
+  Connected c;
+  const std::string question = StrCat("\x0a\x0c", "cordon.audit");
+  const auto channel = c.box.Connect(c.box.OperatorTls());
+  const auto ask = [&] { return CallByBytes(channel, "/grpc.health.v1.Health/Check", question); };
+  for (int i = 0; i < 500 && ask() != "\x08\x01"; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  ASSERT_EQ(ask(), "\x08\x01");
+  v1::AuditCheckpoint longer;
+  longer.set_fleet_id(c.box.Fleet().FleetId());
+  longer.set_size(1'000);
+  longer.set_root_sha256(std::string(32, 'r'));
+  v1::ControlRequest hello = HelloOf("reception-1");
+  *hello.mutable_hello()->mutable_audit_checkpoint() = Must(SignCheckpoint(longer, c.box.Ca().AuditLogKey()));
+  const auto control = c.host.Control();
+  ASSERT_TRUE(control->Send(hello));
+  ASSERT_TRUE(control->Read()->has_welcome());
+  for (int i = 0; i < 500 && ask() != "\x08\x02"; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_THAT(
+      WatchByBytes(channel, "/grpc.health.v1.Health/Watch", question, std::chrono::milliseconds(3'500)),
+      ::testing::ElementsAre("\x08\x02"));
+  EXPECT_EQ(AskHealth(channel), "\x08\x01") << "the store answers";
 }
 
 // A host would refuse an order without a proof for good.

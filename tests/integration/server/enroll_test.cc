@@ -125,7 +125,7 @@ TEST(ServerEnroll, AUT1_ARevokedEnrolmentJoinsNobody) {
 TEST(ServerEnroll, AUT1_AnExpiredEnrolmentJoinsNobody) {
   Joining j;
   j.box.Time().Advance(TestFleet::kHour);
-  EXPECT_THAT(j.Try(), Fails(kDenied, "expired"));
+  EXPECT_THAT(j.Try(), Fails(absl::StatusCode::kUnauthenticated, "has ended"));
   EXPECT_EQ(j.Used(), 0U);
 }
 
@@ -161,9 +161,14 @@ TEST(ServerEnroll, AUT6_WhatIsOutOfBoundsTakesNoUse) {
   EXPECT_THAT(refusal([](auto& r) {
                 v1::HostFacts& facts = *r.mutable_facts();
                 facts.GetReflection()->MutableUnknownFields(&facts)->AddLengthDelimited(1'000)->assign(
-                    1024 * 1024, 'x');
+                    64 * 1024, 'x');
               }),
               Fails(kInvalid, "facts"));
+  // An empty address takes two bytes on the wire and twenty times that in memory.
+  EXPECT_THAT(refusal([](auto& r) {
+                for (int i = 0; i < 70'000; ++i) r.mutable_facts()->add_addresses();
+              }),
+              Fails(kInvalid, "more than 131072"));
   EXPECT_THAT(refusal([](auto& r) { r.clear_enrollment_id(); }), Fails(kInvalid, "enrollment_id"));
   EXPECT_EQ(j.Used(), 0U);
   EXPECT_THAT(refusal([](auto&) {}), IsOk());  // the positive control
@@ -209,6 +214,39 @@ TEST(ServerAuthority, AUT2_StreamsAskTheSameDoor) {
   const auto gateway_of_operator = j.box.Gateway(j.box.OperatorTls());
   TelemetryClient as_operator([&](auto* context) { return gateway_of_operator->Telemetry(context); });
   EXPECT_THAT(as_operator.End(), Fails(kDenied, "operator certificate may not call"));
+}
+
+// TLS looks at a certificate's end when a connection begins, and at no time after.
+TEST(ServerAuthority, AUT2_ACertificateThatEndsOpensNothingMoreOnItsConnection) {
+  constexpr int64_t kDay = 24 * TestFleet::kHour;
+  constexpr auto kEnded = absl::StatusCode::kUnauthenticated;
+  ServerBox box;
+  const TestHost host = box.AddHost();
+  const auto telemetry = host.Telemetry();
+  ASSERT_TRUE(telemetry->Read().has_value());
+  const auto stub = box.OperatorStub(box.OperatorTls());
+  v1::QueryEventsRequest query;
+  query.set_follow(true);
+  ReadClient<v1::QueryEventsResponse> follow([&](auto* c) { return stub->QueryEvents(c, query); });
+  v1::GetFleetResponse fleet;
+  const auto get_fleet = [&] {
+    return Call([&](auto* c) { return stub->GetFleet(c, v1::GetFleetRequest(), &fleet); });
+  };
+  v1::RenewRequest renew;
+  renew.set_csr_der(Must(MakeCsrDer(*Must(NewTlsKey()))));
+  v1::RenewResponse renewed;
+  const auto renew_host = [&] {
+    return Call([&](auto* c) { return host.gateway->Renew(c, renew, &renewed); });
+  };
+  EXPECT_THAT(renew_host(), IsOk()) << "the positive control";
+
+  box.Time().Advance(31 * kDay);  // a host's are good for 30
+  EXPECT_THAT(telemetry->End(), Fails(kEnded, "has ended"));
+  EXPECT_THAT(renew_host(), Fails(kEnded, "has ended"));
+  EXPECT_THAT(get_fleet(), IsOk()) << "the operator's are good for a year";
+  box.Time().Advance(335 * kDay);
+  EXPECT_THAT(follow.End(), Fails(kEnded, "has ended"));
+  EXPECT_THAT(get_fleet(), Fails(kEnded, "has ended"));
 }
 
 // Dropped in the handshake: no call of theirs is ever looked at.

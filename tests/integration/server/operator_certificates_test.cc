@@ -120,7 +120,7 @@ TEST(OperatorCertificates, AUT2_ATlsKeyAloneDoesNotRenewItself) {
 
 TEST(OperatorCertificates, AUT2_ARequestThatIsShownAgainLastsNoLonger) {
   Fixture f;
-  const v1::OperatorRequest asked = f.Request(f.blake);
+  const v1::OperatorRequest asked = f.Request(f.blake, 2 * kDay);
   f.By(f.manager.id);  // TLS goes by the machine's clock, which stays
   const CertificateInfo first = Must(f.Ask(f.blake.id, asked));
   f.box.Time().Advance(200 * kDay);
@@ -128,9 +128,9 @@ TEST(OperatorCertificates, AUT2_ARequestThatIsShownAgainLastsNoLonger) {
   const CertificateInfo again = Must(f.Ask(f.manager.id, asked));
   EXPECT_NEAR(static_cast<double>(again.not_after_unix_nanos),
               static_cast<double>(first.not_after_unix_nanos), 2.0 * kNanosPerSecond);
-  f.box.Time().Advance(166 * kDay);
+  f.box.Time().Advance(164 * kDay);
   EXPECT_THAT(f.Ask(f.manager.id, asked), Fails(kPrecondition, "would have ended"));
-  const v1::OperatorRequest fresh = f.Request(f.blake, -366 * kDay);
+  const v1::OperatorRequest fresh = f.Request(f.blake, -364 * kDay);
   EXPECT_THAT(f.Ask(f.manager.id, fresh), IsOk()) << "the positive control";
 }
 

@@ -194,6 +194,72 @@ TEST(ServerWatchOrder, EndsWhenTheLastOpenHostIsRevokedAndTheLogSaysSo) {
   EXPECT_EQ(box.Audit().back().subject(), order.order_id());
 }
 
+// A host says what it does with its own orders. What it says of another's reaches nobody.
+TEST(ServerWatchOrder, AUT2_ProgressOfAHostThatTheOrderDoesNotMeanIsNotTold) {
+  ServerBox box;
+  const TestHost meant = box.AddHost("a");
+  const TestHost liar = box.AddHost("b");
+  const v1::Order order = box.IsolateHosts({meant.id});
+  v1::SubmitOrderResponse submitted;
+  ASSERT_THAT(box.Submit(box.Signed(order), &submitted), IsOk());
+  const auto watch = Watch(box, order.order_id());
+  ASSERT_EQ(NextOf(*watch, meant.id).outcome().state(), v1::OrderOutcome::STATE_PENDING);
+  v1::ControlRequest report;
+  report.mutable_progress()->set_order_id(order.order_id());
+  const auto lies = ConnectHost(liar);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(lies->Send(report));
+  v1::ControlRequest beat;
+  beat.mutable_heartbeat()->set_id(1);
+  ASSERT_TRUE(lies->Send(beat));
+  ASSERT_TRUE(lies->Read().has_value()) << "all before it was dealt with";
+  const auto control = ConnectHost(meant);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(control->Send(report));
+  report.mutable_outcome()->set_order_id(order.order_id());
+  report.mutable_outcome()->set_state(v1::OrderOutcome::STATE_DONE);
+  ASSERT_TRUE(control->Send(report));
+  while (const auto response = watch->Read()) {
+    EXPECT_EQ(response->outcome().host_id(), meant.id);
+    EXPECT_EQ(response->hosts(), 1U);
+  }
+  EXPECT_THAT(watch->End(), IsOk());
+}
+
+// What the controller took for final is not, when the host says that it runs.
+TEST(ServerWatchOrder, CountsAHostOnceThatRunsWhatHadExpired) {
+  ServerBox box;
+  const TestHost late = box.AddHost("a");
+  const TestHost other = box.AddHost("b");
+  const v1::Order order = box.IsolateHosts({late.id, other.id});
+  v1::SubmitOrderResponse submitted;
+  ASSERT_THAT(box.Submit(box.Signed(order), &submitted), IsOk());
+  const auto watch = Watch(box, order.order_id());
+  v1::ControlRequest running;
+  running.mutable_progress()->set_order_id(order.order_id());
+  v1::ControlRequest done;
+  done.mutable_outcome()->set_order_id(order.order_id());
+  done.mutable_outcome()->set_state(v1::OrderOutcome::STATE_DONE);
+  const auto reach = [&](const std::string& host_id, v1::OrderOutcome::State state) {
+    v1::WatchOrderResponse response = NextOf(*watch, host_id);
+    while (response.hosts() > 0 && response.outcome().state() != state) response = NextOf(*watch, host_id);
+    return response;
+  };
+  const auto early = ConnectHost(other);
+  ASSERT_TRUE(early->Send(running));
+  ASSERT_EQ(reach(other.id, v1::OrderOutcome::STATE_RUNNING).finished(), 0U);
+  box.Time().Advance(order.expiry_unix_nanos() - box.Time().WallNanos() + kNanosPerSecond);
+  ASSERT_EQ(reach(late.id, v1::OrderOutcome::STATE_EXPIRED).finished(), 1U);
+
+  const auto control = ConnectHost(late);
+  ASSERT_TRUE(control->Send(running));
+  EXPECT_EQ(reach(late.id, v1::OrderOutcome::STATE_RUNNING).finished(), 0U);
+  ASSERT_TRUE(control->Send(done));
+  EXPECT_EQ(reach(late.id, v1::OrderOutcome::STATE_DONE).finished(), 1U);
+  const auto last = ConnectHost(other);
+  ASSERT_TRUE(last->Send(done));
+  EXPECT_EQ(reach(other.id, v1::OrderOutcome::STATE_DONE).finished(), 2U);
+  EXPECT_THAT(watch->End(), IsOk());
+}
+
 TEST(ServerWatchOrder, EndsAtOnceWhenNobodyIsMeantAndWhenThereIsNoSuchOrder) {
   ServerBox box;
   const v1::Order order = box.IsolateHosts({NewUuid()});
@@ -400,15 +466,15 @@ TEST(ServerAudit, IsExportedAsAChainThatCanBeCheckedOffline) {
   for (const v1::AuditEntry& entry : rest) EXPECT_THAT(check.Next(entry), IsOk());
 }
 
-TEST(ServerHealth, StockToolsGetHealthAndReflectionWithAnyCertificateOfTheFleet) {
+TEST(ServerHealth, StockToolsGetHealthWithAnyCertificateOfTheFleetAndReflectionWithAnOperators) {
   ServerBox box;
-  const TestHost host = box.AddHost();
-  for (const TlsIdentity& tls : {box.OperatorTls(), host.tls}) {
-    const auto channel = box.Connect(tls);
-    EXPECT_EQ(AskHealth(channel), "\x08\x01");
-    EXPECT_THAT(ListServices(channel),
-                IsSupersetOf({"cordon.v1.AgentGateway", "cordon.v1.Operator", "grpc.health.v1.Health"}));
-  }
+  const auto of_operator = box.Connect(box.OperatorTls());
+  const auto of_host = box.Connect(box.AddHost().tls);
+  EXPECT_EQ(AskHealth(of_operator), "\x08\x01");
+  EXPECT_EQ(AskHealth(of_host), "\x08\x01");
+  EXPECT_THAT(ListServices(of_operator),
+              IsSupersetOf({"cordon.v1.AgentGateway", "cordon.v1.Operator", "grpc.health.v1.Health"}));
+  EXPECT_THAT(ListServices(of_host), ::testing::IsEmpty()) << "each call holds a thread";
   EXPECT_EQ(AskHealth(box.Connect({box.Ca().CaPem(), "", ""})), "error 14");
 }
 

@@ -156,6 +156,30 @@ TEST_F(Reconcile, AUT6_APositionThatIsNoneChangesNothing) {
   EXPECT_EQ(*box_->Reconcile(At(1)), 1);
 }
 
+// A new chain goes on behind the controller's highest number: a captured controller that claims one near the
+// end of all numbers would stop this host's telemetry for good.
+TEST_F(Reconcile, AUT6_APositionThatWouldUseUpTheNumbersChangesNothing) {
+  constexpr uint64_t kFarthest = uint64_t{1} << 40;
+  const std::string chain = box_->ChainId();
+  for (const std::string& their_chain : {chain, NewUuid()}) {
+    for (const uint64_t claimed :
+         {5 + kFarthest + 1, (uint64_t{1} << 62) - 1, (uint64_t{1} << 63) - 1, ~uint64_t{0}}) {
+      v1::TelemetryPosition position = At(5);
+      position.set_chain_id(their_chain);
+      position.set_acknowledged_sequence(claimed);
+      EXPECT_EQ(box_->Reconcile(position).status().code(), absl::StatusCode::kInvalidArgument) << claimed;
+      *position.add_ahead() = SegmentOf(7, 8, At(4).last_hash());  // behind a number that has no next one
+      EXPECT_EQ(box_->Reconcile(position).status().code(), absl::StatusCode::kInvalidArgument) << claimed;
+    }
+  }
+  EXPECT_EQ(box_->ChainId(), chain);
+  EXPECT_EQ(*box_->Reconcile(At(5)), 5);
+  v1::TelemetryPosition credible = At(5);
+  credible.set_acknowledged_sequence(5 + kFarthest);
+  EXPECT_EQ(*box_->Reconcile(credible), 5 + kFarthest);
+  EXPECT_NE(box_->ChainId(), chain) << "the positive control";
+}
+
 TEST_F(Reconcile, WhatAControllerHadAheadAndLostIsAGap) {
   ASSERT_TRUE(box_->Acknowledge(box_->ChainId(), 4, 5).ok());
   ASSERT_TRUE(box_->Maintain().ok());

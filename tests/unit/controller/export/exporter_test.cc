@@ -34,7 +34,8 @@ class FakeSink final : public ExportSink {
     std::vector<std::string> uids;
     int failures_left = 0;
     int calls = 0;
-    size_t longest_write = 0;  // bytes
+    size_t longest_write = 0;               // bytes
+    std::vector<std::string> without_rest;  // uids of lines that leave something out
   };
   explicit FakeSink(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
@@ -50,7 +51,10 @@ class FakeSink final : public ExportSink {
     for (const std::string& line : lines) bytes += line.size();
     state_->longest_write = std::max(state_->longest_write, bytes);
     for (const std::string& line : lines) {
-      state_->uids.emplace_back(boost::json::parse(line).at("metadata").at("uid").as_string().c_str());
+      const boost::json::value parsed = boost::json::parse(line);
+      state_->uids.emplace_back(parsed.at("metadata").at("uid").as_string().c_str());
+      if (parsed.at("unmapped").as_object().contains("left_out"))
+        state_->without_rest.push_back(state_->uids.back());
     }
     return absl::OkStatus();
   }
@@ -143,6 +147,21 @@ TEST(Exporter, AUT6_HoldsNoMoreThanSomeMegabytesOfLines) {
   exporter->Stop();
   EXPECT_GT(f.sink->longest_write, 1024U * 1024U);
   EXPECT_LE(f.sink->longest_write, 8U * 1024U * 1024U);
+}
+
+// A byte of an event may take six in JSON, and an empty message much more.
+TEST(Exporter, AUT6_AnEventOfAHugeLineIsToldWithoutItsRestAndHoldsUpNothing) {
+  Fixture f;
+  v1::Event huge = StartedEvent(2);
+  huge.mutable_process_started()->set_cgroup(std::string(1'000'000, '\x01'));
+  const std::vector<HostBatch> group = {{f.host, f.chain.Next({StartedEvent(1), huge, StartedEvent(3)})}};
+  ASSERT_EQ(Must(f.box->CommitBatches(group)).batches.at(0).verdict, BatchResult::Verdict::kCommitted);
+  const std::unique_ptr<Exporter> exporter = f.Start();
+  ASSERT_TRUE(f.Wait(3));
+  exporter->Stop();
+  EXPECT_THAT(f.Uids(), ElementsAre(StrCat(f.host, "/1"), StrCat(f.host, "/2"), StrCat(f.host, "/3")));
+  EXPECT_THAT(f.sink->without_rest, ElementsAre(StrCat(f.host, "/2")));
+  EXPECT_LT(f.sink->longest_write, 100'000U);
 }
 
 TEST(Exporter, ManyBatchesAreCarriedWithoutAPauseBetweenThem) {

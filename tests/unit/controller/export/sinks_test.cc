@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read_until.hpp>
@@ -182,6 +183,72 @@ TEST(ExportSinks, SyslogOverTlsReachesACertifiedServer) {
   const std::string received = f.server.Received();
   EXPECT_THAT(received, ::testing::HasSubstr(" cordon - ocsf - {1}"));
   EXPECT_THAT(received, ::testing::HasSubstr(" cordon - ocsf - {2}END"));
+}
+
+// Takes a few kilobytes at a time, for so many times, and then nothing more.
+class SlowServer {
+ public:
+  SlowServer(const testing::TestFleet& fleet, size_t times) : times_(times) {
+    const testing::TestFleet::Leaf leaf = fleet.Issue(IdentityKind::kController, NewUuid());
+    context_.use_certificate_chain(asio::buffer(leaf.certificate_pem));
+    context_.use_private_key(asio::buffer(leaf.key_pem), asio::ssl::context::pem);
+    thread_ = std::thread([this] { Take(); });
+  }
+  SlowServer(const SlowServer&) = delete;
+  SlowServer& operator=(const SlowServer&) = delete;
+  ~SlowServer() {
+    shutdown(acceptor_.native_handle(), SHUT_RDWR);  // nobody may come any more
+    end_.set_value();
+    thread_.join();
+  }
+  uint16_t Port() const { return acceptor_.local_endpoint().port(); }
+
+ private:
+  void Take() {
+    asio::ssl::stream<tcp::socket> stream(io_, context_);
+    boost::system::error_code error;
+    acceptor_.accept(stream.lowest_layer(), error);
+    if (!error) stream.handshake(asio::ssl::stream_base::server, error);
+    std::array<char, 16 * 1024> some{};
+    for (size_t i = 0; i < times_ && !error; ++i) {
+      stream.read_some(asio::buffer(some), error);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    end_.get_future().wait();
+  }
+
+  const size_t times_;
+  asio::io_context io_;
+  asio::ssl::context context_{asio::ssl::context::tls_server};
+  tcp::acceptor acceptor_{io_, tcp::endpoint(asio::ip::make_address("127.0.0.1"), 0)};
+  std::promise<void> end_;
+  std::thread thread_;
+};
+
+// A long line over a slow network takes its time. It must not be given up on again and again.
+TEST(ExportSinks, ASyslogServerIsGivenUpWhenItTakesNothingAndNotWhenItTakesItsTime) {
+  constexpr std::chrono::milliseconds kPatience{1'000};
+  constexpr size_t kMany = 1'000'000;
+  const testing::TestFleet fleet;
+  const testing::TempFolder folder;
+  const testing::FakeClock clock(WallNowNanos());
+  std::ofstream(folder / "ca.pem") << fleet.CaPem();
+  const std::vector<std::string> line = {std::string(32 * 1024 * 1024, 'x')};  // more than kernels hold
+  for (const size_t times : {kMany, size_t{10}}) {
+    SlowServer server(fleet, times);
+    const auto sink = Must(MakeExportSink({.target = StrCat("syslog-tls:127.0.0.1:", server.Port()),
+                                           .ca_file = (folder / "ca.pem").string(),
+                                           .patience = kPatience},
+                                          clock));
+    const auto began = std::chrono::steady_clock::now();
+    const absl::Status written = sink->Write(line);
+    if (times == kMany) {
+      EXPECT_THAT(written, IsOk());
+      EXPECT_GT(std::chrono::steady_clock::now() - began, kPatience) << "it was slow";
+    } else {
+      EXPECT_THAT(written, Fails(absl::StatusCode::kUnavailable, "cannot send"));
+    }
+  }
 }
 
 TEST(ExportSinks, NothingIsSentToAServerOfAnotherCa) {

@@ -58,7 +58,10 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"/cordon.v1.Operator/SubmitOrder", false, false, true, false},
         Row{"/cordon.v1.LocalAgent/GetStatus", false, false, false, false},
         Row{"/grpc.health.v1.Health/Check", true, true, true, true},
-        Row{"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", true, true, true, true},
+        Row{"/grpc.health.v1.Health/Watch", false, false, true, false},
+        Row{"/grpc.health.v1.Health/List", false, false, false, false},
+        Row{"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", false, false, true, false},
+        Row{"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", false, false, true, false},
         Row{"", false, false, false, false}, Row{"/cordon.v1.Operator", false, false, false, false}));
 
 TEST(Authorize, SaysWhatTheCertificateIsAndMayCall) {

@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <chrono>
+#include <future>
 #include <optional>
 #include <string>
 #include <thread>
@@ -19,6 +20,7 @@
 #include "controller/server/budgets.h"
 #include "controller/server/doorkeeper.h"
 #include "controller/server/token_bucket.h"
+#include "controller/server/workers.h"
 #include "platform/api/system.h"
 
 namespace cordon::controller {
@@ -141,6 +143,52 @@ TEST(SourceLimit, CountsWhatOneAttackerHasManyOfAsOne) {
   EXPECT_FALSE(limit.Admit(make_address("2001:db8::3"), 0));
   EXPECT_TRUE(limit.Admit(make_address("2001:db8:0:1::1"), 0));
   EXPECT_TRUE(limit.Admit(make_address("192.0.2.1"), kSecond));
+}
+
+TEST(Workers, AUT6_OneCallerHasNoMoreCallsUnderWayThanItMay) {
+  Workers workers(1, 2);
+  std::promise<void> go_on;
+  std::atomic<int> done = 0;
+  EXPECT_TRUE(workers.PostCall("a", [&, wait = go_on.get_future().share()] {
+    wait.wait();
+    ++done;
+  }));
+  EXPECT_TRUE(workers.PostCall("a", [&] { ++done; }));
+  EXPECT_FALSE(workers.PostCall("a", [&] { ++done; }));
+  EXPECT_TRUE(workers.PostCall("b", [&] { ++done; }));
+  go_on.set_value();
+  for (int i = 0; i < 500 && done < 3; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  bool again = false;
+  for (int i = 0; i < 500 && !again; ++i) {  // the last one is counted out behind its end
+    again = workers.PostCall("a", [&] { ++done; });
+    if (!again) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_TRUE(again);
+  workers.Stop();
+  EXPECT_EQ(done, 4);
+}
+
+TEST(Readers, AUT6_OneCallerHasNoMoreOfThemThanItsShare) {
+  Readers readers(3, 2);
+  std::promise<void> go_on;
+  const std::shared_future<void> wait = go_on.get_future().share();
+  const auto read = [wait] { wait.wait(); };
+  EXPECT_TRUE(readers.Post("a", read));
+  EXPECT_TRUE(readers.Post("a", read));
+  EXPECT_FALSE(readers.Post("a", read));
+  EXPECT_TRUE(readers.Post("b", read));
+  EXPECT_FALSE(readers.Post("b", read)) << "all are taken";
+  go_on.set_value();
+  readers.Stop();
+}
+
+TEST(DoorLimits, AUT6_OneSourceTakesNoMoreThanAQuarterOfTheFilesAtOnce) {
+  const DoorLimits usual;
+  const DoorLimits few = WithFiles(usual, 4'096);
+  EXPECT_EQ(few.files, 4'096U);
+  EXPECT_EQ(few.per_source.burst, 1'024.0);
+  EXPECT_EQ(few.per_source.per_second, usual.per_source.per_second);
+  EXPECT_EQ(WithFiles(usual, 1'048'576).per_source.burst, usual.per_source.burst);
 }
 
 TEST(SourceLimit, IsBounded) {

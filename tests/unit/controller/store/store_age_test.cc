@@ -133,6 +133,46 @@ TEST(StoreAge, GoesNoFurtherThanItMayAndInSmallSteps) {
   EXPECT_THAT(f.Pids(), IsEmpty());
 }
 
+// Nothing is older for a clock that was ahead; and behind a mark of the year 2040, none would be set until
+// then.
+TEST(StoreAge, AClockThatWasAheadAndIsSetBackTakesNothingOutAndKeepsNothingForEver) {
+  Fixture f;
+  const int64_t right = f.box.Time().WallNanos();
+  f.Commit(f.chain.Next({StartedEvent(1)}));
+  f.AgeOut();
+  f.box.Time().SetWall(right + 5'000 * kDay);
+  f.AgeOut();
+  EXPECT_THAT(f.Pids(), ElementsAre(1));
+  f.box.Time().SetWall(right);
+  f.AgeOut();
+  EXPECT_THAT(f.Pids(), ElementsAre(1));
+  f.box.Time().Advance(kKeep - 1);
+  f.AgeOut();
+  EXPECT_THAT(f.Pids(), ElementsAre(1));
+  f.box.Time().Advance(1);
+  f.AgeOut();
+  EXPECT_THAT(f.Pids(), IsEmpty());
+}
+
+// Nor for one that was behind, as after a battery ran empty.
+TEST(StoreAge, AClockThatWasBehindAndIsSetRightTakesNothingOut) {
+  Fixture f;
+  const int64_t right = f.box.Time().WallNanos();
+  f.Commit(f.chain.Next({StartedEvent(1)}));
+  f.AgeOut();
+  f.box.Time().SetWall(right - 5'000 * kDay);
+  f.AgeOut();
+  f.box.Time().SetWall(right);
+  f.AgeOut();
+  EXPECT_THAT(f.Pids(), ElementsAre(1));
+  f.box.Time().Advance(kKeep - 1);
+  f.AgeOut();
+  EXPECT_THAT(f.Pids(), ElementsAre(1));
+  f.box.Time().Advance(1);
+  f.AgeOut();
+  EXPECT_THAT(f.Pids(), IsEmpty());
+}
+
 // A batch's own times are its host's, whose clock may be years off.
 TEST(StoreAge, GoesByTheControllersClock) {
   Fixture f;

@@ -366,7 +366,7 @@ TEST(EventMerge, HoldsBackUntilNothingEarlierCanCome) {
 
 TEST(EventMerge, HoldsNoMoreThanItMay) {
   std::vector<int64_t> times;
-  EventMerge merge({.events = 2, .bytes = 1'000}, [&](v1::QueryEventsResponse&& event) {
+  EventMerge merge({.events = 2, .bytes = 100'000}, [&](v1::QueryEventsResponse&& event) {
     times.push_back(event.time_unix_nanos());
     return true;
   });
@@ -378,20 +378,36 @@ TEST(EventMerge, HoldsNoMoreThanItMay) {
 
 TEST(EventMerge, AUT6_HoldsNoMoreBytesThanItMay) {
   std::vector<int64_t> times;
-  EventMerge merge({.events = 100, .bytes = 2'500}, [&](v1::QueryEventsResponse&& event) {
+  EventMerge merge({.events = 100, .bytes = 250'000}, [&](v1::QueryEventsResponse&& event) {
     times.push_back(event.time_unix_nanos());
     return true;
   });
   for (const int64_t time : {50, 40}) {
     v1::QueryEventsResponse event = At(time);
-    event.mutable_event()->mutable_process_started()->set_cwd(std::string(1'000, 'x'));
+    event.mutable_event()->mutable_process_started()->set_cwd(std::string(100'000, 'x'));
     EXPECT_TRUE(merge.Add(1, std::move(event)));
   }
   EXPECT_THAT(times, IsEmpty());
   v1::QueryEventsResponse long_one = At(60);
-  long_one.mutable_event()->mutable_process_started()->set_cwd(std::string(2'000, 'x'));
+  long_one.mutable_event()->mutable_process_started()->set_cwd(std::string(200'000, 'x'));
   EXPECT_TRUE(merge.Add(1, std::move(long_one)));
   EXPECT_THAT(times, ElementsAre(40, 50));
+}
+
+// Two bytes each on the wire, and some forty times that in memory.
+TEST(EventMerge, AUT6_CountsWhatEventsTakeInMemory) {
+  int released = 0;
+  EventMerge merge({.events = 100, .bytes = 1'000'000}, [&](v1::QueryEventsResponse&&) {
+    ++released;
+    return true;
+  });
+  for (const int64_t time : {50, 40}) {
+    v1::QueryEventsResponse event = At(time);
+    v1::Receipt& receipt = *event.mutable_event()->mutable_isolation_changed()->mutable_receipt();
+    for (int i = 0; i < 20'000; ++i) receipt.add_probes();
+    EXPECT_TRUE(merge.Add(1, std::move(event)));
+  }
+  EXPECT_EQ(released, 2) << "each by itself has more than a megabyte";
 }
 
 }  // namespace

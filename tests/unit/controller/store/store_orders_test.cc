@@ -284,6 +284,26 @@ TEST(StoreOutcomes, WhatWasNotDeliveredInTimeExpiresOnce) {
   EXPECT_THAT(f.Record(order, f.a, OrderOutcome::STATE_DONE), SizeIs(1));
 }
 
+// A clock that was ahead for a moment takes no order back: when it is set right, the order is due as before.
+TEST(StoreOutcomes, WhatExpiredByAClockThatWasAheadIsSentWhenItIsRight) {
+  Fixture f;
+  const int64_t right = f.box.Time().WallNanos();
+  const v1::Order order = f.box.Isolate({f.a}, 10);
+  const v1::Order scan = f.box.Scan({f.a}, 11);
+  ASSERT_THAT(f.box.Submit(order), IsOk());
+  ASSERT_THAT(f.box.Submit(scan), IsOk());
+  f.box.Time().SetWall(right + 1'000 * testing::TestFleet::kHour);
+  EXPECT_THAT(Must(f.box->ExpireOrders()), SizeIs(2));
+  EXPECT_THAT(f.Due(f.a), IsEmpty());
+  f.box.Time().SetWall(right);
+  EXPECT_THAT(f.Due(f.a), ElementsAre(order.order_id(), scan.order_id()));
+  EXPECT_THAT(f.Record(order, f.a, OrderOutcome::STATE_DONE), SizeIs(1));
+  EXPECT_THAT(f.Record(scan, f.a, OrderOutcome::STATE_RUNNING), SizeIs(1));
+  EXPECT_THAT(f.Due(f.a, {Applied("isolation", 10), Applied("scan", 11)}), IsEmpty());
+  f.box.Time().SetWall(right + testing::TestFleet::kHour);
+  EXPECT_THAT(f.Due(f.a), IsEmpty()) << "its time has passed";
+}
+
 TEST(StoreOutcomes, OfAnUnknownOrderAreNotFound) {
   Fixture f;
   EXPECT_THAT(f.box->OutcomesOf(kNobody), Fails(absl::StatusCode::kNotFound, kNobody));
