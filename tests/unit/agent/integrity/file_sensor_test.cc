@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "agent/integrity/file_look.h"
+#include "agent/integrity/long_files.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
 #include "common/crypto/digest.h"
@@ -468,6 +469,76 @@ TEST_F(FileSensorTest, ALongFileIsToldOnceWithItsHashForEachWhoWroteIt) {
   }
   sensor.Stop();
   EXPECT_EQ(sink_.Events().size(), 2U);
+}
+
+// A lane whose first hash does not end until it is let go.
+class LongFilesTest : public ::testing::Test {
+ protected:
+  void Put(const std::string& path, uint64_t bytes) {
+    FileFact fact;
+    fact.change.set_path(path);
+    fact.change.mutable_state()->set_size(bytes);
+    auto file = std::make_shared<LongFile>();
+    file->path = path;
+    file->found.exists = true;
+    file->found.state.set_size(bytes);
+    file->found.hash_later = true;
+    lane_.Put({.fact = std::move(fact), .file = std::move(file)});
+  }
+  // The paths that were told so far, with "?" behind those without a hash.
+  std::vector<std::string> Told() {
+    const std::lock_guard lock(mutex_);
+    return told_;
+  }
+  void WaitUntilItHashes() { hashing_.wait(false); }
+  std::vector<std::string> ToldAtTheEnd() {
+    free_ = true;
+    free_.notify_all();
+    lane_.Finish();
+    return Told();
+  }
+
+ private:
+  void Hash(LongFile& file) {
+    hashing_ = true;
+    hashing_.notify_all();
+    free_.wait(false);
+    file.found.hash_later = false;
+    file.found.state.set_sha256("hash");
+  }
+  void Emit(const FileFact& fact) {
+    const std::lock_guard lock(mutex_);
+    const bool says_why = fact.change.state().sha256().empty() && !fact.change.hash_skipped_reason().empty();
+    told_.push_back(StrCat(fact.change.path(), says_why ? "?" : ""));
+  }
+
+  std::atomic<bool> hashing_ = false;
+  std::atomic<bool> free_ = false;
+  std::mutex mutex_;
+  std::vector<std::string> told_;
+  LongFiles lane_{[this](LongFile& file) { Hash(file); },
+                  [this](const FileFact& fact) { Emit(fact); },
+                  {.files = 3, .bytes = 1'000}};
+};
+
+TEST_F(LongFilesTest, MoreThanCanBeHashedAreToldWithoutAHashAndNobodyWaits) {
+  Put("/first", 1);
+  WaitUntilItHashes();
+  for (const char* path : {"/a", "/b", "/c"}) Put(path, 1);
+  for (const char* path : {"/d", "/e", "/f"}) Put(path, 1);
+  EXPECT_EQ(Told(), (std::vector<std::string>{"/d?", "/e?", "/f?"}));
+  Put("/a", 1);  // what is told of one path stays in its order
+  EXPECT_EQ(ToldAtTheEnd(),
+            (std::vector<std::string>{"/d?", "/e?", "/f?", "/first", "/a", "/b", "/c", "/a?"}));
+}
+
+TEST_F(LongFilesTest, FilesThatAreLongTogetherAreToldWithoutAHash) {
+  Put("/first", 5'000);  // a single one may be longer
+  WaitUntilItHashes();
+  Put("/a", 5'000);
+  Put("/b", 10);
+  EXPECT_EQ(Told(), std::vector<std::string>{"/b?"});
+  EXPECT_EQ(ToldAtTheEnd(), (std::vector<std::string>{"/b?", "/first", "/a"}));
 }
 
 // Takes nothing until it is let go.
