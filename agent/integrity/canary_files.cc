@@ -8,6 +8,7 @@
 #include "common/base/status.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
+#include "common/crypto/digest.h"
 #include "platform/api/file_names.h"
 #include "platform/api/file_tree.h"
 #include "platform/api/files.h"
@@ -105,6 +106,11 @@ absl::Status CanaryFiles::Remove() {
 bool CanaryFiles::IsCanary(const std::filesystem::path& path) const {
   return std::ranges::find(kNames, platform::NameBytes(path.filename())) != kNames.end() &&
          std::ranges::find(folders_, path.parent_path()) != folders_.end();
+}
+
+bool CanaryFiles::IsWhatIsLaid(uint64_t size, std::string_view sha256) {
+  static const std::string laid = Sha256(Text());
+  return size == Text().size() && (sha256.empty() || sha256 == laid);
 }
 
 absl::StatusOr<std::vector<std::filesystem::path>> FoldersOfDocuments(

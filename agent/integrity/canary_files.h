@@ -3,8 +3,10 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace cordon::agent {
@@ -33,6 +35,9 @@ class CanaryFiles {
 
   // `path` as the system has it: not escaped as in events.
   bool IsCanary(const std::filesystem::path& path) const;
+
+  // Whether a file of this size and SHA-256 (empty: it is not known) is as it was laid.
+  static bool IsWhatIsLaid(uint64_t size, std::string_view sha256);
 
  private:
   absl::Status Save() const;

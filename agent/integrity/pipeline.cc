@@ -23,6 +23,23 @@ std::string Roots(const WatchPolicy& policy) {
   return text;
 }
 
+bool MatchesAny(const std::vector<std::string>& patterns, const std::string& path) {
+  return std::ranges::any_of(patterns,
+                             [&](const std::string& pattern) { return MatchesPattern(pattern, path); });
+}
+
+// Whether what happened in the folder, under that path, was told.
+bool WasWatched(const WatchPolicy& policy, const std::filesystem::path& folder) {
+  const std::string path = platform::NameBytes(folder);
+  const auto holds = [&](const std::filesystem::path& prefix) {
+    return IsAtOrBelow(path, platform::NameBytes(prefix));
+  };
+  if (std::ranges::none_of(policy.roots, holds) || std::ranges::any_of(policy.excluded, holds)) return false;
+  // "…/.cache/*" leaves out what is in the folder, and not the folder.
+  return !MatchesAny(policy.excluded_patterns, path) &&
+         !MatchesAny(policy.excluded_patterns, StrCat(path, "/-"));
+}
+
 }  // namespace
 
 FileSensor::Pipeline::Pipeline(const FileSensorConfig& config, const Clock& clock,
@@ -85,17 +102,16 @@ void FileSensor::Pipeline::Take(std::span<platform::RawFileEvent> events) {
 }
 
 // TEL-1: a tree that comes from where nobody watches is told as one rename, or as one new folder: its files
-// are new here all the same.
+// are new here all the same. So are those that were away for a while: a folder can be taken out, encrypted
+// where nobody looks, and brought back.
 void FileSensor::Pipeline::WalkMovedIn(const platform::RawFileEvent& event) {
-  const auto watched = [&](const std::filesystem::path& root) {
-    return IsAtOrBelow(platform::NameBytes(event.old_path), platform::NameBytes(root));
-  };
   const WatchPolicy policy = CurrentPolicy();
-  if (event.path.empty() || (!event.old_path.empty() && std::ranges::any_of(policy.roots, watched))) return;
+  if (event.path.empty() || (!event.old_path.empty() && WasWatched(policy, event.old_path))) return;
   const bool taken = walk_.Ask({.roots = {event.path},
                                 .excluded = policy.excluded,
                                 .since_unix_nanos = 0,
                                 .event = {.kind = platform::RawFileEvent::kCreated,
+                                          .moved_in = true,
                                           .pid = event.pid,
                                           .boottime_nanos = event.boottime_nanos}});
   if (taken) return;
@@ -119,9 +135,7 @@ std::optional<int64_t> FileSensor::Pipeline::NextDue() const {
 }
 
 bool FileSensor::Pipeline::IsExcluded(const std::filesystem::path& path) const {
-  return std::ranges::any_of(policy_.excluded_patterns, [&](const std::string& pattern) {
-    return MatchesPattern(pattern, platform::NameBytes(path));
-  });
+  return MatchesAny(policy_.excluded_patterns, platform::NameBytes(path));
 }
 
 void FileSensor::Pipeline::Finish() {
@@ -225,7 +239,7 @@ void FileSensor::Pipeline::AskAgain(bool last_time) {
 // A tripwire does not wait for a hash.
 void FileSensor::Pipeline::JudgeAndEmit(PendingFact pending) {
   const FileFact& fact = pending.fact;
-  tripwires_.Look(fact.change, fact.content, fact.parent_guid, fact.boottime_nanos);
+  tripwires_.Look(fact.change, fact.content, fact.parent_guid, fact.boottime_nanos, fact.moved_in);
   if (pending.file != nullptr || long_files_.Holds(fact.change.path())) {
     long_files_.Put(std::move(pending));
   } else {

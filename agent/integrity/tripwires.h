@@ -42,8 +42,9 @@ class Tripwires {
   bool On() const;
 
   // A change as it is told, with what its content looks like, and the parent of its process ("" = not known).
+  // `moved_in`: a creation that is an arrival, as FileDeed says.
   void Look(const v1::FileChanged& change, Content content, const std::string& parent_guid,
-            int64_t boottime_nanos);
+            int64_t boottime_nanos, bool moved_in = false);
 
   // Lays again what has gone, and in folders of documents that have come since; what it says when that cannot
   // be done is for the health of the sensor. OK when off.
@@ -64,8 +65,8 @@ class Tripwires {
 
   absl::Status LayCanaries();
   std::optional<Alarm> Judge(const v1::FileChanged& change, Content content, const std::string& parent_guid,
-                             int64_t boottime_nanos);
-  std::optional<Alarm> JudgeCanary(const v1::FileChanged& change) const;
+                             int64_t boottime_nanos, bool moved_in);
+  std::optional<Alarm> JudgeCanary(const v1::FileChanged& change, Content content) const;
   bool ToldLately(const v1::FileChanged& change, bool sure, int64_t boottime_nanos);
 
   const Clock& clock_;

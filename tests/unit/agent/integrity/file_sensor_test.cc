@@ -302,6 +302,47 @@ TEST_F(FileSensorTest, TEL1_TheFilesOfANewFolderThatMayHaveComeWithSomeAreToldAs
   for (const auto& told : sink_.Events()) EXPECT_FALSE(is_file_of("made", told.event.file_changed()));
 }
 
+// What is left out is not watched: `old_path` there is as good as none.
+TEST_F(FileSensorTest, DocumentsThatComeBackEncryptedFromAnExcludedFolderAreAFinding) {
+  processes_.Started(42, {.guid = "0123456789abcdef", .executable = "/usr/bin/mv"});
+  policy_.mutable_tripwires()->set_files(3);
+  policy_.add_excluded_paths((folder_ / ".cache/*").string());
+  policy_.add_excluded_paths((folder_ / "left-out").string());
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  for (const char* from : {".cache/x", ".cache", "left-out/x"}) {
+    const std::string folder = StrCat("Documents", std::filesystem::path(from).filename().string());
+    std::filesystem::create_directories(folder_ / folder);
+    for (int i = 0; i < 3; ++i) File(StrCat(folder, "/", i, ".docx"), RandomBytes(900));
+    processes_.Started(42, {.guid = StrCat("mv from ", from), .executable = "/usr/bin/mv"});
+    source_.Say({.kind = platform::RawFileEvent::kRenamed,
+                 .is_directory = true,
+                 .path = folder_ / folder,
+                 .old_path = folder_ / from,
+                 .pid = 42,
+                 .boottime_nanos = clock_->BootNanos()});
+    EXPECT_TRUE(sink_.WaitFor([&](const v1::Event& event) {
+      return event.finding().files() == 3 && event.finding().process_guid() == StrCat("mv from ", from);
+    })) << from;
+  }
+}
+
+TEST_F(FileSensorTest, AFolderThatIsRenamedWhereItIsWatchedIsNotTakenForNew) {
+  policy_.add_excluded_paths((folder_ / ".cache/*").string());
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  std::filesystem::create_directories(folder_ / "new");
+  const std::string inner = File("new/a.docx", RandomBytes(900));
+  source_.Say({.kind = platform::RawFileEvent::kRenamed,
+               .is_directory = true,
+               .path = folder_ / "new",
+               .old_path = folder_ / "old",
+               .pid = 42,
+               .boottime_nanos = clock_->BootNanos()});
+  EXPECT_TRUE(
+      Told([&](const v1::FileChanged& change) { return change.path() == (folder_ / "new").string(); }));
+  sensor_.Stop();
+  for (const auto& told : sink_.Events()) EXPECT_NE(told.event.file_changed().path(), inner);
+}
+
 TEST_F(FileSensorTest, EncryptedDocumentsAreAFindingAndTheSignedStepIsTakenOnce) {
   processes_.Started(42, {.guid = "0123456789abcdef", .executable = "/tmp/locker", .parent_guid = "parent"});
   v1::Tripwires& tripwires = *policy_.mutable_tripwires();
