@@ -55,6 +55,7 @@ FileSensor::Pipeline::Pipeline(const FileSensorConfig& config, const Clock& cloc
       on_canary_(std::move(on_canary)),
       settler_(config.settle),
       reads_(config.settle_reads),
+      losses_(std::chrono::nanoseconds(config.gap_pause).count()),
       last_event_boottime_(clock.BootNanos()),
       long_files_([this](LongFile& file) { HashFound(file.path, HowToLook(), &file.found); },
                   [this](FileFact fact) { Emit(std::move(fact)); }),
@@ -78,7 +79,7 @@ WatchPolicy FileSensor::Pipeline::CurrentPolicy() const {
 void FileSensor::Pipeline::Take(std::span<platform::RawFileEvent> events) {
   for (const platform::RawFileEvent& event : events) {
     if (event.kind == platform::RawFileEvent::kOverflow) {
-      TellOverflow(event);
+      NoteOverflow(event);
       continue;
     }
     std::unique_lock lock(mutex_);
@@ -149,6 +150,12 @@ void FileSensor::Pipeline::Finish() {
   walk_.Stop();
   if (worker_.joinable()) worker_.join();
   long_files_.Finish();
+  std::vector<Loss> rest;
+  {
+    const std::lock_guard lock(mutex_);
+    rest = losses_.TakeAll();
+  }
+  for (const Loss& loss : rest) TellLoss(loss);
 }
 
 void FileSensor::Pipeline::Run() {
@@ -156,6 +163,7 @@ void FileSensor::Pipeline::Run() {
   while (WaitForWork(&work)) {
     for (const SettledPath& settled : work) Tell(settled);
     AskAgain(/*last_time=*/false);
+    TellDueLosses();
   }
   AskAgain(/*last_time=*/true);
 }
@@ -175,6 +183,7 @@ bool FileSensor::Pipeline::WaitForWork(std::vector<SettledPath>* work) {
   if (!work->empty()) return true;
   std::chrono::nanoseconds wait = waiting_.empty() ? kIdle : std::chrono::nanoseconds(kAskAgainEvery);
   if (const auto due = NextDue()) wait = std::min(wait, std::chrono::nanoseconds(*due - now));
+  if (const auto due = losses_.NextDue()) wait = std::min(wait, std::chrono::nanoseconds(*due - now));
   work_.wait_for(lock, wait);
   return true;
 }
@@ -254,38 +263,52 @@ void FileSensor::Pipeline::Emit(FileFact fact) {
 }
 
 // TEL-1
-void FileSensor::Pipeline::TellOverflow(const platform::RawFileEvent& overflow) {
+void FileSensor::Pipeline::NoteOverflow(const platform::RawFileEvent& overflow) {
   lost_ += std::max<uint64_t>(overflow.lost_count, 1);
-  v1::Gap gap;
-  gap.set_cause(overflow.while_away ? v1::Gap::CAUSE_AGENT_NOT_RUNNING : v1::Gap::CAUSE_KERNEL_BUFFER_FULL);
-  gap.set_event_class(v1::EVENT_CLASS_FILE);
-  gap.set_count(overflow.lost_count);
-  gap.set_count_unknown(overflow.lost_count == 0);
-  // A count may hold events of unwatched places on the same file system.
-  gap.set_count_is_bound(overflow.lost_count > 0);
-  int64_t since = overflow.lost_since_boottime_nanos;
   {
     const std::lock_guard lock(mutex_);
-    if (since == 0) since = last_event_boottime_;
-    const std::string where = overflow.path.empty() ? Roots(policy_) : EventPath(overflow.path);
-    gap.set_detail(
-        overflow.lost_reads
-            ? "reads of sensitive files were lost"
-            : StrCat("file events were lost below ", where, overflow.lost_because.empty() ? "" : ": ",
-                     overflow.lost_because,
-                     "; what is there and changed since then is told after it, deletions are not"));
+    const int64_t since = overflow.lost_since_boottime_nanos;
+    losses_.Add(overflow, since == 0 ? last_event_boottime_ : since, clock_.BootNanos());
+    work_.notify_one();  // it tells what is not due yet
   }
-  gap.set_first_time_unix_nanos(WallTime(since));
-  gap.set_last_time_unix_nanos(clock_.WallNanos());
-  EmitGap(std::move(gap));
-  if (!overflow.lost_reads) WalkWhatWasLost(WallTime(since));
+  TellDueLosses();
 }
 
-void FileSensor::Pipeline::WalkWhatWasLost(int64_t since_unix_nanos) {
-  const std::lock_guard lock(mutex_);
-  walk_.Ask({.roots = policy_.roots,
-             .excluded = policy_.excluded,
-             .since_unix_nanos = since_unix_nanos,
+void FileSensor::Pipeline::TellDueLosses() {
+  std::vector<Loss> due;
+  {
+    const std::lock_guard lock(mutex_);
+    due = losses_.TakeDue(clock_.BootNanos());
+  }
+  for (const Loss& loss : due) TellLoss(loss);
+}
+
+void FileSensor::Pipeline::TellLoss(const Loss& loss) {
+  v1::Gap gap;
+  gap.set_cause(loss.while_away ? v1::Gap::CAUSE_AGENT_NOT_RUNNING : v1::Gap::CAUSE_KERNEL_BUFFER_FULL);
+  gap.set_event_class(v1::EVENT_CLASS_FILE);
+  gap.set_count(loss.count);
+  gap.set_count_unknown(loss.count_unknown);
+  // A count may hold events of unwatched places on the same file system.
+  gap.set_count_is_bound(!loss.count_unknown);
+  const std::string where = loss.path.empty() ? Roots(CurrentPolicy()) : EventPath(loss.path);
+  gap.set_detail(loss.reads
+                     ? "reads of sensitive files were lost"
+                     : StrCat("file events were lost below ", where, loss.because.empty() ? "" : ": ",
+                              loss.because,
+                              "; what is there and changed since then is told after it, deletions are not"));
+  gap.set_first_time_unix_nanos(WallTime(loss.since_boottime_nanos));
+  gap.set_last_time_unix_nanos(WallTime(loss.until_boottime_nanos));
+  EmitGap(std::move(gap));
+  if (!loss.reads) WalkWhatWasLost(loss);
+}
+
+void FileSensor::Pipeline::WalkWhatWasLost(const Loss& loss) {
+  const WatchPolicy policy = CurrentPolicy();
+  const bool one_folder = !loss.path.empty() && WasWatched(policy, loss.path);
+  walk_.Ask({.roots = one_folder ? std::vector<std::filesystem::path>{loss.path} : policy.roots,
+             .excluded = policy.excluded,
+             .since_unix_nanos = WallTime(loss.since_boottime_nanos),
              .event = {.kind = platform::RawFileEvent::kModified, .boottime_nanos = clock_.BootNanos()}});
 }
 

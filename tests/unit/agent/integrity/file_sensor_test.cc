@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <atomic>
 #include <fstream>
+#include <limits>
 #include <mutex>
 #include <thread>
 
 #include "agent/integrity/file_look.h"
 #include "agent/integrity/long_files.h"
+#include "agent/integrity/losses.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
 #include "common/crypto/digest.h"
@@ -261,6 +263,59 @@ TEST_F(FileSensorTest, LostReadsAreAGapAndNoWalk) {
       [](const v1::Event& event) { return event.gap().detail() == "reads of sensitive files were lost"; }));
   sensor_.Stop();
   EXPECT_EQ(sink_.Events().size(), 1U);
+}
+
+TEST_F(FileSensorTest, TEL1_ManyOverflowsAreFewGapsThatStandForAll) {
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  const int64_t first = clock_->BootNanos();
+  for (int i = 0; i < 200; ++i) {
+    source_.Say({.kind = platform::RawFileEvent::kOverflow,
+                 .boottime_nanos = clock_->BootNanos(),
+                 .lost_count = 3,
+                 .lost_since_boottime_nanos = first + (i == 100 ? -7 : 7) * kNanosPerSecond});
+  }
+  sensor_.Stop();
+  uint64_t lost = 0;
+  int gaps = 0;
+  int64_t earliest = std::numeric_limits<int64_t>::max();
+  for (const auto& recorded : sink_.Events()) {
+    if (!recorded.event.has_gap()) continue;
+    ++gaps;
+    lost += recorded.event.gap().count();
+    EXPECT_FALSE(recorded.event.gap().count_unknown());
+    earliest = std::min(earliest, recorded.event.gap().first_time_unix_nanos());
+  }
+  EXPECT_EQ(lost, 600U);
+  EXPECT_EQ(sensor_.LostEvents(), 600U);
+  EXPECT_LE(gaps, 3) << "the first at once, one for the rest; one more on a slow machine";
+  const int64_t widest = clock_->WallNanos() - (clock_->BootNanos() - first) - 7 * kNanosPerSecond;
+  EXPECT_NEAR(static_cast<double>(earliest), static_cast<double>(widest), 1e9);
+}
+
+TEST(Losses, WhatIsAddedUpIsToldInItsTimeAndReadsByThemselves) {
+  Losses losses(/*pause_nanos=*/100);
+  platform::RawFileEvent overflow{.kind = platform::RawFileEvent::kOverflow, .path = "/a", .lost_count = 2};
+  losses.Add(overflow, 5, 10);
+  EXPECT_EQ(losses.TakeDue(10).size(), 1U);
+  EXPECT_FALSE(losses.NextDue().has_value());
+  losses.Add(overflow, 7, 20);
+  overflow.path = "/b";
+  overflow.lost_count = 0;
+  losses.Add(overflow, 6, 30);
+  overflow.lost_reads = true;
+  losses.Add(overflow, 8, 40);
+  const std::vector<Loss> reads = losses.TakeDue(109);
+  ASSERT_EQ(reads.size(), 1U);
+  EXPECT_TRUE(reads[0].reads);
+  EXPECT_EQ(losses.NextDue(), 110);
+  const std::vector<Loss> changes = losses.TakeDue(110);
+  ASSERT_EQ(changes.size(), 1U);
+  EXPECT_EQ(changes[0].count, 2U);
+  EXPECT_TRUE(changes[0].count_unknown);
+  EXPECT_EQ(changes[0].since_boottime_nanos, 6);
+  EXPECT_EQ(changes[0].until_boottime_nanos, 30);
+  EXPECT_TRUE(changes[0].path.empty());
+  EXPECT_TRUE(losses.TakeAll().empty());
 }
 
 TEST_F(FileSensorTest, TheFilesOfATreeThatWasMovedInAreToldAsNew) {
