@@ -47,13 +47,16 @@ FileDeedSeen::Kind KindOf(v1::FileChanged::Change change, bool moved_in) {
 }  // namespace
 
 absl::Status Tripwires::Use(const WatchPolicy& policy) {
-  const std::lock_guard lock(mutex_);
-  policy_ = policy.tripwires;
-  acted_ = false;
-  rule_ = policy_.off() ? nullptr : std::make_unique<TripwireRule>(LimitsOf(policy_));
-  canary_folders_ = policy.canary_folders;
-  canary_homes_ = policy.canary_homes;
-  return LayCanaries();
+  const std::lock_guard laying(laying_mutex_);
+  {
+    const std::lock_guard lock(mutex_);
+    policy_ = policy.tripwires;
+    acted_ = false;
+    rule_ = policy_.off() ? nullptr : std::make_unique<TripwireRule>(LimitsOf(policy_));
+    canary_folders_ = policy.canary_folders;
+    canary_homes_ = policy.canary_homes;
+  }
+  return LayCanaries(policy.canary_folders, policy.canary_homes);
 }
 
 bool Tripwires::On() const {
@@ -62,17 +65,24 @@ bool Tripwires::On() const {
 }
 
 absl::Status Tripwires::CheckCanaries() {
-  const std::lock_guard lock(mutex_);
-  return LayCanaries();
+  const std::lock_guard laying(laying_mutex_);
+  std::vector<std::filesystem::path> folders;
+  std::vector<std::filesystem::path> homes;
+  {
+    const std::lock_guard lock(mutex_);
+    folders = canary_folders_;
+    homes = canary_homes_;
+  }
+  return LayCanaries(folders, homes);
 }
 
-// Under mutex_. Folders of documents come when somebody logs on for the first time: after a silent
+// Under laying_mutex_. Folders of documents come when somebody logs on for the first time: after a silent
 // installation, or years later.
-absl::Status Tripwires::LayCanaries() {
-  if (canary_homes_.empty()) return canaries_.Lay(canary_folders_);
-  CORDON_ASSIGN_OR_RETURN(const std::vector<std::filesystem::path> folders,
-                          FoldersOfDocuments(canary_homes_));
-  return canaries_.Lay(folders);
+absl::Status Tripwires::LayCanaries(const std::vector<std::filesystem::path>& folders,
+                                    const std::vector<std::filesystem::path>& homes) {
+  if (homes.empty()) return canaries_.Lay(folders);
+  CORDON_ASSIGN_OR_RETURN(const std::vector<std::filesystem::path> found, FoldersOfDocuments(homes));
+  return canaries_.Lay(found);
 }
 
 void Tripwires::Look(const v1::FileChanged& change, Content content, const std::string& parent_guid,

@@ -63,7 +63,8 @@ class Tripwires {
     bool sure = false;
   };
 
-  absl::Status LayCanaries();
+  absl::Status LayCanaries(const std::vector<std::filesystem::path>& folders,
+                           const std::vector<std::filesystem::path>& homes);
   std::optional<Alarm> Judge(const v1::FileChanged& change, Content content, const std::string& parent_guid,
                              int64_t boottime_nanos, bool moved_in);
   std::optional<Alarm> JudgeCanary(const v1::FileChanged& change, Content content) const;
@@ -73,11 +74,15 @@ class Tripwires {
   EventSink& sink_;
   const OnSure on_sure_;
 
-  mutable std::mutex mutex_;
+  // One at a time lays canaries, in folders of others, where nothing is sure to answer soon: no change waits
+  // for it. Taken before mutex_.
+  std::mutex laying_mutex_;
+  CanaryFiles canaries_;
+
+  mutable std::mutex mutex_;  // guards what follows
   v1::Tripwires policy_;
   std::vector<std::filesystem::path> canary_folders_;  // as in WatchPolicy
   std::vector<std::filesystem::path> canary_homes_;
-  CanaryFiles canaries_;
   std::unique_ptr<TripwireRule> rule_;          // none: off
   std::unordered_map<std::string, Told> told_;  // by actor
   bool acted_ = false;

@@ -219,6 +219,26 @@ TEST_F(DefaultCanaries, OneThatComesBackChangedTripsAndOneAsItWasDoesNot) {
   EXPECT_EQ(sink_.Events().front().event.finding().detail(), "a canary file came back changed");
 }
 
+// Their server may be gone, and nobody would see canaries touched there.
+TEST_F(DefaultCanaries, AreNotLookedForOnNetworkFileSystems) {
+  const platform::Filesystem near{.kind = platform::FilesystemKind::kLocal, .name = "ext4"};
+  const platform::Filesystem far{.kind = platform::FilesystemKind::kNetwork, .name = "nfs4"};
+  Make("ann/Documents");
+  Make("ben/Documents");
+  const std::filesystem::path desktop = Make("ben/Desktop");
+  const std::vector<platform::MountEntry> some_far = {
+      {.id = 1, .parent = 0, .point = "/", .filesystem = near},
+      {.id = 2, .parent = 1, .point = (homes_ / "ann").string(), .filesystem = far},
+      {.id = 3, .parent = 1, .point = (homes_ / "ben/Documents").string(), .filesystem = far}};
+  const auto folders = FoldersOfDocuments({homes_.Path()}, platform::MountTable(some_far));
+  ASSERT_THAT(folders, IsOk());
+  EXPECT_THAT(*folders, ::testing::ElementsAre(desktop));
+  const std::vector<platform::MountEntry> all_far = {{.id = 1, .parent = 0, .point = "/", .filesystem = far}};
+  const auto none = FoldersOfDocuments({homes_.Path()}, platform::MountTable(all_far));
+  ASSERT_THAT(none, IsOk());
+  EXPECT_THAT(*none, IsEmpty());
+}
+
 TEST_F(DefaultCanaries, WhereNobodyHasAFolderThereAreNone) {
   std::filesystem::remove(homes_.Path());
   EXPECT_THAT(tripwires_.Use(policy_), IsOk());
