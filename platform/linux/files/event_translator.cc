@@ -33,7 +33,8 @@ std::vector<RawFileEvent> EventTranslator::Translate(EventBuffer::Chunk chunk) {
   // By index: FolderOf may append further records while it looks for the end of a folder.
   for (size_t i = 0; i < records_.size(); ++i) {
     const FanotifyRecord record = records_[i];
-    TranslateRecord(record, times_[i]);
+    const Times times = times_[i];
+    TranslateRecord(record, times);
   }
   if (unplaced_ > 0) TellOverflow(std::exchange(unplaced_, 0), times_.empty() ? Times() : times_.front());
   deleted_.clear();
