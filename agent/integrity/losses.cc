@@ -40,7 +40,8 @@ std::vector<Loss> Losses::TakeDue(int64_t now) {
   std::vector<Loss> due = std::exchange(at_once_, {});
   for (Lane& lane : lanes_) {
     if (!lane.pending.has_value() || lane.due > now) continue;
-    due.push_back(*std::exchange(lane.pending, std::nullopt));
+    due.push_back(std::move(*lane.pending));
+    lane.pending.reset();
     lane.due = now + pause_nanos_;
   }
   return due;
@@ -49,7 +50,8 @@ std::vector<Loss> Losses::TakeDue(int64_t now) {
 std::vector<Loss> Losses::TakeAll() {
   std::vector<Loss> all = std::exchange(at_once_, {});
   for (Lane& lane : lanes_) {
-    if (lane.pending.has_value()) all.push_back(*std::exchange(lane.pending, std::nullopt));
+    if (lane.pending.has_value()) all.push_back(std::move(*lane.pending));
+    lane.pending.reset();
   }
   return all;
 }

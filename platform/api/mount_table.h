@@ -22,6 +22,7 @@ struct MountEntry {
   uint32_t parent = 0;  // the id of what it is mounted on
   std::string point;    // absolute
   Filesystem filesystem;
+  bool trigger = false;  // of autofs: opening the point itself mounts something there
 };
 
 class MountTable {

@@ -66,6 +66,10 @@ std::optional<MountEntry> ParseLine(const std::string& line) {
   if (!(fields >> type)) return std::nullopt;
   entry.point = Unescape(point);
   entry.filesystem = {.kind = KindOf(type), .name = Unescape(type)};
+  std::string options;
+  std::getline(fields, options);
+  entry.trigger =
+      type == kAutofs && (options.find(",direct") != options.npos || options.find(",offset") != options.npos);
   return entry;
 }
 
@@ -131,8 +135,9 @@ bool MountTable::MayNotAnswer(const std::filesystem::path& path) const {
     const bool is_covered = i + 1 < way.size() && way[i + 1]->point == way[i]->point;
     if (IsFar(*way[i]) && !is_covered) return true;
   }
-  // A folder of autofs itself answers; what is in it and not mounted yet would be mounted now.
-  return !way.empty() && way.back()->filesystem.name == kAutofs && way.back()->point != path.native();
+  if (way.empty() || way.back()->filesystem.name != kAutofs) return false;
+  // A folder of autofs itself answers, as a rule; what is in it and not mounted yet would be mounted now.
+  return way.back()->trigger || way.back()->point != path.native();
 }
 
 std::vector<std::filesystem::path> MountTable::Below(const std::filesystem::path& folder) const {

@@ -18,6 +18,7 @@ constexpr std::string_view kTable = R"(22 27 0:20 / /sys rw,nosuid shared:7 - sy
 52 50 0:52 / /home/ann/stick rw - vfat /dev/sdb1 rw
 60 27 0:60 / /net rw - autofs /etc/auto.net rw,indirect
 61 60 0:61 / /net/here rw - ext4 /dev/sdc1 rw
+62 27 0:62 / /far rw - autofs systemd-1 rw,fd=29,direct,pipe_ino=1
 70 27 0:70 / /srv rw - nfs server:/srv rw
 71 70 8:4 / /srv rw - ext4 /dev/sdd1 rw
 80 27 8:5 / /mnt/a/b rw - ext4 /dev/sde1 rw
@@ -49,8 +50,8 @@ TEST(MountTable, TheOneOnTopCountsAndAnOuterOneHidesAnInnerOne) {
 }
 
 TEST(MountTable, WhatLeadsOverANetworkMayNotAnswer) {
-  for (const char* path :
-       {"/home/ann", "/home/ann/Documents", "/home/ann/stick", "/home/My Files", "/mnt/a/b", "/net/other"}) {
+  for (const char* path : {"/home/ann", "/home/ann/Documents", "/home/ann/stick", "/home/My Files",
+                           "/mnt/a/b", "/net/other", "/far"}) {
     EXPECT_TRUE(Table().MayNotAnswer(path)) << path;
   }
   for (const char* path : {"/", "/home", "/home/ben", "/net", "/net/here/a", "/proc", "/srv/a"}) {
