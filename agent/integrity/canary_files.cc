@@ -8,6 +8,7 @@
 #include "common/base/status.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
+#include "common/crypto/digest.h"
 #include "platform/api/file_names.h"
 #include "platform/api/file_tree.h"
 #include "platform/api/files.h"
@@ -70,22 +71,40 @@ CanaryFiles::CanaryFiles(std::filesystem::path list_file) : list_file_(std::move
   }
 }
 
-absl::Status CanaryFiles::Save() const {
+CanaryFiles::Folders CanaryFiles::Listed() const {
+  const std::lock_guard lock(mutex_);
+  return folders_;
+}
+
+void CanaryFiles::List(Folders folders) {
+  const std::lock_guard lock(mutex_);
+  folders_ = std::move(folders);
+}
+
+absl::Status CanaryFiles::Save(const Folders& folders) const {
   std::string list;
-  for (const auto& folder : folders_) StrAppend(&list, EscapeToUtf8(platform::NameBytes(folder)), "\n");
+  for (const auto& folder : folders) StrAppend(&list, EscapeToUtf8(platform::NameBytes(folder)), "\n");
   return platform::WriteFileDurably(list_file_, list, platform::FileAccess::kOwnerOnly);
 }
 
+// They are known before they are laid, and not any more before they are taken away.
 absl::Status CanaryFiles::Lay(const std::vector<std::filesystem::path>& folders) {
+  const platform::MountTable mounts = platform::MountTable::Now();
   std::string problems;
-  if (folders != folders_) {
-    for (const auto& folder : folders_) {
-      if (std::ranges::find(folders, folder) == folders.end()) RemoveFrom(folder, &problems);
+  if (const Folders before = Listed(); folders != before) {
+    List(folders);
+    for (const auto& folder : before) {
+      const bool gone = std::ranges::find(folders, folder) == folders.end();
+      if (gone && !mounts.MayNotAnswer(folder)) RemoveFrom(folder, &problems);
     }
-    folders_ = folders;
-    CORDON_RETURN_IF_ERROR(Save());
+    CORDON_RETURN_IF_ERROR(Save(folders));
   }
-  for (const auto& folder : folders_) {
+  for (const auto& folder : folders) {
+    if (mounts.MayNotAnswer(folder)) {
+      StrAppend(&problems, problems.empty() ? "" : "; ", "none is laid in ",
+                EscapeToUtf8(platform::NameBytes(folder)), ", which is on a network file system");
+      continue;
+    }
     for (const std::string_view name : kNames) {
       const absl::Status laid = platform::MakeFileOfFolderOwner(folder, std::string(name), Text());
       if (laid.ok() || absl::IsAlreadyExists(laid) || absl::IsNotFound(laid)) continue;
@@ -96,32 +115,44 @@ absl::Status CanaryFiles::Lay(const std::vector<std::filesystem::path>& folders)
 }
 
 absl::Status CanaryFiles::Remove() {
+  const platform::MountTable mounts = platform::MountTable::Now();
   std::string problems;
-  for (const auto& folder : folders_) RemoveFrom(folder, &problems);
-  folders_.clear();
+  for (const auto& folder : Listed()) {
+    if (!mounts.MayNotAnswer(folder)) RemoveFrom(folder, &problems);
+  }
+  List({});
   return AllOf(problems);
 }
 
 bool CanaryFiles::IsCanary(const std::filesystem::path& path) const {
-  return std::ranges::find(kNames, platform::NameBytes(path.filename())) != kNames.end() &&
-         std::ranges::find(folders_, path.parent_path()) != folders_.end();
+  if (std::ranges::find(kNames, platform::NameBytes(path.filename())) == kNames.end()) return false;
+  const std::lock_guard lock(mutex_);
+  return std::ranges::find(folders_, path.parent_path()) != folders_.end();
+}
+
+bool CanaryFiles::IsWhatIsLaid(uint64_t size, std::string_view sha256) {
+  static const std::string laid = Sha256(Text());
+  return size == Text().size() && (sha256.empty() || sha256 == laid);
 }
 
 absl::StatusOr<std::vector<std::filesystem::path>> FoldersOfDocuments(
-    const std::vector<std::filesystem::path>& homes) {
+    const std::vector<std::filesystem::path>& homes, const platform::MountTable& mounts) {
   constexpr std::array<std::string_view, 2> kOfPeople = {"Documents", "Desktop"};
   constexpr size_t kMaxFolders = 64;
   std::vector<std::filesystem::path> folders;
   for (const auto& home : homes) {
-    const absl::Status read = platform::ReadFolder(home, [&](const platform::FolderEntry& person) {
-      for (const std::string_view name : kOfPeople) {
-        const std::filesystem::path folder = home / platform::PathOfBytes(person.name) / name;
-        const auto metadata = platform::ReadFileMetadata(folder);
-        const bool is_folder = metadata.ok() && metadata->type == platform::FileType::kDirectory;
-        if (is_folder && folders.size() < kMaxFolders) folders.push_back(folder);
-      }
-      return folders.size() < kMaxFolders;
-    });
+    if (mounts.MayNotAnswer(home)) continue;
+    const absl::Status read =
+        platform::ReadFolderHere(home, mounts, [&](const platform::FolderEntry& person) {
+          for (const std::string_view name : kOfPeople) {
+            const std::filesystem::path folder = home / platform::PathOfBytes(person.name) / name;
+            if (mounts.MayNotAnswer(folder)) continue;
+            const auto metadata = platform::ReadFileMetadata(folder);
+            const bool is_folder = metadata.ok() && metadata->type == platform::FileType::kDirectory;
+            if (is_folder && folders.size() < kMaxFolders) folders.push_back(folder);
+          }
+          return folders.size() < kMaxFolders;
+        });
     if (!read.ok() && !absl::IsNotFound(read)) return read;
   }
   std::ranges::sort(folders);  // the same folders are the same list

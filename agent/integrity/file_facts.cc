@@ -108,8 +108,11 @@ std::vector<FileFact> TellFacts(const SettledPath& settled, const FoundFile& fou
   Order(deeds, found.exists);
   std::vector<FileFact> facts;
   for (const FileDeed& deed : deeds) {
-    FileFact fact{
-        .change = {}, .boottime_nanos = deed.boottime_nanos, .content = found.content, .parent_guid = {}};
+    FileFact fact{.change = {},
+                  .boottime_nanos = deed.boottime_nanos,
+                  .content = found.content,
+                  .parent_guid = {},
+                  .moved_in = deed.moved_in};
     fact.change.set_change(ChangeOf(deed.kind));
     fact.change.set_path(EventPath(settled.path));
     if (deed.kind == RawFileEvent::kRenamed) fact.change.set_old_path(EventPath(deed.old_path));

@@ -26,6 +26,7 @@ struct FileFact {
   int64_t boottime_nanos = 0;  // when it happened
   Content content = Content::kTooShort;
   std::string parent_guid;  // of the process, once that is known
+  bool moved_in = false;    // as FileDeed says
 };
 
 // What stands in the registry, with secrets in its text masked.

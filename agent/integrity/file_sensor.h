@@ -33,6 +33,7 @@ struct FileSensorConfig {
   uint64_t max_hash_bytes = 256ULL << 20;        // longer files are told without SHA-256
   std::chrono::milliseconds process_wait{2000};  // how long to ask for a process that is not known yet
   std::chrono::milliseconds proof_wait{kCanaryTimeout};
+  std::chrono::milliseconds gap_pause{5'000};  // between gaps of lost events; those between are added up
 };
 
 // Turns raw file events into FileChanged events: settles them per path, reads metadata and SHA-256, names the

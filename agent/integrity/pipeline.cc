@@ -23,6 +23,23 @@ std::string Roots(const WatchPolicy& policy) {
   return text;
 }
 
+bool MatchesAny(const std::vector<std::string>& patterns, const std::string& path) {
+  return std::ranges::any_of(patterns,
+                             [&](const std::string& pattern) { return MatchesPattern(pattern, path); });
+}
+
+// Whether what happened in the folder, under that path, was told.
+bool WasWatched(const WatchPolicy& policy, const std::filesystem::path& folder) {
+  const std::string path = platform::NameBytes(folder);
+  const auto holds = [&](const std::filesystem::path& prefix) {
+    return IsAtOrBelow(path, platform::NameBytes(prefix));
+  };
+  if (std::ranges::none_of(policy.roots, holds) || std::ranges::any_of(policy.excluded, holds)) return false;
+  // "…/.cache/*" leaves out what is in the folder, and not the folder.
+  return !MatchesAny(policy.excluded_patterns, path) &&
+         !MatchesAny(policy.excluded_patterns, StrCat(path, "/-"));
+}
+
 }  // namespace
 
 FileSensor::Pipeline::Pipeline(const FileSensorConfig& config, const Clock& clock,
@@ -38,6 +55,7 @@ FileSensor::Pipeline::Pipeline(const FileSensorConfig& config, const Clock& cloc
       on_canary_(std::move(on_canary)),
       settler_(config.settle),
       reads_(config.settle_reads),
+      losses_(std::chrono::nanoseconds(config.gap_pause).count()),
       last_event_boottime_(clock.BootNanos()),
       long_files_([this](LongFile& file) { HashFound(file.path, HowToLook(), &file.found); },
                   [this](FileFact fact) { Emit(std::move(fact)); }),
@@ -61,7 +79,7 @@ WatchPolicy FileSensor::Pipeline::CurrentPolicy() const {
 void FileSensor::Pipeline::Take(std::span<platform::RawFileEvent> events) {
   for (const platform::RawFileEvent& event : events) {
     if (event.kind == platform::RawFileEvent::kOverflow) {
-      TellOverflow(event);
+      NoteOverflow(event);
       continue;
     }
     std::unique_lock lock(mutex_);
@@ -85,17 +103,16 @@ void FileSensor::Pipeline::Take(std::span<platform::RawFileEvent> events) {
 }
 
 // TEL-1: a tree that comes from where nobody watches is told as one rename, or as one new folder: its files
-// are new here all the same.
+// are new here all the same. So are those that were away for a while: a folder can be taken out, encrypted
+// where nobody looks, and brought back.
 void FileSensor::Pipeline::WalkMovedIn(const platform::RawFileEvent& event) {
-  const auto watched = [&](const std::filesystem::path& root) {
-    return IsAtOrBelow(platform::NameBytes(event.old_path), platform::NameBytes(root));
-  };
   const WatchPolicy policy = CurrentPolicy();
-  if (event.path.empty() || (!event.old_path.empty() && std::ranges::any_of(policy.roots, watched))) return;
+  if (event.path.empty() || (!event.old_path.empty() && WasWatched(policy, event.old_path))) return;
   const bool taken = walk_.Ask({.roots = {event.path},
                                 .excluded = policy.excluded,
                                 .since_unix_nanos = 0,
                                 .event = {.kind = platform::RawFileEvent::kCreated,
+                                          .moved_in = true,
                                           .pid = event.pid,
                                           .boottime_nanos = event.boottime_nanos}});
   if (taken) return;
@@ -119,9 +136,7 @@ std::optional<int64_t> FileSensor::Pipeline::NextDue() const {
 }
 
 bool FileSensor::Pipeline::IsExcluded(const std::filesystem::path& path) const {
-  return std::ranges::any_of(policy_.excluded_patterns, [&](const std::string& pattern) {
-    return MatchesPattern(pattern, platform::NameBytes(path));
-  });
+  return MatchesAny(policy_.excluded_patterns, platform::NameBytes(path));
 }
 
 void FileSensor::Pipeline::Finish() {
@@ -135,6 +150,12 @@ void FileSensor::Pipeline::Finish() {
   walk_.Stop();
   if (worker_.joinable()) worker_.join();
   long_files_.Finish();
+  std::vector<Loss> rest;
+  {
+    const std::lock_guard lock(mutex_);
+    rest = losses_.TakeAll();
+  }
+  for (const Loss& loss : rest) TellLoss(loss);
 }
 
 void FileSensor::Pipeline::Run() {
@@ -142,6 +163,7 @@ void FileSensor::Pipeline::Run() {
   while (WaitForWork(&work)) {
     for (const SettledPath& settled : work) Tell(settled);
     AskAgain(/*last_time=*/false);
+    TellDueLosses();
   }
   AskAgain(/*last_time=*/true);
 }
@@ -161,6 +183,7 @@ bool FileSensor::Pipeline::WaitForWork(std::vector<SettledPath>* work) {
   if (!work->empty()) return true;
   std::chrono::nanoseconds wait = waiting_.empty() ? kIdle : std::chrono::nanoseconds(kAskAgainEvery);
   if (const auto due = NextDue()) wait = std::min(wait, std::chrono::nanoseconds(*due - now));
+  if (const auto due = losses_.NextDue()) wait = std::min(wait, std::chrono::nanoseconds(*due - now));
   work_.wait_for(lock, wait);
   return true;
 }
@@ -225,7 +248,7 @@ void FileSensor::Pipeline::AskAgain(bool last_time) {
 // A tripwire does not wait for a hash.
 void FileSensor::Pipeline::JudgeAndEmit(PendingFact pending) {
   const FileFact& fact = pending.fact;
-  tripwires_.Look(fact.change, fact.content, fact.parent_guid, fact.boottime_nanos);
+  tripwires_.Look(fact.change, fact.content, fact.parent_guid, fact.boottime_nanos, fact.moved_in);
   if (pending.file != nullptr || long_files_.Holds(fact.change.path())) {
     long_files_.Put(std::move(pending));
   } else {
@@ -240,38 +263,52 @@ void FileSensor::Pipeline::Emit(FileFact fact) {
 }
 
 // TEL-1
-void FileSensor::Pipeline::TellOverflow(const platform::RawFileEvent& overflow) {
+void FileSensor::Pipeline::NoteOverflow(const platform::RawFileEvent& overflow) {
   lost_ += std::max<uint64_t>(overflow.lost_count, 1);
-  v1::Gap gap;
-  gap.set_cause(overflow.while_away ? v1::Gap::CAUSE_AGENT_NOT_RUNNING : v1::Gap::CAUSE_KERNEL_BUFFER_FULL);
-  gap.set_event_class(v1::EVENT_CLASS_FILE);
-  gap.set_count(overflow.lost_count);
-  gap.set_count_unknown(overflow.lost_count == 0);
-  // A count may hold events of unwatched places on the same file system.
-  gap.set_count_is_bound(overflow.lost_count > 0);
-  int64_t since = overflow.lost_since_boottime_nanos;
   {
     const std::lock_guard lock(mutex_);
-    if (since == 0) since = last_event_boottime_;
-    const std::string where = overflow.path.empty() ? Roots(policy_) : EventPath(overflow.path);
-    gap.set_detail(
-        overflow.lost_reads
-            ? "reads of sensitive files were lost"
-            : StrCat("file events were lost below ", where, overflow.lost_because.empty() ? "" : ": ",
-                     overflow.lost_because,
-                     "; what is there and changed since then is told after it, deletions are not"));
+    const int64_t since = overflow.lost_since_boottime_nanos;
+    losses_.Add(overflow, since == 0 ? last_event_boottime_ : since, clock_.BootNanos());
+    work_.notify_one();  // it tells what is not due yet
   }
-  gap.set_first_time_unix_nanos(WallTime(since));
-  gap.set_last_time_unix_nanos(clock_.WallNanos());
-  EmitGap(std::move(gap));
-  if (!overflow.lost_reads) WalkWhatWasLost(WallTime(since));
+  TellDueLosses();
 }
 
-void FileSensor::Pipeline::WalkWhatWasLost(int64_t since_unix_nanos) {
-  const std::lock_guard lock(mutex_);
-  walk_.Ask({.roots = policy_.roots,
-             .excluded = policy_.excluded,
-             .since_unix_nanos = since_unix_nanos,
+void FileSensor::Pipeline::TellDueLosses() {
+  std::vector<Loss> due;
+  {
+    const std::lock_guard lock(mutex_);
+    due = losses_.TakeDue(clock_.BootNanos());
+  }
+  for (const Loss& loss : due) TellLoss(loss);
+}
+
+void FileSensor::Pipeline::TellLoss(const Loss& loss) {
+  v1::Gap gap;
+  gap.set_cause(loss.while_away ? v1::Gap::CAUSE_AGENT_NOT_RUNNING : v1::Gap::CAUSE_KERNEL_BUFFER_FULL);
+  gap.set_event_class(v1::EVENT_CLASS_FILE);
+  gap.set_count(loss.count);
+  gap.set_count_unknown(loss.count_unknown);
+  // A count may hold events of unwatched places on the same file system.
+  gap.set_count_is_bound(!loss.count_unknown);
+  const std::string where = loss.path.empty() ? Roots(CurrentPolicy()) : EventPath(loss.path);
+  gap.set_detail(loss.reads
+                     ? "reads of sensitive files were lost"
+                     : StrCat("file events were lost below ", where, loss.because.empty() ? "" : ": ",
+                              loss.because,
+                              "; what is there and changed since then is told after it, deletions are not"));
+  gap.set_first_time_unix_nanos(WallTime(loss.since_boottime_nanos));
+  gap.set_last_time_unix_nanos(WallTime(loss.until_boottime_nanos));
+  EmitGap(std::move(gap));
+  if (!loss.reads) WalkWhatWasLost(loss);
+}
+
+void FileSensor::Pipeline::WalkWhatWasLost(const Loss& loss) {
+  const WatchPolicy policy = CurrentPolicy();
+  const bool one_folder = !loss.path.empty() && WasWatched(policy, loss.path);
+  walk_.Ask({.roots = one_folder ? std::vector<std::filesystem::path>{loss.path} : policy.roots,
+             .excluded = policy.excluded,
+             .since_unix_nanos = WallTime(loss.since_boottime_nanos),
              .event = {.kind = platform::RawFileEvent::kModified, .boottime_nanos = clock_.BootNanos()}});
 }
 

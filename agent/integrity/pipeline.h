@@ -17,6 +17,7 @@
 #include "agent/integrity/file_look.h"
 #include "agent/integrity/file_sensor.h"
 #include "agent/integrity/long_files.h"
+#include "agent/integrity/losses.h"
 #include "agent/integrity/policy.h"
 #include "agent/integrity/settler.h"
 #include "agent/integrity/tree_walk.h"
@@ -64,8 +65,10 @@ class FileSensor::Pipeline {
   void AskAgain(bool last_time);
   void JudgeAndEmit(PendingFact pending);
   void Emit(FileFact fact);
-  void TellOverflow(const platform::RawFileEvent& overflow);
-  void WalkWhatWasLost(int64_t since_unix_nanos);
+  void NoteOverflow(const platform::RawFileEvent& overflow);
+  void TellDueLosses();
+  void TellLoss(const Loss& loss);
+  void WalkWhatWasLost(const Loss& loss);
   bool IsExcluded(const std::filesystem::path& path) const;
   int64_t WallTime(int64_t boottime_nanos) const;
 
@@ -84,6 +87,7 @@ class FileSensor::Pipeline {
   Settler settler_;                // all down to finishing_: under mutex_
   Settler reads_;                  // summed up for longer: who reads does so again and again
   std::vector<SettledPath> told_early_;
+  Losses losses_;
   WatchPolicy policy_;
   int64_t last_event_boottime_ = 0;
   bool finishing_ = false;

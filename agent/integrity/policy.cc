@@ -7,6 +7,7 @@
 #include "common/base/status.h"
 #include "common/base/text.h"
 #include "platform/api/file_names.h"
+#include "platform/api/mount_table.h"
 
 namespace cordon::agent {
 namespace {
@@ -115,10 +116,14 @@ absl::StatusOr<WatchPolicy> ReadPolicy(const v1::Policy& policy) {
 }
 
 WatchPolicy WithTruePaths(WatchPolicy policy) {
+  const platform::MountTable mounts = platform::MountTable::Now();
+  const auto true_path = [&](const std::filesystem::path& path) {
+    return mounts.MayNotAnswer(path) ? path : TruePath(path);
+  };
   std::vector<std::string> moved;  // patterns that begin with a root that lies elsewhere
   for (std::filesystem::path& root : policy.roots) {
     const std::string named = platform::NameBytes(root);
-    root = TruePath(root);
+    root = true_path(root);
     if (root == named) continue;
     for (const std::string& pattern : policy.excluded_patterns) {
       if (!IsAtOrBelow(pattern, named)) continue;
@@ -126,8 +131,8 @@ WatchPolicy WithTruePaths(WatchPolicy policy) {
     }
   }
   std::ranges::move(moved, std::back_inserter(policy.excluded_patterns));
-  for (std::filesystem::path& prefix : policy.excluded) prefix = TruePath(prefix);
-  for (std::filesystem::path& folder : policy.sensitive) folder = TruePath(folder);
+  for (std::filesystem::path& prefix : policy.excluded) prefix = true_path(prefix);
+  for (std::filesystem::path& folder : policy.sensitive) folder = true_path(folder);
   return policy;
 }
 

@@ -35,7 +35,8 @@ struct WatchPolicy {
 absl::StatusOr<WatchPolicy> ReadPolicy(const v1::Policy& policy);
 
 // With the links on the way to its folders resolved, as they are now: a source tells true paths, and a walk
-// enters no link. The folders of canaries stay as they are named: users can make links there.
+// enters no link. On a network file system, where nothing is watched and nobody may answer, they stay as they
+// are named. The folders of canaries stay as they are named: users can make links there.
 WatchPolicy WithTruePaths(WatchPolicy policy);
 
 }  // namespace cordon::agent

@@ -26,6 +26,7 @@ void Fold(const RawFileEvent& event, std::vector<FileDeed>& deeds) {
     const bool same_process = deed.pid == event.pid || event.pid == 0;
     if (!same_process || !SameDeed(deed.kind, event.kind) || deed.old_path != event.old_path) continue;
     ++deed.raw_events;
+    deed.moved_in = deed.moved_in || event.moved_in;
     if (event.while_away && !deed.while_away) return;
     deed.boottime_nanos = event.boottime_nanos;
     deed.while_away = event.while_away;
@@ -37,12 +38,14 @@ void Fold(const RawFileEvent& event, std::vector<FileDeed>& deeds) {
                    .boottime_nanos = event.boottime_nanos,
                    .raw_events = 1,
                    .old_path = event.old_path,
-                   .while_away = event.while_away});
+                   .while_away = event.while_away,
+                   .moved_in = event.moved_in});
 }
 
 // Half a rename is what it looks like from inside the watched folders: something is gone, or new.
 RawFileEvent WholeRename(RawFileEvent event) {
   if (event.kind != RawFileEvent::kRenamed || (!event.path.empty() && !event.old_path.empty())) return event;
+  event.moved_in = !event.path.empty();
   event.kind = event.path.empty() ? RawFileEvent::kDeleted : RawFileEvent::kCreated;
   if (event.path.empty()) event.path = std::exchange(event.old_path, {});
   return event;

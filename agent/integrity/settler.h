@@ -31,6 +31,7 @@ struct FileDeed {
   uint32_t raw_events = 0;         // folded into this deed
   std::filesystem::path old_path;  // kRenamed
   bool while_away = false;         // all of them: before the agent watched
+  bool moved_in = false;  // kCreated: it came from where nobody watches, and may have been here before
 };
 
 // A settled path.

@@ -101,7 +101,9 @@ void TreeWalk::Run() {
 
 void TreeWalk::Walk(const Job& job) {
   std::deque<std::pair<std::filesystem::path, uint64_t>> folders;
+  const platform::MountTable mounts = platform::MountTable::Now();
   for (const std::filesystem::path& root : job.roots) {
+    if (mounts.MayNotAnswer(root)) continue;
     const absl::StatusOr<platform::FileMetadata> metadata = platform::ReadFileMetadata(root);
     if (metadata.ok() && metadata->type == platform::FileType::kDirectory) {
       folders.emplace_back(root, metadata->device);
@@ -110,15 +112,17 @@ void TreeWalk::Walk(const Job& job) {
   while (!folders.empty() && !Stopped()) {
     const auto [folder, device] = std::move(folders.back());
     folders.pop_back();
-    WalkFolder(job, folder, device, &folders);
+    WalkFolder(job, mounts, folder, device, &folders);
   }
 }
 
-// Another file system below is entered when it is a local one: events of the others are not told either.
-void TreeWalk::WalkFolder(const Job& job, const std::filesystem::path& folder, uint64_t device,
+// Another file system below is entered when it is a local one: events of the others are not told either, and
+// one on a network may not answer.
+void TreeWalk::WalkFolder(const Job& job, const platform::MountTable& mounts,
+                          const std::filesystem::path& folder, uint64_t device,
                           std::deque<std::pair<std::filesystem::path, uint64_t>>* folders) {
   std::vector<platform::RawFileEvent> found;
-  const absl::Status read = platform::ReadFolder(folder, [&](const platform::FolderEntry& entry) {
+  const absl::Status read = platform::ReadFolderHere(folder, mounts, [&](const platform::FolderEntry& entry) {
     const std::filesystem::path path = folder / platform::PathOfBytes(entry.name);
     if (!entry.status.ok() || IsExcluded(job, path)) return true;
     const bool is_folder = entry.metadata.type == platform::FileType::kDirectory;

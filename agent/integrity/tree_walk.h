@@ -10,7 +10,7 @@
 
 #include "agent/integrity/policy.h"
 #include "platform/api/file_source.h"
-#include "platform/api/file_tree.h"
+#include "platform/api/mount_table.h"
 
 namespace cordon::agent {
 
@@ -47,8 +47,8 @@ class TreeWalk {
   static bool Merge(const Job& job, Job* waiting);
   void Run();
   void Walk(const Job& job);
-  void WalkFolder(const Job& job, const std::filesystem::path& folder, uint64_t device,
-                  std::deque<std::pair<std::filesystem::path, uint64_t>>* folders);
+  void WalkFolder(const Job& job, const platform::MountTable& mounts, const std::filesystem::path& folder,
+                  uint64_t device, std::deque<std::pair<std::filesystem::path, uint64_t>>* folders);
   void Deliver(std::vector<platform::RawFileEvent>* found);
   bool Stopped();
 

@@ -21,7 +21,8 @@ struct TripwireLimits {
 
 // One thing that happened to one file, after it settled.
 struct FileDeedSeen {
-  enum Kind { kWritten, kCreated, kGone, kMoved };  // kMoved: old_path -> path
+  // kMoved: old_path -> path. kMovedIn: it came with a folder, or from a place, that nobody watches.
+  enum Kind { kWritten, kCreated, kGone, kMoved, kMovedIn };
   Kind kind = kWritten;
   std::string path;
   std::string old_path;
@@ -32,7 +33,9 @@ struct FileDeedSeen {
 };
 
 // Counts, per process and per parent of processes, the files that were taken within the window:
-//   - documents that were there and were written, or replaced by a move, and are noise now, and
+//   - documents that were there and were written, or replaced by a move, and are noise now,
+//   - documents of noise that were moved in from where nobody watches: whoever takes a folder away, encrypts
+//     it there and brings it back has done the same, and
 //   - pairs of a file of noise that came and a document that went: what copies, encrypts and deletes does
 //   that.
 // A backup writes noise and no document goes; unpacking and moving writes no noise; a tool that encrypts one

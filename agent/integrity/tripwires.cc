@@ -31,10 +31,10 @@ bool IsFolder(const std::filesystem::path& path) {
   return metadata.ok() && metadata->type == platform::FileType::kDirectory;
 }
 
-FileDeedSeen::Kind KindOf(v1::FileChanged::Change change) {
+FileDeedSeen::Kind KindOf(v1::FileChanged::Change change, bool moved_in) {
   switch (change) {
     case v1::FileChanged::CHANGE_CREATED:
-      return FileDeedSeen::kCreated;
+      return moved_in ? FileDeedSeen::kMovedIn : FileDeedSeen::kCreated;
     case v1::FileChanged::CHANGE_DELETED:
       return FileDeedSeen::kGone;
     case v1::FileChanged::CHANGE_RENAMED:
@@ -47,13 +47,16 @@ FileDeedSeen::Kind KindOf(v1::FileChanged::Change change) {
 }  // namespace
 
 absl::Status Tripwires::Use(const WatchPolicy& policy) {
-  const std::lock_guard lock(mutex_);
-  policy_ = policy.tripwires;
-  acted_ = false;
-  rule_ = policy_.off() ? nullptr : std::make_unique<TripwireRule>(LimitsOf(policy_));
-  canary_folders_ = policy.canary_folders;
-  canary_homes_ = policy.canary_homes;
-  return LayCanaries();
+  const std::lock_guard laying(laying_mutex_);
+  {
+    const std::lock_guard lock(mutex_);
+    policy_ = policy.tripwires;
+    acted_ = false;
+    rule_ = policy_.off() ? nullptr : std::make_unique<TripwireRule>(LimitsOf(policy_));
+    canary_folders_ = policy.canary_folders;
+    canary_homes_ = policy.canary_homes;
+  }
+  return LayCanaries(policy.canary_folders, policy.canary_homes);
 }
 
 bool Tripwires::On() const {
@@ -62,28 +65,35 @@ bool Tripwires::On() const {
 }
 
 absl::Status Tripwires::CheckCanaries() {
-  const std::lock_guard lock(mutex_);
-  return LayCanaries();
+  const std::lock_guard laying(laying_mutex_);
+  std::vector<std::filesystem::path> folders;
+  std::vector<std::filesystem::path> homes;
+  {
+    const std::lock_guard lock(mutex_);
+    folders = canary_folders_;
+    homes = canary_homes_;
+  }
+  return LayCanaries(folders, homes);
 }
 
-// Under mutex_. Folders of documents come when somebody logs on for the first time: after a silent
+// Under laying_mutex_. Folders of documents come when somebody logs on for the first time: after a silent
 // installation, or years later.
-absl::Status Tripwires::LayCanaries() {
-  if (canary_homes_.empty()) return canaries_.Lay(canary_folders_);
-  CORDON_ASSIGN_OR_RETURN(const std::vector<std::filesystem::path> folders,
-                          FoldersOfDocuments(canary_homes_));
-  return canaries_.Lay(folders);
+absl::Status Tripwires::LayCanaries(const std::vector<std::filesystem::path>& folders,
+                                    const std::vector<std::filesystem::path>& homes) {
+  if (homes.empty()) return canaries_.Lay(folders);
+  CORDON_ASSIGN_OR_RETURN(const std::vector<std::filesystem::path> found, FoldersOfDocuments(homes));
+  return canaries_.Lay(found);
 }
 
 void Tripwires::Look(const v1::FileChanged& change, Content content, const std::string& parent_guid,
-                     int64_t boottime_nanos) {
+                     int64_t boottime_nanos, bool moved_in) {
   v1::Event event;
   v1::Finding& finding = *event.mutable_finding();
   std::optional<v1::SelfIsolation> act;
   {
     const std::lock_guard lock(mutex_);
     if (rule_ == nullptr) return;
-    const std::optional<Alarm> alarm = Judge(change, content, parent_guid, boottime_nanos);
+    const std::optional<Alarm> alarm = Judge(change, content, parent_guid, boottime_nanos, moved_in);
     if (!alarm.has_value()) return;
     // First: what may be done by itself must not hang on what was told of the process before.
     if (alarm->sure && policy_.has_isolate() && !acted_) act = policy_.isolate();
@@ -103,13 +113,14 @@ void Tripwires::Look(const v1::FileChanged& change, Content content, const std::
 }
 
 std::optional<Tripwires::Alarm> Tripwires::Judge(const v1::FileChanged& change, Content content,
-                                                 const std::string& parent_guid, int64_t boottime_nanos) {
+                                                 const std::string& parent_guid, int64_t boottime_nanos,
+                                                 bool moved_in) {
   if (change.change() == v1::FileChanged::CHANGE_READ ||
       change.change() == v1::FileChanged::CHANGE_ATTRIBUTES) {
     return std::nullopt;
   }
-  if (std::optional<Alarm> canary = JudgeCanary(change)) return canary;
-  const std::optional<uint32_t> files = rule_->Add({.kind = KindOf(change.change()),
+  if (std::optional<Alarm> canary = JudgeCanary(change, content)) return canary;
+  const std::optional<uint32_t> files = rule_->Add({.kind = KindOf(change.change(), moved_in),
                                                     .path = change.path(),
                                                     .old_path = change.old_path(),
                                                     .content = content,
@@ -122,11 +133,19 @@ std::optional<Tripwires::Alarm> Tripwires::Judge(const v1::FileChanged& change, 
                .files = *files};
 }
 
-std::optional<Tripwires::Alarm> Tripwires::JudgeCanary(const v1::FileChanged& change) const {
+std::optional<Tripwires::Alarm> Tripwires::JudgeCanary(const v1::FileChanged& change, Content content) const {
   const auto is_canary = [&](const std::string& path) {
     return canaries_.IsCanary(platform::PathOfBytes(UnescapeFromUtf8(path)));
   };
   switch (change.change()) {
+    case v1::FileChanged::CHANGE_CREATED:
+      // With its folder, which was away, or in the place of the one that was laid. That of an older version
+      // may be among what somebody puts back.
+      if (is_canary(change.path()) && change.has_state() &&
+          !CanaryFiles::IsWhatIsLaid(change.state().size(), change.state().sha256())) {
+        return Alarm{.detail = "a canary file came back changed", .sure = content == Content::kNoise};
+      }
+      break;
     case v1::FileChanged::CHANGE_MODIFIED:
       if (is_canary(change.path())) return Alarm{.detail = "a canary file was changed"};
       break;

@@ -42,8 +42,9 @@ class Tripwires {
   bool On() const;
 
   // A change as it is told, with what its content looks like, and the parent of its process ("" = not known).
+  // `moved_in`: a creation that is an arrival, as FileDeed says.
   void Look(const v1::FileChanged& change, Content content, const std::string& parent_guid,
-            int64_t boottime_nanos);
+            int64_t boottime_nanos, bool moved_in = false);
 
   // Lays again what has gone, and in folders of documents that have come since; what it says when that cannot
   // be done is for the health of the sensor. OK when off.
@@ -62,21 +63,26 @@ class Tripwires {
     bool sure = false;
   };
 
-  absl::Status LayCanaries();
+  absl::Status LayCanaries(const std::vector<std::filesystem::path>& folders,
+                           const std::vector<std::filesystem::path>& homes);
   std::optional<Alarm> Judge(const v1::FileChanged& change, Content content, const std::string& parent_guid,
-                             int64_t boottime_nanos);
-  std::optional<Alarm> JudgeCanary(const v1::FileChanged& change) const;
+                             int64_t boottime_nanos, bool moved_in);
+  std::optional<Alarm> JudgeCanary(const v1::FileChanged& change, Content content) const;
   bool ToldLately(const v1::FileChanged& change, bool sure, int64_t boottime_nanos);
 
   const Clock& clock_;
   EventSink& sink_;
   const OnSure on_sure_;
 
-  mutable std::mutex mutex_;
+  // One at a time lays canaries, in folders of others, where nothing is sure to answer soon: no change waits
+  // for it. Taken before mutex_.
+  std::mutex laying_mutex_;
+  CanaryFiles canaries_;
+
+  mutable std::mutex mutex_;  // guards what follows
   v1::Tripwires policy_;
   std::vector<std::filesystem::path> canary_folders_;  // as in WatchPolicy
   std::vector<std::filesystem::path> canary_homes_;
-  CanaryFiles canaries_;
   std::unique_ptr<TripwireRule> rule_;          // none: off
   std::unordered_map<std::string, Told> told_;  // by actor
   bool acted_ = false;

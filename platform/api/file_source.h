@@ -40,6 +40,8 @@ struct RawFileEvent {
   bool is_directory = false;
   // kCreated, of a folder: it may have come from elsewhere with files in it, which nobody told of.
   bool may_have_content = false;
+  // kCreated, by whoever walks such a folder: it came with it.
+  bool moved_in = false;
   std::filesystem::path path;
   std::filesystem::path old_path;
   uint32_t pid = 0;            // who did it; 0 = the source cannot tell, or is not sure

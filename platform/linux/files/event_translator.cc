@@ -7,7 +7,8 @@
 namespace cordon::platform {
 namespace {
 
-constexpr int kMaxDepth = 64;          // of deleted folders within each other
+// Of deleted folders within each other; a path can say no deeper one.
+constexpr int kMaxDepth = static_cast<int>(FolderCache::kMaxPathBytes / 2);
 constexpr int kWaitForEndMillis = 20;  // for the news of a deleted folder's end
 constexpr size_t kMaxChunks = 64;
 constexpr int kMaxVainWaits = 3;  // per call: folders whose end never comes must not hold the rest up
@@ -32,7 +33,8 @@ std::vector<RawFileEvent> EventTranslator::Translate(EventBuffer::Chunk chunk) {
   // By index: FolderOf may append further records while it looks for the end of a folder.
   for (size_t i = 0; i < records_.size(); ++i) {
     const FanotifyRecord record = records_[i];
-    TranslateRecord(record, times_[i]);
+    const Times times = times_[i];
+    TranslateRecord(record, times);
   }
   if (unplaced_ > 0) TellOverflow(std::exchange(unplaced_, 0), times_.empty() ? Times() : times_.front());
   deleted_.clear();
@@ -45,7 +47,10 @@ std::vector<RawFileEvent> EventTranslator::Translate(EventBuffer::Chunk chunk) {
 }
 
 void EventTranslator::AppendChunk(EventBuffer::Chunk chunk) {
-  if (chunk.mounts_changed) map_.CoverMounts();
+  if (chunk.mounts_changed) {
+    map_.CoverMounts();
+    TellUnwatched({chunk.boottime_nanos, chunk.queue_empty_nanos});
+  }
   if (chunk.lost_before > 0) TellOverflow(chunk.lost_before, {chunk.boottime_nanos, chunk.lost_since_nanos});
   chunks_.push_back(std::move(chunk));
   const EventBuffer::Chunk& kept = chunks_.back();
@@ -58,7 +63,7 @@ void EventTranslator::TranslateRecord(const FanotifyRecord& record, const Times&
   if ((record.mask & FAN_Q_OVERFLOW) != 0) return TellOverflow(0, times);
   RawFileEvent event{
       .is_directory = (record.mask & FAN_ONDIR) != 0, .pid = record.pid, .boottime_nanos = times.read};
-  if ((record.mask & FAN_RENAME) != 0) return TranslateRename(record, std::move(event));
+  if ((record.mask & FAN_RENAME) != 0) return TranslateRename(record, std::move(event), times);
   if (!record.entry.Known()) return;  // an object without a name left
   std::optional<Place> place = PlaceOf(record.entry);
   if (!place.has_value()) return;
@@ -85,11 +90,10 @@ void EventTranslator::TranslateRecord(const FanotifyRecord& record, const Times&
       events_.back().kind = RawFileEvent::kRenamed;
     }
   }
-  if (event.is_directory) TellFolder(record, place->path, event);
+  if (event.is_directory) TellFolder(record, place->path, times);
 }
 
-void EventTranslator::TellFolder(const FanotifyRecord& record, const std::string& path,
-                                 const RawFileEvent& event) {
+void EventTranslator::TellFolder(const FanotifyRecord& record, const std::string& path, const Times& times) {
   if ((record.mask & (FAN_CREATE | FAN_MOVED_TO)) != 0) {
     const bool created = (record.mask & FAN_CREATE) != 0;
     const auto found = [&](const std::filesystem::path& inner, bool is_folder) {
@@ -97,20 +101,22 @@ void EventTranslator::TellFolder(const FanotifyRecord& record, const std::string
                          .is_directory = is_folder,
                          .path = inner,
                          .pid = 0,
-                         .boottime_nanos = event.boottime_nanos});
+                         .boottime_nanos = times.read});
     };
     map_.FolderCreated(record.target, path, created ? WatchMap::OnFound(found) : WatchMap::OnFound());
+    TellUnwatched(times);
   }
   if ((record.mask & FAN_DELETE) != 0 && !record.target.empty()) map_.FolderDeleted(record.target);
 }
 
-void EventTranslator::TranslateRename(const FanotifyRecord& record, RawFileEvent event) {
+void EventTranslator::TranslateRename(const FanotifyRecord& record, RawFileEvent event, const Times& times) {
   std::optional<Place> from = record.entry.Known() ? PlaceOf(record.entry) : std::nullopt;
   std::optional<Place> to = record.new_entry.Known() ? PlaceOf(record.new_entry) : std::nullopt;
   const bool inside = (from.has_value() && from->inside) || (to.has_value() && to->inside);
   const bool own = record.pid == own_pid_ && !(to.has_value() && scope_.IsCanary(to->path));
   if (event.is_directory) {
     map_.FolderRenamed(record.target, from.has_value() ? from->path : "", to.has_value() ? to->path : "");
+    TellUnwatched(times);
   }
   if (!inside || own) return;
   event.kind = RawFileEvent::kRenamed;
@@ -119,13 +125,14 @@ void EventTranslator::TranslateRename(const FanotifyRecord& record, RawFileEvent
   events_.push_back(std::move(event));
 }
 
-// Nothing when the folder is not known any more (counted), or when no name in it is watched.
+// Nothing when the folder is not known any more (counted), or is too deep for a path (a limitation).
 std::optional<EventTranslator::Place> EventTranslator::PlaceOf(const NamedEntry& entry) {
   const FolderCache::Folder* folder = FolderOf(entry.folder);
   if (folder == nullptr) {
     ++unplaced_;
     return std::nullopt;
   }
+  if (folder->path.empty()) return std::nullopt;
   Place place{.path = folder->path, .inside = folder->names == WatchScope::Names::kAllInside};
   if (entry.name != ".") {
     if (place.path != "/") place.path += '/';
@@ -156,10 +163,12 @@ const FolderCache::Folder* EventTranslator::FolderOf(HandleKey key) {
 
 const FolderCache::Folder* EventTranslator::DeletedFolderOf(HandleKey key, int depth) {
   const auto end = deleted_.find(key);
-  if (end == deleted_.end() || depth > kMaxDepth) return nullptr;
+  if (end == deleted_.end()) return nullptr;
+  if (depth > kMaxDepth) return map_.RememberDeleted(key, {});
   const FolderCache::Folder* parent = map_.FolderOf(end->second.folder);
   if (parent == nullptr) parent = DeletedFolderOf(end->second.folder, depth + 1);
   if (parent == nullptr) return nullptr;
+  if (parent->path.empty()) return map_.RememberDeleted(key, {});
   std::string path = parent->path == "/" ? "" : parent->path;
   path += '/';
   path += end->second.name;
@@ -180,6 +189,18 @@ void EventTranslator::TellOverflow(uint64_t count, const Times& times) {
                      .boottime_nanos = times.read,
                      .lost_count = count,
                      .lost_since_boottime_nanos = times.queue_empty});
+}
+
+// What comes into a folder that cannot be watched is not told.
+void EventTranslator::TellUnwatched(const Times& times) {
+  for (std::string& folder : map_.TakeUnwatched()) {
+    events_.push_back({.kind = RawFileEvent::kOverflow,
+                       .is_directory = true,
+                       .path = std::move(folder),
+                       .boottime_nanos = times.read,
+                       .lost_since_boottime_nanos = times.queue_empty,
+                       .lost_because = "a folder there cannot be watched, as health says"});
+  }
 }
 
 }  // namespace cordon::platform

@@ -38,13 +38,14 @@ class EventTranslator {
 
   void AppendChunk(EventBuffer::Chunk chunk);
   void TranslateRecord(const FanotifyRecord& record, const Times& times);
-  void TranslateRename(const FanotifyRecord& record, RawFileEvent event);
-  void TellFolder(const FanotifyRecord& record, const std::string& path, const RawFileEvent& event);
+  void TranslateRename(const FanotifyRecord& record, RawFileEvent event, const Times& times);
+  void TellFolder(const FanotifyRecord& record, const std::string& path, const Times& times);
   std::optional<Place> PlaceOf(const NamedEntry& entry);
   const FolderCache::Folder* FolderOf(HandleKey key);
   const FolderCache::Folder* DeletedFolderOf(HandleKey key, int depth);
   void NoteDeletedFolders();
   void TellOverflow(uint64_t count, const Times& times);
+  void TellUnwatched(const Times& times);
 
   WatchMap& map_;
   const WatchScope& scope_;

@@ -8,13 +8,10 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 
 #include "common/base/status.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
-#include "platform/linux/files/watch_scope.h"
 
 namespace cordon::platform {
 namespace {
@@ -25,20 +22,6 @@ struct HandleBuffer {
   alignas(file_handle) std::array<char, sizeof(file_handle) + kMaxHandleBytes> bytes{};
   file_handle* Get() { return reinterpret_cast<file_handle*>(bytes.data()); }
 };
-
-// Octal escapes of mountinfo: "\040" is a space.
-std::string Unescape(const std::string& text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 3 < text.size()) {
-      out.push_back(static_cast<char>(std::stoi(text.substr(i + 1, 3), nullptr, 8)));
-      i += 3;
-    } else {
-      out.push_back(text[i]);
-    }
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -66,52 +49,52 @@ uint64_t FanotifyGroup::Mask() const {
   return FAN_CREATE | FAN_DELETE | FAN_MODIFY | FAN_CLOSE_WRITE | FAN_ATTRIB | FAN_ONDIR | renames;
 }
 
-absl::Status FanotifyGroup::MarkFilesystem(const std::filesystem::path& path) const {
-  if (fanotify_mark(Get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, Mask(), AT_FDCWD, path.c_str()) == 0) {
+absl::Status FanotifyGroup::MarkFilesystem(const Fd& folder, const std::filesystem::path& path) const {
+  if (fanotify_mark(Get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, Mask(), folder.Get(), nullptr) == 0) {
     return absl::OkStatus();
   }
+  const int error = errno;
   const std::string what = StrCat("cannot watch the file system of ", Printable(path.string()));
-  const bool unable = errno == EOPNOTSUPP || errno == ENODEV || errno == EXDEV || errno == EINVAL;
-  if (unable) return absl::UnimplementedError(StrCat(what, ": ", std::strerror(errno)));
-  return absl::ErrnoToStatus(errno, what);
+  const bool unable = error == EOPNOTSUPP || error == ENODEV || error == EXDEV || error == EINVAL;
+  if (unable) return absl::UnimplementedError(StrCat(what, ": ", std::strerror(error)));
+  return absl::ErrnoToStatus(error, what);
 }
 
-absl::Status FanotifyGroup::MarkFolder(const std::filesystem::path& folder) const {
-  constexpr unsigned kFlags = FAN_MARK_ADD | FAN_MARK_ONLYDIR | FAN_MARK_DONT_FOLLOW;
-  if (fanotify_mark(Get(), kFlags, Mask() | FAN_EVENT_ON_CHILD, AT_FDCWD, folder.c_str()) == 0) {
+absl::Status FanotifyGroup::MarkFolder(const Fd& folder, const std::filesystem::path& path) const {
+  constexpr unsigned kFlags = FAN_MARK_ADD | FAN_MARK_ONLYDIR;
+  if (fanotify_mark(Get(), kFlags, Mask() | FAN_EVENT_ON_CHILD, folder.Get(), nullptr) == 0) {
     return absl::OkStatus();
   }
-  if (errno == ENOSPC) {
+  const int error = errno;
+  if (error == ENOSPC) {
     return absl::ResourceExhaustedError(
-        StrCat("too many folders to watch at ", Printable(folder.string()),
+        StrCat("too many folders to watch at ", Printable(path.string()),
                ": watch less, or raise fs.fanotify.max_user_marks (Linux) for the agent"));
   }
-  return absl::ErrnoToStatus(errno, StrCat("cannot watch ", Printable(folder.string())));
+  return absl::ErrnoToStatus(error, StrCat("cannot watch ", Printable(path.string())));
 }
 
-absl::StatusOr<std::string> FsidOf(const std::filesystem::path& path) {
+absl::StatusOr<std::string> KeyOfFolder(const Fd& folder, const std::filesystem::path& path) {
   struct statfs info{};
-  if (statfs(path.c_str(), &info) != 0) {
-    return absl::ErrnoToStatus(errno, StrCat("cannot tell the file system of ", Printable(path.string())));
+  if (fstatfs(folder.Get(), &info) != 0) {
+    const int error = errno;
+    return absl::ErrnoToStatus(error, StrCat("cannot tell the file system of ", Printable(path.string())));
   }
   static_assert(sizeof(info.f_fsid) == kFsidBytes);
-  return std::string(reinterpret_cast<const char*>(&info.f_fsid), kFsidBytes);
-}
-
-absl::StatusOr<std::string> KeyOfFolder(const std::filesystem::path& folder) {
-  CORDON_ASSIGN_OR_RETURN(std::string key, FsidOf(folder));
+  std::string key(reinterpret_cast<const char*>(&info.f_fsid), kFsidBytes);
   HandleBuffer handle;
   int mount_id = 0;
   for (const int flags : {0, kHandleIdOnly}) {
     handle.Get()->handle_bytes = kMaxHandleBytes;
-    if (name_to_handle_at(AT_FDCWD, folder.c_str(), handle.Get(), &mount_id, flags) == 0) {
+    if (name_to_handle_at(folder.Get(), "", handle.Get(), &mount_id, flags | AT_EMPTY_PATH) == 0) {
       key.append(handle.bytes.data(), sizeof(file_handle) + handle.Get()->handle_bytes);
       return key;
     }
     if (errno != EOPNOTSUPP) break;
   }
-  return absl::ErrnoToStatus(
-      errno, StrCat("the file system of ", Printable(folder.string()), " has no file handles"));
+  const int error = errno;
+  return absl::ErrnoToStatus(error,
+                             StrCat("the file system of ", Printable(path.string()), " has no file handles"));
 }
 
 absl::StatusOr<std::string> PathOfFolder(HandleKey key, const std::filesystem::path& on_mount) {
@@ -128,6 +111,7 @@ absl::StatusOr<std::string> PathOfFolder(HandleKey key, const std::filesystem::p
   if (!folder.Valid()) return absl::ErrnoToStatus(errno, "cannot open a file handle");
   std::array<char, 4096> path{};
   const ssize_t length = readlink(StrCat("/proc/self/fd/", folder.Get()).c_str(), path.data(), path.size());
+  if (length < 0 && errno == ENAMETOOLONG) return absl::OutOfRangeError("deeper than a path can say");
   if (length <= 0) return absl::ErrnoToStatus(errno, "cannot read /proc/self/fd");
   std::string text(path.data(), static_cast<size_t>(length));
   struct stat info{};
@@ -136,19 +120,6 @@ absl::StatusOr<std::string> PathOfFolder(HandleKey key, const std::filesystem::p
     text.resize(text.size() - kDeleted.size());
   }
   return text;
-}
-
-std::vector<std::filesystem::path> MountsBelow(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> mounts;
-  std::ifstream table("/proc/self/mountinfo");
-  for (std::string line; std::getline(table, line);) {
-    std::istringstream fields(line);
-    std::string id, parent, device, root, point;
-    if (!(fields >> id >> parent >> device >> root >> point)) continue;
-    point = Unescape(point);
-    if (point != folder.string() && IsAtOrBelow(point, folder.string())) mounts.emplace_back(point);
-  }
-  return mounts;
 }
 
 }  // namespace cordon::platform

@@ -6,7 +6,6 @@
 
 #include <filesystem>
 #include <string>
-#include <vector>
 
 #include "platform/linux/files/fanotify_decode.h"
 #include "platform/linux/system/fd.h"
@@ -29,11 +28,13 @@ class FanotifyGroup {
   // False before Linux 5.17: a rename comes as two halves, and objects are not named beside their folder.
   bool TellsRenames() const { return tells_renames_; }
 
-  // Everything on the file system that `path` is on. UNIMPLEMENTED when that file system cannot be marked
+  // Of open folders, since a path may lead to another one at each call; `path` is for messages.
+  //
+  // Everything on the file system that the folder is on. UNIMPLEMENTED when that file system cannot be marked
   // whole.
-  absl::Status MarkFilesystem(const std::filesystem::path& path) const;
-  // What happens to `folder` and the names in it, not below.
-  absl::Status MarkFolder(const std::filesystem::path& folder) const;
+  absl::Status MarkFilesystem(const Fd& folder, const std::filesystem::path& path) const;
+  // What happens to the folder and the names in it, not below. NOT_FOUND when its file system has no id.
+  absl::Status MarkFolder(const Fd& folder, const std::filesystem::path& path) const;
 
  private:
   FanotifyGroup(Fd fd, bool tells_renames, bool reads)
@@ -45,17 +46,11 @@ class FanotifyGroup {
   bool tells_renames_ = false;
 };
 
-// The key under which the kernel will name `folder` in events.
-absl::StatusOr<std::string> KeyOfFolder(const std::filesystem::path& folder);
-
-// The file system's id as it stands at the start of keys.
-absl::StatusOr<std::string> FsidOf(const std::filesystem::path& path);
+// The key under which the kernel will name an open folder in events; `path` is for messages.
+absl::StatusOr<std::string> KeyOfFolder(const Fd& folder, const std::filesystem::path& path);
 
 // Where the folder behind `key` is now, seen from the mount that `on_mount` is on. NOT_FOUND when it is
-// deleted.
+// deleted, OUT_OF_RANGE when it is deeper than a path can say.
 absl::StatusOr<std::string> PathOfFolder(HandleKey key, const std::filesystem::path& on_mount);
-
-// Mount points below `folder`, from /proc/self/mountinfo.
-std::vector<std::filesystem::path> MountsBelow(const std::filesystem::path& folder);
 
 }  // namespace cordon::platform

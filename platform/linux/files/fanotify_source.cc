@@ -17,6 +17,7 @@
 
 #include "common/base/status.h"
 #include "common/base/text.h"
+#include "platform/api/mount_table.h"
 #include "platform/api/system.h"
 #include "platform/linux/files/event_buffer.h"
 #include "platform/linux/files/event_translator.h"
@@ -33,10 +34,12 @@ constexpr size_t kLargestRecord = 4096;  // longer than any: two folder handles 
 constexpr int kReaderNice = -10;         // the kernel's queue is short, and emptying it is little work
 constexpr int kGatherMillis = 5;         // between reads: the kernel folds equal events while they wait
 
-// Links in the part that exists are resolved: the kernel tells true paths.
-absl::StatusOr<std::filesystem::path> TruePath(const std::filesystem::path& path) {
+// Links in the part that exists are resolved: the kernel tells true paths. Where a server may not answer,
+// nothing is asked: it is not watched either.
+absl::StatusOr<std::filesystem::path> TruePath(const std::filesystem::path& path, const MountTable& mounts) {
   if (!path.is_absolute())
     return absl::InvalidArgumentError(StrCat(Printable(path.string()), " is no absolute path"));
+  if (mounts.MayNotAnswer(path.lexically_normal())) return path.lexically_normal();
   std::error_code error;
   std::filesystem::path real = std::filesystem::weakly_canonical(path, error);
   if (error)
@@ -45,15 +48,16 @@ absl::StatusOr<std::filesystem::path> TruePath(const std::filesystem::path& path
 }
 
 absl::StatusOr<FileWatch> TruePaths(const FileWatch& watch) {
+  const MountTable mounts = MountTable::Now();
   FileWatch real;
   for (const auto& root : watch.roots) {
-    CORDON_ASSIGN_OR_RETURN(real.roots.emplace_back(), TruePath(root));
+    CORDON_ASSIGN_OR_RETURN(real.roots.emplace_back(), TruePath(root, mounts));
   }
   for (const auto& prefix : watch.excluded) {
-    CORDON_ASSIGN_OR_RETURN(real.excluded.emplace_back(), TruePath(prefix));
+    CORDON_ASSIGN_OR_RETURN(real.excluded.emplace_back(), TruePath(prefix, mounts));
   }
   if (!watch.canary.empty()) {
-    CORDON_ASSIGN_OR_RETURN(real.canary, TruePath(watch.canary));
+    CORDON_ASSIGN_OR_RETURN(real.canary, TruePath(watch.canary, mounts));
   }
   return real;
 }
@@ -141,9 +145,8 @@ class FanotifySource final : public FileSource {
     EventTranslator translator(*map_, *scope_, buffer_, static_cast<uint32_t>(getpid()));
     EventBuffer::Chunk chunk;
     while (buffer_.Pop(&chunk)) {
-      const bool mounts_changed = chunk.mounts_changed;
       std::vector<RawFileEvent> events = translator.Translate(std::move(chunk));
-      if (mounts_changed) RefreshInfo();
+      if (map_->TakeNews()) RefreshInfo();
       if (options_.reads) KeepReads(events);
       if (!events.empty()) deliver_(events);
     }

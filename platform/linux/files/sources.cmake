@@ -10,7 +10,9 @@ list(APPEND _sources
   files/file_names.cc
   files/file_tree.cc
   files/folder_cache.cc
+  files/mount_table.cc
   files/no_links.cc
+  files/open_folder.cc
   files/watch_map.cc
   files/watch_scope.cc
 )

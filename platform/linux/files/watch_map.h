@@ -1,6 +1,7 @@
 #pragma once
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 #include <filesystem>
 #include <functional>
@@ -8,8 +9,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "platform/api/mount_table.h"
 #include "platform/linux/files/fanotify_group.h"
 #include "platform/linux/files/folder_cache.h"
 #include "platform/linux/files/watch_scope.h"
@@ -21,6 +24,9 @@ namespace cordon::platform {
 // Where a file system can be marked whole, one mark covers all of its folders, also those that come later.
 // Elsewhere every folder gets a mark of its own; a new folder is marked when its creation is seen and then
 // read once, so that what came into it before the mark is told as well.
+//
+// Network file systems are left out by the table of mounts, before any call on them: one whose server is gone
+// does not answer.
 class WatchMap {
  public:
   // Told of a path that was found in a new folder before its mark stood.
@@ -35,20 +41,24 @@ class WatchMap {
   // After the table of mounts changed: what is mounted at or below a root now is marked.
   void CoverMounts();
 
+  // nullptr when it is gone. One whose path is empty is there, and deeper than a path can say.
   const FolderCache::Folder* FolderOf(HandleKey key);
-  // A new folder is at `path`.
+  // A new folder is at `path`; `key` is empty when the kernel does not tell.
   void FolderCreated(HandleKey key, const std::string& path, const OnFound& found);
   void FolderDeleted(HandleKey key) { cache_.Unpin(key); }
-  // Where a folder was that is gone already.
-  const FolderCache::Folder* RememberDeleted(HandleKey key, std::string path) {
-    return cache_.Put(key, std::move(path), /*pinned=*/false);
-  }
+  // Where a folder was that is gone already; empty: deeper than a path can say.
+  const FolderCache::Folder* RememberDeleted(HandleKey key, std::string path);
   // A folder moved: from or to may be empty (not told). What is below it keeps its marks.
   void FolderRenamed(HandleKey key, const std::string& from, const std::string& to);
 
   bool UsesFolderMarks() const { return folder_marks_; }
   bool UsesFilesystemMarks() const { return !mounts_.empty(); }
   std::vector<std::string> Limitations() const;
+  // Whether what these three tell may be another thing than when it was asked last.
+  bool TakeNews() { return std::exchange(news_, false); }
+  // Folders that came since it was asked last and cannot be watched, or not all that is below them: what
+  // happens there is lost. Not those that are too deep for a path, which anybody can make without end.
+  std::vector<std::string> TakeUnwatched() { return std::exchange(unwatched_, {}); }
 
  private:
   struct Mount {
@@ -57,15 +67,20 @@ class WatchMap {
   };
 
   using Texts = std::vector<std::string>;
-  static void Note(std::string text, Texts* texts);
+  void Note(std::string text, Texts* texts);
+  bool NoteUnwatched(const std::filesystem::path& folder, const absl::Status& status);
+  void NoteTooDeep();
 
+  absl::Status CoverIfItAnswers(const std::filesystem::path& root);
   absl::Status Cover(const std::filesystem::path& root);
   void CoverMountsBelow(const std::string& root);
   absl::Status CoverFilesystem(const std::filesystem::path& folder);
-  absl::Status CoverTree(const std::filesystem::path& folder, const OnFound& found);
-  absl::Status CoverFolder(const std::filesystem::path& folder, const OnFound& found,
+  absl::Status CoverTree(const std::filesystem::path& folder, HandleKey expected, const OnFound& found);
+  absl::StatusOr<Fd> MarkAndRemember(const std::filesystem::path& folder, HandleKey expected);
+  absl::Status CoverFolder(const std::filesystem::path& folder, HandleKey expected, const OnFound& found,
                            std::vector<std::filesystem::path>* below);
-  absl::Status CoverPathToRoots(const std::filesystem::path& folder, const OnFound& found);
+  absl::Status CoverPathToRoots(const std::filesystem::path& folder, HandleKey expected,
+                                const OnFound& found);
   bool IsOnMarkedFilesystem(HandleKey key) const;
 
   const FanotifyGroup& group_;
@@ -73,10 +88,14 @@ class WatchMap {
   const bool folder_marks_only_;
   bool folder_marks_ = false;
   FolderCache cache_;
+  MountTable mounted_;
   std::vector<Mount> mounts_;
   std::map<std::string, std::string> covered_trees_;  // by folder marks: path -> key of the folder there
   Texts limitations_;                                 // of folders
   Texts mount_limitations_;                           // as the mounts are now
+  Texts unwatched_;
+  bool too_deep_noted_ = false;
+  bool news_ = false;
 };
 
 }  // namespace cordon::platform

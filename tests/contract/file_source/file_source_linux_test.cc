@@ -5,12 +5,21 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <fstream>
+#include <future>
+#include <utility>
 
 #include "common/base/strings.h"
 #include "platform/api/file_source.h"
+#include "platform/linux/files/fanotify_group.h"
 #include "platform/linux/files/fanotify_source.h"
+#include "platform/linux/files/open_folder.h"
+#include "platform/linux/files/watch_map.h"
+#include "platform/linux/files/watch_scope.h"
 #include "platform/linux/system/fd.h"
+#include "tests/contract/file_source/dead_mount.h"
 #include "tests/contract/file_source/ground.h"
 #include "tests/contract/file_source/tmpfs_mount.h"
 #include "tests/support/event_log.h"
@@ -20,6 +29,7 @@
 namespace cordon::platform {
 namespace {
 
+using cordon::testing::DeadMount;
 using cordon::testing::EventLog;
 using cordon::testing::Ground;
 using cordon::testing::TempFolder;
@@ -80,6 +90,94 @@ TEST_P(LinuxFileSource, AFolderThatCannotBeWatchedCostsNoOtherOne) {
   }
 }
 
+// TEL-1, and no gap without end: whoever can make folders can make these.
+TEST_P(LinuxFileSource, WhatHappensDeeperThanAPathCanSayIsALimitationAndNoLoss) {
+  const std::string name(250, 'n');
+  Fd folder(open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(mkdirat(folder.Get(), name.c_str(), 0700), 0);
+    folder = Fd(openat(folder.Get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
+  StartWatching();
+  for (const char* file : {"a", "b", "c"}) {
+    EXPECT_TRUE(Fd(openat(folder.Get(), file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)).Valid());
+  }
+  Shell("echo 1 > root/other");
+  EXPECT_TRUE(log_.WaitFor(Kind::kClosedWrite, root_ / "other"));
+  source_->Stop();
+  EXPECT_FALSE(log_.Has([](const auto& event) { return event.kind == Kind::kOverflow; }));
+  EXPECT_EQ(source_->Info().limitations.size(), 1U);
+}
+
+// Sets a number of the kernel for as long as it lives.
+class KernelNumber {
+ public:
+  KernelNumber(std::filesystem::path file, const std::string& value) : file_(std::move(file)) {
+    std::ifstream(file_) >> before_;
+    set_ = !before_.empty() && Write(value);
+  }
+  KernelNumber(const KernelNumber&) = delete;
+  KernelNumber& operator=(const KernelNumber&) = delete;
+  ~KernelNumber() {
+    if (set_) Write(before_);
+  }
+  bool IsSet() const { return set_; }
+
+ private:
+  bool Write(const std::string& value) {
+    std::ofstream out(file_);
+    out << value << std::flush;
+    return out.good();
+  }
+
+  const std::filesystem::path file_;
+  std::string before_;
+  bool set_ = false;
+};
+
+TEST_P(LinuxFileSource, TEL1_ALaterFolderThatCannotBeWatchedIsAGapAndALimitation) {
+  if (GetParam().source != "fanotify-directory") GTEST_SKIP() << "one mark is enough for this file system";
+  StartWatching();
+  const size_t before = source_->Info().limitations.size();
+  const KernelNumber no_more_marks("/proc/sys/fs/fanotify/max_user_marks", "0");
+  if (!no_more_marks.IsSet()) GTEST_SKIP() << "the kernel's limit of marks cannot be set here";
+  Shell("mkdir root/late");
+  EXPECT_TRUE(log_.WaitFor(Kind::kOverflow, root_ / "late"));
+  const std::vector<std::string> limitations = source_->Info().limitations;
+  ASSERT_EQ(limitations.size(), before + 1);
+  EXPECT_TRUE(limitations.back().starts_with("too many folders to watch")) << limitations.back();
+}
+
+std::string KeyAt(const std::filesystem::path& path) {
+  const absl::StatusOr<Fd> opened = OpenFolder(path);
+  EXPECT_TRUE(opened.ok()) << opened.status();
+  const absl::StatusOr<std::string> key = KeyOfFolder(*opened, path);
+  EXPECT_TRUE(key.ok()) << key.status();
+  return *key;
+}
+
+// Between the news of a folder and its mark, somebody else's can have come to its place.
+TEST(WatchMapTest, AnotherFolderInThePlaceOfANewOneGetsNeitherMarkNorPath) {
+  CORDON_SKIP_UNLESS_ADMINISTRATOR("fanotify needs it");
+  const TempFolder folder;
+  for (const char* name : {"a", "b"}) std::filesystem::create_directory(folder / name);
+  std::filesystem::create_directory_symlink("b", folder / "link");
+  const std::string a = KeyAt(folder / "a");
+  const std::string b = KeyAt(folder / "b");
+  const absl::StatusOr<FanotifyGroup> group = FanotifyGroup::Open();
+  ASSERT_TRUE(group.ok()) << group.status();
+  const WatchScope scope({.roots = {folder.Path()}, .excluded = {}, .sensitive = {}, .canary = {}});
+  WatchMap map(*group, scope, /*folder_marks_only=*/true);
+  for (const std::string& told : {a, std::string()}) map.FolderCreated(told, (folder / "link").string(), {});
+  map.FolderCreated(a, (folder / "b").string(), {});
+  EXPECT_EQ(map.FolderOf(a), nullptr);
+  EXPECT_EQ(map.FolderOf(b), nullptr);
+  map.FolderCreated(b, (folder / "b").string(), {});
+  ASSERT_NE(map.FolderOf(b), nullptr);
+  EXPECT_EQ(map.FolderOf(b)->path, (folder / "b").string());
+  EXPECT_TRUE(map.TakeUnwatched().empty());
+}
+
 // Files that come in `folder` are told: at once, or as soon as the mount was noticed.
 bool IsWatched(const std::filesystem::path& folder, EventLog& log) {
   static int number = 0;
@@ -113,6 +211,35 @@ TEST(FileSourceMounts, AMountAtARootAndOneInThePlaceOfAnotherAreWatched) {
     }
     EXPECT_TRUE(IsWatched(root, log)) << "what was there before, " << folder_marks_only;
     EXPECT_EQ(source->Info().limitations.size(), limitations);
+    source->Stop();
+  }
+}
+
+// As all of NFS on a host that is isolated.
+TEST(FileSourceMounts, OneThatDoesNotAnswerHoldsNothingUpAndIsNamed) {
+  CORDON_SKIP_UNLESS_ADMINISTRATOR("fanotify needs it");
+  for (const bool folder_marks_only : {false, true}) {
+    const TempFolder folder;
+    for (const char* name : {"dead", "alive"}) std::filesystem::create_directory(folder / name);
+    DeadMount dead(folder / "dead");
+    if (!dead.Mounted()) GTEST_SKIP() << "no FUSE here";
+    EventLog log;
+    const auto source = MakeFanotifySource({.folder_marks_only = folder_marks_only});
+    std::future<absl::Status> started = std::async(std::launch::async, [&] {
+      return source->Start({.roots = {folder.Path(), folder / "dead/root"}, .excluded = {}, .canary = {}},
+                           log.Deliver());
+    });
+    const bool in_time = started.wait_for(std::chrono::seconds(10)) == std::future_status::ready;
+    EXPECT_TRUE(in_time) << folder_marks_only;
+    if (!in_time) dead.GiveErrors();
+    const absl::Status status = started.get();
+    ASSERT_TRUE(status.ok()) << status;
+    EXPECT_TRUE(IsWatched(folder / "alive", log)) << folder_marks_only;
+    int named = 0;
+    for (const std::string& text : source->Info().limitations) {
+      named += text.ends_with("is not watched: a network file system (fuse)") ? 1 : 0;
+    }
+    EXPECT_EQ(named, 2) << "the mount, and the root on it";
     source->Stop();
   }
 }

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "common/base/strings.h"
 #include "common/crypto/random.h"
 #include "tests/integration/files/watched_folder.h"
 
@@ -133,6 +134,52 @@ TEST_F(TimeToFinding, IsLessThanASecondBehindLargeFiles) {
 for i in range(16):
   with open('disk%d.img' % i, 'wb') as f: f.truncate(256 << 20)
 )");
+}
+
+// Taken out of what is watched, and brought back: by a folder that the policy leaves out, or one that lies
+// elsewhere on the same file system.
+class OutAndBack : public TripwiresTest, public ::testing::WithParamInterface<bool> {
+ protected:
+  void SetUp() override {
+    policy_.add_excluded_paths((folder_ / "cache/*").string());
+    TripwiresTest::SetUp();
+    if (IsSkipped()) return;
+    std::filesystem::create_directory(folder_ / "cache");
+  }
+  // The program that did it.
+  pid_t MoveOutAndBack(const std::string& between) {
+    const std::filesystem::path away = GetParam() ? folder_ / "cache/x" : elsewhere_ / "x";
+    return Python(StrCat("away = '", away.string(), "'\nos.rename('documents', away)\n", between,
+                         "\nos.rename(away, 'documents')"));
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Ways, OutAndBack, ::testing::Bool(), [](const auto& way) {
+  return std::string(way.param ? "ThroughExcluded" : "ThroughUnwatched");
+});
+
+TEST_P(OutAndBack, EncryptedIsFound) {
+  const pid_t pid = MoveOutAndBack(R"(
+for folder, _, names in os.walk(away):
+  for name in names:
+    path = os.path.join(folder, name)
+    size = os.path.getsize(path)
+    with open(path, 'r+b') as f: f.write(os.urandom(size)))");
+  EXPECT_TRUE(sink_.WaitFor([&](const v1::Event& event) {
+    const v1::Finding& finding = event.finding();
+    return finding.kind() == v1::Finding::KIND_RANSOMWARE && finding.files() >= 8 &&
+           finding.pid() == static_cast<uint32_t>(pid);
+  }));
+}
+
+TEST_P(OutAndBack, AsItWasDoesNotTripIt) {
+  MoveOutAndBack("");
+  const std::string one = (folder_ / "documents/letter39.txt").string();
+  EXPECT_TRUE(sink_.WaitFor([&](const v1::Event& event) {
+    const v1::FileChanged& change = event.file_changed();
+    return change.path() == one && change.change() == v1::FileChanged::CHANGE_CREATED;
+  }));
+  EXPECT_EQ(Findings(), 0);
 }
 
 TEST_F(TripwiresTest, ABackupJobDoesNotTripIt) {

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "agent/integrity/tripwires.h"
+#include "platform/api/file_tree.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/recording_sink.h"
 #include "tests/support/status_matchers.h"
@@ -30,6 +31,12 @@ std::vector<std::string> NamesIn(const std::filesystem::path& folder) {
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     names.push_back(entry.path().string());
   return names;
+}
+
+absl::StatusOr<std::string> Sha256OfFile(const std::filesystem::path& path) {
+  const auto hashed = platform::HashFile(path, 1 << 20, [] { return true; });
+  if (!hashed.ok()) return hashed.status();
+  return hashed->sha256;
 }
 
 class CanaryFilesTest : public ::testing::Test {
@@ -192,6 +199,44 @@ TEST_F(DefaultCanaries, OneThatCameLaterTripsAndIsTakenAwayWhenTheyAreSwitchedOf
   policy_.canary_homes.clear();
   ASSERT_THAT(tripwires_.Use(policy_), IsOk());
   EXPECT_THAT(NamesIn(late), IsEmpty());
+}
+
+TEST_F(DefaultCanaries, OneThatComesBackChangedTripsAndOneAsItWasDoesNot) {
+  const std::filesystem::path documents = Make("ann/Documents");
+  ASSERT_THAT(tripwires_.Use(policy_), IsOk());
+  const std::string canary = NamesIn(documents).front();
+  v1::FileChanged change;
+  change.set_change(v1::FileChanged::CHANGE_CREATED);
+  change.set_path(canary);
+  change.mutable_state()->set_size(std::filesystem::file_size(canary));
+  tripwires_.Look(change, Content::kOrdered, "", 0, /*moved_in=*/true);
+  change.mutable_state()->set_sha256(*Sha256OfFile(canary));
+  tripwires_.Look(change, Content::kOrdered, "", 0, /*moved_in=*/true);
+  EXPECT_THAT(sink_.Events(), IsEmpty());
+  change.mutable_state()->set_sha256(std::string(32, 'x'));
+  tripwires_.Look(change, Content::kNoise, "", 0, /*moved_in=*/true);
+  ASSERT_THAT(sink_.Events(), SizeIs(1));
+  EXPECT_EQ(sink_.Events().front().event.finding().detail(), "a canary file came back changed");
+}
+
+// Their server may be gone, and nobody would see canaries touched there.
+TEST_F(DefaultCanaries, AreNotLookedForOnNetworkFileSystems) {
+  const platform::Filesystem near{.kind = platform::FilesystemKind::kLocal, .name = "ext4"};
+  const platform::Filesystem far{.kind = platform::FilesystemKind::kNetwork, .name = "nfs4"};
+  Make("ann/Documents");
+  Make("ben/Documents");
+  const std::filesystem::path desktop = Make("ben/Desktop");
+  const std::vector<platform::MountEntry> some_far = {
+      {.id = 1, .parent = 0, .point = "/", .filesystem = near},
+      {.id = 2, .parent = 1, .point = (homes_ / "ann").string(), .filesystem = far},
+      {.id = 3, .parent = 1, .point = (homes_ / "ben/Documents").string(), .filesystem = far}};
+  const auto folders = FoldersOfDocuments({homes_.Path()}, platform::MountTable(some_far));
+  ASSERT_THAT(folders, IsOk());
+  EXPECT_THAT(*folders, ::testing::ElementsAre(desktop));
+  const std::vector<platform::MountEntry> all_far = {{.id = 1, .parent = 0, .point = "/", .filesystem = far}};
+  const auto none = FoldersOfDocuments({homes_.Path()}, platform::MountTable(all_far));
+  ASSERT_THAT(none, IsOk());
+  EXPECT_THAT(*none, IsEmpty());
 }
 
 TEST_F(DefaultCanaries, WhereNobodyHasAFolderThereAreNone) {

@@ -6,10 +6,13 @@
 #include <algorithm>
 #include <atomic>
 #include <fstream>
+#include <limits>
 #include <mutex>
 #include <thread>
 
 #include "agent/integrity/file_look.h"
+#include "agent/integrity/long_files.h"
+#include "agent/integrity/losses.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
 #include "common/crypto/digest.h"
@@ -262,6 +265,59 @@ TEST_F(FileSensorTest, LostReadsAreAGapAndNoWalk) {
   EXPECT_EQ(sink_.Events().size(), 1U);
 }
 
+TEST_F(FileSensorTest, TEL1_ManyOverflowsAreFewGapsThatStandForAll) {
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  const int64_t first = clock_->BootNanos();
+  for (int i = 0; i < 200; ++i) {
+    source_.Say({.kind = platform::RawFileEvent::kOverflow,
+                 .boottime_nanos = clock_->BootNanos(),
+                 .lost_count = 3,
+                 .lost_since_boottime_nanos = first + (i == 100 ? -7 : 7) * kNanosPerSecond});
+  }
+  sensor_.Stop();
+  uint64_t lost = 0;
+  int gaps = 0;
+  int64_t earliest = std::numeric_limits<int64_t>::max();
+  for (const auto& recorded : sink_.Events()) {
+    if (!recorded.event.has_gap()) continue;
+    ++gaps;
+    lost += recorded.event.gap().count();
+    EXPECT_FALSE(recorded.event.gap().count_unknown());
+    earliest = std::min(earliest, recorded.event.gap().first_time_unix_nanos());
+  }
+  EXPECT_EQ(lost, 600U);
+  EXPECT_EQ(sensor_.LostEvents(), 600U);
+  EXPECT_LE(gaps, 3) << "the first at once, one for the rest; one more on a slow machine";
+  const int64_t widest = clock_->WallNanos() - (clock_->BootNanos() - first) - 7 * kNanosPerSecond;
+  EXPECT_NEAR(static_cast<double>(earliest), static_cast<double>(widest), 1e9);
+}
+
+TEST(Losses, WhatIsAddedUpIsToldInItsTimeAndReadsByThemselves) {
+  Losses losses(/*pause_nanos=*/100);
+  platform::RawFileEvent overflow{.kind = platform::RawFileEvent::kOverflow, .path = "/a", .lost_count = 2};
+  losses.Add(overflow, 5, 10);
+  EXPECT_EQ(losses.TakeDue(10).size(), 1U);
+  EXPECT_FALSE(losses.NextDue().has_value());
+  losses.Add(overflow, 7, 20);
+  overflow.path = "/b";
+  overflow.lost_count = 0;
+  losses.Add(overflow, 6, 30);
+  overflow.lost_reads = true;
+  losses.Add(overflow, 8, 40);
+  const std::vector<Loss> reads = losses.TakeDue(109);
+  ASSERT_EQ(reads.size(), 1U);
+  EXPECT_TRUE(reads[0].reads);
+  EXPECT_EQ(losses.NextDue(), 110);
+  const std::vector<Loss> changes = losses.TakeDue(110);
+  ASSERT_EQ(changes.size(), 1U);
+  EXPECT_EQ(changes[0].count, 2U);
+  EXPECT_TRUE(changes[0].count_unknown);
+  EXPECT_EQ(changes[0].since_boottime_nanos, 6);
+  EXPECT_EQ(changes[0].until_boottime_nanos, 30);
+  EXPECT_TRUE(changes[0].path.empty());
+  EXPECT_TRUE(losses.TakeAll().empty());
+}
+
 TEST_F(FileSensorTest, TheFilesOfATreeThatWasMovedInAreToldAsNew) {
   processes_.Started(42, {.guid = "0123456789abcdef", .executable = "/usr/bin/mv"});
   ASSERT_TRUE(sensor_.Start(policy_).ok());
@@ -299,6 +355,47 @@ TEST_F(FileSensorTest, TEL1_TheFilesOfANewFolderThatMayHaveComeWithSomeAreToldAs
   EXPECT_TRUE(Told([&](const v1::FileChanged& change) { return is_file_of("moved", change); }));
   sensor_.Stop();
   for (const auto& told : sink_.Events()) EXPECT_FALSE(is_file_of("made", told.event.file_changed()));
+}
+
+// What is left out is not watched: `old_path` there is as good as none.
+TEST_F(FileSensorTest, DocumentsThatComeBackEncryptedFromAnExcludedFolderAreAFinding) {
+  processes_.Started(42, {.guid = "0123456789abcdef", .executable = "/usr/bin/mv"});
+  policy_.mutable_tripwires()->set_files(3);
+  policy_.add_excluded_paths((folder_ / ".cache/*").string());
+  policy_.add_excluded_paths((folder_ / "left-out").string());
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  for (const char* from : {".cache/x", ".cache", "left-out/x"}) {
+    const std::string folder = StrCat("Documents", std::filesystem::path(from).filename().string());
+    std::filesystem::create_directories(folder_ / folder);
+    for (int i = 0; i < 3; ++i) File(StrCat(folder, "/", i, ".docx"), RandomBytes(900));
+    processes_.Started(42, {.guid = StrCat("mv from ", from), .executable = "/usr/bin/mv"});
+    source_.Say({.kind = platform::RawFileEvent::kRenamed,
+                 .is_directory = true,
+                 .path = folder_ / folder,
+                 .old_path = folder_ / from,
+                 .pid = 42,
+                 .boottime_nanos = clock_->BootNanos()});
+    EXPECT_TRUE(sink_.WaitFor([&](const v1::Event& event) {
+      return event.finding().files() == 3 && event.finding().process_guid() == StrCat("mv from ", from);
+    })) << from;
+  }
+}
+
+TEST_F(FileSensorTest, AFolderThatIsRenamedWhereItIsWatchedIsNotTakenForNew) {
+  policy_.add_excluded_paths((folder_ / ".cache/*").string());
+  ASSERT_TRUE(sensor_.Start(policy_).ok());
+  std::filesystem::create_directories(folder_ / "new");
+  const std::string inner = File("new/a.docx", RandomBytes(900));
+  source_.Say({.kind = platform::RawFileEvent::kRenamed,
+               .is_directory = true,
+               .path = folder_ / "new",
+               .old_path = folder_ / "old",
+               .pid = 42,
+               .boottime_nanos = clock_->BootNanos()});
+  EXPECT_TRUE(
+      Told([&](const v1::FileChanged& change) { return change.path() == (folder_ / "new").string(); }));
+  sensor_.Stop();
+  for (const auto& told : sink_.Events()) EXPECT_NE(told.event.file_changed().path(), inner);
 }
 
 TEST_F(FileSensorTest, EncryptedDocumentsAreAFindingAndTheSignedStepIsTakenOnce) {
@@ -468,6 +565,76 @@ TEST_F(FileSensorTest, ALongFileIsToldOnceWithItsHashForEachWhoWroteIt) {
   }
   sensor.Stop();
   EXPECT_EQ(sink_.Events().size(), 2U);
+}
+
+// A lane whose first hash does not end until it is let go.
+class LongFilesTest : public ::testing::Test {
+ protected:
+  void Put(const std::string& path, uint64_t bytes) {
+    FileFact fact;
+    fact.change.set_path(path);
+    fact.change.mutable_state()->set_size(bytes);
+    auto file = std::make_shared<LongFile>();
+    file->path = path;
+    file->found.exists = true;
+    file->found.state.set_size(bytes);
+    file->found.hash_later = true;
+    lane_.Put({.fact = std::move(fact), .file = std::move(file)});
+  }
+  // The paths that were told so far, with "?" behind those without a hash.
+  std::vector<std::string> Told() {
+    const std::lock_guard lock(mutex_);
+    return told_;
+  }
+  void WaitUntilItHashes() { hashing_.wait(false); }
+  std::vector<std::string> ToldAtTheEnd() {
+    free_ = true;
+    free_.notify_all();
+    lane_.Finish();
+    return Told();
+  }
+
+ private:
+  void Hash(LongFile& file) {
+    hashing_ = true;
+    hashing_.notify_all();
+    free_.wait(false);
+    file.found.hash_later = false;
+    file.found.state.set_sha256("hash");
+  }
+  void Emit(const FileFact& fact) {
+    const std::lock_guard lock(mutex_);
+    const bool says_why = fact.change.state().sha256().empty() && !fact.change.hash_skipped_reason().empty();
+    told_.push_back(StrCat(fact.change.path(), says_why ? "?" : ""));
+  }
+
+  std::atomic<bool> hashing_ = false;
+  std::atomic<bool> free_ = false;
+  std::mutex mutex_;
+  std::vector<std::string> told_;
+  LongFiles lane_{[this](LongFile& file) { Hash(file); },
+                  [this](const FileFact& fact) { Emit(fact); },
+                  {.files = 3, .bytes = 1'000}};
+};
+
+TEST_F(LongFilesTest, MoreThanCanBeHashedAreToldWithoutAHashAndNobodyWaits) {
+  Put("/first", 1);
+  WaitUntilItHashes();
+  for (const char* path : {"/a", "/b", "/c"}) Put(path, 1);
+  for (const char* path : {"/d", "/e", "/f"}) Put(path, 1);
+  EXPECT_EQ(Told(), (std::vector<std::string>{"/d?", "/e?", "/f?"}));
+  Put("/a", 1);  // what is told of one path stays in its order
+  EXPECT_EQ(ToldAtTheEnd(),
+            (std::vector<std::string>{"/d?", "/e?", "/f?", "/first", "/a", "/b", "/c", "/a?"}));
+}
+
+TEST_F(LongFilesTest, FilesThatAreLongTogetherAreToldWithoutAHash) {
+  Put("/first", 5'000);  // a single one may be longer
+  WaitUntilItHashes();
+  Put("/a", 5'000);
+  Put("/b", 10);
+  EXPECT_EQ(Told(), std::vector<std::string>{"/b?"});
+  EXPECT_EQ(ToldAtTheEnd(), (std::vector<std::string>{"/b?", "/first", "/a"}));
 }
 
 // Takes nothing until it is let go.

@@ -70,6 +70,28 @@ TEST(TripwireRule, ABackupThatKeepsTheDocumentsIsNoHarm) {
   }
 }
 
+FileDeedSeen MovedIn(int number, Content content) {
+  FileDeedSeen seen = Written(number, content);
+  seen.kind = FileDeedSeen::kMovedIn;
+  return seen;
+}
+
+TEST(TripwireRule, DocumentsThatComeBackAsNoise) {
+  TripwireRule rule(kLimits);
+  EXPECT_FALSE(rule.Add(MovedIn(1, Content::kNoise)));
+  EXPECT_FALSE(rule.Add(MovedIn(2, Content::kNoise)));
+  EXPECT_EQ(rule.Add(MovedIn(3, Content::kNoise)), 3U);
+}
+
+TEST(TripwireRule, DocumentsThatAreMovedInAreNoHarm) {
+  TripwireRule rule(kLimits);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_FALSE(rule.Add(MovedIn(i, Content::kPacked)));
+    EXPECT_FALSE(rule.Add(MovedIn(i, Content::kOrdered)));
+    EXPECT_FALSE(rule.Add(MovedIn(i, Content::kTooShort)));
+  }
+}
+
 TEST(TripwireRule, DeletingDocumentsIsNoHarmByItself) {
   TripwireRule rule(kLimits);
   for (int i = 0; i < 100; ++i) EXPECT_FALSE(rule.Add(Gone(i)));

@@ -56,6 +56,46 @@ TEST(FolderCache, ARenameMovesAllBelow) {
   EXPECT_EQ(cache.Find("ax")->path, "/etc/ax");
 }
 
+// `mv a b; mv c a`, and only then the first of the two is read: /etc/a is what was /etc/c.
+TEST(FolderCache, ARenameDoesNotChangeAPathThatWasAskedForAfterIt) {
+  FolderCache cache(Scope(), 10);
+  cache.PutResolved("c", "/etc/a");
+  cache.PutResolved("cd", "/etc/a/d");
+  cache.Put("told", "/etc/a/told", false);
+  cache.Put("marked", "/etc/a/marked", true);
+  cache.PutResolved("other", "/etc/other");
+  cache.Rename("/etc/a", "/etc/b");
+  EXPECT_EQ(cache.Find("c"), nullptr) << "it is asked for again";
+  EXPECT_EQ(cache.Find("cd"), nullptr);
+  EXPECT_EQ(cache.Find("told")->path, "/etc/b/told");
+  EXPECT_EQ(cache.Find("marked")->path, "/etc/b/marked");
+  EXPECT_EQ(cache.Find("other")->path, "/etc/other");
+  cache.PutResolved("b", "/etc/b/e");
+  cache.Rename("/etc/x", "/etc/b");
+  EXPECT_EQ(cache.Find("b"), nullptr);
+}
+
+TEST(FolderCache, AFolderThatIsToldOfAgainIsNotResolvedAnyMore) {
+  FolderCache cache(Scope(), 10);
+  cache.PutResolved("a", "/etc/a");
+  cache.Put("a", "/etc/a", false);
+  cache.Rename("/etc/a", "/etc/b");
+  EXPECT_EQ(cache.Find("a")->path, "/etc/b");
+}
+
+TEST(FolderCache, WhatIsDeeperThanAPathCanSayHasNoneUntilSomethingMoves) {
+  FolderCache cache(Scope(), 10);
+  cache.Put("deep", "/etc/" + std::string(FolderCache::kMaxPathBytes, 'a'), false);
+  ASSERT_NE(cache.Find("deep"), nullptr);
+  EXPECT_EQ(cache.Find("deep")->path, "");
+  EXPECT_EQ(cache.Find("deep")->names, WatchScope::Names::kAllOutside);
+  cache.Rename("/etc/x", "/etc/y");
+  EXPECT_EQ(cache.Find("deep"), nullptr);
+  cache.PutResolved("deep", "");
+  cache.ForgetThoseWithoutPath();
+  EXPECT_EQ(cache.Find("deep"), nullptr);
+}
+
 TEST(EscapeToUtf8, IsValidAndReversible) {
   for (const std::string& bytes :
        {std::string("/plain"), std::string("/bad\xff\xfe"), std::string("/lit\\xff"),
