@@ -14,14 +14,14 @@ namespace {
 using google::protobuf::EnumDescriptor;
 using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
 using google::protobuf::Reflection;
 
 std::string TextOf(const FieldDescriptor& field, const std::string& bytes) {
   return field.type() == FieldDescriptor::TYPE_BYTES ? HexEncode(bytes) : bytes;
 }
 
-boost::json::value One(const Message& message, const Reflection& reflection, const FieldDescriptor& field) {
+boost::json::value One(const google::protobuf::Message& message, const Reflection& reflection,
+                       const FieldDescriptor& field) {
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_BOOL:
       return reflection.GetBool(message, &field);
@@ -47,8 +47,8 @@ boost::json::value One(const Message& message, const Reflection& reflection, con
   return nullptr;
 }
 
-boost::json::value Item(const Message& message, const Reflection& reflection, const FieldDescriptor& field,
-                        int i) {
+boost::json::value Item(const google::protobuf::Message& message, const Reflection& reflection,
+                        const FieldDescriptor& field, int i) {
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_BOOL:
       return reflection.GetRepeatedBool(message, &field, i);
@@ -75,7 +75,7 @@ boost::json::value Item(const Message& message, const Reflection& reflection, co
   return nullptr;
 }
 
-boost::json::value ListOf(const Message& message, const Reflection& reflection,
+boost::json::value ListOf(const google::protobuf::Message& message, const Reflection& reflection,
                           const FieldDescriptor& field) {
   boost::json::array items;
   for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
@@ -85,10 +85,11 @@ boost::json::value ListOf(const Message& message, const Reflection& reflection,
 }
 
 // A map with text keys, the only kind in the proto.
-boost::json::value MapOf(const Message& message, const Reflection& reflection, const FieldDescriptor& field) {
+boost::json::value MapOf(const google::protobuf::Message& message, const Reflection& reflection,
+                         const FieldDescriptor& field) {
   boost::json::object items;
   for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
-    const Message& entry = reflection.GetRepeatedMessage(message, &field, i);
+    const google::protobuf::Message& entry = reflection.GetRepeatedMessage(message, &field, i);
     const FieldDescriptor& key = *entry.GetDescriptor()->map_key();
     const FieldDescriptor& value = *entry.GetDescriptor()->map_value();
     items[entry.GetReflection()->GetString(entry, &key)] = One(entry, *entry.GetReflection(), value);
@@ -126,7 +127,7 @@ std::string WordOf(const EnumDescriptor& type, int number) {
   return value == nullptr ? StrCat(number) : Word(*value);
 }
 
-boost::json::object ToJson(const Message& message) {
+boost::json::object ToJson(const google::protobuf::Message& message) {
   boost::json::object json;
   const Reflection& reflection = *message.GetReflection();
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {

@@ -10,9 +10,8 @@
 namespace cordon {
 
 using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
 
-std::optional<std::string> FindUnknownField(const Message& message) {
+std::optional<std::string> FindUnknownField(const google::protobuf::Message& message) {
   const google::protobuf::Reflection& reflection = *message.GetReflection();
   const google::protobuf::UnknownFieldSet& unknown = reflection.GetUnknownFields(message);
   if (!unknown.empty()) return StrCat("field ", unknown.field(0).number());
@@ -22,8 +21,9 @@ std::optional<std::string> FindUnknownField(const Message& message) {
     if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
     const int count = field->is_repeated() ? reflection.FieldSize(message, field) : 1;
     for (int i = 0; i < count; ++i) {
-      const Message& part = field->is_repeated() ? reflection.GetRepeatedMessage(message, field, i)
-                                                 : reflection.GetMessage(message, field);
+      const google::protobuf::Message& part = field->is_repeated()
+                                                  ? reflection.GetRepeatedMessage(message, field, i)
+                                                  : reflection.GetMessage(message, field);
       if (const auto found = FindUnknownField(part)) return StrCat(field->name(), ": ", *found);
     }
   }
