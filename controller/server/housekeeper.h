@@ -16,6 +16,8 @@ class Housekeeper {
   struct Health {
     bool store = false;  // it answers
     bool audit = false;  // no host has seen more of the audit log than there is, or another one
+
+    friend bool operator==(const Health&, const Health&) = default;
   };
   // `report_health` is told after each look at the store.
   Housekeeper(ServerParts& parts, std::function<void(const Health&)> report_health);

@@ -107,7 +107,9 @@ class Server::Parts {
       connection.fd = fd;
       acceptor_->HandleNewConnection(&connection);
     });
-    housekeeper_.emplace(shared_, [this](const Housekeeper::Health& health) {
+    using Health = Housekeeper::Health;
+    housekeeper_.emplace(shared_, [this, told = std::optional<Health>()](const Health& health) mutable {
+      if (std::exchange(told, health) == health) return;  // who watches would hear it again
       grpc::HealthCheckServiceInterface* const service = server_->GetHealthCheckService();
       service->SetServingStatus("", health.store);  // without a name, it would be that of every name
       service->SetServingStatus(kAuditHealth, health.audit);
