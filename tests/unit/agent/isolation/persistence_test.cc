@@ -330,7 +330,9 @@ TEST_F(PersistenceTest, ISO5_NoByteOfTheStateCanBeChangedOrCutToOpenAHost) {
   };
   EXPECT_FALSE(boot_with(good + '\0', "a byte too many"));
   for (size_t at = 0; at < good.size(); ++at) {
-    if (at % (16 * 1024) == 0) EXPECT_FALSE(boot_with(good.substr(0, at), StrCat("cut to ", at)));
+    if (at % (16 * 1024) == 0) {
+      EXPECT_FALSE(boot_with(good.substr(0, at), StrCat("cut to ", at)));
+    }
     if (good[at] == '\0') continue;  // room; what a zero says is covered by a digest that is not
     std::string bad = good;
     bad[at] = static_cast<char>(bad[at] ^ 0x40);
