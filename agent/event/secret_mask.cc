@@ -250,7 +250,7 @@ void MaskWord(std::string* word, int depth, bool is_command) {
     std::string quote;
     if (inner.size() >= 2 && (inner.front() == '"' || inner.front() == '\'') &&
         inner.back() == inner.front()) {
-      quote = inner.substr(0, 1);
+      quote.assign(1, inner.front());
       inner = inner.substr(1, inner.size() - 2);
     }
     std::vector<std::string> pieces = SplitCommand(inner);

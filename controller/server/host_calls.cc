@@ -65,7 +65,9 @@ absl::Status Enroll(ServerParts& parts, const Identity& caller, const v1::Enroll
     return absl::PermissionDeniedError("the bootstrap certificate is of another enrolment");
   }
   const absl::StatusOr<std::string> key_sha256 = KeySha256OfCsr(request.csr_der());
-  NewHost host{{}, request.facts(), {}, key_sha256.value_or("")};
+  NewHost host;
+  host.facts = request.facts();
+  host.key_sha256 = key_sha256.value_or("");
   // AUT-6: before anything is signed or said of the request. EnrollHost judges again, with the use that it
   // takes.
   CORDON_ASSIGN_OR_RETURN(
