@@ -286,16 +286,21 @@ TEST(ServerControl, AUT3_EachOrderBringsAProofThatTheAuditLogGoesOn) {
   judge(again->audit(), seen);
 }
 
-TEST(ServerControl, AUT3_AControllerThatWasSetBackIsFoundOutByWhatAHostHasSeen) {
-  Connected c;
+// Of a host that has seen more of the audit log than there is.
+v1::ControlRequest HelloAfterALongerLog(Connected& c) {
   v1::AuditCheckpoint longer;
   longer.set_fleet_id(c.box.Fleet().FleetId());
   longer.set_size(1'000);
   longer.set_root_sha256(std::string(32, 'r'));
   v1::ControlRequest hello = HelloOf("reception-1");
   *hello.mutable_hello()->mutable_audit_checkpoint() = Must(SignCheckpoint(longer, c.box.Ca().AuditLogKey()));
+  return hello;
+}
+
+TEST(ServerControl, AUT3_AControllerThatWasSetBackIsFoundOutByWhatAHostHasSeen) {
+  Connected c;
   const auto control = c.host.Control();
-  ASSERT_TRUE(control->Send(hello));
+  ASSERT_TRUE(control->Send(HelloAfterALongerLog(c)));
   ASSERT_TRUE(control->Read()->has_welcome());  // the host must stay reachable
   const std::vector<v1::AuditEntry> log = c.box.Audit();
   const auto noted = std::ranges::find(log, "audit.not_continued", &v1::AuditEntry::action);
@@ -313,14 +318,8 @@ TEST(ServerControl, HealthSaysSteadilyThatTheAuditLogDoesNotGoOn) {
   for (int i = 0; i < 500 && ask() != "\x08\x01"; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   ASSERT_EQ(ask(), "\x08\x01");
-  v1::AuditCheckpoint longer;
-  longer.set_fleet_id(c.box.Fleet().FleetId());
-  longer.set_size(1'000);
-  longer.set_root_sha256(std::string(32, 'r'));
-  v1::ControlRequest hello = HelloOf("reception-1");
-  *hello.mutable_hello()->mutable_audit_checkpoint() = Must(SignCheckpoint(longer, c.box.Ca().AuditLogKey()));
   const auto control = c.host.Control();
-  ASSERT_TRUE(control->Send(hello));
+  ASSERT_TRUE(control->Send(HelloAfterALongerLog(c)));
   ASSERT_TRUE(control->Read()->has_welcome());
   for (int i = 0; i < 500 && ask() != "\x08\x02"; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
