@@ -10,6 +10,7 @@
 #include "common/base/paths.h"
 #include "common/base/status.h"
 #include "platform/linux/files/open_folder.h"
+#include "platform/linux/programs/mounts.h"
 #include "platform/linux/system/fd.h"
 
 namespace cordon::platform {
@@ -33,27 +34,6 @@ FilesystemKind KindOf(std::string_view type) {
   return network || type.starts_with("fuse.") ? FilesystemKind::kNetwork : FilesystemKind::kLocal;
 }
 
-bool IsOctal(char digit) {
-  return digit >= '0' && digit <= '7';
-}
-
-// "\040" is a space.
-std::string Unescape(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const bool escaped = text[i] == '\\' && text.size() - i > 3 && IsOctal(text[i + 1]) &&
-                         IsOctal(text[i + 2]) && IsOctal(text[i + 3]);
-    if (!escaped) {
-      out.push_back(text[i]);
-      continue;
-    }
-    const int value = (text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0');
-    out.push_back(static_cast<char>(value));
-    i += 3;
-  }
-  return out;
-}
-
 // "36 35 98:0 /root /point rw,noatime master:1 - ext4 /dev/sda1 rw": before the "-" any number of fields.
 std::optional<MountEntry> ParseLine(const std::string& line) {
   std::istringstream fields(line);
@@ -64,8 +44,8 @@ std::optional<MountEntry> ParseLine(const std::string& line) {
   }
   std::string type;
   if (!(fields >> type)) return std::nullopt;
-  entry.point = Unescape(point);
-  entry.filesystem = {.kind = KindOf(type), .name = Unescape(type)};
+  entry.point = UnescapeMountField(point);
+  entry.filesystem = {.kind = KindOf(type), .name = UnescapeMountField(type)};
   std::string options;
   std::getline(fields, options);
   entry.trigger =

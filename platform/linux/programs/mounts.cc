@@ -50,24 +50,27 @@ std::optional<Mount> ParseMount(std::string_view line) {
   return std::nullopt;
 }
 
-// Blanks, tabs, newlines and backslashes of a path are written as \040 and so on.
-std::string Unescape(std::string_view text) {
-  std::string path;
-  for (size_t at = 0; at < text.size(); ++at) {
-    const bool escaped = text[at] == '\\' && at + 3 < text.size();
-    int value = 0;
-    if (escaped &&
-        std::from_chars(text.data() + at + 1, text.data() + at + 4, value, 8).ptr == text.data() + at + 4) {
-      path += static_cast<char>(value);
-      at += 3;
-    } else {
-      path += text[at];
-    }
-  }
-  return path;
+bool IsOctal(char digit) {
+  return digit >= '0' && digit <= '7';
 }
 
 }  // namespace
+
+std::string UnescapeMountField(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const bool escaped = text[at] == '\\' && text.size() - at > 3 && IsOctal(text[at + 1]) &&
+                         IsOctal(text[at + 2]) && IsOctal(text[at + 3]);
+    if (!escaped) {
+      out.push_back(text[at]);
+      continue;
+    }
+    const int value = (text[at + 1] - '0') * 64 + (text[at + 2] - '0') * 8 + (text[at + 3] - '0');
+    out.push_back(static_cast<char>(value));
+    at += 3;
+  }
+  return out;
+}
 
 std::optional<uint32_t> DeviceOfMount(std::string_view mountinfo, uint64_t mount_id) {
   for (const std::string_view line : Split(mountinfo, '\n')) {
@@ -86,7 +89,8 @@ std::optional<uint32_t> DeviceOfMount(std::string_view mountinfo, uint64_t mount
 std::string UnifiedHierarchy(std::string_view mountinfo) {
   for (const std::string_view line : Split(mountinfo, '\n')) {
     const std::optional<Mount> mount = ParseMount(line);
-    if (mount.has_value() && mount->type == "cgroup2" && mount->root == "/") return Unescape(mount->point);
+    if (mount.has_value() && mount->type == "cgroup2" && mount->root == "/")
+      return UnescapeMountField(mount->point);
   }
   return {};
 }

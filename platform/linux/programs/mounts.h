@@ -13,6 +13,10 @@ namespace cordon::platform {
 // (major << 20 | minor). stat's st_dev is another one on btrfs and overlayfs.
 std::optional<uint32_t> DeviceOfMount(std::string_view mountinfo, uint64_t mount_id);
 
+// A field of mountinfo as it is meant: blanks, tabs, newlines and backslashes are written there as \040 and
+// so on.
+std::string UnescapeMountField(std::string_view text);
+
 // Where the root of the unified cgroup hierarchy is mounted; empty when it is not.
 std::string UnifiedHierarchy(std::string_view mountinfo);
 
