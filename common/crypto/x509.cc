@@ -13,6 +13,7 @@
 #include <array>
 #include <chrono>
 #include <ctime>
+#include <limits>
 
 #include "common/base/hex.h"
 #include "common/base/status.h"
@@ -149,7 +150,10 @@ absl::StatusOr<int64_t> ToUnixNanos(const ASN1_TIME* time) {
                                     std::chrono::day(static_cast<unsigned>(parts.tm_mday));
   const int64_t seconds = std::chrono::duration_cast<std::chrono::seconds>(day.time_since_epoch()).count() +
                           parts.tm_hour * 3600 + parts.tm_min * 60 + parts.tm_sec;
-  return seconds * kSecond;
+  // "No end" is written as the year 9999 (RFC 5280), which 64 bits of nanoseconds do not hold: as far as they
+  // go. Not before 1970, so that no difference of two times overflows either.
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / kSecond;
+  return std::clamp<int64_t>(seconds, 0, kMost) * kSecond;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "common/crypto/digest.h"
 #include "common/crypto/ed25519.h"
 #include "common/wire/operator_identity.h"
+#include "common/wire/trust_bundle.h"
 #include "controller/keys/operator_keys.h"
 #include "controller/pki/pki.h"
 #include "controller/store/sqlite_store.h"
@@ -18,7 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMaxNames = 8;  // as many as an enrolment file may carry
+constexpr int kMaxNames = 8;              // as many as an enrolment file may carry
+constexpr size_t kMaxOperatorName = 100;  // as much as a trust bundle takes
 
 // Removes what was half made, unless told to keep it.
 class Draft {
@@ -42,8 +44,9 @@ absl::Status CheckOptions(const InitOptions& options) {
     return absl::InvalidArgumentError(StrCat("--name: 1 to ", kMaxNames, " names are needed"));
   }
   if (options.port == 0) return absl::InvalidArgumentError("--port: 0 is no port");
-  if (options.operator_name.empty() || !IsPlainText(options.operator_name, 200)) {
-    return absl::InvalidArgumentError("--operator: not plain text of 1 to 200 bytes");
+  if (options.operator_name.empty() || !IsPlainText(options.operator_name, kMaxOperatorName)) {
+    return absl::InvalidArgumentError(
+        StrCat("--operator: not plain text of 1 to ", kMaxOperatorName, " bytes"));
   }
   std::error_code error;
   if (fs::exists(options.data, error) && !fs::is_empty(options.data, error)) {
@@ -79,6 +82,8 @@ absl::StatusOr<FirstOperator> MakeFirstOperator(const Pki& pki, const std::strin
     trusted.add_roles(role);
   }
   first.bundle.set_bundle(bundle.SerializeAsString());
+  // A fleet whose first bundle nobody takes could not be commanded, nor its bundle ever be changed.
+  CORDON_RETURN_IF_ERROR(ParseTrustBundle(first.bundle).status());
   v1::Signature& signature = *first.bundle.add_signatures();
   signature.set_operator_id(first.id);
   CORDON_ASSIGN_OR_RETURN(*signature.mutable_ed25519(),

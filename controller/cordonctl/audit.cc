@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <fstream>
 
 #include "common/base/hex.h"
@@ -7,6 +8,7 @@
 #include "controller/cordonctl/audit_check.h"
 #include "controller/cordonctl/commands.h"
 #include "controller/cordonctl/table.h"
+#include "platform/api/files.h"
 
 namespace cordon::ctl {
 namespace {
@@ -55,6 +57,56 @@ ExitCode ShowGood(const Tool& tool, const AuditCheck& check) {
   return ExitCode::kDone;
 }
 
+// The copy of a log that is on its way. An earlier export of the same name stays until this one is whole, for
+// it may be the only one from before somebody changed the log.
+class LogCopy {
+ public:
+  LogCopy() = default;
+  LogCopy(const LogCopy&) = delete;
+  LogCopy& operator=(const LogCopy&) = delete;
+  ~LogCopy() {
+    std::error_code ignored;
+    file_.close();
+    if (beside_ != path_) std::filesystem::remove(beside_, ignored);
+  }
+
+  // An empty path: there is none, and what is written goes nowhere.
+  absl::Status Open(const std::string& path) {
+    if (path.empty()) return absl::OkStatus();
+    std::error_code error;
+    const bool other = std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error);
+    path_ = path;
+    beside_ = other ? path : StrCat(path, ".part");  // a pipe, /dev/stdout: not to be replaced
+    if (!other) {
+      CORDON_RETURN_IF_ERROR(
+          Annotate(platform::WriteFileDurably(beside_, "", platform::FileAccess::kOwnerOnly), "export"));
+    }
+    file_.open(beside_, std::ios::trunc);
+    return file_ ? absl::OkStatus() : absl::FailedPreconditionError(StrCat("cannot write ", beside_));
+  }
+  bool IsOpen() const { return file_.is_open(); }
+  void Write(const std::string& line) {
+    if (IsOpen()) file_ << line;
+  }
+  // All of it has come.
+  absl::Status Finish() {
+    if (!IsOpen()) return absl::OkStatus();
+    file_.close();
+    if (!file_) return absl::DataLossError(StrCat("cannot write ", path_, " to its end"));
+    if (beside_ == path_) return absl::OkStatus();
+    std::error_code error;
+    std::filesystem::rename(beside_, path_, error);
+    if (error) return absl::UnavailableError(StrCat("cannot write ", path_, ": ", error.message()));
+    beside_ = path_;
+    return absl::OkStatus();
+  }
+
+ private:
+  std::string path_;
+  std::string beside_;
+  std::ofstream file_;
+};
+
 absl::StatusOr<ExitCode> VerifyFile(const Tool& tool, const std::string& path) {
   std::ifstream file(path);
   if (!file) return absl::NotFoundError(StrCat("cannot read ", path));
@@ -74,6 +126,8 @@ absl::StatusOr<ExitCode> VerifyFile(const Tool& tool, const std::string& path) {
     if (!entry.ok()) return absl::DataLossError(StrCat(where, ": ", Message(entry.status())));
     CORDON_RETURN_IF_ERROR(Annotate(check.Next(*entry), where));
   }
+  // An error of the disk ends the lines as the end of the file does.
+  if (file.bad()) return absl::DataLossError(StrCat(path, " cannot be read to its end"));
   if (check.Entries() == 0) return absl::DataLossError(StrCat(path, " holds no audit entry"));
   return ShowGood(tool, check);
 }
@@ -81,11 +135,8 @@ absl::StatusOr<ExitCode> VerifyFile(const Tool& tool, const std::string& path) {
 // Checks the controller's log as it arrives, and writes it to `path` unless that is empty.
 absl::StatusOr<ExitCode> VerifyOnline(Tool& tool, const std::string& path) {
   CORDON_ASSIGN_OR_RETURN(const Client* const client, tool.Controller());
-  std::ofstream file;
-  if (!path.empty()) {
-    file.open(path, std::ios::trunc);
-    if (!file) return absl::FailedPreconditionError(StrCat("cannot write ", path));
-  }
+  LogCopy copy;
+  CORDON_RETURN_IF_ERROR(copy.Open(path));
   // A change of trust may have come since the identity was pinned. Where it does not follow, the log is
   // checked all the same, and its signature is told as that of a bundle that is not pinned.
   const absl::StatusOr<const FollowedTrust*> trust = tool.Trust();
@@ -97,16 +148,15 @@ absl::StatusOr<ExitCode> VerifyOnline(Tool& tool, const std::string& path) {
       [&](const v1::ExportAuditResponse& message) {  // a broken log is written whole too
         if (message.has_checkpoint()) {
           const AuditEnd end{message.checkpoint(), client->Fleet().trust_bundle().bundle()};
-          if (file.is_open()) file << FormatAuditEnd(end);
+          copy.Write(FormatAuditEnd(end));
           if (broken.ok()) broken = check.End(end);
         } else {
-          if (file.is_open()) file << FormatAuditLine(message.entry());
+          copy.Write(FormatAuditLine(message.entry()));
           if (broken.ok()) broken = check.Next(message.entry());
         }
-        return broken.ok() || file.is_open();
+        return broken.ok() || copy.IsOpen();
       })));
-  file.flush();
-  if (!path.empty() && !file) return absl::DataLossError(StrCat("cannot write ", path, " to its end"));
+  CORDON_RETURN_IF_ERROR(copy.Finish());
   CORDON_RETURN_IF_ERROR(broken);
   // Without its signed end a log can have been cut off anywhere.
   const bool must_be_signed = trust.ok() && !(*trust)->bundle.audit_log_public_key().empty();

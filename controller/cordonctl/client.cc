@@ -113,9 +113,8 @@ absl::Status Client::Refresh() {
   return absl::OkStatus();
 }
 
-void Client::Pin(const TrustPin& pin) {
-  identity_.set_trust_bundle_sha256(pin.sha256);
-  identity_.set_trust_version(pin.version);
+void Client::Pin(const FollowedTrust& trust) {
+  PinTrust(trust, &identity_);
 }
 
 absl::StatusOr<std::vector<v1::SignedOrder>> Client::TrustHistory(uint64_t after_version) const {

@@ -32,8 +32,8 @@ class Client {
   const v1::GetFleetResponse& Fleet() const { return fleet_; }
   // Asks for the fleet again.
   absl::Status Refresh();
-  // From now on the identity is pinned to this trust bundle.
-  void Pin(const TrustPin& pin);
+  // From now on the identity is pinned to this trust bundle, and has its CAs.
+  void Pin(const FollowedTrust& trust);
 
   template <typename Request, typename Response>
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),

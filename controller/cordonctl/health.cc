@@ -97,6 +97,9 @@ absl::StatusOr<ExitCode> Health(Tool& tool, const HealthOptions& options) {
   if (!options.target.Empty()) {
     CORDON_ASSIGN_OR_RETURN(const std::vector<v1::Host> hosts, client->ListHosts());
     CORDON_ASSIGN_OR_RETURN(*request.mutable_target(), BuildTarget(options.target, hosts, tool.Now()));
+    // A site that is typed wrong must not look like one where all is well.
+    if (Matching(request.target(), hosts).empty())
+      return absl::NotFoundError("no host matches the target; nobody was asked");
   }
   std::vector<v1::PollHealthResponse> answers;
   uint32_t asked = 0;
@@ -119,7 +122,10 @@ absl::StatusOr<ExitCode> Health(Tool& tool, const HealthOptions& options) {
     tool.Print(table.Text());
     if (answered < asked) tool.Print(StrCat(answered, " of ", Count(asked, "host"), " answered\n"));
   }
-  return answered < asked ? ExitCode::kNotAllAnswered : ExitCode::kDone;
+  if (!polled.ok()) tool.Say(Message(polled));
+  // A controller that did not say how many it asks may have asked some that did not answer.
+  const bool all = asked > 0 ? answered >= asked : polled.ok();
+  return all ? ExitCode::kDone : ExitCode::kNotAllAnswered;
 }
 
 }  // namespace

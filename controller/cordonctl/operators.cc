@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "common/base/clock.h"
+#include "common/base/hex.h"
 #include "common/base/status.h"
 #include "common/base/strings.h"
 #include "common/base/text.h"
@@ -71,14 +72,19 @@ absl::StatusOr<ExitCode> Request(Tool& tool, const OperatorOptions& options) {
   CORDON_RETURN_IF_ERROR(
       platform::WriteFileDurably(options.out, WriteRequest(request), platform::FileAccess::kOwnerOnly));
   const std::string fingerprint = Fingerprint(request);
+  const std::string signing_key = HexEncode(request.ed25519_public_key());
   if (tool.Json()) {
-    tool.Print({{"operator_id", request.operator_id()}, {"file", options.out}, {"fingerprint", fingerprint}});
+    tool.Print({{"operator_id", request.operator_id()},
+                {"file", options.out},
+                {"fingerprint", fingerprint},
+                {"signing_key", signing_key}});
     return ExitCode::kDone;
   }
   tool.Print(StrCat("operator ", request.operator_id(), ": send ", options.out,
                     ", which holds no secret, to an operator who adds you, and tell them its fingerprint on "
                     "another way:\n  ",
-                    fingerprint, "\nYour keys wait in ", pending_file, "\n"));
+                    fingerprint, "\nWhoever approves it is shown your signing key:\n  ", signing_key,
+                    "\nYour keys wait in ", pending_file, "\n"));
   return ExitCode::kDone;
 }
 
@@ -156,6 +162,10 @@ absl::StatusOr<ExitCode> Accept(Tool& tool, const OperatorOptions& options) {
       "nothing was written"));
   CORDON_RETURN_IF_ERROR(WriteIdentity(identity_path, identity));
   std::filesystem::remove(PendingFile(identity_path), error);
+  if (tool.Json()) {
+    tool.Print({{"operator_id", identity.operator_id()}, {"file", identity_path}});
+    return ExitCode::kDone;
+  }
   tool.Print(StrCat("operator ", identity.operator_id(), ": your identity is ", identity_path, "\n"));
   return ExitCode::kDone;
 }

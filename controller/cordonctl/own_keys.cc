@@ -1,5 +1,6 @@
 #include "controller/cordonctl/own_keys.h"
 
+#include <boost/json/object.hpp>
 #include <filesystem>
 
 #include "common/base/status.h"
@@ -17,6 +18,14 @@
 namespace cordon::ctl {
 namespace {
 
+// What became of the identity file; `sentence` is for people.
+void ShowFile(const Tool& tool, const std::string& path, boost::json::object fields,
+              std::string_view sentence) {
+  fields["file"] = path;
+  if (tool.Json()) return tool.Print(fields);
+  tool.Print(StrCat(path, ": ", sentence, "\n"));
+}
+
 // The keys that wait take the place of those in the identity file.
 absl::StatusOr<ExitCode> UsePending(const Tool& tool, const std::string& path,
                                     const v1::OperatorIdentity& pending) {
@@ -26,7 +35,7 @@ absl::StatusOr<ExitCode> UsePending(const Tool& tool, const std::string& path,
   CORDON_RETURN_IF_ERROR(WriteIdentity(path, identity));
   std::error_code error;
   std::filesystem::remove(PendingFile(path), error);
-  tool.Print(StrCat(path, ": its new keys are in force\n"));
+  ShowFile(tool, path, {{"keys", "in-force"}}, "its new keys are in force");
   return ExitCode::kDone;
 }
 
@@ -67,7 +76,8 @@ absl::StatusOr<ExitCode> RenewCertificate(Tool& tool) {
   CORDON_RETURN_IF_ERROR(ReadOperatorIdentity(WriteOperatorIdentity(identity)).status());
   CORDON_RETURN_IF_ERROR(WriteIdentity(path, identity));
   CORDON_ASSIGN_OR_RETURN(const CertificateInfo info, ReadCertificate(issued.certificate_pem()));
-  tool.Print(StrCat(path, ": its certificate is good until ", FormatTime(info.not_after_unix_nanos), "\n"));
+  ShowFile(tool, path, {{"not_after_unix_nanos", info.not_after_unix_nanos}},
+           StrCat("its certificate is good until ", FormatTime(info.not_after_unix_nanos)));
   return ExitCode::kDone;
 }
 
@@ -130,8 +140,9 @@ absl::StatusOr<ExitCode> ChangePassphrase(Tool& tool, const NewKeysOptions& opti
     CORDON_ASSIGN_OR_RETURN(*identity.mutable_unlock_key_pem(), controller::KeyText(*unlock, passphrase));
   }
   CORDON_RETURN_IF_ERROR(WriteIdentity(path, identity));
-  tool.Print(StrCat(path, passphrase.empty() ? ": its keys are not sealed any more\n"
-                                             : ": its keys are sealed with the new passphrase\n"));
+  ShowFile(tool, path, {{"sealed", !passphrase.empty()}},
+           passphrase.empty() ? "its keys are not sealed any more"
+                              : "its keys are sealed with the new passphrase");
   return ExitCode::kDone;
 }
 

@@ -59,7 +59,10 @@ absl::StatusOr<ExitCode> Rehearse(const Tool& tool, const Client& client, const 
     tool.Print(RehearsalText(answers, tool.Now()));
     if (answered < asked) tool.Print(StrCat(answered, " of ", Count(asked, "host"), " answered\n"));
   }
-  return answered < asked ? ExitCode::kNotAllAnswered : ExitCode::kDone;
+  if (!read.ok()) tool.Say(Message(read));
+  // A controller that did not say how many it asks may have asked some that did not answer.
+  const bool all = asked > 0 ? answered >= asked : read.ok();
+  return all ? ExitCode::kDone : ExitCode::kNotAllAnswered;
 }
 
 }  // namespace cordon::ctl

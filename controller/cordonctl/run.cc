@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <ostream>
 
 #include "common/base/status.h"
 #include "controller/cordonctl/commands.h"
@@ -23,6 +24,16 @@ void AddGlobalOptions(CLI::App* app, GlobalOptions* options, std::string* output
 
 int Status(ExitCode code) {
   return static_cast<int>(code);
+}
+
+// A full disk behind `> FILE`: a cut enrolment file or key sheet would be found out when it is needed.
+ExitCode CheckPrinted(const Tool& tool, ExitCode result) {
+  tool.World().out.flush();
+  if (tool.World().out.good()) return result;
+  tool.Say(
+      "standard output could not be written to its end (is the disk full?): what is there is cut, do not use "
+      "it. What was asked of the controller was done all the same");
+  return ExitCode::kFailed;
 }
 
 }  // namespace
@@ -54,7 +65,7 @@ int Run(std::vector<std::string> args, const Environment& environment) {
   }
   Tool tool(environment, options);
   const absl::StatusOr<ExitCode> result = chosen(tool);
-  if (result.ok()) return Status(*result);
+  if (result.ok()) return Status(CheckPrinted(tool, *result));
   tool.Say(Message(result.status()));
   return Status(absl::IsInvalidArgument(result.status()) ? ExitCode::kBadUsage : ExitCode::kFailed);
 }

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <map>
 
+#include "common/base/hex.h"
 #include "common/base/status.h"
 #include "common/base/strings.h"
+#include "common/crypto/digest.h"
 #include "common/wire/json.h"
 #include "common/wire/order.h"
 #include "common/wire/trust.h"
@@ -31,6 +33,11 @@ absl::StatusOr<People> PeopleFor(const v1::Order& order, const v1::TrustBundle& 
   return people;
 }
 
+std::string UnlockKeyText(const v1::TrustedOperator& person) {
+  return person.unlock_public_key().empty() ? std::string()
+                                            : StrCat(", unlock key ", HexEncode(person.unlock_public_key()));
+}
+
 void CompareOperators(const v1::TrustBundle& before, const v1::TrustBundle& after,
                       std::vector<std::string>* lines) {
   People old;
@@ -38,8 +45,9 @@ void CompareOperators(const v1::TrustBundle& before, const v1::TrustBundle& afte
   for (const v1::TrustedOperator& person : after.operators()) {
     const auto known = old.find(person.operator_id());
     if (known == old.end()) {
-      lines->push_back(
-          StrCat("new operator ", person.name(), " ", person.operator_id(), ": ", RolesOf(person)));
+      lines->push_back(StrCat("new operator ", person.name(), " ", person.operator_id(), ": ",
+                              RolesOf(person), ", signing key ", HexEncode(person.ed25519_public_key()),
+                              UnlockKeyText(person)));
       continue;
     }
     const v1::TrustedOperator was = known->second;
@@ -51,10 +59,11 @@ void CompareOperators(const v1::TrustBundle& before, const v1::TrustBundle& afte
       lines->push_back(StrCat("operator ", NameOf(was), " is called ", person.name()));
     }
     if (was.ed25519_public_key() != person.ed25519_public_key()) {
-      lines->push_back(StrCat("operator ", NameOf(person), ": another signing key"));
+      lines->push_back(StrCat("operator ", NameOf(person), ": another signing key, ",
+                              HexEncode(person.ed25519_public_key())));
     }
     if (was.unlock_public_key() != person.unlock_public_key()) {
-      lines->push_back(StrCat("operator ", NameOf(person), ": another unlock key"));
+      lines->push_back(StrCat("operator ", NameOf(person), ": another unlock key", UnlockKeyText(person)));
     }
   }
   for (const auto& [id, person] : old) {
@@ -76,8 +85,10 @@ void CompareThresholds(const v1::TrustBundle& before, const v1::TrustBundle& aft
 }
 
 std::string LifelineText(const v1::Lifeline& line) {
-  return StrCat("the first ", line.hosts(), " of ", line.host_ids_size(), " hosts not above ",
-                WordOf(line.level()), " without ", line.signatures(), " signatures");
+  std::string text = StrCat("the first ", line.hosts(), " of ", line.host_ids_size(), " hosts not above ",
+                            WordOf(line.level()), " without ", line.signatures(), " signatures:");
+  for (const std::string& id : line.host_ids()) StrAppend(&text, " ", id);
+  return text;
 }
 
 void CompareLifelines(const v1::TrustBundle& before, const v1::TrustBundle& after,
@@ -91,6 +102,32 @@ void CompareLifelines(const v1::TrustBundle& before, const v1::TrustBundle& afte
     if (!same) lines->push_back(StrCat("lifeline of site ", line.site(), ": ", LifelineText(line)));
   }
   for (const auto& [site, line] : old) lines->push_back(StrCat("lifeline of site ", site, " is removed"));
+}
+
+// Whoever signs is to see which: a count alone would let one CA take the place of another.
+void CompareAuthorities(const v1::TrustBundle& before, const v1::TrustBundle& after,
+                        std::vector<std::string>* lines) {
+  if (std::ranges::equal(before.ca_pem(), after.ca_pem())) return;
+  lines->push_back(StrCat("certificate authorities: ", after.ca_pem_size(), " instead of ",
+                          before.ca_pem_size(),
+                          after.ca_pem().empty() ? " (none: those of the enrolment count)" : ""));
+  const auto tell = [&](const char* what, const auto& those, const auto& others) {
+    for (const std::string& pem : those) {
+      if (std::ranges::find(others, pem) == others.end())
+        lines->push_back(StrCat(what, " CA SHA-256 ", HexEncode(Sha256(pem))));
+    }
+  };
+  tell("new", after.ca_pem(), before.ca_pem());
+  tell("removed", before.ca_pem(), after.ca_pem());
+}
+
+void CompareLogKeys(const v1::TrustBundle& before, const v1::TrustBundle& after,
+                    std::vector<std::string>* lines) {
+  if (before.audit_log_public_key() == after.audit_log_public_key()) return;
+  lines->push_back(after.audit_log_public_key().empty()
+                       ? std::string("the audit log has no key any more: hosts do not witness it")
+                       : StrCat("another key of the audit log, ", HexEncode(after.audit_log_public_key()),
+                                ": hosts begin it anew"));
 }
 
 }  // namespace
@@ -144,14 +181,8 @@ std::vector<std::string> DescribeTrustChange(const v1::TrustBundle& before, cons
   CompareOperators(before, after, &lines);
   CompareThresholds(before, after, &lines);
   CompareLifelines(before, after, &lines);
-  if (!std::ranges::equal(before.ca_pem(), after.ca_pem())) {
-    lines.push_back(StrCat("certificate authorities: ", after.ca_pem_size(), " instead of ",
-                           before.ca_pem_size(),
-                           after.ca_pem().empty() ? " (none: those of the enrolment count)" : ""));
-  }
-  if (before.audit_log_public_key() != after.audit_log_public_key()) {
-    lines.emplace_back("another key of the audit log: hosts begin it anew");
-  }
+  CompareAuthorities(before, after, &lines);
+  CompareLogKeys(before, after, &lines);
   if (lines.empty()) lines.emplace_back("nothing but the version");
   return lines;
 }

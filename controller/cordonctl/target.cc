@@ -18,14 +18,25 @@ bool SameName(std::string_view a, std::string_view b) {
 }
 
 bool IsNamed(const v1::Host& host, std::string_view text) {
-  return host.host_id() == text ||
-         (host.state() != v1::HOST_STATE_REVOKED && SameName(host.facts().host_name(), text));
+  return host.state() != v1::HOST_STATE_REVOKED && SameName(host.facts().host_name(), text);
 }
+
+v1::TargetHost AsTarget(const v1::Host& host) {
+  v1::TargetHost target;
+  target.set_host_id(host.host_id());
+  target.set_name(host.facts().host_name());
+  return target;
+}
+
+}  // namespace
 
 absl::StatusOr<v1::TargetHost> FindHost(const std::string& text, const std::vector<v1::Host>& hosts,
                                         int64_t now) {
   std::vector<const v1::Host*> found;
   for (const v1::Host& host : hosts) {
+    // A host says its name itself: one that calls itself by another's id must not keep that one from being
+    // named.
+    if (host.host_id() == text) return AsTarget(host);
     if (IsNamed(host, text)) found.push_back(&host);
   }
   if (found.empty()) {
@@ -41,13 +52,8 @@ absl::StatusOr<v1::TargetHost> FindHost(const std::string& text, const std::vect
     return absl::FailedPreconditionError(
         StrCat(found.size(), " hosts have the name '", Printable(text), "'; give the id: ", candidates));
   }
-  v1::TargetHost host;
-  host.set_host_id(found[0]->host_id());
-  host.set_name(found[0]->facts().host_name());
-  return host;
+  return AsTarget(*found[0]);
 }
-
-}  // namespace
 
 void AddTarget(CLI::App* command, TargetOptions* options) {
   command->add_option("TARGET", options->hosts, "Names or ids of hosts");

@@ -30,10 +30,15 @@ void AddTarget(CLI::App* command, TargetOptions* options);
 // "key=value". INVALID_ARGUMENT when one is not of that form.
 absl::StatusOr<std::vector<v1::Label>> ParseLabels(const std::vector<std::string>& texts);
 
+// The host that has this id, or else this name, whose capitals do not count. NOT_FOUND for one that no host
+// has, FAILED_PRECONDITION, listing the candidates, for a name that several have. Revoked hosts have no
+// names.
+absl::StatusOr<v1::TargetHost> FindHost(const std::string& text, const std::vector<v1::Host>& hosts,
+                                        int64_t now_unix_nanos);
+
 // What is signed. A host that is named stands in it with its id and its name, so that a controller that hands
-// out the wrong id for a name is found out by the agent. INVALID_ARGUMENT for bad usage, NOT_FOUND for a name
-// that no host has, FAILED_PRECONDITION, listing the candidates, for one that several have. Revoked hosts
-// have no names.
+// out the wrong id for a name is found out by the agent. INVALID_ARGUMENT for bad usage, and the errors of
+// FindHost.
 absl::StatusOr<v1::Target> BuildTarget(const TargetOptions& options, const std::vector<v1::Host>& hosts,
                                        int64_t now_unix_nanos);
 

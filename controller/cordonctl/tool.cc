@@ -30,8 +30,10 @@ absl::StatusOr<const FollowedTrust*> Tool::Trust() {
   const TrustPin pin{client->Identity().trust_bundle_sha256(), client->Identity().trust_version()};
   CORDON_ASSIGN_OR_RETURN(trust_, FollowTrust(pin, client->Fleet().trust_bundle(),
                                               [&](uint64_t after) { return client->TrustHistory(after); }));
-  if (trust_->pin == pin) return &*trust_;
-  client->Pin(trust_->pin);
+  const std::string authorities = client->Identity().ca_pem();
+  client->Pin(*trust_);
+  // The CAs can lag behind the pin: in a welcome of somebody who did not know of another CA yet.
+  if (trust_->pin == pin && client->Identity().ca_pem() == authorities) return &*trust_;
   const absl::Status written = PinTrust(identity_path_, *trust_);
   if (!written.ok()) {
     Say(StrCat("warning: cannot write the new pin: ", Message(written),

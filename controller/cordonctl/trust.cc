@@ -82,21 +82,13 @@ absl::StatusOr<ExitCode> SetLogKey(Tool& tool, const TrustOptions& options) {
 // Hosts by name or id, as they are in the fleet now: a name that means none or several is an error.
 absl::StatusOr<std::vector<std::string>> RosterIds(Tool& tool, const TrustOptions& options) {
   CORDON_ASSIGN_OR_RETURN(const Client* const client, tool.Controller());
-  CORDON_ASSIGN_OR_RETURN(const std::vector<v1::Host> hosts, client->ListHosts());
+  CORDON_ASSIGN_OR_RETURN(std::vector<v1::Host> hosts, client->ListHosts());
+  std::erase_if(hosts, [&](const v1::Host& host) { return host.site() != options.site; });
   std::vector<std::string> ids;
   for (const std::string& wanted : options.roster) {
-    std::vector<std::string> found;
-    for (const v1::Host& host : hosts) {
-      if (host.site() == options.site && (host.host_id() == wanted || host.facts().host_name() == wanted)) {
-        found.push_back(host.host_id());
-      }
-    }
-    if (found.size() != 1) {
-      return absl::NotFoundError(StrCat("'", wanted, "' is ",
-                                        found.empty() ? "no host" : "more than one host", " of site ",
-                                        options.site, "; see cordonctl hosts"));
-    }
-    ids.push_back(found[0]);
+    const absl::StatusOr<v1::TargetHost> found = FindHost(wanted, hosts, tool.Now());
+    if (!found.ok()) return Annotate(found.status(), StrCat("site ", options.site));
+    ids.push_back(found->host_id());
   }
   return ids;
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/status.h"
+#include "common/base/strings.h"
 #include "common/crypto/digest.h"
 #include "common/wire/order.h"
 #include "common/wire/trust.h"
@@ -103,12 +104,21 @@ absl::StatusOr<FollowedTrust> FollowTrust(const TrustPin& pin, const v1::SignedT
   return Refused("their history does not end");
 }
 
+void PinTrust(const FollowedTrust& trust, v1::OperatorIdentity* identity) {
+  identity->set_trust_bundle_sha256(trust.pin.sha256);
+  identity->set_trust_version(trust.pin.version);
+  if (trust.bundle.ca_pem().empty()) return;
+  std::string authorities;
+  for (const std::string& ca_pem : trust.bundle.ca_pem()) {
+    // A file that ends without a line's end would glue two certificates into none.
+    StrAppend(&authorities, ca_pem, ca_pem.ends_with('\n') ? "" : "\n");
+  }
+  identity->set_ca_pem(std::move(authorities));
+}
+
 absl::Status PinTrust(const std::string& identity_path, const FollowedTrust& trust) {
   CORDON_ASSIGN_OR_RETURN(v1::OperatorIdentity identity, ReadIdentity(identity_path));
-  identity.set_trust_bundle_sha256(trust.pin.sha256);
-  identity.set_trust_version(trust.pin.version);
-  if (!trust.bundle.ca_pem().empty()) identity.clear_ca_pem();
-  for (const std::string& ca_pem : trust.bundle.ca_pem()) identity.mutable_ca_pem()->append(ca_pem);
+  PinTrust(trust, &identity);
   return WriteIdentity(identity_path, identity);
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cordon/v1/operator.pb.h"
 #include "cordon/v1/order.pb.h"
 
 namespace cordon::ctl {
@@ -35,8 +36,9 @@ using TrustHistory = std::function<absl::StatusOr<std::vector<v1::SignedOrder>>(
 absl::StatusOr<FollowedTrust> FollowTrust(const TrustPin& pin, const v1::SignedTrustBundle& current,
                                           const TrustHistory& history);
 
-// Writes the pin of `trust` into the identity file, and the CAs that it names, if any; the rest of it stays
-// as it is.
+// Sets the pin of `trust` in the identity, and the CAs that it names, if any; the rest of it stays as it is.
+void PinTrust(const FollowedTrust& trust, v1::OperatorIdentity* identity);
+// The same in the identity file.
 absl::Status PinTrust(const std::string& identity_path, const FollowedTrust& trust);
 
 }  // namespace cordon::ctl

@@ -107,20 +107,22 @@ class FakeOperator final : public v1::Operator::Service {
   }
 
   // What the test sets before it calls.
-  std::string fleet_id;  // empty = the fleet's
+  std::string fleet_id;         // empty = the fleet's
+  v1::SignedTrustBundle trust;  // empty = the fleet's
   uint64_t newest_sequence = 0;
   v1::EnrollmentFile enrollment;  // what CreateEnrollment answers
   std::vector<v1::QueryEventsResponse> events;
   std::vector<v1::AuditEntry> audit;
   v1::PollHealthResponse health;  // one answer, when it names a host
   std::vector<v1::RehearseResponse> rehearsals;
-  int broken_watches = 0;  // this many WatchOrder calls end as if the controller restarted
+  grpc::Status ends = grpc::Status::OK;  // how PollHealth, Rehearse and ExportAudit end
+  int broken_watches = 0;                // this many WatchOrder calls end as if the controller restarted
 
   grpc::Status GetFleet(grpc::ServerContext*, const v1::GetFleetRequest*,
                         v1::GetFleetResponse* out) override {
     out->set_fleet_id(fleet_id.empty() ? fleet_.FleetId() : fleet_id);
     out->set_newest_sequence(newest_sequence);
-    *out->mutable_trust_bundle() = fleet_.Trust();
+    *out->mutable_trust_bundle() = trust.bundle().empty() ? fleet_.Trust() : trust;
     return grpc::Status::OK;
   }
   grpc::Status ListHosts(grpc::ServerContext*, const v1::ListHostsRequest* in,
@@ -173,7 +175,7 @@ class FakeOperator final : public v1::Operator::Service {
   grpc::Status PollHealth(grpc::ServerContext*, const v1::PollHealthRequest*,
                           grpc::ServerWriter<v1::PollHealthResponse>* out) override {
     if (health.has_host()) out->Write(health);
-    return grpc::Status::OK;
+    return ends;
   }
   grpc::Status Rehearse(grpc::ServerContext*, const v1::RehearseRequest* in,
                         grpc::ServerWriter<v1::RehearseResponse>* out) override {
@@ -182,7 +184,7 @@ class FakeOperator final : public v1::Operator::Service {
       rehearsed_ = *in;
     }
     for (const v1::RehearseResponse& answer : rehearsals) out->Write(answer);
-    return grpc::Status::OK;
+    return ends;
   }
   grpc::Status ExportAudit(grpc::ServerContext*, const v1::ExportAuditRequest*,
                            grpc::ServerWriter<v1::ExportAuditResponse>* out) override {
@@ -191,7 +193,7 @@ class FakeOperator final : public v1::Operator::Service {
       *message.mutable_entry() = entry;
       out->Write(message);
     }
-    return grpc::Status::OK;
+    return ends;
   }
 
  private:

@@ -1,4 +1,6 @@
 #include <gtest/gtest.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include "common/base/hex.h"
 #include "common/base/uuid.h"
@@ -119,6 +121,25 @@ TEST_F(Certificates, AreRefusedOutOfTimeOrFromAnotherCa) {
   const KeyPtr other_key = *NewTlsKey();
   const std::string other_ca = *MakeCaCertificate(*other_key, "vets.example", kNow, kNow + kDay);
   EXPECT_FALSE(CheckCertificate(leaf, other_ca, kNow + 1).ok());
+}
+
+// "No end" is written as the year 9999 (RFC 5280, 4.1.2.5), beyond what 64 bits of nanoseconds hold.
+TEST_F(Certificates, AUT6_ThatHaveNoEndAreNotTakenForEnded) {
+  const std::string leaf = *IssueForKey(*ca_key_, ca_, *host_key_, request_);
+  BIO* const in = BIO_new_mem_buf(leaf.data(), static_cast<int>(leaf.size()));
+  X509* const certificate = PEM_read_bio_X509(in, nullptr, nullptr, nullptr);
+  BIO* const out = BIO_new(BIO_s_mem());
+  ASSERT_EQ(ASN1_TIME_set_string(X509_getm_notAfter(certificate), "99991231235959Z"), 1);
+  ASSERT_NE(X509_sign(certificate, ca_key_.get(), EVP_sha256()), 0);
+  ASSERT_EQ(PEM_write_bio_X509(out, certificate), 1);
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(out, &data);
+  const std::string endless(data, static_cast<size_t>(size));
+  X509_free(certificate);
+  BIO_free(in);
+  BIO_free(out);
+  EXPECT_GT(ReadCertificate(endless)->not_after_unix_nanos, kNow + 100 * 365 * kDay);
+  EXPECT_TRUE(CheckCertificate(endless, ca_, kNow + 100 * 365 * kDay).ok());
 }
 
 TEST_F(Certificates, RequestsMustBeWholeAndSigned) {

@@ -83,6 +83,15 @@ TEST(InitFleet, MakesAFleetThatItsFirstOperatorCommands) {
   EXPECT_EQ(identity.trust_version(), 1U);
 }
 
+// A bundle that nobody takes would be found out by the first host, and could not be changed any more.
+TEST(InitFleet, TheLongestNameOfAnOperatorMakesABundleThatIsTaken) {
+  Fixture f;
+  f.options.operator_name.assign(100, 'a');
+  ASSERT_THAT(f.Init(), IsOk());
+  const auto store = Must(OpenSqliteStore(StoreFile(f.options.data), f.clock));
+  EXPECT_THAT(ParseTrustBundle(Must(store->GetFleet()).trust_bundle).status(), IsOk());
+}
+
 TEST(InitFleet, AUT3_ThePassphraseSealsTheOperatorsKeys) {
   Fixture f;
   f.options.passphrase = "correct horse battery";
@@ -154,7 +163,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadOption{"NoOperator", [](InitOptions& o) { o.operator_name.clear(); }, kInvalid, "--operator"},
         BadOption{"OperatorWithControlCharacters", [](InitOptions& o) { o.operator_name = "a\nb"; }, kInvalid,
                   "--operator"},
-        BadOption{"LongOperator", [](InitOptions& o) { o.operator_name.assign(201, 'a'); }, kInvalid,
+        BadOption{"LongOperator", [](InitOptions& o) { o.operator_name.assign(101, 'a'); }, kInvalid,
                   "--operator"},
         BadOption{"OperatorFileInNoFolder",
                   [](InitOptions& o) { o.operator_out = o.operator_out.parent_path() / "none" / "x"; },

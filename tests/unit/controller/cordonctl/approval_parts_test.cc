@@ -6,8 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "common/base/hex.h"
 #include "common/base/status.h"
+#include "common/base/strings.h"
 #include "common/crypto/digest.h"
+#include "common/crypto/x509.h"
 #include "controller/cordonctl/approve.h"
 #include "controller/cordonctl/signers.h"
 #include "controller/cordonctl/trust_pin.h"
@@ -22,9 +25,11 @@ using testing::Fails;
 using ::testing::HasSubstr;
 using testing::IsOk;
 using testing::Must;
+using ::testing::Not;
 using testing::SetThreshold;
 using testing::SignedBy;
 using ::testing::SizeIs;
+using testing::TestFleet;
 using testing::TestOperator;
 using Class = v1::Threshold;
 using Role = v1::TrustedOperator;
@@ -90,6 +95,26 @@ TEST(TrustPin, AUT3_FollowsTheChainFromThePinnedBundle) {
     EXPECT_EQ(followed.pin, chain.Pin());
     EXPECT_EQ(followed.bundle.version(), 3U);
     EXPECT_THAT(followed.bundle.operators(), SizeIs(2));
+  }
+}
+
+// `trust ca` takes files as they are, and not every one ends with a line's end.
+TEST(TrustPin, AUT1_CasStayWholeInTheIdentity) {
+  const TestFleet old_fleet;
+  const TestFleet new_fleet;
+  FollowedTrust trust;
+  trust.pin = {std::string(32, 'h'), 3};
+  for (std::string pem : {old_fleet.CaPem(), new_fleet.CaPem()}) {
+    while (pem.ends_with('\n')) pem.pop_back();
+    trust.bundle.add_ca_pem(pem);
+  }
+  v1::OperatorIdentity identity;
+  PinTrust(trust, &identity);
+  EXPECT_EQ(identity.trust_bundle_sha256(), trust.pin.sha256);
+  EXPECT_EQ(identity.trust_version(), 3U);
+  for (const TestFleet* fleet : {&old_fleet, &new_fleet}) {
+    const TestFleet::Leaf leaf = fleet->Issue(IdentityKind::kController, NewUuid());
+    EXPECT_THAT(CheckCertificate(leaf.certificate_pem, identity.ca_pem(), WallNowNanos()), IsOk());
   }
 }
 
@@ -243,6 +268,33 @@ TEST(Approval, AUT3_ShowsWhatAChangeOfTrustChanges) {
     EXPECT_THAT(lines, Contains(HasSubstr(part)));
   }
   EXPECT_THAT(DescribeTrustChange(a.bundle, a.bundle), SizeIs(1));
+}
+
+// A second signature is worth nothing when who gives it cannot see whose key or CA it puts in force.
+TEST(Approval, AUT3_ShowsWhichKeysAndCasAChangeOfTrustPutsInForce) {
+  Approval a;
+  a.bundle.add_ca_pem("the old one");
+  a.bundle.add_ca_pem("one that stays");
+  v1::TrustBundle next = a.bundle;
+  next.set_version(2);
+  const TestOperator casey;
+  Trust(casey, {Role::ROLE_ISOLATE}, &next);
+  next.mutable_operators(1)->mutable_ed25519_public_key()->front() ^= 1;
+  next.set_ca_pem(0, "another one");
+  next.set_audit_log_public_key(std::string(32, 'k'));
+  v1::Lifeline& line = *next.add_lifelines();
+  line.set_site("leeds");
+  line.set_hosts(1);
+  line.add_host_ids(NewUuid());
+  const std::vector<std::string> lines = DescribeTrustChange(a.bundle, next);
+  const std::string casey_key = HexEncode(Must(RawPublicKey(*casey.key)));
+  for (const std::string& part :
+       {casey_key, HexEncode(next.operators(1).ed25519_public_key()), HexEncode(std::string(32, 'k')),
+        StrCat("new CA SHA-256 ", HexEncode(Sha256("another one"))),
+        StrCat("removed CA SHA-256 ", HexEncode(Sha256("the old one"))), line.host_ids(0)}) {
+    EXPECT_THAT(lines, Contains(HasSubstr(part)));
+  }
+  EXPECT_THAT(lines, Not(Contains(HasSubstr(HexEncode(Sha256("one that stays"))))));
 }
 
 TEST(SignersOf, AUT3_TellsWhoSignedWhoMayAndWhatIsIdle) {

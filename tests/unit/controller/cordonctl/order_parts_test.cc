@@ -65,6 +65,16 @@ TEST(TargetOptions, ThatAreAmbiguousListTheCandidates) {
   EXPECT_TRUE(BuildTarget({.hosts = {"till"}}, hosts, kNow).ok()) << "a revoked host has no name";
 }
 
+// A host says its name itself.
+TEST(TargetOptions, AUT2_AnIdMeansItsHostWhateverAnotherCallsItself) {
+  std::vector<v1::Host> hosts = {MakeHost("", "leeds"), MakeHost("till", "leeds")};
+  hosts[0].mutable_facts()->set_host_name(hosts[1].host_id());
+  const absl::StatusOr<v1::Target> target = BuildTarget({.hosts = {hosts[1].host_id()}}, hosts, kNow);
+  ASSERT_TRUE(target.ok()) << target.status();
+  EXPECT_EQ(target->hosts(0).host_id(), hosts[1].host_id());
+  EXPECT_EQ(target->hosts(0).name(), "till");
+}
+
 TEST(TargetOptions, ThatNameNothingOrTooMuchAreBadUsage) {
   EXPECT_TRUE(absl::IsInvalidArgument(BuildTarget({}, {}, kNow).status()));
   EXPECT_TRUE(absl::IsInvalidArgument(BuildTarget({.sites = {"leeds"}, .all = true}, {}, kNow).status()));
