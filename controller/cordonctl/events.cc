@@ -1,6 +1,7 @@
 #include <absl/time/time.h>
 
 #include <CLI/CLI.hpp>
+#include <ostream>
 
 #include "common/base/clock.h"
 #include "common/base/status.h"
@@ -69,8 +70,12 @@ absl::StatusOr<ExitCode> Events(Tool& tool, const EventsOptions& options) {
   CORDON_ASSIGN_OR_RETURN(const Client* const client, tool.Controller());
   CORDON_ASSIGN_OR_RETURN(const v1::QueryEventsRequest request, BuildRequest(options, tool, *client));
   if (options.follow) {
-    CORDON_RETURN_IF_ERROR(FollowEvents(tool, *client, request, interrupt,
-                                        [&](const v1::QueryEventsResponse& event) { Show(tool, event); }));
+    CORDON_RETURN_IF_ERROR(
+        FollowEvents(tool, *client, request, interrupt, [&](const v1::QueryEventsResponse& event) {
+          Show(tool, event);
+          // Nobody has them any more: better an end than a silence.
+          if (!tool.World().out.good()) interrupt.Ask();
+        }));
     return ExitCode::kDone;
   }
   CORDON_RETURN_IF_ERROR((client->Read<v1::QueryEventsRequest, v1::QueryEventsResponse>(

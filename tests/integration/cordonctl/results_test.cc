@@ -42,6 +42,19 @@ class CordonctlResults : public ::testing::Test {
   testing::CtlResult Call(std::vector<std::string> args) const {
     return testing::CallCtl(File("identity"), std::move(args), "", WallNowNanos);
   }
+  testing::CtlResult CallOnAFullDisk(std::vector<std::string> args) const {
+    std::istringstream in;
+    std::ostream full(nullptr);
+    std::ostringstream err;
+    const Environment world{.in = in,
+                            .out = full,
+                            .err = err,
+                            .getenv = [](const char*) -> const char* { return nullptr; },
+                            .now_unix_nanos = WallNowNanos};
+    args.insert(args.begin(), {"--identity", File("identity")});
+    const int status = ctl::Run(std::move(args), world);
+    return {status, "", err.str()};
+  }
   void AddAuditEntries(uint64_t count) {
     std::string previous(32, '\0');
     for (uint64_t i = 1; i <= count; ++i) {
@@ -63,19 +76,17 @@ class CordonctlResults : public ::testing::Test {
 // The exit status of a cut key sheet or enrolment file is what a script has to go by.
 TEST_F(CordonctlResults, OutputThatCannotBeWrittenIsNoSuccess) {
   controller_.AddHost("front-desk", "leeds").mutable_facts()->set_unlock_public_key(std::string(32, 'k'));
-  const std::vector<std::string> args = {"hosts", "keysheet"};
-  ASSERT_EQ(Call(args).status, 0) << "the positive control";
+  ASSERT_EQ(Call({"hosts", "keysheet"}).status, 0) << "the positive control";
+  const testing::CtlResult result = CallOnAFullDisk({"hosts", "keysheet"});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, HasSubstr("is the disk full?"));
+}
 
-  std::istringstream in;
-  std::ostream full(nullptr);
-  std::ostringstream err;
-  const Environment world{.in = in,
-                          .out = full,
-                          .err = err,
-                          .getenv = [](const char*) -> const char* { return nullptr; },
-                          .now_unix_nanos = WallNowNanos};
-  EXPECT_EQ(Run({"--identity", File("identity"), "hosts", "keysheet"}, world), 1);
-  EXPECT_THAT(err.str(), HasSubstr("is the disk full?"));
+TEST_F(CordonctlResults, FollowingEventsEndsWhenTheyCannotBeWritten) {
+  controller_.events.emplace_back().mutable_event()->mutable_agent_lifecycle();
+  const testing::CtlResult result = CallOnAFullDisk({"events", "--follow"});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, HasSubstr("is the disk full?"));
 }
 
 TEST_F(CordonctlResults, WhatBecameOfOnesOwnKeysIsJsonWhereJsonIsAskedFor) {
@@ -84,8 +95,8 @@ TEST_F(CordonctlResults, WhatBecameOfOnesOwnKeysIsJsonWhereJsonIsAskedFor) {
   boost::json::error_code error;
   const boost::json::value line = boost::json::parse(result.out, error);
   ASSERT_FALSE(error) << result.out;
-  EXPECT_EQ(line.at("file"), File("identity"));
-  EXPECT_EQ(line.at("sealed"), false);
+  EXPECT_EQ(line.at("file").as_string(), File("identity"));
+  EXPECT_FALSE(line.at("sealed").as_bool());
   EXPECT_THAT(Call({"operator", "passphrase", "--no-passphrase"}).out, HasSubstr("not sealed any more"));
 }
 
