@@ -80,6 +80,20 @@ absl::StatusOr<v1::SignedOrder> SignedBy(Tool& tool, const Client& client, const
   return signed_order;
 }
 
+// An answer that does not come says nothing of the order: it may be on its way to its hosts.
+absl::StatusOr<v1::SubmitOrderResponse> Submit(const Client& client, const v1::Order& order,
+                                               const v1::SubmitOrderRequest& request) {
+  absl::StatusOr<v1::SubmitOrderResponse> accepted = client.Call(&Client::Stub::SubmitOrder, request);
+  const absl::Status& status = accepted.status();
+  const bool unknown = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+                       absl::IsCancelled(status) || absl::IsUnknown(status) || absl::IsInternal(status);
+  if (!unknown) return accepted;
+  return absl::Status(status.code(), StrCat(Message(status),
+                                            "; whether the controller has taken the order is not known, it "
+                                            "may be in force. See: cordonctl orders show ",
+                                            order.order_id()));
+}
+
 void ShowAccepted(const Tool& tool, const v1::Order& order, const v1::SubmitOrderResponse& accepted) {
   if (tool.Json()) {
     tool.Print(
@@ -156,8 +170,7 @@ absl::StatusOr<ExitCode> GiveOrder(Tool& tool, const OrderOptions& options, v1::
   }
   v1::SubmitOrderRequest request;
   CORDON_ASSIGN_OR_RETURN(*request.mutable_order(), SignedBy(tool, *client, order));
-  CORDON_ASSIGN_OR_RETURN(const v1::SubmitOrderResponse accepted,
-                          client->Call(&Client::Stub::SubmitOrder, request));
+  CORDON_ASSIGN_OR_RETURN(const v1::SubmitOrderResponse accepted, Submit(*client, order, request));
   const Standing standing{accepted.hosts(), accepted.signatures(), accepted.signatures_needed()};
   if (standing.IsProposal()) {
     ShowProposal(tool, request.order(), order, standing);
@@ -205,8 +218,7 @@ absl::StatusOr<ExitCode> GiveTrustOrder(Tool& tool, const TrustOrderOptions& opt
         SignOrder(request.order().order(), client->Identity().operator_id(), *new_key.key));
     *new_key.sent = true;
   }
-  CORDON_ASSIGN_OR_RETURN(const v1::SubmitOrderResponse accepted,
-                          client->Call(&Client::Stub::SubmitOrder, request));
+  CORDON_ASSIGN_OR_RETURN(const v1::SubmitOrderResponse accepted, Submit(*client, order, request));
   const Standing standing{accepted.hosts(), accepted.signatures(), accepted.signatures_needed()};
   if (standing.IsProposal()) {
     ShowProposal(tool, request.order(), order, standing);

@@ -115,8 +115,9 @@ class FakeOperator final : public v1::Operator::Service {
   std::vector<v1::AuditEntry> audit;
   v1::PollHealthResponse health;  // one answer, when it names a host
   std::vector<v1::RehearseResponse> rehearsals;
-  grpc::Status ends = grpc::Status::OK;  // how PollHealth, Rehearse and ExportAudit end
-  int broken_watches = 0;                // this many WatchOrder calls end as if the controller restarted
+  grpc::Status ends = grpc::Status::OK;         // how PollHealth, Rehearse and ExportAudit end
+  grpc::Status submit_ends = grpc::Status::OK;  // how SubmitOrder ends, with the order taken
+  int broken_watches = 0;  // this many WatchOrder calls end as if the controller restarted
 
   grpc::Status GetFleet(grpc::ServerContext*, const v1::GetFleetRequest*,
                         v1::GetFleetResponse* out) override {
@@ -145,7 +146,7 @@ class FakeOperator final : public v1::Operator::Service {
     const std::lock_guard lock(mutex_);
     orders_.push_back(in->order());
     out->set_hosts(static_cast<uint32_t>(hosts_.size()));
-    return grpc::Status::OK;
+    return submit_ends;
   }
   grpc::Status WatchOrder(grpc::ServerContext* context, const v1::WatchOrderRequest* in,
                           grpc::ServerWriter<v1::WatchOrderResponse>* out) override {

@@ -22,6 +22,7 @@ namespace cordon::ctl {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class CordonctlResults : public ::testing::Test {
  protected:
@@ -138,6 +139,23 @@ TEST_F(CordonctlResults, HostsOfWhichTheControllerSaysNothingInTimeHaveNotAnswer
                                              "hold", "--reason", "a remote session", "--dry-run"});
   EXPECT_EQ(rehearsal.status, 3) << rehearsal.err;
   EXPECT_THAT(rehearsal.err, HasSubstr("did not answer in time"));
+}
+
+// Who only hears of a failure orders it again, or goes home: the host may be isolated.
+TEST_F(CordonctlResults, AnOrderWhoseAnswerIsLostIsNamed) {
+  controller_.AddHost("front-desk", "leeds");
+  const std::vector<std::string> isolate = {"isolate",    "front-desk", "--level",  "essential",
+                                            "--fallback", "hold",       "--reason", "a remote session"};
+  controller_.submit_ends = {grpc::StatusCode::UNAVAILABLE, "Socket closed"};
+  const testing::CtlResult lost = Call(isolate);
+  EXPECT_EQ(lost.status, 1);
+  v1::Order order;
+  ASSERT_TRUE(order.ParseFromString(controller_.Orders().at(0).order()));
+  EXPECT_THAT(lost.err, HasSubstr("may be in force"));
+  EXPECT_THAT(lost.err, HasSubstr(order.order_id()));
+
+  controller_.submit_ends = {grpc::StatusCode::PERMISSION_DENIED, "order refused"};
+  EXPECT_THAT(Call(isolate).err, Not(HasSubstr("may be in force"))) << "a refusal is an answer";
 }
 
 TEST_F(CordonctlResults, HealthOfASiteThatIsTypedWrongIsNoSuccess) {
