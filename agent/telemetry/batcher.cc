@@ -80,6 +80,20 @@ class Batcher::Core {
     if (writer_.joinable()) writer_.join();
   }
 
+  // After EndThread: what came between the last flush and the end of the thread. Nothing is taken any more.
+  absl::Status WriteRest() {
+    std::vector<EventGroup> rest;
+    {
+      const std::lock_guard lock(mutex_);
+      rest = std::exchange(taken_, {});
+      for (EventGroup& group : buffer_.Take(clock_.WallNanos())) rest.push_back(std::move(group));
+    }
+    if (rest.empty()) return absl::OkStatus();
+    CORDON_RETURN_IF_ERROR(spool_.Append(rest));
+    on_committed_();
+    return absl::OkStatus();
+  }
+
   void WakeForMaintenance() {
     const SpoolStats stats = spool_.Stats();
     const std::lock_guard lock(mutex_);
@@ -244,6 +258,7 @@ absl::Status Batcher::Stop(std::chrono::milliseconds timeout) {
   const absl::Status flushed = Flush(timeout);
   core_->EndThread();
   CORDON_RETURN_IF_ERROR(flushed);
+  CORDON_RETURN_IF_ERROR(core_->WriteRest());
   return spool_.CloseCleanly();
 }
 

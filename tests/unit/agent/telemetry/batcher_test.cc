@@ -107,6 +107,18 @@ TEST_F(BatcherTest, StopsCleanly) {
   EXPECT_TRUE(spool_.ClosedCleanly());
 }
 
+// Isolation and the link are not done when the sensors are.
+TEST_F(BatcherTest, TEL1_WhatComesWhileItStopsIsWrittenBeforeTheCleanEnd) {
+  batcher_ = std::make_unique<Batcher>(spool_, clock_, BatcherSettings{.flush_after = 1h}, [this] {
+    if (++committed_ == 1) batcher_->Emit(v1::EVENT_CLASS_PROCESS, 1, Started(2));
+  });
+  batcher_->Emit(v1::EVENT_CLASS_PROCESS, 1, Started(1));
+  ASSERT_TRUE(batcher_->Stop(20s).ok());
+  EXPECT_EQ(spool_.Events().size(), 2);
+  EXPECT_EQ(committed_, 2) << "the sender is told";
+  EXPECT_TRUE(spool_.ClosedCleanly());
+}
+
 TEST_F(BatcherTest, IsNotCleanWhenTheLastEventsCannotBeWritten) {
   Start();
   spool_.FillDisk();
