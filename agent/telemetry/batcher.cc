@@ -107,10 +107,12 @@ class Batcher::Core {
 
   void Prove() {
     const absl::Status status = WriteAndWait(kCanaryTimeout, true);
+    const absl::Status readable = spool_.Readable();
     const std::lock_guard lock(mutex_);
-    proof_.serving = status.ok();
-    proof_.detail =
-        status.ok() ? spool_.SetAsideNotice() : StrCat("events wait in memory: ", Message(status));
+    proof_.serving = status.ok() && readable.ok();
+    proof_.detail = !readable.ok() ? std::string(Message(readable))
+                    : status.ok()  ? spool_.SetAsideNotice()
+                                   : StrCat("events wait in memory: ", Message(status));
     if (status.ok()) proof_.last_proof_unix_nanos = clock_.WallNanos();
   }
 

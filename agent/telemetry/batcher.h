@@ -34,7 +34,8 @@ struct BatcherSettings {
 // FINDING are written at once. When the spool does not keep up, Emit first waits, then counts: a gap event of
 // cause QUEUE_FULL per class says how many and when (TEL-1).
 //
-// Also the health part "cordon.spool": its proof is a write that the disk has confirmed.
+// Also the health part "cordon.spool": its proof is a write that the disk has confirmed; it is not serving
+// either once what was written cannot be read for delivery.
 class Batcher final : public EventSink, public HealthPart {
  public:
   // `on_committed`: there are new batches; called after each commit, on the batcher's thread or in Stop.

@@ -185,5 +185,17 @@ TEST_F(BatcherTest, ProvesItselfByAWrite) {
   EXPECT_EQ(spool_.Writes(), 1);
 }
 
+// A disk that takes writes is not enough: nobody would get them.
+TEST_F(BatcherTest, TEL1_IsNotServingWhenTheQueueCannotBeRead) {
+  Start();
+  spool_.Damage(absl::DataLossError("agent.db is damaged behind event 7"));
+  batcher_->Prove();
+  EXPECT_FALSE(batcher_->State().serving);
+  EXPECT_EQ(batcher_->State().detail, "agent.db is damaged behind event 7");
+  spool_.Damage(absl::OkStatus());
+  batcher_->Prove();
+  EXPECT_TRUE(batcher_->State().serving) << "the positive control";
+}
+
 }  // namespace
 }  // namespace cordon::agent
