@@ -130,7 +130,9 @@ std::shared_ptr<Session> Link::Impl::Dial(const Candidate& candidate) {
 
 v1::Hello Link::Impl::MakeHello() {
   v1::Hello hello = parts_.handler.MakeHello();
-  *hello.mutable_facts() = parts_.facts;
+  v1::HostFacts facts = parts_.facts;
+  if (hello.facts().addresses_size() > 0) *facts.mutable_addresses() = hello.facts().addresses();
+  *hello.mutable_facts() = std::move(facts);
   hello.set_boot_id(parts_.boot_id);
   hello.set_session_id(session_id_);
   return hello;

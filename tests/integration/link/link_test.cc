@@ -93,6 +93,29 @@ TEST_F(LinkTest, GreetsAndBeats) {
   EXPECT_THAT(link_->Status().controller, gateway_.Address());
 }
 
+// The agent starts before the network does, and laptops move.
+TEST_F(LinkTest, SaysInEachHelloWhereTheHostIsNow) {
+  const auto says = [&](const std::string& address) {
+    return gateway_.WaitForMessage([&](const auto& m) {
+      const v1::HostFacts& facts = m.hello().facts();
+      return facts.host_name() == "vet-7" && facts.addresses_size() == 1 && facts.addresses(0) == address;
+    });
+  };
+  Enrol(gateway_.Address());
+  v1::HostFacts at_start;
+  at_start.set_host_name("vet-7");
+  at_start.add_addresses("192.0.2.1");
+  link_ = std::make_unique<Link>(
+      Link::Parts{loop_.Get(), *clock_, handler_, sender_, folder_.Path(), at_start, "boot"}, state_,
+      settings_);
+  Must(link_->Start());
+  EXPECT_TRUE(says("192.0.2.1")) << "nothing newer is known";
+  ASSERT_TRUE(Eventually([&] { return link_->State().serving; })) << link_->Status().last_error;
+  handler_.MovesTo("198.51.100.9");
+  link_->Redial("another network");
+  EXPECT_TRUE(says("198.51.100.9"));
+}
+
 TEST_F(LinkTest, OrdersAndPollsReachTheHandlerAndAnswersGoUp) {
   Connect(gateway_.Address());
   v1::ControlResponse order;
