@@ -2,9 +2,11 @@
 
 #include <spdlog/spdlog.h>
 
+#include "agent/app/host_facts.h"
 #include "agent/app/lifecycle.h"
 #include "common/base/status.h"
 #include "common/base/text.h"
+#include "platform/api/system.h"
 
 namespace cordon::agent {
 
@@ -13,6 +15,8 @@ v1::Hello ControllerDesk::MakeHello() {
   v1::Receipt receipt = parts_.isolation.ReadReceipt();
   parts_.receipts.Set(receipt);
   *hello.mutable_receipt() = std::move(receipt);
+  // As they are now: the agent starts before the network does.
+  TellAddresses(platform::ReadSystemFacts().addresses, hello.mutable_facts());
   *hello.mutable_health() = health_->Report();
   for (v1::LaneState& lane : parts_.gate.Lanes()) *hello.add_lanes() = std::move(lane);
   hello.set_trust_version(parts_.gate.TrustVersion());

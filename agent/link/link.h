@@ -49,7 +49,8 @@ class LinkHandler {
  public:
   virtual ~LinkHandler() = default;
 
-  // Receipt, health and lanes; the link fills in facts, boot id and session.
+  // Receipt, health and lanes; the link fills in facts, boot id and session. Addresses among the facts, if
+  // there are any, stay in the place of those that the link was made with: they change while the agent runs.
   virtual v1::Hello MakeHello() = 0;
   // The short state; the link numbers it.
   virtual v1::Heartbeat MakeHeartbeat() = 0;

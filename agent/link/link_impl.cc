@@ -130,7 +130,9 @@ std::shared_ptr<Session> Link::Impl::Dial(const Candidate& candidate) {
 
 v1::Hello Link::Impl::MakeHello() {
   v1::Hello hello = parts_.handler.MakeHello();
-  *hello.mutable_facts() = parts_.facts;
+  v1::HostFacts facts = parts_.facts;
+  if (hello.facts().addresses_size() > 0) *facts.mutable_addresses() = hello.facts().addresses();
+  *hello.mutable_facts() = std::move(facts);
   hello.set_boot_id(parts_.boot_id);
   hello.set_session_id(session_id_);
   return hello;
@@ -143,6 +145,7 @@ void Link::Impl::OnWelcome(Session& session, const v1::Welcome& /*welcome*/) {
     if (old) {
       ending_.push_back(old);
       old->Close(absl::OkStatus());
+      EndDeliveries();
     }
   }
   if (book_.Prefer(session.Where())) {
@@ -225,16 +228,21 @@ void Link::Impl::OnCurrentEnded(const absl::Status& why) {
   const std::shared_ptr<Session> ended = std::exchange(current_, nullptr);
   uplink_.Use(nullptr);
   SetError(ended->Where().Text(), why);
-  const auto waiting = probes_;
-  for (const auto& probe : waiting) {
-    probe->beat = 0;
-    if (probe->of_delivery) FinishProbe(probe, false);  // what was on its way may be lost
-  }
+  EndDeliveries();
   if (stopped_) return;
   if (ended->Welcomed()) {
     WaitBeforeNextRound();
   } else {
     DialNext();
+  }
+}
+
+// The connection in use has gone: what was on its way may be lost, and the next one counts its beats anew.
+void Link::Impl::EndDeliveries() {
+  const auto waiting = probes_;
+  for (const auto& probe : waiting) {
+    probe->beat = 0;
+    if (probe->of_delivery) FinishProbe(probe, false);
   }
 }
 

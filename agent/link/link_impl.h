@@ -81,6 +81,7 @@ class Link::Impl final : public Session::Owner, public std::enable_shared_from_t
   void OnRenewed();
   std::shared_ptr<PendingProbe> AddProbe(std::chrono::nanoseconds deadline, std::function<void(bool)> done);
   void BeatAfterDelivery();
+  void EndDeliveries();
   void FinishProbe(const std::shared_ptr<PendingProbe>& probe, bool answered);
   void PostPump();
   void FinishStopping();

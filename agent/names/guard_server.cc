@@ -32,6 +32,7 @@ constexpr uint16_t kLastPort = 900;
 constexpr size_t kMaxQueryBytes = 4'096;
 constexpr size_t kMaxClients = 64;  // TCP
 constexpr std::chrono::seconds kIdle(10);
+constexpr std::chrono::milliseconds kAfterFailure(100);
 
 std::vector<boost::asio::ip::address> LoopbackAddresses() {
   return {boost::asio::ip::address_v4::loopback(), boost::asio::ip::address_v6::loopback()};
@@ -168,8 +169,18 @@ struct GuardServer::Impl : std::enable_shared_from_this<GuardServer::Impl> {
   void Accept(const std::shared_ptr<tcp::acceptor>& at) {
     at->async_accept([self = shared_from_this(), at](const error_code& error, tcp::socket socket) {
       if (!at->is_open()) return;
-      if (!error && self->clients.size() < kMaxClients) self->Serve(std::move(socket));
+      if (error) return self->AcceptLater(at);
+      if (self->clients.size() < kMaxClients) self->Serve(std::move(socket));
       self->Accept(at);
+    });
+  }
+
+  // A program that waits to be accepted while the agent has no descriptor left fails each attempt at once:
+  // without a pause the agent loop would do nothing else.
+  void AcceptLater(const std::shared_ptr<tcp::acceptor>& at) {
+    const auto pause = std::make_shared<boost::asio::steady_timer>(loop, kAfterFailure);
+    pause->async_wait([self = shared_from_this(), at, pause](const error_code&) {
+      if (at->is_open()) self->Accept(at);
     });
   }
 

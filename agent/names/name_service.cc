@@ -113,7 +113,9 @@ class NameService final : public Names {
   std::vector<Endpoint> resolvers_;
   std::set<address> own_addresses_;
   std::string guard_problem_;
-  bool kernel_lags_ = false;  // the table holds what the kernel does not
+  bool kernel_lags_ = false;                    // the table holds what the kernel does not
+  bool resolvers_lag_ = false;                  // and the kernel has the resolvers of before
+  std::optional<int64_t> flows_unknown_since_;  // boot nanos
   int64_t looked_for_resolvers_ = 0;
   uint64_t generation_ = 0;  // answers to questions of an earlier list count for nothing
   Upstream upstream_;
@@ -326,10 +328,11 @@ void NameService::OnAnswer(const DnsQuestion& question, absl::StatusOr<DnsAnswer
 DnsAnswer NameService::WithoutResolver(const DnsQuestion& question, const NameList::Match& match) {
   DnsAnswer answer{.code = ResponseCode::kServerFailure, .truncated = false, .chain = {}, .addresses = {}};
   if (!match.exact) return answer;
-  table_.Extend(question.name, kStaleSeconds, parts_.clock.BootNanos());
+  const bool v4 = question.type == RecordType::kA;
+  table_.Extend(question.name, v4 ? OpenedTable::Kind::kV4 : OpenedTable::Kind::kV6, kStaleSeconds,
+                parts_.clock.BootNanos());
   for (const address& known : table_.AddressesOf(question.name)) {
-    if (known.is_v4() == (question.type == RecordType::kA))
-      answer.addresses.push_back({known, kStaleTtlSeconds});
+    if (known.is_v4() == v4) answer.addresses.push_back({known, kStaleTtlSeconds});
   }
   if (!answer.addresses.empty()) answer.code = ResponseCode::kNoError;
   return answer;
@@ -373,16 +376,23 @@ absl::Status NameService::OpenAll(const NameList::Match& match, const DnsAnswer&
       if (MayOpen(record.address, list_.NetworksOf(pattern), own_addresses_))
         addresses.push_back(record.address);
     }
-    CORDON_ASSIGN_OR_RETURN(const bool opened,
-                            table_.Open(pattern, addresses, ttl, parts_.clock.BootNanos()));
-    changed = changed || opened;
+    const absl::StatusOr<bool> opened = table_.Open(pattern, addresses, ttl, parts_.clock.BootNanos());
+    if (!opened.ok()) {
+      kernel_lags_ = changed;  // by what an earlier pattern has opened
+      return opened.status();
+    }
+    changed = changed || *opened;
   }
   return changed ? Told(Change::kAddresses) : absl::OkStatus();
 }
 
 absl::Status NameService::Told(Change change) {
+  // Resolvers that the kernel has not taken go before: their rules bring the addresses along, not so the
+  // other way round.
+  if (resolvers_lag_) change = Change::kResolvers;
   const absl::Status told = listener_ ? listener_(change) : absl::OkStatus();
   kernel_lags_ = !told.ok();
+  resolvers_lag_ = !told.ok() && change == Change::kResolvers;
   return told;
 }
 
@@ -400,9 +410,16 @@ void NameService::CloseWhatLapsed() {
   if (!table_.AnythingDue(now)) return;
   std::set<address> in_use;
   if (const auto connections = parts_.connections.List(); connections.ok()) {
+    flows_unknown_since_.reset();
     for (const platform::Connection& connection : *connections) in_use.insert(connection.remote.address);
   } else {
-    spdlog::warn("names: flows that live are not known: {}", Message(connections.status()));
+    if (!flows_unknown_since_.has_value()) {
+      spdlog::warn("names: flows that live are not known, so for {} s no address of a name is closed: {}",
+                   kStaleSeconds, Message(connections.status()));
+      flows_unknown_since_ = now;
+    }
+    // A moment without an answer must not cut the practice system; one without end must not keep all open.
+    if (now - *flows_unknown_since_ < kStaleSeconds * kNanosPerSecond) return;
   }
   if (table_.Close(in_use, now)) kernel_lags_ = true;
 }
@@ -422,13 +439,12 @@ void NameService::Tick() {
       lookups_.AllDue();
     }
   }
-  if (!WantsLookups()) return;
-  CloseWhatLapsed();
+  if (WantsLookups()) CloseWhatLapsed();
   if (kernel_lags_) {
     if (const absl::Status told = Told(Change::kAddresses); !told.ok())
       spdlog::error("names: {}", Message(told));
   }
-  LookUp();
+  if (WantsLookups()) LookUp();
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "agent/names/opened_table.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/base/clock.h"
 #include "common/base/status.h"
@@ -51,18 +52,23 @@ absl::StatusOr<bool> OpenedTable::Open(const std::string& pattern, const std::ve
     changed = changed || inserted;
     size_ += inserted ? 1 : 0;
   }
-  while (open.size() > kMaxPerName) {
-    open.erase(
-        std::ranges::min_element(open, [](const auto& a, const auto& b) { return a.second < b.second; }));
+  // Never one of these: they are about to be handed out.
+  const std::set<Address> stay(addresses.begin(), addresses.end());
+  while (open.size() > kMaxPerName && open.size() > stay.size()) {
+    open.erase(std::ranges::min_element(open, {}, [&](const auto& entry) {
+      return std::make_pair(stay.contains(entry.first), entry.second);
+    }));
     --size_;
   }
   return changed;
 }
 
-void OpenedTable::Extend(const std::string& pattern, uint32_t seconds, int64_t now) {
+void OpenedTable::Extend(const std::string& pattern, Kind kind, uint32_t seconds, int64_t now) {
   const auto found = until_.find(pattern);
   if (found == until_.end()) return;
-  for (auto& [address, until] : found->second) until = std::max(until, now + seconds * kNanosPerSecond);
+  for (auto& [address, until] : found->second) {
+    if (address.is_v4() == (kind == Kind::kV4)) until = std::max(until, now + seconds * kNanosPerSecond);
+  }
 }
 
 bool OpenedTable::AnythingDue(int64_t now) const {

@@ -22,19 +22,21 @@ class OpenedTable {
  public:
   using Address = boost::asio::ip::address;
 
-  static constexpr size_t kMaxPerName = 256;  // the ones that would lapse first make room
+  static constexpr size_t kMaxPerName = 256;  // of the ones before, those that would lapse first make room
   static constexpr size_t kMaxInAll = 8'192;  // above it, nothing more is opened
   static constexpr uint32_t kFloorSeconds = 60;
   static constexpr uint32_t kCeilingSeconds = 3'600;  // no record is believed for longer; clients are told so
   static constexpr uint32_t kGraceSeconds = 120;
 
-  // Opens `addresses` for a listed name or wildcard. True when one is new. RESOURCE_EXHAUSTED when the table
-  // is full: then none was opened.
+  // Opens `addresses`, at most kMaxPerName, for a listed name or wildcard: all of them are open then, however
+  // soon they lapse. True when one is new. RESOURCE_EXHAUSTED when the table is full: then none was opened.
   absl::StatusOr<bool> Open(const std::string& pattern, const std::vector<Address>& addresses,
                             uint32_t ttl_seconds, int64_t now);
 
-  // What is open for `pattern` stays so for another `seconds`: nobody could be asked.
-  void Extend(const std::string& pattern, uint32_t seconds, int64_t now);
+  // What is open for `pattern`, of the kind that nobody could be asked for, stays so for another `seconds`.
+  // The other kind may be answered all the while, and its old addresses are somebody else's by then.
+  enum class Kind : uint8_t { kV4, kV6 };
+  void Extend(const std::string& pattern, Kind kind, uint32_t seconds, int64_t now);
 
   // True when something has lapsed by `now`, so that it is worth while to find out which flows live.
   bool AnythingDue(int64_t now) const;

@@ -220,9 +220,13 @@ absl::StatusOr<std::vector<v1::Batch>> QueueTables::ReadAfter(uint64_t sequence,
   std::vector<v1::Batch> result;
   size_t bytes = 0;
   while (true) {
-    CORDON_ASSIGN_OR_RETURN(const bool row, query->Step());
-    if (!row) return result;
-    CORDON_ASSIGN_OR_RETURN(v1::Batch batch, ParseHeader(query->Bytes(0), query->Unsigned(2)));
+    const absl::StatusOr<bool> row = query->Step();
+    if (!row.ok() && result.empty()) return row.status();
+    if (!row.ok() || !*row) return result;
+    absl::StatusOr<v1::Batch> parsed = ParseHeader(query->Bytes(0), query->Unsigned(2));
+    if (!parsed.ok() && result.empty()) return parsed.status();
+    if (!parsed.ok()) return result;  // what can be read is delivered; the next call says what cannot
+    v1::Batch batch = *std::move(parsed);
     const std::string_view payload = query->Bytes(1);
     bytes += query->Bytes(0).size() + payload.size();  // thousands of headers may have no payload
     if (!result.empty() && bytes > max_bytes) return result;

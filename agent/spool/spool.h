@@ -75,7 +75,8 @@ class Spool {
   virtual absl::Status Maintain() = 0;
 
   // The batches after `after_sequence`, in order, at least one if there is any, as many as fit in
-  // `max_bytes`.
+  // `max_bytes`, and none behind a header that cannot be read. DATA_LOSS when that is the first one: then
+  // nothing of the queue is delivered from there on.
   virtual absl::StatusOr<std::vector<v1::Batch>> Next(uint64_t after_sequence, size_t max_bytes) = 0;
 
   // The controller's store has everything from `first_sequence` (0 = from the beginning) up to and with
@@ -102,6 +103,10 @@ class Spool {
 
   // The agent stops in order: what was appended is all there was. Append afterwards fails.
   virtual absl::Status CloseCleanly() = 0;
+
+  // DATA_LOSS once Next has met damage, until the next start, which sets the file aside. Writes may go on
+  // as if nothing were. Thread-safe, touches memory only.
+  virtual absl::Status Readable() const { return absl::OkStatus(); }
 
   // A sentence for the health report when a damaged file was set aside at Open; else empty.
   virtual std::string SetAsideNotice() const = 0;

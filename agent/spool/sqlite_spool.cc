@@ -280,7 +280,22 @@ absl::Status SqliteSpool::FindOldest(View* view) {
 
 absl::StatusOr<std::vector<v1::Batch>> SqliteSpool::Next(uint64_t after_sequence, size_t max_bytes) {
   const std::lock_guard lock(read_);
-  return reader_.ReadAfter(after_sequence, max_bytes);
+  absl::StatusOr<std::vector<v1::Batch>> batches = reader_.ReadAfter(after_sequence, max_bytes);
+  if (absl::IsDataLoss(batches.status())) {
+    const std::lock_guard memory(memory_);
+    if (readable_.ok()) {
+      readable_ = absl::DataLossError(
+          StrCat(settings_.file.string(), " is damaged behind event ", after_sequence, " (",
+                 Message(batches.status()),
+                 "): nothing behind it is delivered; restart the agent, which sets the file aside"));
+    }
+  }
+  return batches;
+}
+
+absl::Status SqliteSpool::Readable() const {
+  const std::lock_guard lock(memory_);
+  return readable_;
 }
 
 std::string SqliteSpool::ChainId() const {

@@ -10,7 +10,7 @@
 
 namespace cordon::agent {
 
-// Locks: write_ before memory_; read_ alone. write_ is held while the disk works, memory_ never.
+// Locks: write_ or read_ before memory_, never both. write_ is held while the disk works, memory_ never.
 class SqliteSpool final : public Spool {
  public:
   SqliteSpool(SpoolSettings settings, const Clock& clock, QueueTables writer, QueueTables reader,
@@ -31,6 +31,7 @@ class SqliteSpool final : public Spool {
   std::string ChainId() const override;
   SpoolStats Stats() const override;
   absl::Status CloseCleanly() override;
+  absl::Status Readable() const override;
   std::string SetAsideNotice() const override { return notice_; }
 
  private:
@@ -88,6 +89,7 @@ class SqliteSpool final : public Spool {
   View view_;                  // changed only with write_ held too
   uint64_t acknowledged_ = 0;  // may be ahead of view_.state.acknowledged, which is on disk
   Runs ahead_;                 // by sequence; beyond acknowledged_
+  absl::Status readable_;
 };
 
 }  // namespace cordon::agent

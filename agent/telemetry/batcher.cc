@@ -80,6 +80,20 @@ class Batcher::Core {
     if (writer_.joinable()) writer_.join();
   }
 
+  // After EndThread: what came between the last flush and the end of the thread. Nothing is taken any more.
+  absl::Status WriteRest() {
+    std::vector<EventGroup> rest;
+    {
+      const std::lock_guard lock(mutex_);
+      rest = std::exchange(taken_, {});
+      for (EventGroup& group : buffer_.Take(clock_.WallNanos())) rest.push_back(std::move(group));
+    }
+    if (rest.empty()) return absl::OkStatus();
+    CORDON_RETURN_IF_ERROR(spool_.Append(rest));
+    on_committed_();
+    return absl::OkStatus();
+  }
+
   void WakeForMaintenance() {
     const SpoolStats stats = spool_.Stats();
     const std::lock_guard lock(mutex_);
@@ -93,10 +107,12 @@ class Batcher::Core {
 
   void Prove() {
     const absl::Status status = WriteAndWait(kCanaryTimeout, true);
+    const absl::Status readable = spool_.Readable();
     const std::lock_guard lock(mutex_);
-    proof_.serving = status.ok();
-    proof_.detail =
-        status.ok() ? spool_.SetAsideNotice() : StrCat("events wait in memory: ", Message(status));
+    proof_.serving = status.ok() && readable.ok();
+    proof_.detail = !readable.ok() ? std::string(Message(readable))
+                    : status.ok()  ? spool_.SetAsideNotice()
+                                   : StrCat("events wait in memory: ", Message(status));
     if (status.ok()) proof_.last_proof_unix_nanos = clock_.WallNanos();
   }
 
@@ -244,6 +260,7 @@ absl::Status Batcher::Stop(std::chrono::milliseconds timeout) {
   const absl::Status flushed = Flush(timeout);
   core_->EndThread();
   CORDON_RETURN_IF_ERROR(flushed);
+  CORDON_RETURN_IF_ERROR(core_->WriteRest());
   return spool_.CloseCleanly();
 }
 

@@ -34,11 +34,12 @@ struct BatcherSettings {
 // FINDING are written at once. When the spool does not keep up, Emit first waits, then counts: a gap event of
 // cause QUEUE_FULL per class says how many and when (TEL-1).
 //
-// Also the health part "cordon.spool": its proof is a write that the disk has confirmed.
+// Also the health part "cordon.spool": its proof is a write that the disk has confirmed; it is not serving
+// either once what was written cannot be read for delivery.
 class Batcher final : public EventSink, public HealthPart {
  public:
-  // `on_committed`: there are new batches; called on the batcher's thread after each commit. Starts the
-  // thread. `spool` and `clock` must outlive the batcher.
+  // `on_committed`: there are new batches; called after each commit, on the batcher's thread or in Stop.
+  // Starts the thread. `spool` and `clock` must outlive the batcher.
   Batcher(Spool& spool, const Clock& clock, BatcherSettings settings, std::function<void()> on_committed);
   // What has not been flushed is lost, as in a crash.
   ~Batcher() override;
@@ -49,7 +50,7 @@ class Batcher final : public EventSink, public HealthPart {
   absl::Status Flush(std::chrono::milliseconds timeout);
 
   // Flush, then the spool's clean end; the thread is gone. For a stop in order: call after all sensors
-  // stopped.
+  // stopped. What others emit meanwhile is written too, or counted in a gap; what comes after it is lost.
   absl::Status Stop(std::chrono::milliseconds timeout);
 
   // An acknowledgement came: the writer lets the spool forget soon. Never blocks.

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/spool/spool.h"
@@ -27,6 +28,15 @@ class StubbornSpool final : public agent::Spool {
   absl::Status CloseCleanly() override {
     closed_cleanly_ = true;
     return absl::OkStatus();
+  }
+
+  void Damage(absl::Status what) {
+    const std::lock_guard lock(mutex_);
+    readable_ = std::move(what);
+  }
+  absl::Status Readable() const override {
+    const std::lock_guard lock(mutex_);
+    return readable_;
   }
 
   void FillDisk() { Set(&full_, true); }
@@ -102,6 +112,7 @@ class StubbornSpool final : public agent::Spool {
   bool full_ = false;
   bool held_ = false;
   bool closed_cleanly_ = false;
+  absl::Status readable_;
   std::vector<v1::Event> events_;
   int writes_ = 0;
   std::string chain_id_ = "chain-1";

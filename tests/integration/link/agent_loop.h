@@ -6,7 +6,9 @@
 #include <functional>
 #include <future>
 #include <mutex>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "agent/link/enroll.h"
@@ -39,7 +41,18 @@ class AgentLoop {
 // The rest of the agent, as the link sees it: remembers what came.
 class RecordingHandler final : public agent::LinkHandler {
  public:
-  v1::Hello MakeHello() override { return {}; }
+  // The host's address from now on.
+  void MovesTo(std::string address) {
+    const std::lock_guard lock(mutex_);
+    address_ = std::move(address);
+  }
+
+  v1::Hello MakeHello() override {
+    const std::lock_guard lock(mutex_);
+    v1::Hello hello;
+    if (!address_.empty()) hello.mutable_facts()->add_addresses(address_);
+    return hello;
+  }
   v1::Heartbeat MakeHeartbeat() override { return {}; }
   void OnOrder(const v1::SignedOrder& order, const v1::AuditProof& audit) override {
     Add(&proofs_, audit);
@@ -70,6 +83,7 @@ class RecordingHandler final : public agent::LinkHandler {
   }
 
   mutable std::mutex mutex_;
+  std::string address_;
   std::vector<v1::SignedOrder> orders_;
   std::vector<v1::AuditProof> proofs_;
   std::vector<v1::HealthPoll> polls_;

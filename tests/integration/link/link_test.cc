@@ -12,6 +12,7 @@
 #include "common/crypto/x509.h"
 #include "platform/linux/system/agent_mark.h"
 #include "tests/fakes/fake_spool.h"
+#include "tests/fakes/shifted_clock.h"
 #include "tests/integration/link/agent_loop.h"
 #include "tests/support/relay.h"
 
@@ -73,6 +74,7 @@ class LinkTest : public ::testing::Test {
   FakeGateway gateway_;
   TempFolder folder_;
   std::unique_ptr<Clock> clock_ = platform::MakeSystemClock();
+  testing::ShiftedClock shifted_;
   AgentLoop loop_;
   RecordingHandler handler_;
   FakeSpool spool_;
@@ -89,6 +91,29 @@ TEST_F(LinkTest, GreetsAndBeats) {
   EXPECT_TRUE(
       gateway_.WaitForMessage([](const auto& m) { return m.has_heartbeat() && m.heartbeat().id() >= 3; }));
   EXPECT_THAT(link_->Status().controller, gateway_.Address());
+}
+
+// The agent starts before the network does, and laptops move.
+TEST_F(LinkTest, SaysInEachHelloWhereTheHostIsNow) {
+  const auto says = [&](const std::string& address) {
+    return gateway_.WaitForMessage([&](const auto& m) {
+      const v1::HostFacts& facts = m.hello().facts();
+      return facts.host_name() == "vet-7" && facts.addresses_size() == 1 && facts.addresses(0) == address;
+    });
+  };
+  Enrol(gateway_.Address());
+  v1::HostFacts at_start;
+  at_start.set_host_name("vet-7");
+  at_start.add_addresses("192.0.2.1");
+  link_ = std::make_unique<Link>(
+      Link::Parts{loop_.Get(), *clock_, handler_, sender_, folder_.Path(), at_start, "boot"}, state_,
+      settings_);
+  Must(link_->Start());
+  EXPECT_TRUE(says("192.0.2.1")) << "nothing newer is known";
+  ASSERT_TRUE(Eventually([&] { return link_->State().serving; })) << link_->Status().last_error;
+  handler_.MovesTo("198.51.100.9");
+  link_->Redial("another network");
+  EXPECT_TRUE(says("198.51.100.9"));
 }
 
 TEST_F(LinkTest, OrdersAndPollsReachTheHandlerAndAnswersGoUp) {
@@ -227,6 +252,39 @@ TEST_F(LinkTest, AUT1_RenewsItsCertificateAtHalfLifeWithoutAGap) {
   EXPECT_EQ(stored.identity.host_id, state_.identity.host_id);
   EXPECT_EQ(Must(ReadCertificate(stored.credentials.certificate_pem)).serial_hex,
             gateway_.CertificatesSeen().back());
+}
+
+// The new connection's beats are counted anew: they say nothing of what the old one carried.
+TEST_F(LinkTest, ARenewalDoesNotAnswerForAnOutcomeOnTheOldConnection) {
+  const auto arrived = [](const FakeGateway& gateway) {
+    const auto received = gateway.Received();
+    const auto at = std::ranges::find_if(
+        received, [](const auto& message) { return message.outcome().order_id() == "last word"; });
+    return std::any_of(at, received.end(), [](const auto& message) { return message.has_heartbeat(); });
+  };
+  const auto beats = [](const FakeGateway& gateway) {
+    return std::ranges::count_if(gateway.Received(), [](const auto& m) { return m.has_heartbeat(); });
+  };
+  gateway_.SetHeartbeat(20ms, 60s);
+  Enrol(gateway_.Address());
+  link_ = std::make_unique<Link>(
+      Link::Parts{loop_.Get(), shifted_, handler_, sender_, folder_.Path(), {}, "boot"}, state_, settings_);
+  Must(link_->Start());
+  ASSERT_TRUE(Eventually([&] { return link_->State().serving; })) << link_->Status().last_error;
+  gateway_.AnswerHeartbeats(false);
+  const auto answered = beats(gateway_);
+  ASSERT_TRUE(gateway_.WaitUntil([&](const auto& g) { return beats(g) > answered; }))
+      << "no other one follows while this one waits";
+  const auto kept = std::make_shared<std::promise<bool>>();
+  v1::OrderOutcome outcome;
+  outcome.set_order_id("last word");
+  link_->Deliver(outcome, 60s, [kept](bool answer) { kept->set_value(answer); });
+  ASSERT_TRUE(gateway_.WaitUntil(arrived)) << "the outcome, and the beat behind it";
+  gateway_.AnswerHeartbeats(true);
+  shifted_.Advance(6LL * 3600 * kNanosPerSecond);  // of the certificate's ten hours
+  EXPECT_FALSE(kept->get_future().get());
+  EXPECT_TRUE(Eventually([&] { return handler_.Renewals().size() == 1; })) << "not for another reason";
+  EXPECT_TRUE(link_->Status().connected);
 }
 
 TEST_F(LinkTest, TEL2_BatchesAreSentAgainFromTheAcknowledgedPosition) {

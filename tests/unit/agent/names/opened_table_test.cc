@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "common/base/clock.h"
 #include "common/base/strings.h"
 
@@ -94,9 +96,33 @@ TEST(OpenedTableTest, ForgetsNamesThatAreNotListedAnyMore) {
 TEST(OpenedTableTest, WithoutResolversWhatIsOpenStaysOpen) {
   OpenedTable table;
   ASSERT_TRUE(table.Open("a.example", {At("192.0.2.1")}, 60, 0).ok());
-  table.Extend("a.example", 300, Seconds(179));
+  table.Extend("a.example", OpenedTable::Kind::kV4, 300, Seconds(179));
   EXPECT_FALSE(table.AnythingDue(Seconds(478)));
   EXPECT_TRUE(table.AnythingDue(Seconds(479)));
+}
+
+// Resolvers that answer A and never AAAA must not keep IPv4 addresses open that the name has left.
+TEST(OpenedTableTest, OnlyTheKindThatNobodyAnsweredForStaysOpen) {
+  OpenedTable table;
+  ASSERT_TRUE(table.Open("a.example", {At("192.0.2.1"), At("2001:db8::1")}, 60, 0).ok());
+  table.Extend("a.example", OpenedTable::Kind::kV6, 300, Seconds(179));
+  EXPECT_TRUE(table.Close({}, Seconds(180)));
+  EXPECT_EQ(table.AddressesOf("a.example"), (std::vector<Address>{At("2001:db8::1")}));
+}
+
+// What an answer holds is handed out next: it is open although all that is there already lives longer.
+TEST(OpenedTableTest, ANewAddressMakesNoRoomForLongerLivedOnes) {
+  OpenedTable table;
+  std::vector<Address> many;
+  for (unsigned at = 0; at < OpenedTable::kMaxPerName; ++at)
+    many.push_back(boost::asio::ip::address_v4(0x0a000000U + at));
+  ASSERT_TRUE(table.Open("*.cdn.example", many, OpenedTable::kCeilingSeconds, 0).ok());
+  EXPECT_TRUE(*table.Open("*.cdn.example", {At("192.0.2.1"), At("192.0.2.2")}, 5, 0));
+  const auto open = table.AddressesOf("*.cdn.example");
+  EXPECT_EQ(open.size(), OpenedTable::kMaxPerName);
+  EXPECT_EQ(table.Size(), OpenedTable::kMaxPerName);
+  for (const char* text : {"192.0.2.1", "192.0.2.2"})
+    EXPECT_EQ(std::ranges::count(open, At(text)), 1) << text;
 }
 
 // DNS rebinding.

@@ -137,6 +137,26 @@ TEST(Spool, GivesADamagedPayloadAsADroppedBatch) {
   EXPECT_EQ(ChainFault(batches), "");
 }
 
+TEST(Spool, GivesWhatStandsBeforeADamagedHeaderAndSaysThatTheRestCannotBeRead) {
+  SpoolBox box;
+  for (uint32_t pid = 1; pid <= 3; ++pid) ASSERT_TRUE(AppendProcess(*box, pid).ok());
+  ASSERT_TRUE(OpenAgentDatabase(box.Settings().file, 0)
+                  ->database.Execute("UPDATE batch SET header=x'ff' WHERE id=2")
+                  .ok());
+  const auto before = box->Next(0, SIZE_MAX);
+  ASSERT_TRUE(before.ok()) << before.status();
+  EXPECT_EQ(before->size(), 1);
+  EXPECT_TRUE(box->Readable().ok()) << "nobody has met it";
+  EXPECT_TRUE(absl::IsDataLoss(box->Next(1, SIZE_MAX).status()));
+  ASSERT_TRUE(absl::IsDataLoss(box->Readable()));
+  EXPECT_NE(box->Readable().message().find("restart the agent"), std::string::npos) << box->Readable();
+  EXPECT_TRUE(AppendProcess(*box, 4).ok()) << "writes notice nothing";
+  box.CrashAndStart();
+  EXPECT_TRUE(box->Readable().ok());
+  ASSERT_EQ(box.Gaps().size(), 1);
+  EXPECT_EQ(box.Gaps()[0].cause(), v1::Gap::CAUSE_STATE_DAMAGED);
+}
+
 TEST(Spool, GivesUpWhatIsTooOldByATimeThatNobodyCanSet) {
   SpoolBox box;
   box.Settings().limit_age_nanos = 10 * kHour;

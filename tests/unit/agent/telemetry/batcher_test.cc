@@ -107,6 +107,18 @@ TEST_F(BatcherTest, StopsCleanly) {
   EXPECT_TRUE(spool_.ClosedCleanly());
 }
 
+// Isolation and the link are not done when the sensors are.
+TEST_F(BatcherTest, TEL1_WhatComesWhileItStopsIsWrittenBeforeTheCleanEnd) {
+  batcher_ = std::make_unique<Batcher>(spool_, clock_, BatcherSettings{.flush_after = 1h}, [this] {
+    if (++committed_ == 1) batcher_->Emit(v1::EVENT_CLASS_PROCESS, 1, Started(2));
+  });
+  batcher_->Emit(v1::EVENT_CLASS_PROCESS, 1, Started(1));
+  ASSERT_TRUE(batcher_->Stop(20s).ok());
+  EXPECT_EQ(spool_.Events().size(), 2);
+  EXPECT_EQ(committed_, 2) << "the sender is told";
+  EXPECT_TRUE(spool_.ClosedCleanly());
+}
+
 TEST_F(BatcherTest, IsNotCleanWhenTheLastEventsCannotBeWritten) {
   Start();
   spool_.FillDisk();
@@ -171,6 +183,18 @@ TEST_F(BatcherTest, ProvesItselfByAWrite) {
   EXPECT_TRUE(batcher_->State().serving);
   EXPECT_EQ(batcher_->State().last_proof_unix_nanos, clock_.WallNanos());
   EXPECT_EQ(spool_.Writes(), 1);
+}
+
+// A disk that takes writes is not enough: nobody would get them.
+TEST_F(BatcherTest, TEL1_IsNotServingWhenTheQueueCannotBeRead) {
+  Start();
+  spool_.Damage(absl::DataLossError("agent.db is damaged behind event 7"));
+  batcher_->Prove();
+  EXPECT_FALSE(batcher_->State().serving);
+  EXPECT_EQ(batcher_->State().detail, "agent.db is damaged behind event 7");
+  spool_.Damage(absl::OkStatus());
+  batcher_->Prove();
+  EXPECT_TRUE(batcher_->State().serving) << "the positive control";
 }
 
 }  // namespace
