@@ -78,10 +78,6 @@ void TelemetryStream::OnTick(int64_t now_boot_nanos) {
   if (window_.Tick(now_boot_nanos)) ReadIfRoom();
 }
 
-void TelemetryStream::OnEnded() {
-  parts_.budgets.CloseStream(HostId());
-}
-
 // On the commit thread; nothing here waits.
 void TelemetryStream::OnCommitted(uint64_t first_sequence, const absl::StatusOr<BatchResult>& result) {
   if (!result.ok()) {

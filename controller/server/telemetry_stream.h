@@ -28,7 +28,6 @@ class TelemetryStream final
  private:
   void OnReadDone(bool ok) override;
   void OnTick(int64_t now_boot_nanos) override;
-  void OnEnded() override;
   void SendPosition();  // in a worker
   void OnCommitted(uint64_t first_sequence, const absl::StatusOr<BatchResult>& result);
   void Refuse(uint64_t first_sequence, const std::string& reason);

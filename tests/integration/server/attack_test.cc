@@ -24,11 +24,12 @@ namespace {
 
 using std::chrono::steady_clock;
 
-bool IsNamed(ServerBox& box, const std::string& host_id, const std::string& what) {
+bool IsNamed(ServerBox& box, const std::string& id, const std::string& what,
+             const std::string& action = "host.held_back") {
   for (int i = 0; i < 100; ++i) {
     const std::vector<v1::AuditEntry> log = box.Audit();
     if (std::ranges::any_of(log, [&](const v1::AuditEntry& entry) {
-          return entry.action() == "host.held_back" && entry.subject() == host_id &&
+          return entry.action() == action && entry.subject() == id &&
                  entry.detail().find(what) != std::string::npos;
         })) {
       return true;
@@ -212,6 +213,50 @@ TEST(ControllerUnderAttack, AUT6_OneOperatorsQueriesLeaveRoomForOthers) {
   EXPECT_THAT(greedy.back()->End(), Fails(absl::StatusCode::kResourceExhausted, "at once"));
   const auto other = box.OperatorStub(box.OperatorTls(NewUuid()));
   EXPECT_TRUE(open(*other)->Read().has_value());
+}
+
+// Whoever has an operator's certificate could hold a stream on each of very many connections.
+TEST(ControllerUnderAttack, AUT6_AnOperatorGetsNoMoreStreamsThanOneMayOnAllConnectionsTogether) {
+  controller::ServerOptions options;
+  options.operator_streams = 3;
+  ServerBox box(options);
+  const TestHost host = box.AddHost();
+  const v1::Order order = box.IsolateHosts({host.id});
+  v1::SubmitOrderResponse submitted;
+  ASSERT_THAT(box.Submit(box.Signed(order), &submitted), IsOk());
+  v1::WatchOrderRequest request;
+  request.set_order_id(order.order_id());
+  using Watch = ReadClient<v1::WatchOrderResponse>;
+  struct Watcher {  // with a connection of its own
+    std::unique_ptr<v1::Operator::Stub> stub;
+    std::unique_ptr<Watch> stream;
+  };
+  const auto watch = [&](const TlsIdentity& tls) {
+    Watcher watcher{box.OperatorStub(tls), nullptr};
+    watcher.stream =
+        std::make_unique<Watch>([&](auto* context) { return watcher.stub->WatchOrder(context, request); });
+    return watcher;
+  };
+  const std::string greedy = NewUuid();
+  const TlsIdentity tls = box.OperatorTls(greedy);
+  std::vector<Watcher> watchers;
+  for (int i = 0; i < 3; ++i) {
+    watchers.push_back(watch(tls));
+    ASSERT_TRUE(watchers.back().stream->Read().has_value());
+  }
+  EXPECT_THAT(watch(tls).stream->End(), Fails(absl::StatusCode::kResourceExhausted,
+                                              StrCat("operator ", greedy, " has too many streams")));
+  EXPECT_TRUE(IsNamed(box, greedy, "it opens more than 3 streams", "operator.held_back"));
+  EXPECT_TRUE(watch(box.OperatorTls(NewUuid())).stream->Read().has_value()) << "another operator";
+  // One that ends makes room.
+  watchers.pop_back();
+  bool room = false;
+  for (int i = 0; i < 200 && !room; ++i) {
+    const Watcher again = watch(tls);
+    room = again.stream->Read().has_value();
+    if (!room) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_TRUE(room);
 }
 
 TEST(ControllerUnderAttack, AUT6_OperatorsWhoDoNotReadHoldNobodyUp) {
