@@ -11,7 +11,7 @@ namespace cordon::controller {
 
 ExportAuditStream::ExportAuditStream(grpc::CallbackServerContext& context, ServerParts& parts,
                                      Identity caller, uint64_t from_index)
-    : OutStream(context, parts.streams),
+    : AnswerStream(context, parts.streams),
       parts_(parts),
       caller_(std::move(caller)),
       from_index_(std::max<uint64_t>(from_index, 1)) {}

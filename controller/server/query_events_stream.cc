@@ -28,7 +28,7 @@ EventQuery QueryOf(const v1::QueryEventsRequest& request) {
 
 QueryEventsStream::QueryEventsStream(grpc::CallbackServerContext& context, ServerParts& parts,
                                      Identity caller, v1::QueryEventsRequest request)
-    : OutStream(context, parts.streams),
+    : AnswerStream(context, parts.streams),
       parts_(parts),
       caller_(std::move(caller)),
       request_(std::move(request)) {}

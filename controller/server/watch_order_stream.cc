@@ -11,7 +11,7 @@ namespace cordon::controller {
 
 WatchOrderStream::WatchOrderStream(grpc::CallbackServerContext& context, ServerParts& parts,
                                    std::string order_id)
-    : OutStream(context, parts.streams), parts_(parts), order_id_(std::move(order_id)) {}
+    : AnswerStream(context, parts.streams), parts_(parts), order_id_(std::move(order_id)) {}
 
 void WatchOrderStream::Start() {
   parts_.outcomes.Subscribe(order_id_, shared_from_this());  // first: what changes while we load is merged
