@@ -36,7 +36,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* AgentGatewayService
   return StartStream<ControlStream>(*context, parts_, CallerOf(*context).id);
 }
 
-grpc::ServerBidiReactor<v1::TelemetryRequest, v1::TelemetryResponse>* AgentGatewayService::Telemetry(
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* AgentGatewayService::Telemetry(
     grpc::CallbackServerContext* context) {
   return StartStream<TelemetryStream>(*context, parts_, CallerOf(*context).id);
 }

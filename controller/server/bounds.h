@@ -23,7 +23,9 @@ struct RequestBounds {
   size_t bytes;
   size_t parts;
 };
-inline constexpr RequestBounds kHostRequest{128 * 1024, 64 * 1024};   // Enroll and Renew
+inline constexpr RequestBounds kHostRequest{128 * 1024, 64 * 1024};  // Enroll and Renew
+// A batch, whose payload is bytes here; what is shorter than twice its parts costs nothing to look at.
+inline constexpr RequestBounds kTelemetryRequest{5 * 1024 * 1024, 64 * 1024};
 inline constexpr RequestBounds kSmallRequest{64 * 1024, 32 * 1024};   // of an operator: ids, texts, a CSR
 inline constexpr RequestBounds kOrderRequest{5 * 1024 * 1024, 4096};  // an order is bytes here
 // With a target: as many hosts as one may name, by id and name.

@@ -8,12 +8,12 @@
 
 namespace cordon::controller {
 
-// Control is bytes here, so that hosts share what is sent to many of them (control_message.h); Enroll and
-// Renew are, so that their size is judged before they are parsed (AUT-6).
+// All calls are bytes here, so that what comes is judged before it is parsed (AUT-6); of Control also so that
+// hosts share what is sent to many of them (control_message.h).
 class AgentGatewayService final
     : public v1::AgentGateway::WithRawCallbackMethod_Enroll<
           v1::AgentGateway::WithRawCallbackMethod_Renew<v1::AgentGateway::WithRawCallbackMethod_Control<
-              v1::AgentGateway::WithCallbackMethod_Telemetry<v1::AgentGateway::Service>>>> {
+              v1::AgentGateway::WithRawCallbackMethod_Telemetry<v1::AgentGateway::Service>>>> {
  public:
   explicit AgentGatewayService(ServerParts& parts) : parts_(parts) {}
 
@@ -23,7 +23,7 @@ class AgentGatewayService final
                                   grpc::ByteBuffer* response) override;
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Control(
       grpc::CallbackServerContext* context) override;
-  grpc::ServerBidiReactor<v1::TelemetryRequest, v1::TelemetryResponse>* Telemetry(
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Telemetry(
       grpc::CallbackServerContext* context) override;
 
  private:
