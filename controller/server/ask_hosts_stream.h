@@ -162,7 +162,7 @@ class AskHostsStream final : public AnswerStream<typename Call::Response>,
     for (size_t sent = 0; sent < Call::kSentAtATime && !to_send_.empty(); ++sent) {
       sending_ = true;
       to_send_.back().set_hosts(hosts_);
-      this->Send(std::move(to_send_.back()));
+      this->Send(to_send_.back());
       to_send_.pop_back();
     }
     if (began_boot_nanos_ != 0 && waiting_.empty() && unasked_.empty() && to_send_.empty()) {

@@ -74,7 +74,7 @@ void WatchOrderStream::SendSome() {
     response.set_hosts(static_cast<uint32_t>(by_host_.size()));
     response.set_finished(finished_);
     unsent_.erase(unsent_.begin());
-    Send(std::move(response));
+    Send(response);
   }
   sending_ = sent > 0;
   if (unsent_.empty() && finished_ == by_host_.size()) End(grpc::Status::OK);
