@@ -16,8 +16,8 @@ grpc::ServerUnaryReactor* AgentGatewayService::Enroll(grpc::CallbackServerContex
                              v1::EnrollResponse* answer) {
     return controller::Enroll(parts_, caller, asked, answer);
   };
-  return InWorkerBounded<v1::EnrollRequest, v1::EnrollResponse>(
-      parts_.workers, *context, kMaxHostRequestBytes, request, response, enroll);
+  return InWorkerBounded<v1::EnrollRequest, v1::EnrollResponse>(parts_.workers, *context, kHostRequest,
+                                                                request, response, enroll);
 }
 
 grpc::ServerUnaryReactor* AgentGatewayService::Renew(grpc::CallbackServerContext* context,
@@ -27,8 +27,8 @@ grpc::ServerUnaryReactor* AgentGatewayService::Renew(grpc::CallbackServerContext
                             v1::RenewResponse* answer) {
     return controller::Renew(parts_, caller, asked, answer);
   };
-  return InWorkerBounded<v1::RenewRequest, v1::RenewResponse>(parts_.workers, *context, kMaxHostRequestBytes,
-                                                              request, response, renew);
+  return InWorkerBounded<v1::RenewRequest, v1::RenewResponse>(parts_.workers, *context, kHostRequest, request,
+                                                              response, renew);
 }
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* AgentGatewayService::Control(
@@ -36,7 +36,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* AgentGatewayService
   return StartStream<ControlStream>(*context, parts_, CallerOf(*context).id);
 }
 
-grpc::ServerBidiReactor<v1::TelemetryRequest, v1::TelemetryResponse>* AgentGatewayService::Telemetry(
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* AgentGatewayService::Telemetry(
     grpc::CallbackServerContext* context) {
   return StartStream<TelemetryStream>(*context, parts_, CallerOf(*context).id);
 }

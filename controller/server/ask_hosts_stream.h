@@ -13,8 +13,8 @@
 #include "common/base/text.h"
 #include "common/crypto/x509.h"
 #include "common/rpc/status.h"
+#include "controller/server/answer_stream.h"
 #include "controller/server/feeds.h"
-#include "controller/server/out_stream.h"
 #include "controller/server/server_parts.h"
 #include "cordon/v1/operator.pb.h"
 
@@ -33,15 +33,14 @@ namespace cordon::controller {
 //     v1::ControlResponse* question); static void Fill(const Answer&, int64_t round_trip_nanos, Response*);
 //   };
 template <typename Call>
-class AskHostsStream final
-    : public OutStream<grpc::ServerWriteReactor<typename Call::Response>, typename Call::Response>,
-      public AnswerListener<typename Call::Answer>,
-      public std::enable_shared_from_this<AskHostsStream<Call>> {
+class AskHostsStream final : public AnswerStream<typename Call::Response>,
+                             public AnswerListener<typename Call::Answer>,
+                             public std::enable_shared_from_this<AskHostsStream<Call>> {
  public:
   using Request = typename Call::Request;
   using Response = typename Call::Response;
   using Answer = typename Call::Answer;
-  using Stream = OutStream<grpc::ServerWriteReactor<Response>, Response>;
+  using Stream = AnswerStream<Response>;
 
   AskHostsStream(grpc::CallbackServerContext& context, ServerParts& parts, Identity caller, Request request)
       : Stream(context, parts.streams),
@@ -163,7 +162,7 @@ class AskHostsStream final
     for (size_t sent = 0; sent < Call::kSentAtATime && !to_send_.empty(); ++sent) {
       sending_ = true;
       to_send_.back().set_hosts(hosts_);
-      this->Send(std::move(to_send_.back()));
+      this->Send(to_send_.back());
       to_send_.pop_back();
     }
     if (began_boot_nanos_ != 0 && waiting_.empty() && unasked_.empty() && to_send_.empty()) {

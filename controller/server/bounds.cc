@@ -11,7 +11,6 @@
 #include "common/base/uuid.h"
 #include "common/wire/host_report.h"
 #include "common/wire/message_parts.h"
-#include "common/wire/order.h"
 
 namespace cordon::controller {
 namespace {
@@ -61,15 +60,25 @@ absl::Status CheckSize(std::string_view what, size_t bytes, size_t max_bytes) {
   return absl::InvalidArgumentError(StrCat(what, " has ", bytes, " bytes, more than ", max_bytes));
 }
 
+absl::Status CheckPartsOf(const google::protobuf::Descriptor& type, const grpc::ByteBuffer& message,
+                          size_t most) {
+  if (message.Length() / 2 <= most) return absl::OkStatus();  // not enough bytes for so many
+  grpc::Slice whole;
+  if (!message.DumpToSingleSlice(&whole).ok()) return absl::InvalidArgumentError("a message that is none");
+  return CheckParts(type, {reinterpret_cast<const char*>(whole.begin()), whole.size()}, most);
+}
+
 }  // namespace
+
+absl::Status CheckRequestBytes(const google::protobuf::Descriptor& type, const grpc::ByteBuffer& bytes,
+                               const RequestBounds& bounds) {
+  CORDON_RETURN_IF_ERROR(CheckSize("the request", bytes.Length(), bounds.bytes));
+  return CheckPartsOf(type, bytes, bounds.parts);
+}
 
 absl::Status CheckControlBytes(const grpc::ByteBuffer& message, bool greeted) {
   if (!greeted) CORDON_RETURN_IF_ERROR(CheckSize("the first message", message.Length(), kMaxHelloBytes));
-  if (message.Length() / 2 <= kMaxControlParts) return absl::OkStatus();  // not enough bytes for so many
-  grpc::Slice whole;
-  if (!message.DumpToSingleSlice(&whole).ok()) return absl::InvalidArgumentError("a message that is none");
-  return CheckParts(*v1::ControlRequest::descriptor(),
-                    {reinterpret_cast<const char*>(whole.begin()), whole.size()}, kMaxControlParts);
+  return CheckPartsOf(*v1::ControlRequest::descriptor(), message, kMaxControlParts);
 }
 
 absl::Status CheckFacts(const v1::HostFacts& facts) {

@@ -4,10 +4,12 @@
 // names the field and its limit.
 
 #include <absl/status/status.h>
+#include <google/protobuf/descriptor.h>
 #include <grpcpp/support/byte_buffer.h>
 
 #include <cstddef>
 
+#include "common/wire/order.h"
 #include "cordon/v1/gateway.pb.h"
 #include "cordon/v1/operator.pb.h"
 
@@ -15,7 +17,23 @@ namespace cordon::controller {
 
 // Before it is parsed, since a message may take many times its bytes in memory.
 absl::Status CheckControlBytes(const grpc::ByteBuffer& message, bool greeted);
-inline constexpr size_t kMaxHostRequestBytes = 128 * 1024;  // Enroll and Renew
+
+// Of a request, before it is parsed: its bytes, and its parts as common/wire/message_parts.h counts them.
+struct RequestBounds {
+  size_t bytes;
+  size_t parts;
+};
+inline constexpr RequestBounds kHostRequest{128 * 1024, 64 * 1024};  // Enroll and Renew
+// A batch, whose payload is bytes here; what is shorter than twice its parts costs nothing to look at.
+inline constexpr RequestBounds kTelemetryRequest{5 * 1024 * 1024, 64 * 1024};
+inline constexpr RequestBounds kSmallRequest{64 * 1024, 32 * 1024};   // of an operator: ids, texts, a CSR
+inline constexpr RequestBounds kOrderRequest{5 * 1024 * 1024, 4096};  // an order is bytes here
+// With a target: as many hosts as one may name, by id and name.
+inline constexpr RequestBounds kTargetRequest{5 * 1024 * 1024, size_t{3} * kMaxTargetHosts + 16 * 1024};
+
+// INVALID_ARGUMENT when these are not within the bounds of a request of this type.
+absl::Status CheckRequestBytes(const google::protobuf::Descriptor& type, const grpc::ByteBuffer& bytes,
+                               const RequestBounds& bounds);
 
 absl::Status CheckFacts(const v1::HostFacts& facts);
 absl::Status CheckEnroll(const v1::EnrollRequest& request);

@@ -298,7 +298,6 @@ void ControlStream::OnTick(int64_t now_boot_nanos) {
 }
 
 void ControlStream::OnEnded() {
-  parts_.budgets.CloseStream(HostId());
   parts_.sessions.Close(HostId(), this);
 }
 

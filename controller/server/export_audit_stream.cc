@@ -11,7 +11,7 @@ namespace cordon::controller {
 
 ExportAuditStream::ExportAuditStream(grpc::CallbackServerContext& context, ServerParts& parts,
                                      Identity caller, uint64_t from_index)
-    : OutStream(context, parts.streams),
+    : AnswerStream(context, parts.streams),
       parts_(parts),
       caller_(std::move(caller)),
       from_index_(std::max<uint64_t>(from_index, 1)) {}
@@ -28,13 +28,13 @@ absl::Status ExportAuditStream::Run() {
     last = entry.index();
     v1::ExportAuditResponse response;
     *response.mutable_entry() = std::move(entry);
-    return SendWhenRoom(std::move(response));
+    return SendWhenRoom(response);
   }));
   if (last == 0) return absl::OkStatus();
   CORDON_ASSIGN_OR_RETURN(const std::string root, parts_.store.AuditRoot(last));
   v1::ExportAuditResponse response;
   CORDON_ASSIGN_OR_RETURN(*response.mutable_checkpoint(), parts_.audit.CheckpointAt(last, root));
-  SendWhenRoom(std::move(response));
+  SendWhenRoom(response);
   return absl::OkStatus();
 }
 

@@ -3,16 +3,15 @@
 #include <memory>
 
 #include "common/crypto/x509.h"
-#include "controller/server/out_stream.h"
+#include "controller/server/answer_stream.h"
 #include "controller/server/server_parts.h"
 #include "cordon/v1/operator.pb.h"
 
 namespace cordon::controller {
 
 // The audit log from an entry on, its own export included. Holds one reader thread until it ends.
-class ExportAuditStream final
-    : public OutStream<grpc::ServerWriteReactor<v1::ExportAuditResponse>, v1::ExportAuditResponse>,
-      public std::enable_shared_from_this<ExportAuditStream> {
+class ExportAuditStream final : public AnswerStream<v1::ExportAuditResponse>,
+                                public std::enable_shared_from_this<ExportAuditStream> {
  public:
   ExportAuditStream(grpc::CallbackServerContext& context, ServerParts& parts, Identity caller,
                     uint64_t from_index);

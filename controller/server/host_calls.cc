@@ -165,10 +165,11 @@ void SendPendingOrders(ServerParts& parts, const std::string& host_id, const v1:
   }
 }
 
-void ServerParts::NameMisbehaviour(const std::string& host_id, const std::string& what) {
-  spdlog::warn("host {}: {}", host_id, what);
-  workers.Post([this, host_id, what] {
-    const absl::Status noted = store.AppendAudit({"controller", std::string(kHeldBack), host_id, what});
+void ServerParts::NameMisbehaviour(std::string_view kind, std::string_view action, const std::string& id,
+                                   const std::string& what) {
+  spdlog::warn("{} {}: {}", kind, id, what);
+  workers.Post([this, action = std::string(action), id, what] {
+    const absl::Status noted = store.AppendAudit({"controller", action, id, what});
     if (!noted.ok()) spdlog::error("cannot note it in the audit log: {}", Message(noted));
   });
 }

@@ -56,6 +56,7 @@ void Housekeeper::Run() {
       next_seen = now + kSeenEveryNanos;
       FlushSeen(parts_);
       parts_.budgets.Tidy(now);
+      parts_.operator_budgets.Tidy(now);
       parts_.workers.Post(platform::ReleaseFreeMemory);  // takes its time: not on this thread
     }
   } while (WaitATick());

@@ -1,3 +1,7 @@
+#include <utility>
+
+#include "controller/server/answer_stream.h"
+#include "controller/server/bounds.h"
 #include "controller/server/caller.h"
 #include "controller/server/export_audit_stream.h"
 #include "controller/server/operator_calls.h"
@@ -10,141 +14,195 @@
 #include "controller/server/watch_order_stream.h"
 
 namespace cordon::controller {
+namespace {
 
-grpc::ServerUnaryReactor* OperatorService::GetFleet(grpc::CallbackServerContext* context,
-                                                    const v1::GetFleetRequest* /*request*/,
-                                                    v1::GetFleetResponse* response) {
-  return InWorker(parts_.operators, *context,
-                  [this, response](const Identity& /*caller*/) { return GetFleetInfo(parts_, response); });
+using UnaryReactor = grpc::ServerUnaryReactor;
+using StreamReactor = grpc::ServerWriteReactor<grpc::ByteBuffer>;
+
+// Starts `start(request)` with what the bytes say, or ends the call at once.
+template <typename Request, typename Start>
+StreamReactor* StartBounded(const RequestBounds& bounds, const grpc::ByteBuffer& bytes, Start start) {
+  absl::StatusOr<Request> request = ReadRequest<Request>(bytes, bounds);
+  if (!request.ok()) return new RefusedStream(ToGrpcStatus(request.status()));
+  return start(*std::move(request));
 }
 
-grpc::ServerUnaryReactor* OperatorService::ListHosts(grpc::CallbackServerContext* context,
-                                                     const v1::ListHostsRequest* request,
-                                                     v1::ListHostsResponse* response) {
-  return InWorker(parts_.operators, *context, [this, request, response](const Identity& /*caller*/) {
-    return controller::ListHosts(parts_, *request, response);
+}  // namespace
+
+UnaryReactor* OperatorService::GetFleet(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                        grpc::ByteBuffer* response) {
+  const auto handle = [this](const Identity& /*caller*/, const v1::GetFleetRequest& /*asked*/,
+                             v1::GetFleetResponse* answer) { return GetFleetInfo(parts_, answer); };
+  return InWorkerBounded<v1::GetFleetRequest, v1::GetFleetResponse>(parts_.operators, *context, kSmallRequest,
+                                                                    request, response, handle);
+}
+
+UnaryReactor* OperatorService::ListHosts(grpc::CallbackServerContext* context,
+                                         const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  const auto handle = [this](const Identity& /*caller*/, const v1::ListHostsRequest& asked,
+                             v1::ListHostsResponse* answer) {
+    return controller::ListHosts(parts_, asked, answer);
+  };
+  return InWorkerBounded<v1::ListHostsRequest, v1::ListHostsResponse>(
+      parts_.operators, *context, kTargetRequest, request, response, handle);
+}
+
+UnaryReactor* OperatorService::RevokeHost(grpc::CallbackServerContext* context,
+                                          const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  const auto handle = [this](const Identity& caller, const v1::RevokeHostRequest& asked,
+                             v1::RevokeHostResponse* /*answer*/) {
+    return controller::RevokeHost(parts_, caller, asked);
+  };
+  return InWorkerBounded<v1::RevokeHostRequest, v1::RevokeHostResponse>(
+      parts_.operators, *context, kSmallRequest, request, response, handle);
+}
+
+UnaryReactor* OperatorService::CreateEnrollment(grpc::CallbackServerContext* context,
+                                                const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  const auto handle = [this](const Identity& caller, const v1::CreateEnrollmentRequest& asked,
+                             v1::CreateEnrollmentResponse* answer) {
+    return controller::CreateEnrollment(parts_, caller, asked, answer);
+  };
+  return InWorkerBounded<v1::CreateEnrollmentRequest, v1::CreateEnrollmentResponse>(
+      parts_.operators, *context, kSmallRequest, request, response, handle);
+}
+
+UnaryReactor* OperatorService::ListEnrollments(grpc::CallbackServerContext* context,
+                                               const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  const auto handle = [this](const Identity& /*caller*/, const v1::ListEnrollmentsRequest& /*asked*/,
+                             v1::ListEnrollmentsResponse* answer) {
+    return controller::ListEnrollments(parts_, answer);
+  };
+  return InWorkerBounded<v1::ListEnrollmentsRequest, v1::ListEnrollmentsResponse>(
+      parts_.operators, *context, kSmallRequest, request, response, handle);
+}
+
+UnaryReactor* OperatorService::RevokeEnrollment(grpc::CallbackServerContext* context,
+                                                const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  const auto handle = [this](const Identity& caller, const v1::RevokeEnrollmentRequest& asked,
+                             v1::RevokeEnrollmentResponse* /*answer*/) {
+    return controller::RevokeEnrollment(parts_, caller, asked);
+  };
+  return InWorkerBounded<v1::RevokeEnrollmentRequest, v1::RevokeEnrollmentResponse>(
+      parts_.operators, *context, kSmallRequest, request, response, handle);
+}
+
+UnaryReactor* OperatorService::SubmitOrder(grpc::CallbackServerContext* context,
+                                           const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  const auto handle = [this](const Identity& caller, const v1::SubmitOrderRequest& asked,
+                             v1::SubmitOrderResponse* answer) {
+    return controller::SubmitOrder(parts_, caller, asked, answer);
+  };
+  return InWorkerBounded<v1::SubmitOrderRequest, v1::SubmitOrderResponse>(
+      parts_.operators, *context, kOrderRequest, request, response, handle);
+}
+
+UnaryReactor* OperatorService::ApproveOrder(grpc::CallbackServerContext* context,
+                                            const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  const auto handle = [this](const Identity& caller, const v1::ApproveOrderRequest& asked,
+                             v1::ApproveOrderResponse* answer) {
+    return controller::ApproveOrder(parts_, caller, asked, answer);
+  };
+  return InWorkerBounded<v1::ApproveOrderRequest, v1::ApproveOrderResponse>(
+      parts_.operators, *context, kSmallRequest, request, response, handle);
+}
+
+UnaryReactor* OperatorService::WithdrawOrder(grpc::CallbackServerContext* context,
+                                             const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  const auto handle = [this](const Identity& caller, const v1::WithdrawOrderRequest& asked,
+                             v1::WithdrawOrderResponse* /*answer*/) {
+    return controller::WithdrawOrder(parts_, caller, asked);
+  };
+  return InWorkerBounded<v1::WithdrawOrderRequest, v1::WithdrawOrderResponse>(
+      parts_.operators, *context, kSmallRequest, request, response, handle);
+}
+
+UnaryReactor* OperatorService::GetTrustHistory(grpc::CallbackServerContext* context,
+                                               const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  const auto handle = [this](const Identity& /*caller*/, const v1::GetTrustHistoryRequest& asked,
+                             v1::GetTrustHistoryResponse* answer) {
+    return controller::GetTrustHistory(parts_, asked, answer);
+  };
+  return InWorkerBounded<v1::GetTrustHistoryRequest, v1::GetTrustHistoryResponse>(
+      parts_.operators, *context, kSmallRequest, request, response, handle);
+}
+
+UnaryReactor* OperatorService::IssueOperatorCertificate(grpc::CallbackServerContext* context,
+                                                        const grpc::ByteBuffer* request,
+                                                        grpc::ByteBuffer* response) {
+  const auto handle = [this](const Identity& caller, const v1::IssueOperatorCertificateRequest& asked,
+                             v1::IssueOperatorCertificateResponse* answer) {
+    return controller::IssueOperatorCertificate(parts_, caller, asked, answer);
+  };
+  return InWorkerBounded<v1::IssueOperatorCertificateRequest, v1::IssueOperatorCertificateResponse>(
+      parts_.operators, *context, kSmallRequest, request, response, handle);
+}
+
+UnaryReactor* OperatorService::ListOrders(grpc::CallbackServerContext* context,
+                                          const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  const auto handle = [this](const Identity& /*caller*/, const v1::ListOrdersRequest& asked,
+                             v1::ListOrdersResponse* answer) {
+    return controller::ListOrders(parts_, asked, answer);
+  };
+  return InWorkerBounded<v1::ListOrdersRequest, v1::ListOrdersResponse>(
+      parts_.operators, *context, kSmallRequest, request, response, handle);
+}
+
+UnaryReactor* OperatorService::GetOrder(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                        grpc::ByteBuffer* response) {
+  const auto handle = [this](const Identity& /*caller*/, const v1::GetOrderRequest& asked,
+                             v1::GetOrderResponse* answer) {
+    return controller::GetOrder(parts_, asked, answer);
+  };
+  return InWorkerBounded<v1::GetOrderRequest, v1::GetOrderResponse>(parts_.operators, *context, kSmallRequest,
+                                                                    request, response, handle);
+}
+
+StreamReactor* OperatorService::WatchOrder(grpc::CallbackServerContext* context,
+                                           const grpc::ByteBuffer* request) {
+  return StartBounded<v1::WatchOrderRequest>(
+      kSmallRequest, *request, [&](const v1::WatchOrderRequest& asked) {
+        return StartStream<WatchOrderStream>(*context, parts_, asked.order_id());
+      });
+}
+
+StreamReactor* OperatorService::QueryEvents(grpc::CallbackServerContext* context,
+                                            const grpc::ByteBuffer* request) {
+  return StartBounded<v1::QueryEventsRequest>(kTargetRequest, *request, [&](v1::QueryEventsRequest&& asked) {
+    return StartStream<QueryEventsStream>(*context, parts_, CallerOf(*context), std::move(asked));
   });
 }
 
-grpc::ServerUnaryReactor* OperatorService::RevokeHost(grpc::CallbackServerContext* context,
-                                                      const v1::RevokeHostRequest* request,
-                                                      v1::RevokeHostResponse* /*response*/) {
-  return InWorker(parts_.operators, *context, [this, request](const Identity& caller) {
-    return controller::RevokeHost(parts_, caller, *request);
+StreamReactor* OperatorService::PollHealth(grpc::CallbackServerContext* context,
+                                           const grpc::ByteBuffer* request) {
+  return StartBounded<v1::PollHealthRequest>(kTargetRequest, *request, [&](v1::PollHealthRequest&& asked) {
+    return StartStream<PollHealthStream>(*context, parts_, CallerOf(*context), std::move(asked));
   });
 }
 
-grpc::ServerUnaryReactor* OperatorService::CreateEnrollment(grpc::CallbackServerContext* context,
-                                                            const v1::CreateEnrollmentRequest* request,
-                                                            v1::CreateEnrollmentResponse* response) {
-  return InWorker(parts_.operators, *context, [this, request, response](const Identity& caller) {
-    return controller::CreateEnrollment(parts_, caller, *request, response);
+StreamReactor* OperatorService::Rehearse(grpc::CallbackServerContext* context,
+                                         const grpc::ByteBuffer* request) {
+  return StartBounded<v1::RehearseRequest>(kTargetRequest, *request, [&](v1::RehearseRequest&& asked) {
+    return StartStream<RehearseStream>(*context, parts_, CallerOf(*context), std::move(asked));
   });
 }
 
-grpc::ServerUnaryReactor* OperatorService::ListEnrollments(grpc::CallbackServerContext* context,
-                                                           const v1::ListEnrollmentsRequest* /*request*/,
-                                                           v1::ListEnrollmentsResponse* response) {
-  return InWorker(parts_.operators, *context, [this, response](const Identity& /*caller*/) {
-    return controller::ListEnrollments(parts_, response);
-  });
+StreamReactor* OperatorService::ExportAudit(grpc::CallbackServerContext* context,
+                                            const grpc::ByteBuffer* request) {
+  return StartBounded<v1::ExportAuditRequest>(
+      kSmallRequest, *request, [&](const v1::ExportAuditRequest& asked) {
+        return StartStream<ExportAuditStream>(*context, parts_, CallerOf(*context), asked.from_index());
+      });
 }
 
-grpc::ServerUnaryReactor* OperatorService::RevokeEnrollment(grpc::CallbackServerContext* context,
-                                                            const v1::RevokeEnrollmentRequest* request,
-                                                            v1::RevokeEnrollmentResponse* /*response*/) {
-  return InWorker(parts_.operators, *context, [this, request](const Identity& caller) {
-    return controller::RevokeEnrollment(parts_, caller, *request);
-  });
-}
-
-grpc::ServerUnaryReactor* OperatorService::SubmitOrder(grpc::CallbackServerContext* context,
-                                                       const v1::SubmitOrderRequest* request,
-                                                       v1::SubmitOrderResponse* response) {
-  return InWorker(parts_.operators, *context, [this, request, response](const Identity& caller) {
-    return controller::SubmitOrder(parts_, caller, *request, response);
-  });
-}
-
-grpc::ServerUnaryReactor* OperatorService::ApproveOrder(grpc::CallbackServerContext* context,
-                                                        const v1::ApproveOrderRequest* request,
-                                                        v1::ApproveOrderResponse* response) {
-  return InWorker(parts_.operators, *context, [this, request, response](const Identity& caller) {
-    return controller::ApproveOrder(parts_, caller, *request, response);
-  });
-}
-
-grpc::ServerUnaryReactor* OperatorService::WithdrawOrder(grpc::CallbackServerContext* context,
-                                                         const v1::WithdrawOrderRequest* request,
-                                                         v1::WithdrawOrderResponse* /*response*/) {
-  return InWorker(parts_.operators, *context, [this, request](const Identity& caller) {
-    return controller::WithdrawOrder(parts_, caller, *request);
-  });
-}
-
-grpc::ServerUnaryReactor* OperatorService::GetTrustHistory(grpc::CallbackServerContext* context,
-                                                           const v1::GetTrustHistoryRequest* request,
-                                                           v1::GetTrustHistoryResponse* response) {
-  return InWorker(parts_.operators, *context, [this, request, response](const Identity& /*caller*/) {
-    return controller::GetTrustHistory(parts_, *request, response);
-  });
-}
-
-grpc::ServerUnaryReactor* OperatorService::IssueOperatorCertificate(
-    grpc::CallbackServerContext* context, const v1::IssueOperatorCertificateRequest* request,
-    v1::IssueOperatorCertificateResponse* response) {
-  return InWorker(parts_.operators, *context, [this, request, response](const Identity& caller) {
-    return controller::IssueOperatorCertificate(parts_, caller, *request, response);
-  });
-}
-
-grpc::ServerUnaryReactor* OperatorService::ListOrders(grpc::CallbackServerContext* context,
-                                                      const v1::ListOrdersRequest* request,
-                                                      v1::ListOrdersResponse* response) {
-  return InWorker(parts_.operators, *context, [this, request, response](const Identity& /*caller*/) {
-    return controller::ListOrders(parts_, *request, response);
-  });
-}
-
-grpc::ServerUnaryReactor* OperatorService::GetOrder(grpc::CallbackServerContext* context,
-                                                    const v1::GetOrderRequest* request,
-                                                    v1::GetOrderResponse* response) {
-  return InWorker(parts_.operators, *context, [this, request, response](const Identity& /*caller*/) {
-    return controller::GetOrder(parts_, *request, response);
-  });
-}
-
-grpc::ServerWriteReactor<v1::WatchOrderResponse>* OperatorService::WatchOrder(
-    grpc::CallbackServerContext* context, const v1::WatchOrderRequest* request) {
-  return StartStream<WatchOrderStream>(*context, parts_, request->order_id());
-}
-
-grpc::ServerWriteReactor<v1::QueryEventsResponse>* OperatorService::QueryEvents(
-    grpc::CallbackServerContext* context, const v1::QueryEventsRequest* request) {
-  return StartStream<QueryEventsStream>(*context, parts_, CallerOf(*context), *request);
-}
-
-grpc::ServerWriteReactor<v1::PollHealthResponse>* OperatorService::PollHealth(
-    grpc::CallbackServerContext* context, const v1::PollHealthRequest* request) {
-  return StartStream<PollHealthStream>(*context, parts_, CallerOf(*context), *request);
-}
-
-grpc::ServerWriteReactor<v1::RehearseResponse>* OperatorService::Rehearse(
-    grpc::CallbackServerContext* context, const v1::RehearseRequest* request) {
-  return StartStream<RehearseStream>(*context, parts_, CallerOf(*context), *request);
-}
-
-grpc::ServerWriteReactor<v1::ExportAuditResponse>* OperatorService::ExportAudit(
-    grpc::CallbackServerContext* context, const v1::ExportAuditRequest* request) {
-  return StartStream<ExportAuditStream>(*context, parts_, CallerOf(*context), request->from_index());
-}
-
-grpc::ServerUnaryReactor* OperatorService::ListAudit(grpc::CallbackServerContext* context,
-                                                     const v1::ListAuditRequest* request,
-                                                     v1::ListAuditResponse* response) {
-  return InWorker(parts_.operators, *context, [this, request, response](const Identity& caller) {
-    return controller::ListAudit(parts_, caller, *request, response);
-  });
+UnaryReactor* OperatorService::ListAudit(grpc::CallbackServerContext* context,
+                                         const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  const auto handle = [this](const Identity& caller, const v1::ListAuditRequest& asked,
+                             v1::ListAuditResponse* answer) {
+    return controller::ListAudit(parts_, caller, asked, answer);
+  };
+  return InWorkerBounded<v1::ListAuditRequest, v1::ListAuditResponse>(
+      parts_.operators, *context, kSmallRequest, request, response, handle);
 }
 
 }  // namespace cordon::controller

@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -49,6 +50,9 @@ class OutStream : public Reactor, public LiveStream {
         streams_(streams),
         host_id_(std::move(host_id)),
         certificate_end_(CertificateEndOf(context)) {}
+
+  // Run when gRPC is done with the stream, whatever becomes of it. To be set before it starts.
+  void WhenDone(std::function<void()> when_done) { when_done_ = std::move(when_done); }
 
   const std::string& HostId() const final { return host_id_; }
   int64_t CertificateEnd() const final { return certificate_end_; }
@@ -160,6 +164,7 @@ class OutStream : public Reactor, public LiveStream {
 
   void OnDone() final {
     OnEnded();
+    if (when_done_) when_done_();
     streams_.Remove(this);  // may destroy this
   }
 
@@ -196,6 +201,7 @@ class OutStream : public Reactor, public LiveStream {
   LiveStreams& streams_;
   const std::string host_id_;
   const int64_t certificate_end_;
+  std::function<void()> when_done_;
   std::mutex mutex_;
   std::condition_variable changed_;
   struct Queued {

@@ -28,7 +28,7 @@ EventQuery QueryOf(const v1::QueryEventsRequest& request) {
 
 QueryEventsStream::QueryEventsStream(grpc::CallbackServerContext& context, ServerParts& parts,
                                      Identity caller, v1::QueryEventsRequest request)
-    : OutStream(context, parts.streams),
+    : AnswerStream(context, parts.streams),
       parts_(parts),
       caller_(std::move(caller)),
       request_(std::move(request)) {}
@@ -49,12 +49,12 @@ absl::Status QueryEventsStream::Run() {
   if (request_.places()) {
     v1::QueryEventsResponse stands;
     stands.mutable_place()->set_batch(static_cast<uint64_t>(position));
-    if (!SendWhenRoom(std::move(stands))) return absl::OkStatus();
+    if (!SendWhenRoom(stands)) return absl::OkStatus();
   }
   // The batch of the last event that was seen is looked at again, for those behind it.
   if (request_.has_after()) return Follow(query, position - 1);
   CORDON_RETURN_IF_ERROR(parts_.store.QueryEvents(
-      query, position, [this](v1::QueryEventsResponse&& event) { return SendWhenRoom(std::move(event)); }));
+      query, position, [this](v1::QueryEventsResponse&& event) { return SendWhenRoom(event); }));
   return request_.follow() ? Follow(query, position) : absl::OkStatus();
 }
 
@@ -75,7 +75,7 @@ absl::Status QueryEventsStream::Follow(const EventQuery& query, int64_t position
   do {
     CORDON_ASSIGN_OR_RETURN(position,
                             parts_.store.EventsAfter(position, query, [&](v1::QueryEventsResponse&& event) {
-                              return seen(event.place()) || SendWhenRoom(std::move(event));
+                              return seen(event.place()) || SendWhenRoom(event);
                             }));
   } while (WaitUntil([this] { return std::exchange(news_, false); }));
   return absl::OkStatus();

@@ -3,8 +3,8 @@
 #include <memory>
 
 #include "common/crypto/x509.h"
+#include "controller/server/answer_stream.h"
 #include "controller/server/feeds.h"
-#include "controller/server/out_stream.h"
 #include "controller/server/server_parts.h"
 #include "cordon/v1/operator.pb.h"
 
@@ -13,10 +13,9 @@ namespace cordon::controller {
 // Stored events, then with follow those that are committed from then on: nothing twice, nothing missed. Holds
 // one reader thread until it ends; a slow reader lags behind in the store and costs kAhead messages of
 // memory.
-class QueryEventsStream final
-    : public OutStream<grpc::ServerWriteReactor<v1::QueryEventsResponse>, v1::QueryEventsResponse>,
-      public CommitListener,
-      public std::enable_shared_from_this<QueryEventsStream> {
+class QueryEventsStream final : public AnswerStream<v1::QueryEventsResponse>,
+                                public CommitListener,
+                                public std::enable_shared_from_this<QueryEventsStream> {
  public:
   QueryEventsStream(grpc::CallbackServerContext& context, ServerParts& parts, Identity caller,
                     v1::QueryEventsRequest request);

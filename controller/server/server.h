@@ -31,6 +31,8 @@ struct ServerOptions {
   int64_t idle_connection_nanos = 60 * kNanosPerSecond;
   int workers = 4;  // threads for hosts' calls that wait for the store, and as many for operators'
   HostLimits host_limits;
+  // Of one operator, open at once on all connections together: watches, polls, queries, exports.
+  int operator_streams = 64;
   DoorLimits door_limits;  // `files` is what the system allows when the server starts
 };
 

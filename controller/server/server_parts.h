@@ -1,6 +1,8 @@
 #pragma once
 
 #include <mutex>
+#include <string>
+#include <string_view>
 
 #include "common/base/clock.h"
 #include "controller/pki/pki.h"
@@ -14,6 +16,7 @@
 #include "controller/server/server.h"
 #include "controller/server/sessions.h"
 #include "controller/server/workers.h"
+#include "controller/store/host_notice.h"
 #include "controller/store/store.h"
 
 namespace cordon::controller {
@@ -47,8 +50,13 @@ struct ServerParts {
   Workers workers{options.workers, kCallsOfOneEnrollment};
   Workers operators{options.workers, kCallsOfOneOperator};
   Budgets budgets{options.host_limits, [this](const std::string& host_id, const std::string& what) {
-                    NameMisbehaviour(host_id, what);
+                    NameMisbehaviour("host", kHeldBack, host_id, what);
                   }};
+  // Of an operator, streams alone are counted here: his other calls are by `operators` and `readers`.
+  Budgets operator_budgets{HostLimits{.streams = options.operator_streams},
+                           [this](const std::string& operator_id, const std::string& what) {
+                             NameMisbehaviour("operator", kOperatorHeldBack, operator_id, what);
+                           }};
   Readers readers{kReaders, kReadersOfOne};  // long answers, each at the pace of its reader
   BatchQueue batches{kBatchesAtATime, [this](std::vector<BatchToCommit> group) {
                        CommitBatchGroup(store, commits, outcomes, std::move(group));
@@ -57,8 +65,11 @@ struct ServerParts {
                         RecordReportGroup(store, outcomes, std::move(group));
                       }};
 
-  // In the log and in the audit log.
-  void NameMisbehaviour(const std::string& host_id, const std::string& what);
+  static constexpr std::string_view kOperatorHeldBack = "operator.held_back";
+
+  // In the log, and in the audit log as `action`.
+  void NameMisbehaviour(std::string_view kind, std::string_view action, const std::string& id,
+                        const std::string& what);
 
   // A whole site may enrol with one file at once, and waits otherwise for one answer after the other.
   static constexpr int kCallsOfOneEnrollment = 1'024;

@@ -7,8 +7,10 @@
 #include <string>
 #include <utility>
 
+#include "common/base/strings.h"
 #include "common/crypto/x509.h"
 #include "common/rpc/status.h"
+#include "controller/server/caller.h"
 #include "controller/server/server_parts.h"
 
 namespace cordon::controller {
@@ -17,15 +19,22 @@ namespace cordon::controller {
 template <typename Stream, typename... Arguments>
 Stream* StartStream(grpc::CallbackServerContext& context, ServerParts& parts, Arguments&&... arguments) {
   const auto stream = std::make_shared<Stream>(context, parts, std::forward<Arguments>(arguments)...);
-  parts.streams.Add(stream);
-  const std::string& host_id = stream->HostId();
+  const bool of_host = !stream->HostId().empty();
+  // AUT-6: by identity, on however many connections. Counted before anything else, since it is given back in
+  // any case.
+  const std::string who = of_host ? stream->HostId() : CallerOf(context).id;
+  Budgets& budgets = of_host ? parts.budgets : parts.operator_budgets;
   const int64_t now = parts.clock.BootNanos();
-  // AUT-6: counted first, since OnEnded gives it back in any case.
-  const bool room = host_id.empty() || parts.budgets.OpenStream(host_id, now);
-  const absl::Status often = host_id.empty() ? absl::OkStatus() : parts.budgets.MayOpen(host_id, now);
+  const bool room = budgets.OpenStream(who, now);
+  stream->WhenDone([&budgets, who] { budgets.CloseStream(who); });
+  parts.streams.Add(stream);
+  const absl::Status often = of_host ? budgets.MayOpen(who, now) : absl::OkStatus();
   if (!room) {
-    stream->EndNow(
-        {grpc::StatusCode::RESOURCE_EXHAUSTED, "this host has too many streams open: end one first"});
+    stream->EndNow({grpc::StatusCode::RESOURCE_EXHAUSTED,
+                    of_host ? "this host has too many streams open: end one first"
+                            : StrCat("operator ", who,
+                                     " has too many streams open, on all connections together: end a watch, "
+                                     "a poll or a follow first")});
   } else if (!often.ok()) {
     stream->EndNow(ToGrpcStatus(often));
   } else {

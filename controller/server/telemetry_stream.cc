@@ -9,7 +9,9 @@
 #include "common/base/text.h"
 #include "common/rpc/status.h"
 #include "common/wire/batch_codec.h"
+#include "controller/server/bounds.h"
 #include "controller/server/host_calls.h"
+#include "controller/server/unary.h"
 
 namespace cordon::controller {
 
@@ -31,13 +33,20 @@ void TelemetryStream::SendPosition() {
   chain_id_ = position->chain_id();
   v1::TelemetryResponse response;
   *response.mutable_position() = *std::move(position);
-  Send(std::move(response));
+  SendMessage(response);
   ReadIfRoom();
+}
+
+bool TelemetryStream::SendMessage(const v1::TelemetryResponse& message) {
+  grpc::ByteBuffer bytes;
+  bool owned = false;
+  return grpc::SerializationTraits<v1::TelemetryResponse>::Serialize(message, &bytes, &owned).ok() &&
+         Send(std::move(bytes));
 }
 
 void TelemetryStream::ReadIfRoom() {
   if (!window_.MayRead(parts_.clock.BootNanos())) return;
-  IfOpen([this] { StartRead(&request_); });
+  IfOpen([this] { StartRead(&received_); });
 }
 
 void TelemetryStream::OnReadDone(bool ok) {
@@ -45,14 +54,21 @@ void TelemetryStream::OnReadDone(bool ok) {
     if (window_.HalfClosed()) End(grpc::Status::OK);
     return;
   }
+  absl::StatusOr<v1::TelemetryRequest> request =
+      ReadRequest<v1::TelemetryRequest>(received_, kTelemetryRequest);
+  if (!request.ok()) {
+    spdlog::warn("host {} is refused: {}", HostId(), Printable(Message(request.status())));
+    EndNow(ToGrpcStatus(request.status()));
+    return;
+  }
   const int64_t now = parts_.clock.BootNanos();
   // By what it unpacks to, which is what it costs: some bytes on the wire can stand for 8 MiB (AUT-6).
-  const uint64_t bytes = std::max(request_.ByteSizeLong(), UnpackedSize(request_.batch().payload()));
-  const int64_t wait = parts_.budgets.Spend(HostId(), bytes, request_.batch().event_count(), now);
+  const uint64_t bytes = std::max<uint64_t>(received_.Length(), UnpackedSize(request->batch().payload()));
+  received_.Clear();
+  const int64_t wait = parts_.budgets.Spend(HostId(), bytes, request->batch().event_count(), now);
   window_.Read(wait > 0 ? now + wait : 0);
-  v1::Batch batch = std::move(*request_.mutable_batch());
-  const bool opens_segment = request_.opens_segment();
-  request_.Clear();
+  v1::Batch batch = std::move(*request->mutable_batch());
+  const bool opens_segment = request->opens_segment();
   if (const absl::Status may = CheckChain(batch.chain_id(), now); !may.ok()) {
     EndNow(ToGrpcStatus(may));
     return;
@@ -78,10 +94,6 @@ void TelemetryStream::OnTick(int64_t now_boot_nanos) {
   if (window_.Tick(now_boot_nanos)) ReadIfRoom();
 }
 
-void TelemetryStream::OnEnded() {
-  parts_.budgets.CloseStream(HostId());
-}
-
 // On the commit thread; nothing here waits.
 void TelemetryStream::OnCommitted(uint64_t first_sequence, const absl::StatusOr<BatchResult>& result) {
   if (!result.ok()) {
@@ -97,7 +109,7 @@ void TelemetryStream::OnCommitted(uint64_t first_sequence, const absl::StatusOr<
   response.mutable_acknowledgement()->set_chain_id(result->position.chain_id);
   response.mutable_acknowledgement()->set_first_sequence(result->stored_from);
   response.mutable_acknowledgement()->set_last_sequence(result->stored_to);
-  Send(std::move(response));
+  SendMessage(response);
   if (window_.Committed()) {
     End(grpc::Status::OK);
   } else {
@@ -111,7 +123,7 @@ void TelemetryStream::Refuse(uint64_t first_sequence, const std::string& reason)
   v1::TelemetryResponse response;
   response.mutable_refused()->set_first_sequence(first_sequence);
   response.mutable_refused()->set_reason(reason);
-  Send(std::move(response));
+  SendMessage(response);
   End({grpc::StatusCode::INVALID_ARGUMENT, reason});
 }
 

@@ -14,8 +14,7 @@ namespace cordon::controller {
 // acknowledged when the store has committed it and not before (TEL-2). While kMaxUncommitted batches of the
 // host wait for the store, or its budget is spent, no more are read: flow control holds the host back.
 class TelemetryStream final
-    : public OutStream<grpc::ServerBidiReactor<v1::TelemetryRequest, v1::TelemetryResponse>,
-                       v1::TelemetryResponse>,
+    : public OutStream<grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>, grpc::ByteBuffer>,
       public std::enable_shared_from_this<TelemetryStream> {
  public:
   static constexpr int kMaxUncommitted = 4;
@@ -28,16 +27,16 @@ class TelemetryStream final
  private:
   void OnReadDone(bool ok) override;
   void OnTick(int64_t now_boot_nanos) override;
-  void OnEnded() override;
   void SendPosition();  // in a worker
   void OnCommitted(uint64_t first_sequence, const absl::StatusOr<BatchResult>& result);
   void Refuse(uint64_t first_sequence, const std::string& reason);
+  bool SendMessage(const v1::TelemetryResponse& message);
   void ReadIfRoom();
   absl::Status CheckChain(const std::string& chain_id, int64_t now_boot_nanos);
 
   ServerParts& parts_;
-  v1::TelemetryRequest request_;  // of the one read at a time
-  std::string chain_id_;          // the same: of the batch before, or of what is stored
+  grpc::ByteBuffer received_;  // the one read at a time
+  std::string chain_id_;       // the same: of the batch before, or of what is stored
 
   BatchWindow window_{kMaxUncommitted};
 };

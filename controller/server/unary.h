@@ -1,17 +1,18 @@
 #pragma once
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
-#include <cstddef>
 #include <utility>
 
 #include "common/base/status.h"
 #include "common/crypto/x509.h"
 #include "common/rpc/status.h"
+#include "controller/server/bounds.h"
 #include "controller/server/caller.h"
 #include "controller/server/workers.h"
 
@@ -33,21 +34,24 @@ grpc::ServerUnaryReactor* InWorker(Workers& workers, grpc::CallbackServerContext
   return reactor;
 }
 
-// The same for a request of at most `most` bytes, which are counted before they are parsed (AUT-6):
-// `handle(caller, request, &response)`.
+// The request that these bytes are, once they are known to be within its bounds (AUT-6). INVALID_ARGUMENT.
+template <typename Request>
+absl::StatusOr<Request> ReadRequest(const grpc::ByteBuffer& bytes, const RequestBounds& bounds) {
+  CORDON_RETURN_IF_ERROR(CheckRequestBytes(*Request::descriptor(), bytes, bounds));
+  grpc::ByteBuffer taken = bytes;  // a reference to the same bytes
+  Request request;
+  if (!grpc::SerializationTraits<Request>::Deserialize(&taken, &request).ok())
+    return absl::InvalidArgumentError("the request cannot be read");
+  return request;
+}
+
+// The same as InWorker for a request that comes as bytes: `handle(caller, request, &response)`.
 template <typename Request, typename Response, typename Handle>
-grpc::ServerUnaryReactor* InWorkerBounded(Workers& workers, grpc::CallbackServerContext& context, size_t most,
-                                          const grpc::ByteBuffer* bytes, grpc::ByteBuffer* answer,
-                                          Handle handle) {
+grpc::ServerUnaryReactor* InWorkerBounded(Workers& workers, grpc::CallbackServerContext& context,
+                                          const RequestBounds& bounds, const grpc::ByteBuffer* bytes,
+                                          grpc::ByteBuffer* answer, Handle handle) {
   return InWorker(workers, context, [=](const Identity& caller) -> absl::Status {
-    if (bytes->Length() > most) {
-      return absl::InvalidArgumentError(
-          StrCat("the request has ", bytes->Length(), " bytes, more than ", most));
-    }
-    grpc::ByteBuffer taken = *bytes;  // a reference to the same bytes
-    Request request;
-    if (!grpc::SerializationTraits<Request>::Deserialize(&taken, &request).ok())
-      return absl::InvalidArgumentError("the request cannot be read");
+    CORDON_ASSIGN_OR_RETURN(const Request request, ReadRequest<Request>(*bytes, bounds));
     Response response;
     CORDON_RETURN_IF_ERROR(handle(caller, request, &response));
     bool owned = false;

@@ -11,7 +11,7 @@ namespace cordon::controller {
 
 WatchOrderStream::WatchOrderStream(grpc::CallbackServerContext& context, ServerParts& parts,
                                    std::string order_id)
-    : OutStream(context, parts.streams), parts_(parts), order_id_(std::move(order_id)) {}
+    : AnswerStream(context, parts.streams), parts_(parts), order_id_(std::move(order_id)) {}
 
 void WatchOrderStream::Start() {
   parts_.outcomes.Subscribe(order_id_, shared_from_this());  // first: what changes while we load is merged
@@ -74,7 +74,7 @@ void WatchOrderStream::SendSome() {
     response.set_hosts(static_cast<uint32_t>(by_host_.size()));
     response.set_finished(finished_);
     unsent_.erase(unsent_.begin());
-    Send(std::move(response));
+    Send(response);
   }
   sending_ = sent > 0;
   if (unsent_.empty() && finished_ == by_host_.size()) End(grpc::Status::OK);

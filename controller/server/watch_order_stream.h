@@ -6,8 +6,8 @@
 #include <set>
 #include <string>
 
+#include "controller/server/answer_stream.h"
 #include "controller/server/feeds.h"
-#include "controller/server/out_stream.h"
 #include "controller/server/server_parts.h"
 #include "cordon/v1/operator.pb.h"
 
@@ -16,10 +16,9 @@ namespace cordon::controller {
 // Outcomes of one order: as they are, then each change, until every host is done. A slow reader gets the
 // newest state of a host rather than each state it went through, so what waits for it is bounded by the
 // number of hosts.
-class WatchOrderStream final
-    : public OutStream<grpc::ServerWriteReactor<v1::WatchOrderResponse>, v1::WatchOrderResponse>,
-      public OutcomeListener,
-      public std::enable_shared_from_this<WatchOrderStream> {
+class WatchOrderStream final : public AnswerStream<v1::WatchOrderResponse>,
+                               public OutcomeListener,
+                               public std::enable_shared_from_this<WatchOrderStream> {
  public:
   WatchOrderStream(grpc::CallbackServerContext& context, ServerParts& parts, std::string order_id);
 

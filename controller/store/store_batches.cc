@@ -156,9 +156,24 @@ class BatchWriter {
     if (!event.has_order_outcome() || !CheckOutcome(event.order_outcome()).ok()) return absl::OkStatus();
     v1::OrderOutcome outcome = event.order_outcome();
     outcome.set_host_id(host_id);  // a host speaks for itself alone (AUT-2)
-    CORDON_RETURN_IF_ERROR(ApplyOutcome(database_, now_, outcome, changed));
+    CORDON_ASSIGN_OR_RETURN(const bool news, IsNews(outcome));
+    if (news) CORDON_RETURN_IF_ERROR(ApplyOutcome(database_, now_, outcome, changed));
     if (!outcome.has_receipt()) return absl::OkStatus();
     return RecordSpooledReceipt(database_, now_, host_id, outcome.receipt());
+  }
+
+  // That an order runs is news once. How far a scan is, the host says on Control while it runs: what the
+  // spool kept is older than that. Without this, a host could have one row written, and everybody who watches
+  // told, for each of the hundred thousands of outcomes that a batch has room for (AUT-6).
+  absl::StatusOr<bool> IsNews(const v1::OrderOutcome& outcome) {
+    if (outcome.state() != v1::OrderOutcome::STATE_RUNNING) return true;
+    CORDON_ASSIGN_OR_RETURN(
+        Statement query,
+        database_.Prepare("SELECT 1 FROM outcomes WHERE order_id = ? AND host_id = ? AND state = ?"));
+    CORDON_ASSIGN_OR_RETURN(
+        const bool runs,
+        query.BindText(1, outcome.order_id()).BindText(2, outcome.host_id()).Bind(3, outcome.state()).Step());
+    return !runs;
   }
 
   Database& database_;

@@ -24,11 +24,12 @@ namespace {
 
 using std::chrono::steady_clock;
 
-bool IsNamed(ServerBox& box, const std::string& host_id, const std::string& what) {
+bool IsNamed(ServerBox& box, const std::string& id, const std::string& what,
+             const std::string& action = "host.held_back") {
   for (int i = 0; i < 100; ++i) {
     const std::vector<v1::AuditEntry> log = box.Audit();
     if (std::ranges::any_of(log, [&](const v1::AuditEntry& entry) {
-          return entry.action() == "host.held_back" && entry.subject() == host_id &&
+          return entry.action() == action && entry.subject() == id &&
                  entry.detail().find(what) != std::string::npos;
         })) {
       return true;
@@ -214,6 +215,50 @@ TEST(ControllerUnderAttack, AUT6_OneOperatorsQueriesLeaveRoomForOthers) {
   EXPECT_TRUE(open(*other)->Read().has_value());
 }
 
+// Whoever has an operator's certificate could hold a stream on each of very many connections.
+TEST(ControllerUnderAttack, AUT6_AnOperatorGetsNoMoreStreamsThanOneMayOnAllConnectionsTogether) {
+  controller::ServerOptions options;
+  options.operator_streams = 3;
+  ServerBox box(options);
+  const TestHost host = box.AddHost();
+  const v1::Order order = box.IsolateHosts({host.id});
+  v1::SubmitOrderResponse submitted;
+  ASSERT_THAT(box.Submit(box.Signed(order), &submitted), IsOk());
+  v1::WatchOrderRequest request;
+  request.set_order_id(order.order_id());
+  using Watch = ReadClient<v1::WatchOrderResponse>;
+  struct Watcher {  // with a connection of its own
+    std::unique_ptr<v1::Operator::Stub> stub;
+    std::unique_ptr<Watch> stream;
+  };
+  const auto watch = [&](const TlsIdentity& tls) {
+    Watcher watcher{box.OperatorStub(tls), nullptr};
+    watcher.stream =
+        std::make_unique<Watch>([&](auto* context) { return watcher.stub->WatchOrder(context, request); });
+    return watcher;
+  };
+  const std::string greedy = NewUuid();
+  const TlsIdentity tls = box.OperatorTls(greedy);
+  std::vector<Watcher> watchers;
+  for (int i = 0; i < 3; ++i) {
+    watchers.push_back(watch(tls));
+    ASSERT_TRUE(watchers.back().stream->Read().has_value());
+  }
+  EXPECT_THAT(watch(tls).stream->End(), Fails(absl::StatusCode::kResourceExhausted,
+                                              StrCat("operator ", greedy, " has too many streams")));
+  EXPECT_TRUE(IsNamed(box, greedy, "it opens more than 3 streams", "operator.held_back"));
+  EXPECT_TRUE(watch(box.OperatorTls(NewUuid())).stream->Read().has_value()) << "another operator";
+  // One that ends makes room.
+  watchers.pop_back();
+  bool room = false;
+  for (int i = 0; i < 200 && !room; ++i) {
+    const Watcher again = watch(tls);
+    room = again.stream->Read().has_value();
+    if (!room) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_TRUE(room);
+}
+
 TEST(ControllerUnderAttack, AUT6_OperatorsWhoDoNotReadHoldNobodyUp) {
   ServerBox box;
   const TestHost host = box.AddHost();
@@ -236,20 +281,61 @@ TEST(ControllerUnderAttack, AUT6_OperatorsWhoDoNotReadHoldNobodyUp) {
   EXPECT_TRUE(deaf.front()->Read().has_value()) << "and who reads late still gets it";
 }
 
+// Two bytes on the wire are a hundred in memory: a call of 5 MiB would take some hundred megabytes, and a
+// stream keeps them for as long as it stands.
+TEST(ControllerUnderAttack, AUT6_AnOperatorsRequestIsJudgedBeforeItIsParsed) {
+  ServerBox box;
+  const TestHost host = box.AddHost();
+  v1::Target many;
+  for (int i = 0; i < 1'000'000; ++i) many.add_hosts();
+  v1::Target one;
+  one.add_hosts()->set_host_id(host.id);
+  const auto list = [&](const v1::Target& target) {
+    v1::ListHostsRequest request;
+    *request.mutable_target() = target;
+    v1::ListHostsResponse response;
+    return Call([&](auto* context) { return box.Operator().ListHosts(context, request, &response); });
+  };
+  EXPECT_THAT(list(one), IsOk()) << "the positive control";
+  EXPECT_THAT(list(many), Fails(absl::StatusCode::kInvalidArgument, "parts"));
+  const auto query = [&](const v1::Target& target) {
+    v1::QueryEventsRequest request;
+    *request.mutable_target() = target;
+    return ReadClient<v1::QueryEventsResponse>(
+               [&](auto* context) { return box.Operator().QueryEvents(context, request); })
+        .End();
+  };
+  EXPECT_THAT(query(one), IsOk());
+  EXPECT_THAT(query(many), Fails(absl::StatusCode::kInvalidArgument, "parts"));
+  // And what has no business with so many bytes gets none of them.
+  v1::RevokeHostRequest revoke;
+  revoke.set_host_id(host.id);
+  revoke.set_reason(std::string(100'000, 'x'));
+  v1::RevokeHostResponse revoked;
+  EXPECT_THAT(Call([&](auto* context) { return box.Operator().RevokeHost(context, revoke, &revoked); }),
+              Fails(absl::StatusCode::kInvalidArgument, "the request has"));
+  v1::WatchOrderRequest watch;
+  watch.set_order_id(std::string(100'000, 'x'));
+  EXPECT_THAT(ReadClient<v1::WatchOrderResponse>([&](auto* context) {
+                return box.Operator().WatchOrder(context, watch);
+              }).End(),
+              Fails(absl::StatusCode::kInvalidArgument, "the request has"));
+}
+
 // gRPC inflates a message before it looks at its size: 4 KB on the wire would stand for 4 MB, and as many
 // more as the sender likes.
 TEST(ControllerUnderAttack, AUT6_WhatAPeerCompressedIsNotInflated) {
   ServerBox box;
-  v1::GetFleetRequest request;  // with a field that this version does not know
+  v1::ListHostsRequest request;  // with a field that this version does not know
   request.GetReflection()->MutableUnknownFields(&request)->AddLengthDelimited(99,
                                                                               std::string(4'000'000, 'x'));
-  v1::GetFleetResponse response;
-  EXPECT_THAT(Call([&](auto* context) { return box.Operator().GetFleet(context, request, &response); }),
+  v1::ListHostsResponse response;
+  EXPECT_THAT(Call([&](auto* context) { return box.Operator().ListHosts(context, request, &response); }),
               IsOk())
       << "the positive control";
   EXPECT_THAT(Call([&](auto* context) {
                 context->set_compression_algorithm(GRPC_COMPRESS_GZIP);
-                return box.Operator().GetFleet(context, request, &response);
+                return box.Operator().ListHosts(context, request, &response);
               }),
               Fails(absl::StatusCode::kUnimplemented, ""));
   // Nor on the stream that takes bytes, where nothing but gRPC's own look at the header stands before them.

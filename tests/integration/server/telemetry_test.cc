@@ -16,6 +16,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 struct Fixture {
   ServerBox box;
@@ -143,6 +144,24 @@ TEST(ServerTelemetry, AUT6_AMessageBeyondTheLimitEndsTheStreamAndStoresNothing) 
   EXPECT_THAT(f.Stored(), IsEmpty());
   f.Reconnect();
   EXPECT_EQ(f.Answer(good).acknowledgement().last_sequence(), 1U);
+}
+
+// Two bytes each on the wire, a hundred in memory.
+TEST(ServerTelemetry, AUT6_WhatStandsAroundABatchIsCountedBeforeItIsParsed) {
+  Fixture f;
+  const auto with_unknown = [](v1::Batch batch, int fields) {
+    auto& unknown = *batch.GetReflection()->MutableUnknownFields(&batch);
+    for (int i = 0; i < fields; ++i) unknown.AddLengthDelimited(99, "");
+    return batch;
+  };
+  EXPECT_EQ(f.Answer(with_unknown(f.chain.Next({StartedEvent(1)}), 10)).acknowledgement().last_sequence(), 1U)
+      << "of a newer agent";
+  const v1::Batch good = f.chain.Next({StartedEvent(2)});
+  f.Send(with_unknown(good, 1'000'000));
+  EXPECT_THAT(f.stream->End(), Fails(absl::StatusCode::kInvalidArgument, "parts"));
+  EXPECT_THAT(f.Stored(), SizeIs(1));
+  f.Reconnect();
+  EXPECT_EQ(f.Answer(good).acknowledgement().last_sequence(), 2U);
 }
 
 TEST(ServerTelemetry, AUT2_OneHostCannotWriteInAnothersChain) {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <google/protobuf/unknown_field_set.h>
+#include <grpcpp/support/slice.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -102,6 +103,33 @@ TEST(Bounds, AUT6_TheNewestEventsAreNotAsManyAsOneLikes) {
   EXPECT_TRUE(CheckQueryEvents(request).ok());
   request.set_limit(100'001);
   EXPECT_THAT(Refusal(CheckQueryEvents(request)), HasSubstr("limit is 100001, not 0 to 100000"));
+}
+
+grpc::ByteBuffer BytesOf(const google::protobuf::Message& message) {
+  const grpc::Slice slice(message.SerializeAsString());
+  return {&slice, 1};
+}
+
+TEST(Bounds, AUT6_OfARequestsBytesAndPartsAreJudgedBeforeItIsParsed) {
+  const google::protobuf::Descriptor& type = *v1::PollHealthRequest::descriptor();
+  v1::PollHealthRequest request;
+  // The longest that is good: as many hosts as one may name, each by id.
+  for (int i = 0; i < kMaxTargetHosts; ++i) request.mutable_target()->add_hosts()->set_host_id(kOrderId);
+  EXPECT_TRUE(CheckPollHealth(request).ok());
+  EXPECT_EQ(Refusal(CheckRequestBytes(type, BytesOf(request), kTargetRequest)), "");
+  request.mutable_target()->clear_hosts();
+  for (int i = 0; i < 4 * kMaxTargetHosts; ++i) request.mutable_target()->add_hosts();
+  EXPECT_THAT(Refusal(CheckRequestBytes(type, BytesOf(request), kTargetRequest)), HasSubstr("parts"));
+  EXPECT_THAT(Refusal(CheckRequestBytes(type, BytesOf(request), kSmallRequest)),
+              HasSubstr("the request has "));
+  // An order of 4 MiB is one part of it.
+  v1::SubmitOrderRequest submit;
+  submit.mutable_order()->set_order(std::string(4 * 1024 * 1024, 'x'));
+  submit.mutable_order()->add_signatures()->set_ed25519(std::string(64, 's'));
+  EXPECT_EQ(Refusal(CheckRequestBytes(*submit.GetDescriptor(), BytesOf(submit), kOrderRequest)), "");
+  for (int i = 0; i < 5'000; ++i) submit.mutable_order()->add_signatures();
+  EXPECT_THAT(Refusal(CheckRequestBytes(*submit.GetDescriptor(), BytesOf(submit), kOrderRequest)),
+              HasSubstr("parts"));
 }
 
 TEST(Bounds, ASelectionMayNameHostsByIdOrName) {

@@ -142,6 +142,37 @@ TEST(StoreBatches, OutcomesAndReceiptsInThemTakeEffectWithThem) {
   EXPECT_THAT(Must(f.box->CommitBatches(group)).changed_outcomes, IsEmpty());  // a repeat changes nothing
 }
 
+TEST(StoreBatches, AUT6_ThatAnOrderRunsIsTakenOnceFromBatches) {
+  Fixture f;
+  const v1::Order scan = f.box.Scan({f.host}, 10);
+  ASSERT_THAT(f.box.Submit(scan), IsOk());
+  const auto runs = [&](uint64_t files) {
+    v1::Event event;
+    v1::OrderOutcome& outcome = *event.mutable_order_outcome();
+    outcome = testing::Outcome(scan.order_id(), f.host, v1::OrderOutcome::STATE_RUNNING);
+    outcome.mutable_progress()->set_files_done(files);
+    return event;
+  };
+  const auto commit = [&](const std::vector<v1::Event>& events) {
+    const std::vector<HostBatch> group = {{f.host, f.chain.Next(events, v1::EVENT_CLASS_CONTROL)}};
+    return Must(f.box->CommitBatches(group)).changed_outcomes;
+  };
+  const auto stored = [&] { return f.box.OutcomeOn(scan.order_id(), f.host); };
+  EXPECT_THAT(commit({runs(1), runs(2), runs(3)}), SizeIs(1));
+  EXPECT_EQ(stored().progress().files_done(), 1U);
+  // What was said on Control meanwhile is newer than what the spool kept.
+  v1::OrderOutcome live = testing::Outcome(scan.order_id(), f.host, v1::OrderOutcome::STATE_RUNNING);
+  live.mutable_progress()->set_files_done(9);
+  EXPECT_THAT(Must(f.box->RecordOutcomes({&live, 1})), SizeIs(1));
+  EXPECT_THAT(commit({runs(4)}), IsEmpty());
+  EXPECT_EQ(stored().progress().files_done(), 9U);
+  // And its end is news, also beside it in one batch.
+  v1::Event done;
+  *done.mutable_order_outcome() = testing::Outcome(scan.order_id(), f.host, v1::OrderOutcome::STATE_DONE);
+  EXPECT_THAT(commit({runs(5), done, runs(6)}), SizeIs(1));
+  EXPECT_EQ(stored().state(), v1::OrderOutcome::STATE_DONE);
+}
+
 TEST(StoreBatches, ISO7_ASpooledReceiptTakesThePlaceOfOlderOnesOnlyAndNotFromTheFuture) {
   Fixture f;
   const int64_t now = f.box.Time().WallNanos();
