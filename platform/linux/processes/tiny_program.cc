@@ -17,7 +17,6 @@
 
 // clone() by its other name in the C library, under which sanitizers leave it alone: for them clone() is a
 // fork, whose child has a memory of its own.
-// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming)
 extern "C" int __clone(int (*)(void*), void*, int, void*, ...);
 
 namespace cordon::platform {
