@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -64,7 +65,11 @@ __attribute__((no_sanitize("address", "thread"))) int BeTheProgram(void* argumen
   if (syscall(SYS_write, ends.told, &pid, sizeof(pid)) != sizeof(pid)) return kNothingStarted;
   char word = 0;
   if (syscall(SYS_read, ends.go, &word, 1) != 1) return kNothingStarted;
+  // Who changes its rights makes its memory one that is not dumped and not traced, and this memory is the
+  // agent's.
+  const long dumpable = syscall(SYS_prctl, PR_GET_DUMPABLE, 0, 0, 0, 0);
   word = syscall(SYS_setresgid, gid_t(-1), kNogroup, gid_t(-1)) == 0 ? 'y' : 'n';
+  if (dumpable == 1) syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
   if (syscall(SYS_write, ends.told, &word, 1) != 1) return kNothingStarted;
   const char* const no_environment[] = {nullptr};
   for (const Candidate& candidate : kCandidates) {

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -81,6 +82,15 @@ TEST(TinyProgram, LeavesTheMemoryOfItsMakerAsItIs) {
   write_all(2);
   EXPECT_LT(faults() - before, kPages / 2);
   munmap(memory, bytes);
+}
+
+// A core file of an agent that crashed is worth having, and the next canary is to be traced without a
+// privilege.
+TEST(TinyProgram, LeavesItsMakerDumpable) {
+  ASSERT_EQ(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), 0);
+  const absl::StatusOr<TinyRun> run = RunTinyProgram();
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_EQ(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, LinuxProcessSource, ::testing::Values("ebpf", "proc-connector"),
