@@ -25,7 +25,9 @@ int64_t Nanos(std::chrono::nanoseconds length) {
 // One part and the thread on which it proves itself.
 class ProofRunner {
  public:
-  explicit ProofRunner(HealthPart* part) : part_(part), thread_([this] { Loop(); }) {}
+  // `on_news` on the runner's thread, after a proof that was the first or changed what the part says.
+  ProofRunner(HealthPart* part, std::function<void()> on_news)
+      : part_(part), on_news_(std::move(on_news)), thread_([this] { Loop(); }) {}
   ~ProofRunner() {
     {
       const std::lock_guard lock(mutex_);
@@ -75,14 +77,21 @@ class ProofRunner {
       wake_.wait(lock, [&] { return ended_ || asked_since_.has_value(); });
       if (ended_) return;
       lock.unlock();
+      const PartState before = part_->State();
       part_->Prove();
+      const PartState after = part_->State();
       lock.lock();
-      ++ended_proofs_;
+      const bool first = ++ended_proofs_ == 1;
       asked_since_.reset();
+      if (!first && before.serving == after.serving && before.detail == after.detail) continue;
+      lock.unlock();
+      on_news_();
+      lock.lock();
     }
   }
 
   HealthPart* const part_;
+  const std::function<void()> on_news_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::optional<SteadyClock::time_point> asked_since_;
@@ -95,11 +104,15 @@ class HealthBoard::Core {
  public:
   Core(Parts parts, HealthSettings settings)
       : parts_(std::move(parts)), settings_(settings), started_boot_nanos_(parts_.clock.BootNanos()) {
-    for (HealthPart* part : parts_.parts) runners_.push_back(std::make_unique<ProofRunner>(part));
+    for (HealthPart* part : parts_.parts)
+      runners_.push_back(std::make_unique<ProofRunner>(part, [this] { LookSoon(); }));
     published_.resize(runners_.size());
   }
 
-  ~Core() { Stop(); }
+  ~Core() {
+    Stop();
+    runners_.clear();  // before what their last proofs touch
+  }
 
   void Start() {
     scheduler_ = std::thread([this] { Loop(); });
@@ -143,6 +156,13 @@ class HealthBoard::Core {
   }
 
  private:
+  // On a runner's thread: what a proof found is published at once.
+  void LookSoon() {
+    const std::lock_guard lock(mutex_);
+    look_soon_ = true;
+    wake_.notify_all();
+  }
+
   // What was said of a part.
   struct Published {
     std::optional<bool> serving;       // by `publish`
@@ -171,7 +191,8 @@ class HealthBoard::Core {
       lock.lock();
       // While somebody waits for proofs they are looked at more often.
       const auto pause = waiting_.empty() ? settings_.look_every : std::min(settings_.look_every, kBusyLook);
-      if (!ended_) wake_.wait_for(lock, pause);
+      if (!ended_ && !look_soon_) wake_.wait_until(lock, std::min(next_round, SteadyClock::now() + pause));
+      look_soon_ = false;
     }
   }
 
@@ -251,6 +272,7 @@ class HealthBoard::Core {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Waiting> waiting_;
+  bool look_soon_ = false;
   bool ended_ = false;
   std::thread scheduler_;
 };

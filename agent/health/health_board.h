@@ -16,7 +16,8 @@ namespace cordon::agent {
 struct HealthSettings {
   std::chrono::milliseconds interval{15'000};       // between proofs of a part
   std::chrono::milliseconds answer_within{10'000};  // a proof that takes longer counts as no answer
-  std::chrono::milliseconds look_every{500};        // how often states are compared with what was published
+  // How often states are compared with what was published, beside the end of each proof.
+  std::chrono::milliseconds look_every{2'000};
 };
 
 // How long an operator who asks for proofs waits for those that take their time: a canary that does not come

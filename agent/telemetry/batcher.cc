@@ -101,7 +101,9 @@ class Batcher::Core {
     if (stats.acknowledged_sequence < stats.last_sequence) unheard_since_ = SteadyClock::now();
     if (maintain_) return;
     maintain_ = true;
-    if (buffer_.Empty()) write_at_ = SteadyClock::now() + settings_.flush_after;
+    const bool soon = stats.bytes >= settings_.forget_soon_bytes;
+    if (buffer_.Empty())
+      write_at_ = SteadyClock::now() + (soon ? settings_.flush_after : settings_.forget_after);
     wake_.notify_one();
   }
 

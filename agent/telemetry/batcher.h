@@ -19,6 +19,10 @@ struct BatcherSettings {
   size_t flush_events = 2'000;  // of one class: written at once
   // Each write costs a sync, a message and its acknowledgement, on a host where something always happens.
   std::chrono::milliseconds flush_after{1'000};
+  // Acknowledged events are forgotten with the next write, and without one after this: on a host where little
+  // happens that is a second sync for each event. Sooner when `forget_soon_bytes` are on the disk.
+  std::chrono::milliseconds forget_after{5'000};
+  uint64_t forget_soon_bytes = 1024 * 1024;
   // While nothing was acknowledged for `unheard_after` although something waits, nobody would get an event
   // any sooner: then batches are larger, which is what lets days without a controller fit into the spool.
   std::chrono::milliseconds unheard_after{60'000};
@@ -53,7 +57,7 @@ class Batcher final : public EventSink, public HealthPart {
   // stopped. What others emit meanwhile is written too, or counted in a gap; what comes after it is lost.
   absl::Status Stop(std::chrono::milliseconds timeout);
 
-  // An acknowledgement came: the writer lets the spool forget soon. Never blocks.
+  // An acknowledgement came: the writer lets the spool forget, with its next write or soon. Never blocks.
   void WakeForMaintenance();
 
   uint64_t QueueFullLosses() const;

@@ -32,7 +32,7 @@ namespace {
 constexpr size_t kReadBytes = 256 * 1024;
 constexpr size_t kLargestRecord = 4096;  // longer than any: two folder handles and two names
 constexpr int kReaderNice = -10;         // the kernel's queue is short, and emptying it is little work
-constexpr int kGatherMillis = 5;         // between reads: the kernel folds equal events while they wait
+constexpr int kGatherMillis = 5;         // before a read: the kernel folds equal events while they wait
 
 // Links in the part that exists are resolved: the kernel tells true paths. Where a server may not answer,
 // nothing is asked: it is not watched either.
@@ -114,12 +114,15 @@ class FanotifySource final : public FileSource {
     std::array<pollfd, 3> waits = {
         {{wake_.Get(), POLLIN, 0}, {group_->Get(), POLLIN, 0}, {mounts_.Get(), POLLPRI, 0}}};
     bool stopping = false;
+    bool full = false;
     while (!stopping) {
       if (poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) return;
       const bool mounts_changed = (waits[2].revents & (POLLPRI | POLLERR)) != 0;
       stopping = waits[0].revents != 0;
-      const bool full = ReadOnce(bytes.get(), mounts_changed);
+      // After the first event and not after its read: what a program does in one go, as a database's commit
+      // is, wakes this thread and the translator once.
       if (!full && !stopping) poll(waits.data(), 1, kGatherMillis);
+      full = ReadOnce(bytes.get(), mounts_changed);
     }
     while (ReadOnce(bytes.get(), false)) {  // what stood in the queue when Stop was called
     }

@@ -5,10 +5,14 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <future>
+#include <span>
+#include <string>
 #include <utility>
 
 #include "common/base/strings.h"
@@ -69,6 +73,29 @@ TEST_P(LinuxFileSource, OddNamesArriveAsTheyAre) {
   const std::string name = "line\nbreak \xff\xfe (deleted)";
   Shell("touch \"$(printf 'root/line\\nbreak \\377\\376 (deleted)')\"");
   EXPECT_TRUE(log_.WaitFor(Kind::kCreated, root_ / name));
+}
+
+// What a program does in one go, as a database's commit is, wakes the agent once: the first event waits for
+// those that follow. Once in twenty is enough, as a busy machine may come between.
+TEST_P(LinuxFileSource, WhatAProgramDoesInOneGoIsDeliveredTogether) {
+  std::atomic<int> together = 0;
+  const auto has = [](std::span<RawFileEvent> events, const std::string& name) {
+    return std::any_of(events.begin(), events.end(), [&](const RawFileEvent& event) {
+      return event.path.filename().string().starts_with(name);
+    });
+  };
+  const absl::Status status =
+      source_->Start({.roots = {root_}, .excluded = {}, .canary = {}}, [&](std::span<RawFileEvent> events) {
+        if (has(events, "first") && has(events, "second")) ++together;
+      });
+  ASSERT_TRUE(status.ok()) << status;
+  for (int round = 0; round < 20 && together == 0; ++round) {
+    const std::string number = std::to_string(round);
+    Shell(StrCat("sleep 0.05; echo 1 > root/first", number,
+                 "; i=0; while [ $i -lt 500 ]; do i=$((i+1)); done; echo 1 > root/second", number));
+  }
+  source_->Stop();
+  EXPECT_GT(together, 0);
 }
 
 TEST_P(LinuxFileSource, AFolderThatCannotBeWatchedCostsNoOtherOne) {

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,6 +57,41 @@ class LinuxProcessSource : public ::testing::TestWithParam<std::string> {
   ProcessRecorder recorder_;
   std::unique_ptr<ProcessSource> source_ = MakeProcessSource(GetParam());
 };
+
+// The canary comes every few seconds: a child with a copy of the agent's memory would cost a fault for each
+// page that the agent writes to after it, dearer than all else that an idle agent does.
+TEST(TinyProgram, LeavesTheMemoryOfItsMakerAsItIs) {
+  constexpr long kPages = 2048;
+  const long page = sysconf(_SC_PAGESIZE);
+  const auto bytes = static_cast<size_t>(kPages * page);
+  void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  madvise(memory, bytes, MADV_NOHUGEPAGE);  // each page counts
+  const auto write_all = [&](char value) {
+    for (long at = 0; at < kPages; ++at) static_cast<volatile char*>(memory)[at * page] = value;
+  };
+  const auto faults = [] {
+    rusage use{};
+    getrusage(RUSAGE_THREAD, &use);
+    return use.ru_minflt;
+  };
+  write_all(1);
+  const absl::StatusOr<TinyRun> run = RunTinyProgram();
+  ASSERT_TRUE(run.ok()) << run.status();
+  const long before = faults();
+  write_all(2);
+  EXPECT_LT(faults() - before, kPages / 2);
+  munmap(memory, bytes);
+}
+
+// A core file of an agent that crashed is worth having, and the next canary is to be traced without a
+// privilege.
+TEST(TinyProgram, LeavesItsMakerDumpable) {
+  ASSERT_EQ(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), 0);
+  const absl::StatusOr<TinyRun> run = RunTinyProgram();
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_EQ(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 1);
+}
 
 INSTANTIATE_TEST_SUITE_P(All, LinuxProcessSource, ::testing::Values("ebpf", "proc-connector"),
                          [](const auto& one) { return one.param == "ebpf" ? "Ebpf" : "ProcConnector"; });

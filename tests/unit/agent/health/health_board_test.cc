@@ -25,18 +25,20 @@ class Part final : public HealthPart {
   void Prove() override {
     ++begun;
     while (hangs) std::this_thread::sleep_for(1ms);
+    if (comes_up_by_proof) up = true;
   }
   PartState State() const override {
     return {.serving = up, .detail = up ? "" : "not connected", .last_proof_unix_nanos = 1};
   }
   std::atomic<bool> up = false;
   std::atomic<bool> hangs = false;
+  std::atomic<bool> comes_up_by_proof = false;
   std::atomic<int> begun = 0;
 };
 
 class Board : public ::testing::Test {
  protected:
-  void Start(std::chrono::milliseconds answer_within) {
+  void Start(std::chrono::milliseconds answer_within, std::chrono::milliseconds look_every = 2ms) {
     board_ = std::make_unique<HealthBoard>(
         HealthBoard::Parts{
             .clock = clock_,
@@ -45,7 +47,7 @@ class Board : public ::testing::Test {
             .publish = [this](const std::string&, bool serving) { published_ = serving ? 1 : 0; },
             .complete = [](v1::HealthReport*) {},
             .agent_version = "1"},
-        HealthSettings{.interval = 1h, .answer_within = answer_within, .look_every = 2ms});
+        HealthSettings{.interval = 1h, .answer_within = answer_within, .look_every = look_every});
     board_->Start();
   }
   ~Board() override {
@@ -98,6 +100,18 @@ TEST_F(Board, APartThatDoesNotComeUpInTimeIsTold) {
   part_.up = true;
   ASSERT_TRUE(Told(true));
   EXPECT_THAT(AllTold(), ElementsAre(false, true));
+}
+
+// Looks are seldom, since each of them wakes a thread on a host where nothing happens.
+TEST_F(Board, WhatAProofFindsIsToldWithoutWaitingForTheNextLook) {
+  part_.comes_up_by_proof = true;
+  part_.hangs = true;
+  Start(10s, /*look_every=*/1h);
+  while (part_.begun == 0 || published_ != 0) std::this_thread::yield();
+  std::this_thread::sleep_for(50ms);  // its first look is over
+  part_.hangs = false;
+  ASSERT_TRUE(Told(true));
+  EXPECT_EQ(published_, 1);
 }
 
 TEST_F(Board, WhoAsksForProofsIsAnsweredByProofsThatBeganThen) {

@@ -86,6 +86,31 @@ TEST_F(BatcherTest, GathersForLongerWhileNobodyAcknowledges) {
   EXPECT_TRUE(Eventually([&] { return committed_ == 3; }));
 }
 
+// One write for what was acknowledged and what is new, and not two syncs of the disk for each event.
+TEST_F(BatcherTest, WhatIsAcknowledgedWaitsForTheNextWrite) {
+  Start({.flush_after = 1ms, .forget_after = 1h});
+  batcher_->Emit(v1::EVENT_CLASS_PROCESS, 1, Started(1));
+  ASSERT_TRUE(Eventually([&] { return committed_ == 1; }));
+  batcher_->WakeForMaintenance();
+  std::this_thread::sleep_for(50ms);
+  EXPECT_EQ(spool_.Writes(), 1);
+  batcher_->Emit(v1::EVENT_CLASS_PROCESS, 1, Started(2));
+  ASSERT_TRUE(Eventually([&] { return committed_ == 2; })) << "new events wait no longer for that";
+  EXPECT_EQ(spool_.Writes(), 2);
+}
+
+TEST_F(BatcherTest, WhatIsAcknowledgedIsForgottenAlsoWhenNothingNewComes) {
+  Start({.flush_after = 1h, .forget_after = 1ms});
+  batcher_->WakeForMaintenance();
+  EXPECT_TRUE(Eventually([&] { return spool_.Writes() == 1; }));
+}
+
+TEST_F(BatcherTest, MuchThatIsAcknowledgedIsForgottenSoon) {
+  Start({.flush_after = 1ms, .forget_after = 1h, .forget_soon_bytes = 0});
+  batcher_->WakeForMaintenance();
+  EXPECT_TRUE(Eventually([&] { return spool_.Writes() == 1; }));
+}
+
 TEST_F(BatcherTest, FlushesAllThatWasEmittedBefore) {
   Start();
   std::vector<std::thread> sensors;
