@@ -45,7 +45,7 @@ std::vector<std::string> SplitNames(std::string_view list) {
 // Offers little room first: for each call the kernel takes as much memory as it is offered, and clears it for
 // a value, and most files have no attributes at all.
 template <typename Ask>
-ssize_t Fill(std::vector<char>& buffer, const Ask& ask) {
+ssize_t AskForBytes(std::vector<char>& buffer, const Ask& ask) {
   const ssize_t size = ask(buffer.data(), kUsualBytes);
   return size < 0 && errno == ERANGE ? ask(buffer.data(), buffer.size()) : size;
 }
@@ -53,7 +53,7 @@ ssize_t Fill(std::vector<char>& buffer, const Ask& ask) {
 absl::StatusOr<FileAttributes> Read(const std::filesystem::path& path, const ListNames& list,
                                     const ReadValue& read) {
   thread_local std::vector<char> buffer(kMaxBytes);
-  const ssize_t listed = Fill(buffer, list);
+  const ssize_t listed = AskForBytes(buffer, list);
   if (listed < 0 && errno == ENOTSUP) return FileAttributes();
   if (listed < 0) return Failed(path);
   if (listed == 0) return FileAttributes();
@@ -61,7 +61,7 @@ absl::StatusOr<FileAttributes> Read(const std::filesystem::path& path, const Lis
   Sha256Stream digest;
   for (const std::string& name : SplitNames({buffer.data(), static_cast<size_t>(listed)})) {
     const ssize_t size =
-        Fill(buffer, [&](char* into, size_t room) { return read(name.c_str(), into, room); });
+        AskForBytes(buffer, [&](char* into, size_t room) { return read(name.c_str(), into, room); });
     if (size < 0 && (errno == ENODATA || errno == ENOTSUP)) continue;  // gone since it was listed
     if (size < 0) return Failed(path);
     const std::string_view value(buffer.data(), static_cast<size_t>(size));
