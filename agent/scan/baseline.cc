@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include "common/base/status.h"
@@ -233,9 +234,30 @@ absl::Status Baseline::MoveFresh() {
             "ALTER TABLE no_folder RENAME TO fresh_folder");
 }
 
+absl::StatusOr<bool> Baseline::HasRowsOutside(const std::vector<std::string>& roots) {
+  std::vector<std::pair<std::string, std::string>> ranges;
+  for (const std::string& root : roots) std::ranges::copy(RangesOf(root), std::back_inserter(ranges));
+  std::ranges::sort(ranges);
+  std::string from;  // all before it was looked at
+  for (const auto& [begin, end] : ranges) {
+    if (from < begin) {
+      CORDON_ASSIGN_OR_RETURN(const bool between, FindFirstRow(from, begin));
+      first_row_->Reset();
+      if (between) return true;
+    }
+    from = std::max(from, end);
+  }
+  CORDON_ASSIGN_OR_RETURN(Statement behind,
+                          database_.Prepare("SELECT 1 FROM folder WHERE path >= ? LIMIT 1"));
+  return behind.BindBlob(1, from).Step();
+}
+
 absl::Status Baseline::Replace(const std::vector<std::string>& roots, int64_t time_unix_nanos) {
   CORDON_RETURN_IF_ERROR(FlushFresh());
   return database_.Transaction([&]() -> absl::Status {
+    CORDON_ASSIGN_OR_RETURN(const bool others, HasRowsOutside(roots));
+    // All at once, as SQLite empties a table: it looks at no row for that.
+    if (!others) CORDON_RETURN_IF_ERROR(database_.Execute("DELETE FROM folder"));
     for (const std::string& root : roots) CORDON_RETURN_IF_ERROR(TakeRoot(root, time_unix_nanos));
     CORDON_RETURN_IF_ERROR(MoveFresh());
     // A job that dies now does not begin to make it again when it goes on: there is nothing left to make it

@@ -69,6 +69,7 @@ class Baseline {
   absl::StatusOr<bool> FindFirstRow(const std::string& from, const std::string& before);
   // False: there is no such row.
   absl::StatusOr<bool> Entries(const std::string& folder, v1::BaselineFolder* entries);
+  absl::StatusOr<bool> HasRowsOutside(const std::vector<std::string>& roots);
   absl::Status TakeRoot(const std::string& root, int64_t time_unix_nanos);
   absl::Status MoveFresh();
   absl::Status PatchParent(const std::string& root, const v1::BaselineEntry& record);

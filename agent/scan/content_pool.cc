@@ -2,7 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -19,6 +21,18 @@ namespace {
 constexpr size_t kMaxOutstanding = 65'536;
 constexpr size_t kWorthTaking =
     256;  // results: being woken for each would cost more than a small file's hash
+
+constexpr size_t kWorthKeeping = 4096;  // results, as memory for the next ones: about 2 MB
+
+// A thread takes several small files at once: for each one alone, the threads would wait for each other about
+// as long as it takes to read it.
+constexpr size_t kMostAtOnce = 16;
+constexpr uint64_t kBytesAtOnce = 256 * 1024;
+
+// Of what a running program executes the size is not known.
+uint64_t BytesToRead(const ContentPool::Job& job) {
+  return job.running.empty() ? job.metadata.size : kBytesAtOnce;
+}
 
 // Who holds a lease on a file is asked by the first try to let go, and most do at once.
 constexpr std::array kLeaseWaits = {std::chrono::milliseconds(20), std::chrono::milliseconds(200)};
@@ -66,22 +80,37 @@ ContentPool::~ContentPool() {
 bool ContentPool::TrySubmit(Job* job) {
   if (outstanding_ >= kMaxOutstanding) return false;
   ++outstanding_;
+  auto own = std::make_unique<Job>(std::move(*job));
   const std::lock_guard lock(mutex_);
-  jobs_.push_back(std::move(*job));
+  jobs_.push_back(std::move(own));
   work_.notify_one();
   return true;
 }
 
-std::vector<ContentPool::Result> ContentPool::Take(std::chrono::milliseconds wait) {
+void ContentPool::Take(std::chrono::milliseconds wait, std::vector<Result>* results) {
+  results->clear();
+  if (results->capacity() > kWorthKeeping) results->shrink_to_fit();
   std::unique_lock lock(mutex_);
   if (wait.count() > 0) done_.wait_for(lock, wait, [&] { return WorthTaking(); });
-  std::vector<Result> results = std::exchange(results_, {});
-  outstanding_ -= results.size();
-  return results;
+  results->swap(results_);
+  outstanding_ -= results->size();
 }
 
 bool ContentPool::WorthTaking() const {
   return results_.size() >= kWorthTaking || (jobs_.empty() && reading_ == 0);
+}
+
+// Fewer when few are left, so that all threads have work until the end, and a long file by itself.
+std::vector<std::unique_ptr<ContentPool::Job>> ContentPool::NextJobs(size_t most) {
+  most = std::min(most, jobs_.size() / (2 * scanners_.size()) + 1);
+  std::vector<std::unique_ptr<Job>> next;
+  uint64_t bytes = 0;
+  do {
+    bytes += BytesToRead(*jobs_.front());
+    next.push_back(std::move(jobs_.front()));
+    jobs_.pop_front();
+  } while (next.size() < most && bytes + BytesToRead(*jobs_.front()) <= kBytesAtOnce);
+  return next;
 }
 
 void ContentPool::Run(RuleScanner* scanner) {
@@ -89,18 +118,24 @@ void ContentPool::Run(RuleScanner* scanner) {
     const absl::Status status = platform::LowerThreadPriority();
     if (!status.ok()) spdlog::warn("a scan runs at normal priority: {}", Message(status));
   }
+  // A polite scan may rest, and rules take their time, while others would wait for the first one's result.
+  const size_t most = options_.polite || scanner != nullptr ? 1 : kMostAtOnce;
+  std::vector<Result> done;
   std::unique_lock lock(mutex_);
   while (true) {
     work_.wait(lock, [&] { return closed_ || !jobs_.empty(); });
     if (jobs_.empty()) return;
-    Job job = std::move(jobs_.front());
-    jobs_.pop_front();
+    std::vector<std::unique_ptr<Job>> jobs = NextJobs(most);
     ++reading_;
     lock.unlock();
-    absl::StatusOr<Content> content = Read(job, scanner);
+    done.clear();
+    for (std::unique_ptr<Job>& job : jobs) {
+      absl::StatusOr<Content> content = Read(*job, scanner);
+      done.push_back({.job = std::move(job), .content = std::move(content)});
+    }
     lock.lock();
     --reading_;
-    results_.push_back({.job = std::move(job), .content = std::move(content)});
+    std::ranges::move(done, std::back_inserter(results_));
     if (WorthTaking()) done_.notify_one();
   }
 }
@@ -115,6 +150,8 @@ absl::StatusOr<platform::OpenFile> ContentPool::OpenPatiently(const Job& job) {
 }
 
 absl::StatusOr<ContentPool::Content> ContentPool::Read(Job& job, RuleScanner* scanner) {
+  // Others are taken with it: not even their leases may be waited for then.
+  if (closed_ || !wanted_()) return absl::CancelledError("stopped before it was opened");
   CORDON_ASSIGN_OR_RETURN(const platform::OpenFile file, OpenPatiently(job));
   CORDON_RETURN_IF_ERROR(WorthReading(file.Metadata()));
   const int64_t read_at = WallNowNanos();

@@ -43,7 +43,7 @@ class ContentPool {
     absl::StatusOr<std::vector<std::string>> rules = std::vector<std::string>();  // as RuleScanner::Search
   };
   struct Result {
-    Job job;
+    std::unique_ptr<Job> job;  // as it was submitted: what is passed on for each file is a pointer
     absl::StatusOr<Content> content;
   };
   struct Options {
@@ -61,15 +61,17 @@ class ContentPool {
 
   // False when the queue is full: take results and try again.
   bool TrySubmit(Job* job);
-  // What is done by now; waits for some hundreds or the last one, up to `wait`.
-  std::vector<Result> Take(std::chrono::milliseconds wait);
+  // What is done by now, in place of what `results` had, whose memory is used again; waits for some hundreds
+  // or the last one, up to `wait`.
+  void Take(std::chrono::milliseconds wait, std::vector<Result>* results);
   // Submitted and not yet taken.
   size_t Outstanding() const { return outstanding_; }
   uint64_t BytesRead() const { return bytes_read_; }
 
  private:
   void Run(RuleScanner* scanner);
-  bool WorthTaking() const;  // under mutex_
+  bool WorthTaking() const;                                 // under mutex_
+  std::vector<std::unique_ptr<Job>> NextJobs(size_t most);  // under mutex_, when there are some
   absl::StatusOr<platform::OpenFile> OpenPatiently(const Job& job);
   absl::StatusOr<Content> Read(Job& job, RuleScanner* scanner);  // moves its path, unless it fails
 
@@ -83,10 +85,10 @@ class ContentPool {
   std::mutex mutex_;
   std::condition_variable work_;
   std::condition_variable done_;
-  std::deque<Job> jobs_;
+  std::deque<std::unique_ptr<Job>> jobs_;
   std::vector<Result> results_;
-  size_t reading_ = 0;  // threads that have a job
-  bool closed_ = false;
+  size_t reading_ = 0;                // threads that have a job
+  std::atomic<bool> closed_ = false;  // set under mutex_
   std::vector<std::thread> threads_;
 };
 

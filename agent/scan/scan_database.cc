@@ -67,6 +67,9 @@ absl::StatusOr<Database> OpenScanDatabase(const std::filesystem::path& path, std
     *notice = StrCat("the baseline was damaged and set aside as ", opened.set_aside->string(), " (",
                      opened.damage, "); make a new one with a scan");
   }
+  // Where SQLite is built to overwrite what is deleted (Debian's is), the end of a first pass wrote the whole
+  // old baseline once more (decision 0055).
+  CORDON_RETURN_IF_ERROR(opened.database.Execute("PRAGMA secure_delete=OFF"));
   CORDON_RETURN_IF_ERROR(opened.database.Migrate(kSteps));
   return std::move(opened.database);
 }

@@ -76,8 +76,8 @@ class ScanJob {
   bool HoldsWork(const std::string& folder) const;
   absl::Status Submit(ContentPool::Job job);
   absl::Status TakeResults(std::chrono::milliseconds wait);
-  absl::Status TakeResult(ContentPool::Result result);
-  absl::Status TakeContent(const ContentPool::Job& job, ContentPool::Content content);
+  absl::Status TakeResult(ContentPool::Result& result);
+  absl::Status TakeContent(const ContentPool::Job& job, ContentPool::Content& content);  // moves its file
   bool IsInMemory(const FileRecord& file);
   absl::Status TakeFailure(const ContentPool::Job& job, const absl::Status& status);
   absl::Status TellIndicator(const FileRecord& file, const IndicatorMatch& match,
@@ -106,6 +106,7 @@ class ScanJob {
   std::unique_ptr<RecordsAhead> ahead_;         // of the root that is walked now; may be null
   KnownEntries known_;                          // of the folder that is walked now
   ContentPool pool_;
+  std::vector<ContentPool::Result> results_;  // that are looked at now; their memory is used again
 
   ScanRoot::Baseline mode_ = ScanRoot::Baseline::kNone;  // of the root that is walked now
   std::vector<FolderPtr> folders_;                       // to be walked, the next one last

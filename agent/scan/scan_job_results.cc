@@ -18,19 +18,22 @@ absl::Status ScanJob::Submit(ContentPool::Job job) {
 }
 
 absl::Status ScanJob::TakeResults(std::chrono::milliseconds wait) {
-  for (ContentPool::Result& result : pool_.Take(wait)) CORDON_RETURN_IF_ERROR(TakeResult(std::move(result)));
+  pool_.Take(wait, &results_);
+  for (ContentPool::Result& result : results_) CORDON_RETURN_IF_ERROR(TakeResult(result));
+  results_.clear();  // what they hold; not their memory
   ledger_.Tick(pool_.BytesRead() + bytes_unread_);
   return absl::OkStatus();
 }
 
-absl::Status ScanJob::TakeResult(ContentPool::Result result) {
+absl::Status ScanJob::TakeResult(ContentPool::Result& result) {
   // One that was stopped is still to be read: its folder stays open.
   if (absl::IsCancelled(result.content.status())) return absl::OkStatus();
-  CORDON_RETURN_IF_ERROR(result.content.ok() ? TakeContent(result.job, *std::move(result.content))
-                                             : TakeFailure(result.job, result.content.status()));
-  --result.job.folder->unread;
-  ledger_.FileDone(result.job.metadata.size, *result.job.folder);
-  return RecordIfDone(*result.job.folder);
+  const ContentPool::Job& job = *result.job;
+  CORDON_RETURN_IF_ERROR(result.content.ok() ? TakeContent(job, *result.content)
+                                             : TakeFailure(job, result.content.status()));
+  --job.folder->unread;
+  ledger_.FileDone(job.metadata.size, *job.folder);
+  return RecordIfDone(*job.folder);
 }
 
 absl::Status ScanJob::RecordIfDone(Folder& folder) {
@@ -38,7 +41,7 @@ absl::Status ScanJob::RecordIfDone(Folder& folder) {
   return baseline_.Add(folder.path, std::exchange(folder.recorded, {}));
 }
 
-absl::Status ScanJob::TakeContent(const ContentPool::Job& job, ContentPool::Content content) {
+absl::Status ScanJob::TakeContent(const ContentPool::Job& job, ContentPool::Content& content) {
   FileRecord& file = content.file;
   if (!content.attributes.ok()) {
     ledger_.NotScanned(file.path, Message(content.attributes), *job.folder);

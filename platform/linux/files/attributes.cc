@@ -19,6 +19,7 @@ namespace cordon::platform {
 namespace {
 
 constexpr size_t kMaxBytes = 64 * 1024;  // XATTR_LIST_MAX and XATTR_SIZE_MAX
+constexpr size_t kUsualBytes = 512;
 constexpr std::string_view kCapabilities = "security.capability";
 
 // Reads into a buffer; < 0 with errno as the system call.
@@ -41,17 +42,26 @@ std::vector<std::string> SplitNames(std::string_view list) {
   return names;
 }
 
+// Offers little room first: for each call the kernel takes as much memory as it is offered, and clears it for
+// a value, and most files have no attributes at all.
+template <typename Ask>
+ssize_t AskForBytes(std::vector<char>& buffer, const Ask& ask) {
+  const ssize_t size = ask(buffer.data(), kUsualBytes);
+  return size < 0 && errno == ERANGE ? ask(buffer.data(), buffer.size()) : size;
+}
+
 absl::StatusOr<FileAttributes> Read(const std::filesystem::path& path, const ListNames& list,
                                     const ReadValue& read) {
   thread_local std::vector<char> buffer(kMaxBytes);
-  const ssize_t listed = list(buffer.data(), buffer.size());
+  const ssize_t listed = AskForBytes(buffer, list);
   if (listed < 0 && errno == ENOTSUP) return FileAttributes();
   if (listed < 0) return Failed(path);
   if (listed == 0) return FileAttributes();
   FileAttributes attributes;
   Sha256Stream digest;
   for (const std::string& name : SplitNames({buffer.data(), static_cast<size_t>(listed)})) {
-    const ssize_t size = read(name.c_str(), buffer.data(), buffer.size());
+    const ssize_t size =
+        AskForBytes(buffer, [&](char* into, size_t room) { return read(name.c_str(), into, room); });
     if (size < 0 && (errno == ENODATA || errno == ENOTSUP)) continue;  // gone since it was listed
     if (size < 0) return Failed(path);
     const std::string_view value(buffer.data(), static_cast<size_t>(size));

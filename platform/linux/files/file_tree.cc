@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "common/base/clock.h"
 #include "common/base/status.h"
@@ -176,16 +177,14 @@ absl::StatusOr<OpenFile> TakeOpenFile(Fd fd, std::filesystem::path path) {
   return OpenFile(fd.Release(), std::move(path), ToMetadata(info));
 }
 
-absl::StatusOr<Digests> HashOpenFile(const OpenFile& file, const HashOptions& options,
-                                     const std::function<bool()>& keep_going,
-                                     const std::function<void(uint64_t)>& count) {
-  const auto too_long = [&] {
-    return absl::OutOfRangeError(StrCat("longer than ", FormatBytes(options.max_bytes)));
-  };
-  if (file.Metadata().size > options.max_bytes) return too_long();
-  Sha256Stream sha256;
-  std::optional<Md5Stream> md5;
-  if (options.md5) md5.emplace();
+namespace {
+
+// As HashOpenFile, which has the digests.
+template <typename Add>
+absl::Status ReadPieces(const OpenFile& file, uint64_t max_bytes, const std::function<bool()>& keep_going,
+                        const std::function<void(uint64_t)>& count, const Add& add) {
+  const auto too_long = [&] { return absl::OutOfRangeError(StrCat("longer than ", FormatBytes(max_bytes))); };
+  if (file.Metadata().size > max_bytes) return too_long();
   // One buffer per thread: a scan hashes hundreds of thousands of small files. What no file has filled takes
   // no memory.
   thread_local const auto piece = std::make_unique_for_overwrite<char[]>(kPieceBytes);
@@ -201,13 +200,30 @@ absl::StatusOr<Digests> HashOpenFile(const OpenFile& file, const HashOptions& op
     if (got < 0) return Failed("cannot read", file.Path());
     if (got == 0) break;
     total += static_cast<uint64_t>(got);
-    if (total > options.max_bytes) return too_long();
-    const std::string_view bytes(piece.get(), static_cast<size_t>(got));
-    sha256.Update(bytes);
-    if (md5) md5->Update(bytes);
-    if (count) count(bytes.size());
+    if (total > max_bytes) return too_long();
+    add(std::string_view(piece.get(), static_cast<size_t>(got)));
+    if (count) count(static_cast<uint64_t>(got));
   }
-  return Digests{.sha256 = sha256.Finish(), .md5 = md5 ? md5->Finish() : std::string()};
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Digests> HashOpenFile(const OpenFile& file, const HashOptions& options,
+                                     const std::function<bool()>& keep_going,
+                                     const std::function<void(uint64_t)>& count) {
+  thread_local Sha256Stream sha256;  // to make one takes as long as to hash a short file
+  std::optional<Md5Stream> md5;
+  if (options.md5) md5.emplace();
+  const absl::Status read =
+      ReadPieces(file, options.max_bytes, keep_going, count, [&](std::string_view bytes) {
+        sha256.Update(bytes);
+        if (md5) md5->Update(bytes);
+      });
+  // In any case: what was read of a file that failed must not be in the next one's digest.
+  std::string digest = sha256.Finish();
+  CORDON_RETURN_IF_ERROR(read);
+  return Digests{.sha256 = std::move(digest), .md5 = md5 ? md5->Finish() : std::string()};
 }
 
 absl::StatusOr<std::string> ReadFileHead(const OpenFile& file, size_t bytes) {

@@ -63,6 +63,25 @@ TEST_F(LinuxFileTree, AttributesHaveADigestThatChangesWithThem) {
   EXPECT_EQ(Attributes(), FileAttributes());
 }
 
+// More than is asked for at first.
+TEST_F(LinuxFileTree, LongAttributesAndManyOfThemAreAllInTheDigest) {
+  const std::string value(1500, 'v');
+  if (!Set("user.origin", value)) GTEST_SKIP() << "no long attributes on this file system";
+  const FileAttributes first = Attributes();
+  EXPECT_EQ(first.sha256.size(), 32U);
+  ASSERT_TRUE(Set("user.origin", value.substr(1) + "w"));
+  EXPECT_NE(Attributes().sha256, first.sha256) << "the last byte differs";
+  ASSERT_EQ(removexattr(path_.c_str(), "user.origin"), 0);
+  std::string before;
+  for (const char number : {'1', '2', '3', '4'}) {
+    const std::string name = "user." + std::string(200, 'n') + number;
+    if (!Set(name.c_str(), "v")) GTEST_SKIP() << "no room for many attributes on this file system";
+    const std::string after = Attributes().sha256;
+    EXPECT_NE(after, before) << "with " << number;
+    before = after;
+  }
+}
+
 TEST_F(LinuxFileTree, CapabilitiesAreToldAsGetcapDoes) {
   const std::string cap_net_raw("\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
   if (!Set("security.capability", cap_net_raw)) GTEST_SKIP() << "capabilities cannot be set here";

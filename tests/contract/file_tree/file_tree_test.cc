@@ -81,6 +81,17 @@ TEST_F(FileTree, DigestsAreOfTheOpenFileWhateverItsNameMeansNow) {
   EXPECT_TRUE(absl::IsOutOfRange(HashOpenFile(*file, {.max_bytes = 6}, KeepGoing).status()));
 }
 
+TEST_F(FileTree, WhatWasReadOfAFileInVainIsInNoOtherDigest) {
+  Write(path_, std::string(600'000, 'x'));
+  const auto file = OpenForReading(path_);
+  ASSERT_TRUE(file.ok()) << file.status();
+  int asked = 0;
+  EXPECT_TRUE(absl::IsCancelled(HashOpenFile(*file, {}, [&] { return ++asked < 2; }).status()));
+  EXPECT_EQ(asked, 2) << "one piece was read before";
+  Write(folder_ / "next", "content");
+  EXPECT_EQ(HashFile(folder_ / "next", 100, KeepGoing)->sha256, Sha256("content"));
+}
+
 TEST_F(FileTree, AFileThatIsReadCanBeRemoved) {
   const auto file = OpenForReading(path_);
   ASSERT_TRUE(file.ok()) << file.status();

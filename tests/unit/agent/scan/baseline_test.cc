@@ -150,6 +150,35 @@ TEST_F(BaselineTest, APartThatIsRecordedAnewIsNewInTheWholeToo) {
   EXPECT_FALSE((*baseline_.Find("/r/b")).has_value());
 }
 
+TEST_F(BaselineTest, OnlyWhatIsRecordedAnewIsReplaced) {
+  const auto record = [&](const std::vector<std::string>& roots, const std::string& name) {
+    for (const std::string& root : roots) {
+      EXPECT_THAT(baseline_.Add(root, {{.path = StrCat(root, "/", name)}}), IsOk());
+      EXPECT_THAT(baseline_.Add(StrCat(root, "/d"), {{.path = StrCat(root, "/d/", name)}}), IsOk());
+    }
+    EXPECT_THAT(baseline_.Replace(roots, 1), IsOk());
+  };
+  record({"/a", "/a-b", "/c"}, "1");
+  record({"/c", "/a"}, "2");  // "/a-b" comes between "/a" and "/a/"
+  EXPECT_THAT(Below("/a"), ElementsAre("/a/2", "/a/d/2"));
+  EXPECT_THAT(Below("/a-b"), ElementsAre("/a-b/1", "/a-b/d/1"));
+  EXPECT_THAT(Below("/c"), ElementsAre("/c/2", "/c/d/2"));
+  record({"/a-b", "/c"}, "3");  // one stays before them
+  EXPECT_THAT(Below("/a"), ElementsAre("/a/2", "/a/d/2"));
+  record({"/a", "/a-b"}, "4");  // one stays behind them
+  EXPECT_THAT(Below("/c"), ElementsAre("/c/3", "/c/d/3"));
+  record({"/c", "/a", "/a-b"}, "5");  // all
+  EXPECT_THAT(Below("/"), ElementsAre("/a/5", "/a-b/5", "/a-b/d/5", "/a/d/5", "/c/5", "/c/d/5"));
+}
+
+// Decision 0055.
+TEST_F(BaselineTest, WhatIsDeletedIsNotOverwritten) {
+  auto asked = database_.Prepare("PRAGMA secure_delete");
+  ASSERT_TRUE(asked.ok()) << asked.status();
+  ASSERT_TRUE(*asked->Step());
+  EXPECT_EQ(asked->Int(0), 0);
+}
+
 TEST_F(BaselineTest, ARowThatCannotBeReadIsNamed) {
   ASSERT_THAT(baseline_.Add("/r", {{.path = "/r/a"}}), IsOk());
   ASSERT_THAT(baseline_.Replace({"/r"}, 1), IsOk());
