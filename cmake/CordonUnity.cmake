@@ -29,7 +29,7 @@ function(cordon_unite TARGET)
   endforeach()
   set_target_properties(${TARGET} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
   # Names of one unit are as local as before, though GCC now sees them in an included file.
-  target_compile_options(${TARGET} PRIVATE -Wno-subobject-linkage)
+  target_compile_options(${TARGET} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   # Somebody may give two of them the same name.
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${_script})
 endfunction()

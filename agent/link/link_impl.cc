@@ -145,7 +145,6 @@ void Link::Impl::OnWelcome(Session& session, const v1::Welcome& /*welcome*/) {
     if (old) {
       ending_.push_back(old);
       old->Close(absl::OkStatus());
-      EndDeliveries();
     }
   }
   if (book_.Prefer(session.Where())) {
@@ -163,8 +162,9 @@ void Link::Impl::OnWelcome(Session& session, const v1::Welcome& /*welcome*/) {
   spdlog::info("link: connected to {}", session.Where().Text());
   uplink_.Use(current_);
   for (const auto& probe : probes_) {
-    if (!probe->of_delivery) probe->beat = session.Beat();
+    if (!probe->delivery) probe->beat = session.Beat();
   }
+  DeliverAgain();
 }
 
 void Link::Impl::OnHeartbeatAnswered(Session& session) {
@@ -203,7 +203,7 @@ std::optional<v1::ControlRequest> Link::Impl::NextMessage(Session& session) {
 // before it, so the answer says that it has kept the outcome.
 void Link::Impl::BeatAfterDelivery() {
   for (const auto& probe : probes_) {
-    if (!probe->of_delivery || probe->beat != 0) continue;
+    if (!probe->delivery || probe->beat != 0) continue;
     boost::asio::post(parts_.loop, [self = shared_from_this(), probe] {
       if (self->current_ && self->current_->Welcomed() && probe->beat == 0)
         probe->beat = self->current_->Beat();
@@ -228,7 +228,11 @@ void Link::Impl::OnCurrentEnded(const absl::Status& why) {
   const std::shared_ptr<Session> ended = std::exchange(current_, nullptr);
   uplink_.Use(nullptr);
   SetError(ended->Where().Text(), why);
-  EndDeliveries();
+  const auto waiting = probes_;
+  for (const auto& probe : waiting) {
+    probe->beat = 0;
+    if (probe->delivery) FinishProbe(probe, false);
+  }
   if (stopped_) return;
   if (ended->Welcomed()) {
     WaitBeforeNextRound();
@@ -237,12 +241,13 @@ void Link::Impl::OnCurrentEnded(const absl::Status& why) {
   }
 }
 
-// The connection in use has gone: what was on its way may be lost, and the next one counts its beats anew.
-void Link::Impl::EndDeliveries() {
-  const auto waiting = probes_;
-  for (const auto& probe : waiting) {
+// On the connection that has taken over: what was on its way on the old one may be lost, and this one counts
+// its beats anew.
+void Link::Impl::DeliverAgain() {
+  for (const auto& probe : probes_) {
+    if (!probe->delivery) continue;
     probe->beat = 0;
-    if (probe->of_delivery) FinishProbe(probe, false);
+    Send(*probe->delivery);
   }
 }
 
@@ -283,7 +288,7 @@ void Link::Impl::Deliver(v1::OrderOutcome outcome, std::chrono::nanoseconds dead
     done(false);
     return;
   }
-  AddProbe(deadline, std::move(done))->of_delivery = true;
+  AddProbe(deadline, std::move(done))->delivery = outcome;
   Send(std::move(outcome));
 }
 

@@ -55,8 +55,9 @@ class Link::Impl final : public Session::Owner, public std::enable_shared_from_t
   struct PendingProbe {
     explicit PendingProbe(boost::asio::io_context& loop) : timer(loop) {}
     boost::asio::steady_timer timer;
-    uint64_t beat = 0;         // 0 = no connection yet
-    bool of_delivery = false;  // beats when the outbox has been sent, on this connection or never
+    uint64_t beat = 0;  // 0 = no connection yet
+    // Beats when the outbox has been sent; sent again where a renewed connection takes over.
+    std::optional<v1::OrderOutcome> delivery;
     std::function<void(bool)> done;
   };
 
@@ -81,7 +82,7 @@ class Link::Impl final : public Session::Owner, public std::enable_shared_from_t
   void OnRenewed();
   std::shared_ptr<PendingProbe> AddProbe(std::chrono::nanoseconds deadline, std::function<void(bool)> done);
   void BeatAfterDelivery();
-  void EndDeliveries();
+  void DeliverAgain();
   void FinishProbe(const std::shared_ptr<PendingProbe>& probe, bool answered);
   void PostPump();
   void FinishStopping();

@@ -407,7 +407,10 @@ void NameService::LookUp() {
 
 void NameService::CloseWhatLapsed() {
   const int64_t now = parts_.clock.BootNanos();
-  if (!table_.AnythingDue(now)) return;
+  if (!table_.AnythingDue(now)) {
+    flows_unknown_since_.reset();
+    return;
+  }
   std::set<address> in_use;
   if (const auto connections = parts_.connections.List(); connections.ok()) {
     flows_unknown_since_.reset();

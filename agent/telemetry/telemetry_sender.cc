@@ -150,9 +150,12 @@ bool TelemetrySender::HasRoom(const Lane& lane) const {
 
 absl::Status TelemetrySender::Fill(Lane& lane) {
   if (!lane.read_ahead.empty() || lane.sent >= lane.end) return absl::OkStatus();
-  CORDON_ASSIGN_OR_RETURN(std::vector<v1::Batch> batches,
-                          spool_.Next(lane.sent, window_bytes_ - lane.in_flight_bytes));
-  for (v1::Batch& batch : batches) {
+  absl::StatusOr<std::vector<v1::Batch>> batches =
+      spool_.Next(lane.sent, window_bytes_ - lane.in_flight_bytes);
+  // Damage behind what is on its way: an error now would end the stream before that is acknowledged.
+  if (absl::IsDataLoss(batches.status()) && !lane.in_flight.empty()) return absl::OkStatus();
+  CORDON_RETURN_IF_ERROR(batches.status());
+  for (v1::Batch& batch : *batches) {
     if (batch.chain_id() != chain_id_) {
       return absl::FailedPreconditionError(
           "the spool has begun a new chain; the stream has to ask for its position");

@@ -57,8 +57,8 @@ ExitCode ShowGood(const Tool& tool, const AuditCheck& check) {
   return ExitCode::kDone;
 }
 
-// The copy of a log that is on its way. An earlier export of the same name stays until this one is whole, for
-// it may be the only one from before somebody changed the log.
+// The copy of a log that is on its way. An earlier export of the same name stays until this one is whole and
+// good, for it may be the only one from before somebody changed the log.
 class LogCopy {
  public:
   LogCopy() = default;
@@ -75,8 +75,9 @@ class LogCopy {
     if (path.empty()) return absl::OkStatus();
     std::error_code error;
     const bool other = std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error);
-    path_ = path;
-    beside_ = other ? path : StrCat(path, ".part");  // a pipe, /dev/stdout: not to be replaced
+    path_ = other ? path : std::filesystem::weakly_canonical(path, error).string();  // not a link to it
+    if (path_.empty()) path_ = path;
+    beside_ = other ? path : StrCat(path_, ".part");  // a pipe, /dev/stdout: not to be replaced
     if (!other) {
       CORDON_RETURN_IF_ERROR(
           Annotate(platform::WriteFileDurably(beside_, "", platform::FileAccess::kOwnerOnly), "export"));
@@ -88,17 +89,20 @@ class LogCopy {
   void Write(const std::string& line) {
     if (IsOpen()) file_ << line;
   }
-  // All of it has come.
-  absl::Status Finish() {
-    if (!IsOpen()) return absl::OkStatus();
+  // All of it has come. What is not `good` takes no earlier one's place, and stands beside it. Returns where
+  // it is.
+  absl::StatusOr<std::string> Finish(bool good) {
+    if (!IsOpen()) return path_;
     file_.close();
     if (!file_) return absl::DataLossError(StrCat("cannot write ", path_, " to its end"));
-    if (beside_ == path_) return absl::OkStatus();
+    if (beside_ == path_) return path_;
     std::error_code error;
-    std::filesystem::rename(beside_, path_, error);
-    if (error) return absl::UnavailableError(StrCat("cannot write ", path_, ": ", error.message()));
+    const std::string to =
+        good || !std::filesystem::exists(path_, error) ? path_ : StrCat(path_, ".not-good");
+    std::filesystem::rename(beside_, to, error);
+    if (error) return absl::UnavailableError(StrCat("cannot write ", to, ": ", error.message()));
     beside_ = path_;
-    return absl::OkStatus();
+    return to;
   }
 
  private:
@@ -156,16 +160,18 @@ absl::StatusOr<ExitCode> VerifyOnline(Tool& tool, const std::string& path) {
         }
         return broken.ok() || copy.IsOpen();
       })));
-  CORDON_RETURN_IF_ERROR(copy.Finish());
-  CORDON_RETURN_IF_ERROR(broken);
   // Without its signed end a log can have been cut off anywhere.
   const bool must_be_signed = trust.ok() && !(*trust)->bundle.audit_log_public_key().empty();
-  if (must_be_signed && check.Signature() != AuditSignature::kGood) {
-    return absl::DataLossError(
+  if (broken.ok() && must_be_signed && check.Signature() != AuditSignature::kGood) {
+    broken = absl::DataLossError(
         StrCat("the controller shows ", check.Entries(),
                " entries and no end signed by the key that the trust bundle names: what comes "
                "after them may be withheld"));
   }
+  CORDON_ASSIGN_OR_RETURN(const std::string written, copy.Finish(broken.ok()));
+  if (!broken.ok() && !written.empty())
+    tool.Say(StrCat("what the controller showed is in ", written, ", and not good"));
+  CORDON_RETURN_IF_ERROR(broken);
   return ShowGood(tool, check);
 }
 

@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "common/base/status.h"
+#include "common/base/strings.h"
 #include "controller/cordonctl/commands.h"
 
 namespace cordon::ctl {
@@ -30,10 +31,12 @@ int Status(ExitCode code) {
 ExitCode CheckPrinted(const Tool& tool, ExitCode result) {
   tool.World().out.flush();
   if (tool.World().out.good()) return result;
+  const bool done = result == ExitCode::kDone;
   tool.Say(
-      "standard output could not be written to its end (is the disk full?): what is there is cut, do not use "
-      "it. What was asked of the controller was done all the same");
-  return ExitCode::kFailed;
+      StrCat("standard output could not be written to its end (is the disk full?): what is there is cut, do "
+             "not use it",
+             done ? ". What was asked of the controller was done all the same" : ""));
+  return done ? ExitCode::kFailed : result;
 }
 
 }  // namespace

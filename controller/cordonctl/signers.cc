@@ -7,6 +7,7 @@
 #include "common/base/status.h"
 #include "common/base/strings.h"
 #include "common/crypto/digest.h"
+#include "common/crypto/fingerprint.h"
 #include "common/wire/json.h"
 #include "common/wire/order.h"
 #include "common/wire/trust.h"
@@ -104,6 +105,11 @@ void CompareLifelines(const v1::TrustBundle& before, const v1::TrustBundle& afte
   for (const auto& [site, line] : old) lines->push_back(StrCat("lifeline of site ", site, " is removed"));
 }
 
+// As other tools print it; of what is no certificate (and no host takes), the hash of its bytes.
+std::string FingerprintOf(const std::string& pem) {
+  return HexEncode(CertificateSha256(pem).value_or(Sha256(pem)));
+}
+
 // Whoever signs is to see which: a count alone would let one CA take the place of another.
 void CompareAuthorities(const v1::TrustBundle& before, const v1::TrustBundle& after,
                         std::vector<std::string>* lines) {
@@ -114,7 +120,7 @@ void CompareAuthorities(const v1::TrustBundle& before, const v1::TrustBundle& af
   const auto tell = [&](const char* what, const auto& those, const auto& others) {
     for (const std::string& pem : those) {
       if (std::ranges::find(others, pem) == others.end())
-        lines->push_back(StrCat(what, " CA SHA-256 ", HexEncode(Sha256(pem))));
+        lines->push_back(StrCat(what, " CA SHA-256 ", FingerprintOf(pem)));
     }
   };
   tell("new", after.ca_pem(), before.ca_pem());

@@ -166,6 +166,12 @@ OrderProgress::OrderProgress(const v1::Order& order, std::span<const v1::Host> h
   for (const v1::Host& host : hosts) hosts_[host.host_id()].name = host.facts().host_name();
 }
 
+bool OrderProgress::StandsOpen(const v1::OrderOutcome& outcome) const {
+  if (leaves_open_ || outcome.state() != v1::OrderOutcome::STATE_DONE || !outcome.has_receipt()) return false;
+  const v1::Containment containment = outcome.receipt().containment();
+  return containment == v1::CONTAINMENT_OPEN || containment == v1::CONTAINMENT_UNCERTAIN;
+}
+
 bool OrderProgress::IsClean(const v1::OrderOutcome& outcome) const {
   if (outcome.state() != v1::OrderOutcome::STATE_DONE) return false;
   const v1::Containment containment = outcome.receipt().containment();
@@ -194,9 +200,10 @@ bool OrderProgress::Finished() const {
 }
 
 ExitCode OrderProgress::Result() const {
-  const auto not_done = [](const auto& entry) {
-    const v1::OrderOutcome::State state = entry.second.outcome.state();
-    return (IsFinal(state) && state != v1::OrderOutcome::STATE_DONE) || IsUnproven(entry.second.outcome);
+  const auto not_done = [this](const auto& entry) {
+    const v1::OrderOutcome& outcome = entry.second.outcome;
+    return (IsFinal(outcome.state()) && outcome.state() != v1::OrderOutcome::STATE_DONE) ||
+           IsUnproven(outcome) || StandsOpen(outcome);
   };
   if (std::ranges::any_of(hosts_, not_done)) return ExitCode::kFailed;
   return Finished() ? ExitCode::kDone : ExitCode::kNotAllAnswered;
@@ -204,13 +211,23 @@ ExitCode OrderProgress::Result() const {
 
 std::string OrderProgress::Line() const {
   std::map<v1::OrderOutcome::State, size_t> counts;
+  std::map<v1::Containment, size_t> not_contained;  // of what is done
   size_t ended = 0;
   for (const auto& [id, host] : hosts_) {
     ++counts[host.outcome.state()];
+    if (host.outcome.state() == v1::OrderOutcome::STATE_DONE && !IsClean(host.outcome))
+      ++not_contained[host.outcome.receipt().containment()];
     if (IsFinal(host.outcome.state()) || IsGoingDark(host.outcome)) ++ended;
   }
   const size_t total = std::max<size_t>(expected_, hosts_.size());
   std::string line = StrCat(counts[v1::OrderOutcome::STATE_DONE], " of ", Count(total, "host"), " done");
+  std::string_view before = " (";
+  for (const auto& [containment, count] : not_contained) {
+    StrAppend(&line, before, count, " ",
+              containment == v1::CONTAINMENT_UNSPECIFIED ? std::string("unverified") : WordOf(containment));
+    before = ", ";
+  }
+  if (!not_contained.empty()) line += ")";
   for (const auto& [state, count] : counts) {
     if (state == v1::OrderOutcome::STATE_GOING_DARK)
       StrAppend(&line, ", ", count, " going dark, not to be heard again");

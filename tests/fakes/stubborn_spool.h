@@ -61,10 +61,12 @@ class StubbornSpool final : public agent::Spool {
     size_t bytes = 0;
     for (const v1::Batch& batch : batches_) {
       if (batch.first_sequence() <= after_sequence) continue;
+      if (batch.first_sequence() == damaged_) break;
       bytes += batch.payload().size();
       if (!result.empty() && bytes > max_bytes) break;
       result.push_back(batch);
     }
+    if (result.empty() && damaged_ != 0) return absl::DataLossError("a damaged header");
     return result;
   }
   absl::Status Acknowledge(const std::string& chain_id, uint64_t /*first_sequence*/,
@@ -97,6 +99,8 @@ class StubbornSpool final : public agent::Spool {
     chain_id_ = chain_id;
     for (v1::Batch& batch : batches_) batch.set_chain_id(chain_id);
   }
+  // Of the batch with this number the header cannot be read.
+  void DamageBatch(uint64_t first_sequence) { damaged_ = first_sequence; }
   uint64_t Acknowledged() const { return acknowledged_; }
   const std::vector<uint64_t>& GivenUp() const { return given_up_; }
 
@@ -119,6 +123,7 @@ class StubbornSpool final : public agent::Spool {
   std::vector<v1::Batch> batches_;
   std::vector<uint64_t> given_up_;
   uint64_t acknowledged_ = 0;
+  uint64_t damaged_ = 0;
 };
 
 }  // namespace cordon::testing

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "common/base/sanitizer.h"
 #include "common/base/status.h"
 #include "platform/api/sandboxed_child.h"
 #include "platform/linux/sandbox/channel.h"
@@ -22,7 +23,7 @@ namespace {
 constexpr uid_t kNobody = 65534;
 constexpr rlim_t kOpenFiles = 8;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(CORDON_ADDRESS_SANITIZER) || defined(CORDON_THREAD_SANITIZER)
 constexpr bool kSanitized = true;  // their shadow memory and their own system calls do not fit in
 #else
 constexpr bool kSanitized = false;

@@ -90,6 +90,7 @@ TEST(TinyProgram, LeavesItsMakerDumpable) {
   ASSERT_EQ(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), 0);
   const absl::StatusOr<TinyRun> run = RunTinyProgram();
   ASSERT_TRUE(run.ok()) << run.status();
+  if (!run->changed_privileges) GTEST_SKIP() << "may not change its group: nothing could make it undumpable";
   EXPECT_EQ(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 1);
 }
 

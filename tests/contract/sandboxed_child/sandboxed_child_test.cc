@@ -7,6 +7,7 @@
 #include <fstream>
 #include <thread>
 
+#include "common/base/sanitizer.h"
 #include "common/base/strings.h"
 #include "tests/support/build_paths.h"
 #include "tests/support/temp_folder.h"
@@ -63,7 +64,7 @@ TEST_F(SandboxedChildTest, AnswersAndSeesTheContentOfAFileThatIsHandedToIt) {
 }
 
 TEST_F(SandboxedChildTest, AUT6_CanOpenConnectStartAndSignalNothing) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(CORDON_ADDRESS_SANITIZER) || defined(CORDON_THREAD_SANITIZER)
   GTEST_SKIP() << "system calls are not shut in a build with sanitizers";
 #endif
   // Outside of the sandbox the same program can.
@@ -80,7 +81,7 @@ TEST_F(SandboxedChildTest, AUT6_CanOpenConnectStartAndSignalNothing) {
 }
 
 TEST_F(SandboxedChildTest, HasNoUserOfItsParentAndBoundedMemory) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(CORDON_ADDRESS_SANITIZER) || defined(CORDON_THREAD_SANITIZER)
   GTEST_SKIP() << "memory is not bounded in a build with sanitizers";
 #endif
   ASSERT_EQ(*Ask("echo"), "echo");

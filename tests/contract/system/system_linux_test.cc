@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/sanitizer.h"
 #include "platform/api/system.h"
 #include "platform/linux/system/fd.h"
 #include "tests/support/temp_folder.h"
@@ -22,7 +23,7 @@ namespace cordon::platform {
 namespace {
 
 TEST(Memory, GoesBackToTheSystemWhenItIsFree) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(CORDON_ADDRESS_SANITIZER) || defined(CORDON_THREAD_SANITIZER)
   GTEST_SKIP() << "a sanitizer brings its own allocator, which keeps what is free";
 #endif
   constexpr size_t kBlock = 1000;  // below any threshold at which a block is mapped by itself

@@ -116,6 +116,20 @@ TEST_F(CordonctlResults, AnExportThatBreaksOffLeavesTheEarlierOne) {
   EXPECT_FALSE(std::filesystem::exists(File("audit.jsonl.part")));
 }
 
+// It may be the only copy from before somebody changed the log.
+TEST_F(CordonctlResults, AnExportThatIsNotGoodLeavesTheEarlierOneAndStandsBesideIt) {
+  AddAuditEntries(3);
+  ASSERT_EQ(Call({"audit", "export", File("audit.jsonl")}).status, 0);
+  const std::string earlier = ReadText("audit.jsonl");
+
+  controller_.audit[1].set_actor("somebody");
+  const testing::CtlResult bad = Call({"audit", "export", File("audit.jsonl")});
+  EXPECT_EQ(bad.status, 1);
+  EXPECT_THAT(bad.err, HasSubstr("audit.jsonl.not-good"));
+  EXPECT_EQ(ReadText("audit.jsonl"), earlier);
+  EXPECT_THAT(ReadText("audit.jsonl.not-good"), HasSubstr("somebody"));
+}
+
 TEST_F(CordonctlResults, AnExportDoesNotReplaceWhatIsNoFile) {
   AddAuditEntries(1);
   EXPECT_EQ(Call({"audit", "export", "/dev/null"}).status, 0);

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/sanitizer.h"
 #include "common/base/strings.h"
 #include "platform/api/system.h"
 #include "tests/fakes/recording_sink.h"
@@ -52,7 +53,7 @@ TEST_F(ProcessSensorOnTheKernel, ProvesItselfWithACanary) {
 }
 
 TEST_F(ProcessSensorOnTheKernel, SeesEveryOneOfTwentyThousandPrograms) {
-#if defined(__SANITIZE_THREAD__)
+#if defined(CORDON_THREAD_SANITIZER)
   constexpr int kCount = 4'000;  // more would be told in a gap: its reader is ten times slower
 #else
   constexpr int kCount = 20'000;

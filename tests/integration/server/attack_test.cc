@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/base/sanitizer.h"
 #include "platform/api/system.h"
 #include "tests/support/crowd.h"
 #include "tests/support/server_box.h"
@@ -372,7 +373,11 @@ TEST(ControllerUnderAttack, AUT6_AnOrderForHostsThatDoNotReadIsInMemoryOnce) {
   ASSERT_THAT(box.Submit(box.Signed(order), &submitted), IsOk());
   std::this_thread::sleep_for(std::chrono::seconds(1));
   const uint64_t grown = platform::ReadOwnResourceUse().resident_bytes - before;
+#if !defined(CORDON_ADDRESS_SANITIZER)  // which keeps what was freed
   EXPECT_LT(grown, kHosts * kRules / 3) << "the hosts' ends of the connections are in it as well";
+#else
+  EXPECT_LT(grown, kHosts * kRules);
+#endif
   // All of them get it, when they read.
   for (const auto& stream : streams) {
     const auto message = stream->Read();

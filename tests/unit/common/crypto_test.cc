@@ -1,12 +1,15 @@
+#include <absl/strings/escaping.h>
 #include <gtest/gtest.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
 #include "common/base/hex.h"
+#include "common/base/strings.h"
 #include "common/base/uuid.h"
 #include "common/crypto/aead.h"
 #include "common/crypto/digest.h"
 #include "common/crypto/ed25519.h"
+#include "common/crypto/fingerprint.h"
 #include "common/crypto/key.h"
 #include "common/crypto/pem.h"
 #include "common/crypto/x509.h"
@@ -140,6 +143,17 @@ TEST_F(Certificates, AUT6_ThatHaveNoEndAreNotTakenForEnded) {
   BIO_free(out);
   EXPECT_GT(ReadCertificate(endless)->not_after_unix_nanos, kNow + 100 * 365 * kDay);
   EXPECT_TRUE(CheckCertificate(endless, ca_, kNow + 100 * 365 * kDay).ok());
+}
+
+// As `openssl x509 -fingerprint -sha256` prints it: of the certificate, not of the text that holds it.
+TEST_F(Certificates, AFingerprintIsOfTheCertificateHoweverItIsWrittenDown) {
+  std::string body(ca_.substr(ca_.find('\n') + 1));
+  body.erase(body.find("-----END"));
+  std::string der;
+  ASSERT_TRUE(absl::Base64Unescape(body, &der));
+  EXPECT_EQ(*CertificateSha256(ca_), Sha256(der));
+  EXPECT_EQ(*CertificateSha256(StrCat("# the new one\n", ca_, "\n")), Sha256(der));
+  EXPECT_FALSE(CertificateSha256("nonsense").ok());
 }
 
 TEST_F(Certificates, RequestsMustBeWholeAndSigned) {

@@ -106,6 +106,19 @@ TEST_F(SenderTest, SendsAgainAfterTheStreamEnded) {
   EXPECT_EQ(Next(), 2);
 }
 
+// Else the stream would end with each try, before the controller can say that it has what stands before.
+TEST_F(SenderTest, TEL2_DamageEndsTheStreamWhenWhatStandsBeforeItIsAcknowledged) {
+  spool_.DamageBatch(3);
+  Open();
+  EXPECT_EQ(Next(), 1);
+  EXPECT_EQ(Next(), 2);
+  EXPECT_EQ(Next(), 0);
+  EXPECT_TRUE(Acknowledge(1).ok());
+  EXPECT_EQ(Next(), 0);
+  EXPECT_TRUE(Acknowledge(2).ok());
+  EXPECT_EQ(sender_.Next().status().code(), absl::StatusCode::kDataLoss);
+}
+
 TEST_F(SenderTest, RefusesAcknowledgementsOfWhatWasNotSent) {
   Open();
   EXPECT_EQ(Next(), 1);

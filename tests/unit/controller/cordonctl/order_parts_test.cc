@@ -138,6 +138,35 @@ TEST(Progress, OfARefusalIsAFailureEvenWhileOthersWait) {
   EXPECT_EQ(progress.Result(), ExitCode::kFailed);
 }
 
+TEST(Progress, ISO7_OfAHostThatIsDoneAndNotClosedIsAFailure) {
+  const std::vector<v1::Host> hosts = {MakeHost("a", "leeds"), MakeHost("b", "leeds")};
+  v1::Order isolate;
+  isolate.mutable_isolate()->set_level(v1::LEVEL_ESSENTIAL);
+  const auto with = [&](const v1::Order& order, v1::Containment second) {
+    OrderProgress progress(order, hosts);
+    for (const auto& [host, containment] :
+         {std::pair(hosts[0], order.has_release() ? second : v1::CONTAINMENT_CONTAINED),
+          std::pair(hosts[1], second)}) {
+      v1::WatchOrderResponse done = Outcome(host, v1::OrderOutcome::STATE_DONE);
+      done.mutable_outcome()->mutable_receipt()->set_containment(containment);
+      progress.Apply(done);
+    }
+    return std::pair(progress.Line(), progress.Result());
+  };
+  EXPECT_EQ(with(isolate, v1::CONTAINMENT_CONTAINED),
+            std::pair(std::string("2 of 2 hosts done"), ExitCode::kDone));
+  EXPECT_EQ(with(isolate, v1::CONTAINMENT_PARTIAL),
+            std::pair(std::string("2 of 2 hosts done (1 partial)"), ExitCode::kDone));
+  EXPECT_EQ(with(isolate, v1::CONTAINMENT_UNCERTAIN),
+            std::pair(std::string("2 of 2 hosts done (1 uncertain)"), ExitCode::kFailed));
+  EXPECT_EQ(with(isolate, v1::CONTAINMENT_OPEN),
+            std::pair(std::string("2 of 2 hosts done (1 open)"), ExitCode::kFailed));
+  v1::Order release;
+  release.mutable_release();
+  EXPECT_EQ(with(release, v1::CONTAINMENT_OPEN),
+            std::pair(std::string("2 of 2 hosts done"), ExitCode::kDone));
+}
+
 // Of a scan that has read so many MiB and files in so many seconds.
 v1::WatchOrderResponse Scanning(const v1::Host& host, v1::ScanProgress::State state, uint64_t mib,
                                 uint64_t files, int64_t seconds) {

@@ -113,8 +113,11 @@ grpc::ByteBuffer BytesOf(const google::protobuf::Message& message) {
 TEST(Bounds, AUT6_OfARequestsBytesAndPartsAreJudgedBeforeItIsParsed) {
   const google::protobuf::Descriptor& type = *v1::PollHealthRequest::descriptor();
   v1::PollHealthRequest request;
-  // The longest that is good: as many hosts as one may name, each by id.
-  for (int i = 0; i < kMaxTargetHosts; ++i) request.mutable_target()->add_hosts()->set_host_id(kOrderId);
+  // The longest that is good: as many hosts as one may name, each by id and name.
+  for (int i = 0; i < kMaxTargetHosts; ++i) {
+    request.mutable_target()->add_hosts()->set_host_id(kOrderId);
+    request.mutable_target()->mutable_hosts(i)->set_name("a");
+  }
   EXPECT_TRUE(CheckPollHealth(request).ok());
   EXPECT_EQ(Refusal(CheckRequestBytes(type, BytesOf(request), kTargetRequest)), "");
   request.mutable_target()->clear_hosts();
