@@ -41,7 +41,7 @@ bool TelemetryStream::SendMessage(const v1::TelemetryResponse& message) {
   grpc::ByteBuffer bytes;
   bool owned = false;
   return grpc::SerializationTraits<v1::TelemetryResponse>::Serialize(message, &bytes, &owned).ok() &&
-         Send(std::move(bytes));
+         Send(bytes);
 }
 
 void TelemetryStream::ReadIfRoom() {
