@@ -20,6 +20,7 @@
 #include "common/base/strings.h"
 #include "common/base/text.h"
 #include "common/base/uuid.h"
+#include "common/crypto/certificate_pem.h"
 #include "common/crypto/digest.h"
 #include "common/crypto/random.h"
 
@@ -48,17 +49,6 @@ constexpr std::array<KindName, 4> kKinds = {{{IdentityKind::kHost, "host"},
 bool IsHostName(std::string_view text) {
   return !text.empty() && text.size() <= 253 &&
          text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-") == std::string_view::npos;
-}
-
-absl::StatusOr<X509Ptr> ParsePem(std::string_view pem) {
-  if (pem.size() > 64 * 1024) return absl::InvalidArgumentError("a certificate is longer than 64 KiB");
-  BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  X509Ptr certificate(bio ? PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr) : nullptr);
-  if (!certificate) {
-    ClearOpenSslErrors();
-    return absl::InvalidArgumentError("not a certificate in PEM form");
-  }
-  return certificate;
 }
 
 // Every certificate in `pem`, 1 to kMaxAuthorities.
@@ -253,7 +243,7 @@ absl::StatusOr<std::string> IssueFromCsr(EVP_PKEY& ca_key, std::string_view ca_p
 absl::StatusOr<std::string> IssueForKey(EVP_PKEY& ca_key, std::string_view ca_pem, EVP_PKEY& key,
                                         const CertificateRequest& request) {
   if (!IsP256(key)) return absl::InvalidArgumentError("the key is not a P-256 key");
-  CORDON_ASSIGN_OR_RETURN(const X509Ptr ca, ParsePem(ca_pem));
+  CORDON_ASSIGN_OR_RETURN(const X509Ptr ca, FirstCertificate(ca_pem));
   CORDON_ASSIGN_OR_RETURN(const std::string names, AlternativeNames(request));
   CORDON_RETURN_IF_ERROR(ParseIdentity(FormatIdentity(request.identity)).status());
   X509Ptr leaf(X509_new());
@@ -275,7 +265,7 @@ absl::StatusOr<std::string> IssueForKey(EVP_PKEY& ca_key, std::string_view ca_pe
 }
 
 absl::StatusOr<CertificateInfo> ReadCertificate(std::string_view pem) {
-  CORDON_ASSIGN_OR_RETURN(const X509Ptr certificate, ParsePem(pem));
+  CORDON_ASSIGN_OR_RETURN(const X509Ptr certificate, FirstCertificate(pem));
   CertificateInfo info;
   NamesPtr names(static_cast<GENERAL_NAMES*>(
       X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr)));
@@ -299,7 +289,7 @@ absl::StatusOr<CertificateInfo> ReadCertificate(std::string_view pem) {
 }
 
 absl::Status CheckCertificate(std::string_view pem, std::string_view ca_pem, int64_t now_unix_nanos) {
-  CORDON_ASSIGN_OR_RETURN(const X509Ptr certificate, ParsePem(pem));
+  CORDON_ASSIGN_OR_RETURN(const X509Ptr certificate, FirstCertificate(pem));
   CORDON_ASSIGN_OR_RETURN(const std::vector<X509Ptr> authorities, ParseAuthorities(ca_pem));
   const bool issued = std::ranges::any_of(authorities, [&](const X509Ptr& ca) {
     return X509_verify(certificate.get(), X509_get0_pubkey(ca.get())) == 1;
@@ -328,7 +318,7 @@ absl::Status CheckAuthority(std::string_view pem) {
 }
 
 absl::Status CheckKeyMatches(std::string_view pem, const EVP_PKEY& key) {
-  CORDON_ASSIGN_OR_RETURN(const X509Ptr certificate, ParsePem(pem));
+  CORDON_ASSIGN_OR_RETURN(const X509Ptr certificate, FirstCertificate(pem));
   if (X509_check_private_key(certificate.get(), &key) != 1) {
     ClearOpenSslErrors();
     return absl::InvalidArgumentError("the certificate is for another key");
